@@ -1,0 +1,64 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# Tests run on as many processes as there are cores.
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo check test test-fast test-nightly lint format types architecture wheel lock clean
+
+help:  ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The environment: exact versions, each checked against its hash.
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "asyncload needs Python 3.11 or newer: make PYTHON=python3.13 ..."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY)  ## Load the sample volume into a local S3, and show the lake
+	$(BIN)/asyncload demo
+
+test: check  ## Run all checks and tests, as CI does
+	$(PYTEST) -n auto -m "not nightly" --cov --cov-report=term
+
+test-fast: $(READY)  ## Run the tests that need no server
+	$(PYTEST) -n auto tests/unit tests/pipeline
+
+test-nightly: $(READY)  ## Run the tests that take long
+	$(PYTEST) -m nightly
+
+check: lint types architecture  ## Run the checks that run no code
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/shellcheck .ci/run examples/*.sh
+
+types: $(READY)
+	$(BIN)/mypy
+
+architecture: $(READY)
+	$(BIN)/lint-imports
+
+format: $(READY)  ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: $(READY)  ## Build the wheel into dist/
+	$(BIN)/python -m build --no-isolation --wheel
+
+# Universal pins: for every platform and Python from 3.11 on, without index addresses.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header pyproject.toml
+lock: $(READY)  ## Pin the requirements anew
+	$(LOCK) --output-file requirements/runtime.txt
+	$(LOCK) --group dev --all-extras requirements/build.in --output-file requirements/dev.txt
+
+clean:  ## Remove what was made
+	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,5 @@
+"""`python -m asyncload` is `asyncload`."""
+
+from asyncload.cli import main
+
+main()

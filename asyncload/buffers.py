@@ -1,0 +1,95 @@
+"""The memory that file bytes pass through: a bounded pool of reusable buffers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+_MIB = 1024 * 1024
+_ROUNDED_UP_TO_POWERS = 16 * _MIB
+
+
+class BufferPool:
+    """Hands out buffers of `capacity` bytes in all, and keeps returned ones for the next user.
+
+    Reuse matters: fresh memory costs a page fault for every 4 KiB. Whoever waits is served in
+    turn, so that large requests are not starved by small ones. Never wait for a second buffer
+    while holding one: that can deadlock.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._allocated = 0
+        self._free: list[bytearray] = []
+        self._waiting: deque[tuple[int, asyncio.Future[bytearray]]] = deque()
+
+    @property
+    def in_use(self) -> int:
+        """Bytes of buffers that are handed out."""
+        return self._allocated - sum(map(len, self._free))
+
+    async def acquire(self, size: int) -> bytearray:
+        """Return a buffer of at least `size` bytes, waiting until there is room for it.
+
+        Raises:
+            ValueError: `size` is over the pool's capacity.
+        """
+        length = buffer_length(size)
+        if length > self.capacity:
+            length = size
+        if length > self.capacity:
+            raise ValueError(f"a buffer of {size} bytes from a pool of {self.capacity}")
+        if not self._waiting and (buffer := self._take(length)) is not None:
+            return buffer
+        future: asyncio.Future[bytearray] = asyncio.get_running_loop().create_future()
+        waiting = (length, future)
+        self._waiting.append(waiting)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self.release(future.result())
+            else:
+                self._waiting.remove(waiting)
+                self._serve()
+            raise
+
+    def release(self, buffer: bytearray) -> None:
+        """Take a buffer back."""
+        self._free.append(buffer)
+        self._serve()
+
+    def discard(self, buffer: bytearray) -> None:
+        """Make room for another buffer instead of reusing this one, which may still be read."""
+        self._allocated -= len(buffer)
+        self._serve()
+
+    def _serve(self) -> None:
+        while self._waiting:
+            length, future = self._waiting[0]
+            if future.cancelled():
+                # Its owner is about to take itself off the queue and call here again.
+                return
+            buffer = self._take(length)
+            if buffer is None:
+                return
+            self._waiting.popleft()
+            future.set_result(buffer)
+
+    def _take(self, length: int) -> bytearray | None:
+        for index in range(len(self._free) - 1, -1, -1):
+            if len(self._free[index]) == length:
+                return self._free.pop(index)
+        if self.in_use + length > self.capacity:
+            return None
+        while self._allocated + length > self.capacity:
+            self._allocated -= len(self._free.pop(0))
+        self._allocated += length
+        return bytearray(length)
+
+
+def buffer_length(size: int) -> int:
+    """Round a size in bytes up, so that few lengths are in use and buffers find new users."""
+    if size <= _ROUNDED_UP_TO_POWERS:
+        return max(_MIB, 1 << (size - 1).bit_length()) if size > 1 else _MIB
+    return -(-size // _MIB) * _MIB

@@ -1,0 +1,154 @@
+"""The commands. Each builds settings, calls, and leaves the rest to modules of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from asyncload.cli import options as opt
+from asyncload.cli.output import stderr
+from asyncload.cli.signals import Interrupted, exit_on_signals
+from asyncload.errors import AsyncloadError
+from asyncload.report_text import format_error
+from asyncload.settings import (
+    DEFAULT_CONCURRENCY,
+    Settings,
+    parse_dataset_rule,
+    parse_size,
+)
+from asyncload.version import VERSION
+
+_EPILOG = (
+    "Exit codes: 0 all files are in the raw zone, 1 internal error, 2 usage, 3 some files "
+    "failed, 4 nothing to load, 5 refused, 6 the store stayed unavailable, 130/143 interrupted."
+)
+
+app = typer.Typer(
+    name="asyncload",
+    help="Load a volume of CSV files into the raw zone of an S3 data lake.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit; errors become messages and exit codes here."""
+    exit_on_signals()
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal can't show is no reason to fail.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # text streams
+    try:
+        sys.exit(app(prog_name="asyncload"))
+    except Interrupted as error:
+        fail(error, 128 + error.signum)
+    except AsyncloadError as error:
+        fail(error, error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output is gone; so is whom to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(143)
+    except Exception as error:
+        if os.environ.get("ASYNCLOAD_TRACEBACK"):
+            raise
+        internal = AsyncloadError(
+            f"internal error: {type(error).__name__}: {error}",
+            hint="please report it, with what ASYNCLOAD_TRACEBACK=1 makes it print",
+        )
+        fail(internal, internal.exit_code)
+
+
+def fail(error: AsyncloadError, exit_code: int) -> NoReturn:
+    """Print an error to standard error and exit."""
+    out = stderr()
+    out.line(f"error: {format_error(error)}")
+    out.flush()
+    sys.exit(exit_code)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"asyncload {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog=_EPILOG)
+def run(
+    bucket: opt.Bucket,
+    volume: opt.VolumeArgument = None,
+    include: opt.Include = None,
+    exclude: opt.Exclude = None,
+    date: opt.Date = "today",
+    timezone: opt.Timezone = "UTC",
+    layer: opt.Layer = "Raw",
+    origin: opt.Origin = "Local",
+    format: opt.Format = "CSV",
+    dataset: opt.Dataset = None,
+    layout: opt.Layout = "default",
+    overwrite: opt.Overwrite = False,
+    endpoint_url: opt.EndpointUrl = None,
+    region: opt.Region = None,
+    profile: opt.Profile = None,
+    concurrency: opt.Concurrency = DEFAULT_CONCURRENCY,
+    memory: opt.Memory = "256MiB",
+    dry_run: opt.DryRun = False,
+    quiet: opt.Quiet = False,
+    json: opt.Json = False,
+) -> None:
+    """Upload every CSV of a volume, whole and unchanged, under its dated key."""
+    settings = Settings(
+        volume=volume or _default_volume(),
+        bucket=bucket,
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        date=date,
+        timezone=timezone,
+        layer=layer,
+        origin=origin,
+        format=format,
+        datasets=tuple(map(parse_dataset_rule, dataset or ())),
+        layout=layout,
+        overwrite=overwrite,
+        endpoint_url=endpoint_url or None,
+        region=region or None,
+        profile=profile or None,
+        concurrency=concurrency,
+        memory=parse_size(memory),
+    )
+    if dry_run:
+        from asyncload.cli.dry_run import dry_run as do
+    else:
+        from asyncload.cli.run import run as do
+    raise typer.Exit(do(settings, json=json, quiet=quiet))
+
+
+@app.command()
+def demo(
+    volume: Annotated[
+        Path | None,
+        typer.Argument(help="Folder with the CSVs; without it a small sample.", show_default=False),
+    ] = None,
+) -> None:
+    """Start a local S3 store, load a volume into it, and show the lake."""
+    from asyncload.cli.demo import demo as do
+
+    raise typer.Exit(do(volume))
+
+
+def _default_volume() -> Path:
+    mounted = Path("/data")
+    return mounted if mounted.exists() else Path("data")

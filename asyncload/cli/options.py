@@ -1,0 +1,175 @@
+"""The options of `asyncload run`, each with its environment variable and its help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_WHAT = "What is loaded"
+_WHERE = "Where it goes"
+_STORE = "The store"
+_HOW = "How"
+
+VolumeArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        envvar="ASYNCLOAD_VOLUME",
+        help="Folder with the CSVs; without it /data if that exists, else ./data.",
+        show_default=False,
+    ),
+]
+Include = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar="ASYNCLOAD_INCLUDE",
+        metavar="GLOB",
+        rich_help_panel=_WHAT,
+        help="Load only CSVs that match; may be given several times. A pattern without '/' is "
+        "matched against the name, one with '/' against the path; '**' crosses folders.",
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar="ASYNCLOAD_EXCLUDE",
+        metavar="GLOB",
+        rich_help_panel=_WHAT,
+        help="Leave out CSVs that match; may be given several times.",
+    ),
+]
+Bucket = Annotated[
+    str,
+    typer.Option(envvar="ASYNCLOAD_BUCKET", rich_help_panel=_WHERE, help="Bucket to load into."),
+]
+Date = Annotated[
+    str,
+    typer.Option(
+        envvar="ASYNCLOAD_DATE",
+        metavar="DATE",
+        rich_help_panel=_WHERE,
+        help="Date partition: YYYY-MM-DD, today or yesterday.",
+    ),
+]
+Timezone = Annotated[
+    str,
+    typer.Option(
+        envvar="ASYNCLOAD_TIMEZONE",
+        metavar="ZONE",
+        rich_help_panel=_WHERE,
+        help="Time zone of today and yesterday.",
+    ),
+]
+Layer = Annotated[
+    str,
+    typer.Option(envvar="ASYNCLOAD_LAYER", rich_help_panel=_WHERE, help="First key segment."),
+]
+Origin = Annotated[
+    str,
+    typer.Option(envvar="ASYNCLOAD_ORIGIN", rich_help_panel=_WHERE, help="Second key segment."),
+]
+Format = Annotated[
+    str,
+    typer.Option(envvar="ASYNCLOAD_FORMAT", rich_help_panel=_WHERE, help="Third key segment."),
+]
+Dataset = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar="ASYNCLOAD_DATASET",
+        metavar="PATTERN=NAME",
+        rich_help_panel=_WHERE,
+        help="Dataset of the files that match the pattern, instead of their folder's or file's "
+        "name; may be given several times, the first match counts.",
+    ),
+]
+Layout = Annotated[
+    str,
+    typer.Option(
+        envvar="ASYNCLOAD_LAYOUT",
+        metavar="LAYOUT",
+        rich_help_panel=_WHERE,
+        help="Key layout: default, hive, or a template with the fields {layer} {origin} {format} "
+        "{dataset} {date:%Y/%m/%d} {path}.",
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        envvar="ASYNCLOAD_OVERWRITE",
+        rich_help_panel=_WHERE,
+        help="Replace objects that are there with other bytes, instead of failing their files.",
+    ),
+]
+EndpointUrl = Annotated[
+    str | None,
+    typer.Option(
+        envvar="ASYNCLOAD_ENDPOINT_URL",
+        metavar="URL",
+        rich_help_panel=_STORE,
+        help="Address of an S3-compatible store; AWS without it.",
+    ),
+]
+Region = Annotated[
+    str | None,
+    typer.Option(
+        envvar=["ASYNCLOAD_REGION", "AWS_REGION"],
+        rich_help_panel=_STORE,
+        help="Region of the bucket; from the AWS configuration without it.",
+    ),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        envvar="ASYNCLOAD_PROFILE",
+        rich_help_panel=_STORE,
+        help="Profile of the AWS configuration. Credentials come from the standard AWS chain.",
+    ),
+]
+Concurrency = Annotated[
+    int,
+    typer.Option(
+        envvar="ASYNCLOAD_CONCURRENCY",
+        metavar="N",
+        rich_help_panel=_HOW,
+        help="Requests in flight at once.",
+    ),
+]
+Memory = Annotated[
+    str,
+    typer.Option(
+        envvar="ASYNCLOAD_MEMORY",
+        metavar="SIZE",
+        rich_help_panel=_HOW,
+        help="Memory for file bytes on their way.",
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        envvar="ASYNCLOAD_DRY_RUN",
+        rich_help_panel=_HOW,
+        help="Say what would be uploaded where, and send nothing.",
+    ),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        envvar="ASYNCLOAD_QUIET",
+        rich_help_panel=_HOW,
+        help="Print failures only.",
+    ),
+]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        envvar="ASYNCLOAD_JSON",
+        rich_help_panel=_HOW,
+        help="Print the report as JSON on standard output: a line for each file, then a summary.",
+    ),
+]

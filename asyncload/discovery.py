@@ -1,0 +1,132 @@
+"""Find the CSVs of a volume: recursively, in any letter case, following no link.
+
+The scan blocks; `scan` yields as it goes, so that a caller can run it in slices.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from operator import attrgetter
+from pathlib import Path
+
+from asyncload.errors import SourceUnreadable, UsageError
+from asyncload.globs import compile_globs
+from asyncload.model import Failed, LeftOut, SourceFile
+
+Found = SourceFile | LeftOut | Failed
+
+_CSV = ".csv"
+_SLICE = 10_000
+_name = attrgetter("name")
+# What editors, office programs and writers of partial exports leave beside or instead of a CSV.
+_TEMPORARY = re.compile(
+    r"(?:^~|^#.*#$|~$|\.csv\.(?:tmp|temp|part|partial|swp|bak|crdownload|filepart)$"
+    r"|\.(?:tmp|temp|part|partial|crdownload|filepart)\.csv$)",
+    re.IGNORECASE,
+)
+
+
+def check_volume(root: Path) -> None:
+    """Make sure that the volume is a folder that can be listed.
+
+    Raises:
+        UsageError: it does not exist or is no folder.
+        SourceUnreadable: it can't be listed.
+    """
+    if not root.exists():
+        raise UsageError(
+            f"the volume {root} does not exist",
+            hint="name a folder: asyncload run FOLDER; in a container, mount one at /data",
+        )
+    if not root.is_dir():
+        raise UsageError(
+            f"the volume {root} is not a folder",
+            hint=f"name its folder, and --include {root.name!r} to load only this file",
+        )
+
+
+class Scanner:
+    """Walks a volume and says of each entry that looks like a CSV what is to become of it.
+
+    Args:
+        root: the volume's folder; it may itself be a link.
+        include: path patterns (see `globs`); where there are any, only files that match one
+            are loaded.
+        exclude: path patterns of files that are not loaded.
+    """
+
+    def __init__(
+        self, root: Path, *, include: Sequence[str] = (), exclude: Sequence[str] = ()
+    ) -> None:
+        self._root = str(root)
+        self._only = bool(include)
+        self._included = compile_globs(include)
+        self._filtered = bool(include or exclude)
+        self._excluded = compile_globs(exclude)
+
+    def scan(self) -> Iterator[Found]:
+        """Yield the volume's CSVs, what is left out, and folders that can't be listed.
+
+        Folder by folder, each folder's files before its sub-folders, by name (in a folder of
+        very many entries: by name within slices of it, so that memory stays flat).
+        """
+        folders = [("", False)]
+        while folders:
+            folder, hidden = folders.pop()
+            prefix = f"{folder}/" if folder else ""
+            below: list[tuple[str, bool]] = []
+            try:
+                with os.scandir(f"{self._root}/{folder}") as listing:
+                    while entries := sorted(islice(listing, _SLICE), key=_name):
+                        for entry in entries:
+                            path = prefix + entry.name
+                            if entry.is_dir(follow_symlinks=False):
+                                below.append((path, hidden or entry.name.startswith(".")))
+                            elif found := self._judge(entry, path, hidden):
+                                yield found
+            except OSError as error:
+                yield _unlistable(folder or ".", error)
+            folders.extend(sorted(below, reverse=True))
+
+    def _judge(self, entry: os.DirEntry[str], path: str, hidden: bool) -> Found | None:
+        name = entry.name
+        temporary = bool(_TEMPORARY.search(name)) and _CSV in name.lower()
+        if not temporary and name[-4:].lower() != _CSV:
+            visible = not hidden and not name.startswith(".")
+            linked_folder = visible and entry.is_symlink() and Path(entry).is_dir()
+            return LeftOut(path, "symlink") if linked_folder else None
+        if hidden or name.startswith("."):
+            return LeftOut(path, "hidden")
+        if temporary:
+            return LeftOut(path, "temporary")
+        if self._filtered and self._is_filtered_out(path):
+            return LeftOut(path, "excluded")
+        if entry.is_symlink():
+            return LeftOut(path, "symlink")
+        try:
+            if not entry.is_file(follow_symlinks=False):
+                return LeftOut(path, "not a regular file")
+            return SourceFile(path, entry.stat(follow_symlinks=False).st_size)
+        except OSError as error:
+            return _unlistable(path, error)
+
+    def _is_filtered_out(self, path: str) -> bool:
+        return self._excluded(path) or (self._only and not self._included(path))
+
+
+def _unlistable(path: str, error: OSError) -> Failed:
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    denied = error.errno == errno.EACCES
+    return Failed(
+        path,
+        None,
+        0,
+        SourceUnreadable(
+            f"it can't be listed: {reason}",
+            hint="give the user that runs asyncload read permission" if denied else "run again",
+        ),
+    )

@@ -1,0 +1,174 @@
+"""Everything that can go wrong, by meaning.
+
+One tree rooted in `AsyncloadError`. Each error carries what happened (`message`), what to do
+next (`hint`) and the exit code of a run that it ends. Errors of one file (`FileFailed`) are
+values in a run's outcomes; all others end the run.
+
+Exit codes: 1 internal, 2 usage, 3 some files failed, 4 nothing to load, 5 refused, 6 the store
+stayed unavailable, 130 and 143 interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+
+class AsyncloadError(Exception):
+    """Root of all errors that asyncload raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UsageError(AsyncloadError):
+    """An option or argument can't be used as given; nothing was sent."""
+
+    exit_code = 2
+
+
+class NothingToLoad(AsyncloadError):
+    """The volume holds no CSV that is to be loaded."""
+
+    exit_code = 4
+
+
+class Refused(AsyncloadError):
+    """The run can't succeed as it is set up: credentials, permission, bucket, region or keys."""
+
+    exit_code = 5
+
+
+class KeyCollision(Refused):
+    """Two or more source files map to one object key."""
+
+
+class FileFailed(AsyncloadError):
+    """One file can't be loaded; the others can."""
+
+    exit_code = 3
+
+
+class InvalidKey(FileFailed):
+    """A source file's name makes no valid object key."""
+
+
+class SourceUnreadable(FileFailed):
+    """A source file or folder can't be opened or read."""
+
+
+class SourceChanged(FileFailed):
+    """A source file changed while it was being read or uploaded."""
+
+
+class SourceTooLarge(FileFailed):
+    """A source file is beyond what one object, or the memory for parts, can hold."""
+
+
+class ObjectConflict(FileFailed):
+    """The object key is taken by different bytes."""
+
+
+class NotVerified(FileFailed):
+    """The store's answer doesn't prove that it holds the bytes that were sent."""
+
+
+class StoreError(AsyncloadError):
+    """A request that the store answered with an error, or didn't answer.
+
+    `code` is the store's error code (`NoSuchBucket`) or "", `status` the HTTP status or 0,
+    `request_id` the store's identifier of the request or "". `retryable` says whether the same
+    request may succeed later; every request of `ObjectStore` is safe to repeat.
+    """
+
+    exit_code = 3
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self, message: str, *, hint: str = "", code: str = "", status: int = 0, request_id: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+        self.status = status
+        self.request_id = request_id
+
+
+class RequestRejected(StoreError, FileFailed):
+    """The store rejects this request for good; requests for other keys may succeed."""
+
+
+class PreconditionFailed(StoreError):
+    """`If-None-Match: *` did not hold: the key is taken."""
+
+
+class NoSuchUpload(StoreError):
+    """The multipart upload is unknown: completed, aborted or expired."""
+
+
+class ServerError(StoreError):
+    """The store answered that it can't serve the request now (5xx, 429, SlowDown)."""
+
+    retryable = True
+
+
+class StoreUnavailable(StoreError):
+    """No answer: the endpoint can't be reached, or the connection broke or timed out."""
+
+    exit_code = 6
+    retryable = True
+
+
+class StoreRefused(StoreError, Refused):
+    """The store refuses every request of this kind; the run is stopped."""
+
+    exit_code = 5
+
+
+class CredentialsMissing(StoreRefused):
+    """No usable AWS credentials were found."""
+
+
+class CredentialsRejected(StoreRefused):
+    """The store doesn't accept the credentials, or the time they were used at."""
+
+
+class AccessDenied(StoreRefused):
+    """The credentials don't permit the request."""
+
+
+class BucketNotFound(StoreRefused):
+    """The bucket does not exist."""
+
+
+class WrongRegion(StoreRefused):
+    """The bucket lives in another region than the one that requests are signed for."""
+
+
+class EndpointRefused(StoreRefused):
+    """The endpoint can't be trusted or spoken to: certificate, redirect or protocol."""
+
+
+def first_error(errors: BaseExceptionGroup) -> BaseException:
+    """Return the error of a task group that says most: a bug, what ends the run, a file's fault.
+
+    Of several of one kind it is the first.
+    """
+    leaves = list(_leaves(errors))
+    bugs = [error for error in leaves if not isinstance(error, AsyncloadError)]
+    ending = [error for error in leaves if isinstance(error, Refused | StoreUnavailable)]
+    return (bugs or ending or leaves)[0]
+
+
+def _leaves(errors: BaseExceptionGroup) -> Iterator[BaseException]:
+    for error in errors.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

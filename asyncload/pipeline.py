@@ -1,0 +1,195 @@
+"""A plan's files to their objects, concurrently: one outcome for each, whatever happens.
+
+Large files go through a few workers that cut them into parts; small ones are read in batches by
+readers that feed a bounded queue, and sent by as many workers as requests may be in flight.
+Both share the store's limit on requests and the pool of buffers. A fault of one file is an
+outcome; a fault of the run ends it, cancels what is under way and is raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from asyncload.buffers import BufferPool
+from asyncload.errors import AsyncloadError, Refused, StoreUnavailable, first_error
+from asyncload.model import Event, Failed, FileFinished, Outcome, PlannedUpload
+from asyncload.plan import MIB, LoadPlan
+from asyncload.readers import Readers
+from asyncload.store import ObjectStore
+from asyncload.transfer import MultipartTools, TransferPolicy, put_file, upload_multipart
+from asyncload.volume import LoadedFile, OutgrownFile
+
+Observer = Callable[[Event], None]
+
+# Enough that a batch's hop to a reader thread costs little per file, and few enough that several
+# readers share a slow volume.
+_BATCH_FILES = 16
+_BATCH_BYTES = MIB
+_READERS = 8
+# Each large file fills the requests in flight by its parts; a few at once bridge their ends.
+_LARGE_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """What it takes to run a plan.
+
+    `concurrency` is the number of small files sent at once; `store` limits the requests in
+    flight by itself.
+    """
+
+    store: ObjectStore
+    readers: Readers
+    buffers: BufferPool
+    policy: TransferPolicy
+    observe: Observer
+    concurrency: int
+
+    async def run(self, plan: LoadPlan) -> None:
+        """Bring every file of the plan to its outcome, and tell the observer of each.
+
+        Raises:
+            Refused, StoreUnavailable: the run can't go on; what landed stays.
+        """
+        for failure in plan.failures:
+            self.observe(FileFinished(failure))
+        large, batches = plan.large(), cut_batches(plan.small())
+        queue: asyncio.Queue[_Loaded | None] = asyncio.Queue(self.concurrency)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(_LARGE_AT_ONCE, self.concurrency)):
+                    group.create_task(self._send_large(large))
+                group.create_task(self._read_small(batches, queue))
+                for _ in range(self.concurrency):
+                    group.create_task(self._send_small(queue))
+        except BaseExceptionGroup as errors:
+            raise first_error(errors) from None
+
+    async def _send_large(self, uploads: Iterator[PlannedUpload]) -> None:
+        for upload in uploads:
+            await self._send_in_parts(upload)
+
+    async def _send_in_parts(self, upload: PlannedUpload) -> None:
+        tools = MultipartTools(self.store, self.readers, self.buffers, self.policy, self.observe)
+        await self._conclude(upload, upload_multipart(upload, tools))
+
+    async def _read_small(
+        self, batches: Iterator[list[PlannedUpload]], queue: asyncio.Queue[_Loaded | None]
+    ) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_READERS):
+                group.create_task(self._read_batches(batches, queue))
+        for _ in range(self.concurrency):
+            await queue.put(None)
+
+    async def _read_batches(
+        self, batches: Iterator[list[PlannedUpload]], queue: asyncio.Queue[_Loaded | None]
+    ) -> None:
+        for uploads in batches:
+            size = sum(upload.source.size for upload in uploads)
+            for outgrown in await self._read_batch(uploads, size, queue):
+                await self._read_outgrown(outgrown, queue)
+
+    async def _read_outgrown(
+        self, outgrown: OutgrownFile, queue: asyncio.Queue[_Loaded | None]
+    ) -> None:
+        """A file that grew since the scan goes by its size of now, alone."""
+        while outgrown.size <= self.policy.put_limit:
+            again = await self._read_batch([outgrown.upload], outgrown.size, queue)
+            if not again:
+                return
+            outgrown = again[0]
+        await self._send_in_parts(outgrown.upload)
+
+    async def _read_batch(
+        self, uploads: list[PlannedUpload], size: int, queue: asyncio.Queue[_Loaded | None]
+    ) -> list[OutgrownFile]:
+        batch = _Batch(self.buffers, await self.buffers.acquire(size))
+        outgrown = []
+        with batch:
+            for item in await self.readers.read_batch(uploads, memoryview(batch.buffer)):
+                if isinstance(item, LoadedFile):
+                    await queue.put(_Loaded(item, batch.share()))
+                elif isinstance(item, OutgrownFile):
+                    outgrown.append(item)
+                else:
+                    self._fail(item.upload, item.error)
+        return outgrown
+
+    async def _send_small(self, queue: asyncio.Queue[_Loaded | None]) -> None:
+        while (loaded := await queue.get()) is not None:
+            with loaded.batch:
+                await self._conclude(
+                    loaded.file.upload,
+                    put_file(loaded.file, store=self.store, policy=self.policy),
+                )
+
+    async def _conclude(self, upload: PlannedUpload, sending: Awaitable[Outcome]) -> None:
+        try:
+            outcome = await sending
+        except (Refused, StoreUnavailable):
+            raise
+        except AsyncloadError as error:
+            self._fail(upload, error)
+        else:
+            self.observe(FileFinished(outcome))
+
+    def _fail(self, upload: PlannedUpload, error: AsyncloadError) -> None:
+        path, size = upload.source
+        self.observe(FileFinished(Failed(path, upload.key, size, error)))
+
+
+def cut_batches(uploads: Iterator[PlannedUpload]) -> Iterator[list[PlannedUpload]]:
+    """Cut small files into batches of at most 16 files and 1 MiB; a larger file goes alone."""
+    batch: list[PlannedUpload] = []
+    size = 0
+    for upload in uploads:
+        if batch and (len(batch) == _BATCH_FILES or size + upload.source.size > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(upload)
+        size += upload.source.size
+    if batch:
+        yield batch
+
+
+class _Batch:
+    """A buffer that the files of one batch lie in; back in the pool when all are sent.
+
+    Whoever uses it holds it as a context: the reader, and one share for each file.
+    """
+
+    def __init__(self, pool: BufferPool, buffer: bytearray) -> None:
+        self.buffer = buffer
+        self._pool = pool
+        self._holders = 1
+        self._reusable = True
+
+    def share(self) -> Self:
+        self._holders += 1
+        return self
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # After a broken-off request the transport may still be writing from the buffer.
+        self._reusable = self._reusable and error is None
+        self._holders -= 1
+        if not self._holders:
+            give_back = self._pool.release if self._reusable else self._pool.discard
+            give_back(self.buffer)
+
+
+class _Loaded(NamedTuple):
+    file: LoadedFile
+    batch: _Batch

@@ -1,0 +1,222 @@
+"""Decisions about what is to be sent where. Pure: no loop, no disk, no network.
+
+`LoadPlan` holds a volume's files compactly (about 50 bytes a file plus its name) so that a
+million of them fit in memory; it hands them out largest first, where that matters, and finds
+files that map to one key before anything is sent.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from asyncload.errors import InvalidKey, KeyCollision, SourceTooLarge
+from asyncload.keys import KeyLayout
+from asyncload.model import Checksum, Failed, PlannedUpload, SourceFile
+
+MIB = 1024 * 1024
+MAX_PARTS = 10_000
+"""S3's limit on the parts of one multipart upload."""
+MAX_OBJECT_SIZE = 5 * 1024 * 1024 * MIB
+"""S3's limit on one object in bytes: 5 TiB."""
+
+PUT_LIMIT = 16 * MIB
+"""Files of more bytes than this go as multipart uploads."""
+
+_COLLISIONS_NAMED = 5
+_HASH_BUCKETS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class PartLayout:
+    """How a file is cut into parts: `count` parts of `part_size` bytes, the last one shorter.
+
+    Source: "Amazon S3 multipart upload limits" in the S3 user guide.
+    """
+
+    size: int
+    part_size: int
+
+    @property
+    def count(self) -> int:
+        """The number of parts; an empty file has one, empty too."""
+        return max(1, -(-self.size // self.part_size))
+
+    def parts(self) -> Iterator[tuple[int, int, int]]:
+        """Yield (part number from 1, offset, length) with offset and length in bytes."""
+        for number in range(1, self.count + 1):
+            offset = (number - 1) * self.part_size
+            yield number, offset, min(self.part_size, self.size - offset)
+
+
+def lay_out_parts(size: int, *, least: int, most: int) -> PartLayout:
+    """Cut a file of `size` bytes into parts of at least `least` and at most `most` bytes.
+
+    The part size is a whole number of MiB, and only as large as 10,000 parts demand.
+
+    Raises:
+        SourceTooLarge: the file is over 5 TiB, or needs parts larger than `most`.
+    """
+    if size > MAX_OBJECT_SIZE:
+        raise SourceTooLarge(
+            f"it is {size:,} bytes, over S3's limit of {MAX_OBJECT_SIZE:,} (5 TiB) for an object",
+            hint="split the file",
+        )
+    needed = -(-size // MAX_PARTS)
+    part_size = max(least, -(-needed // MIB) * MIB)
+    if part_size > most:
+        raise SourceTooLarge(
+            f"it needs parts of {part_size // MIB} MiB, more than the memory for parts",
+            hint=f"use --memory {part_size // MIB}MiB or more",
+        )
+    return PartLayout(size, part_size)
+
+
+def decide_taken_key(
+    size: int, ours: Checksum | None, remote_size: int, theirs: Checksum | None
+) -> Literal["unchanged", "conflict"]:
+    """Decide what it means that a key is taken, by size and checksum, never by size alone.
+
+    `theirs` is a checksum of the whole object that the store vouches for, `ours` the file's by
+    the same algorithm; None where there is none.
+
+    | sizes  | checksums       | decision  |
+    |--------|-----------------|-----------|
+    | differ | (any)           | conflict  |
+    | equal  | equal           | unchanged |
+    | equal  | differ          | conflict  |
+    | equal  | either is None  | conflict  |
+    """
+    if size != remote_size or ours is None or theirs is None:
+        return "conflict"
+    return "unchanged" if ours == theirs else "conflict"
+
+
+class LoadPlan:
+    """The files of a volume and where each is to land.
+
+    Args:
+        layout: makes the keys.
+        put_limit: files of more bytes than this are *large*: they are handed out first, the
+            largest first, so that none is left over at the end of a run.
+    """
+
+    def __init__(self, layout: KeyLayout, *, put_limit: int) -> None:
+        self.files = 0
+        self.size = 0
+        self.failures: list[Failed] = []
+        self._layout = layout
+        self._put_limit = put_limit
+        self._large: list[SourceFile] = []
+        self._folders: list[_Folder] = []
+        self._hashes = tuple(array("q") for _ in range(_HASH_BUCKETS))
+
+    def add(self, source: SourceFile) -> None:
+        """Plan one more file; a file that makes no valid key becomes a failure."""
+        try:
+            key = self._layout.key_for(source.path)
+        except InvalidKey as error:
+            self.add_failure(Failed(source.path, None, source.size, error))
+            return
+        self.files += 1
+        self.size += source.size
+        key_hash = hash(key)
+        self._hashes[key_hash % _HASH_BUCKETS].append(key_hash)
+        if source.size > self._put_limit:
+            self._large.append(source)
+            return
+        folder, _, name = source.path.rpartition("/")
+        if not self._folders or not self._folders[-1].takes(folder):
+            if self._folders:
+                self._folders[-1].close()
+            self._folders.append(_Folder(folder))
+        self._folders[-1].add(name, source.size)
+
+    def add_failure(self, failure: Failed) -> None:
+        """Count a file or folder that is known to fail before anything is sent."""
+        self.files += 1
+        self.size += failure.size
+        self.failures.append(failure)
+
+    def large(self) -> Iterator[PlannedUpload]:
+        """Yield the files over the put limit, largest first."""
+        for source in sorted(self._large, key=lambda source: (-source.size, source.path)):
+            yield PlannedUpload(source, self._layout.key_for(source.path))
+
+    def small(self) -> Iterator[PlannedUpload]:
+        """Yield the files up to the put limit, in the order of the scan."""
+        for source in self._small_sources():
+            yield PlannedUpload(source, self._layout.key_for(source.path))
+
+    def uploads(self) -> Iterator[PlannedUpload]:
+        """Yield all files, the large ones first."""
+        yield from self.large()
+        yield from self.small()
+
+    def check_collisions(self) -> None:
+        """Make sure that no two files map to one key.
+
+        Raises:
+            KeyCollision: two or more do; the message names them and their key.
+        """
+        suspects: set[int] = set()
+        for hashes in self._hashes:
+            if len(set(hashes)) != len(hashes):
+                suspects.update(value for value, times in Counter(hashes).items() if times > 1)
+        if not suspects:
+            return
+        paths: dict[str, list[str]] = defaultdict(list)
+        for upload in self.uploads():
+            if hash(upload.key) in suspects:
+                paths[upload.key].append(upload.source.path)
+        collisions = [(key, sorted(found)) for key, found in paths.items() if len(found) > 1]
+        if collisions:
+            raise _collision_error(sorted(collisions))
+
+    def _small_sources(self) -> Iterator[SourceFile]:
+        for folder in self._folders:
+            yield from folder.sources()
+
+
+class _Folder:
+    """A run of files of one folder: names joined in one bytes object, sizes in one array."""
+
+    _MOST = 4096
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._names: list[str] | bytes = []
+        self._sizes = array("q")
+
+    def takes(self, folder: str) -> bool:
+        return folder == self._folder and len(self._sizes) < self._MOST
+
+    def add(self, name: str, size: int) -> None:
+        assert isinstance(self._names, list)
+        self._names.append(name)
+        self._sizes.append(size)
+
+    def close(self) -> None:
+        assert isinstance(self._names, list)
+        self._names = b"\0".join(os.fsencode(name) for name in self._names)
+
+    def sources(self) -> Iterator[SourceFile]:
+        names = self._names
+        prefix = f"{self._folder}/" if self._folder else ""
+        decoded = names if isinstance(names, list) else map(os.fsdecode, names.split(b"\0"))
+        for name, size in zip(decoded, self._sizes, strict=True):
+            yield SourceFile(prefix + name, size)
+
+
+def _collision_error(collisions: list[tuple[str, list[str]]]) -> KeyCollision:
+    lines = [f"  {key}  <-  {', '.join(paths)}" for key, paths in collisions[:_COLLISIONS_NAMED]]
+    if len(collisions) > _COLLISIONS_NAMED:
+        lines.append(f"  and {len(collisions) - _COLLISIONS_NAMED:,} more keys")
+    return KeyCollision(
+        "several files map to one object key, so nothing was uploaded:\n" + "\n".join(lines),
+        hint="rename a file, or tell them apart with --dataset or --layout",
+    )

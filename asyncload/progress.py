@@ -1,0 +1,163 @@
+"""How far a run is, while it runs: a live display on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
+
+from asyncload.model import Event, FileFinished, LoadStarted, PartSent, Scanned
+from asyncload.report_text import format_size
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+PLAIN_SECONDS = 5.0
+"""Time between two lines where there is no terminal."""
+
+
+class ProgressView(Protocol):
+    """Something that shows a run's events; a context for as long as it does."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def observe(self, event: Event) -> None:
+        """Take an event in."""
+
+
+class Advance:
+    """Counts files and bytes done, so that no byte counts twice: not in parts and in a file."""
+
+    def __init__(self) -> None:
+        self.files = 0
+        self.size = 0
+        self.files_done = 0
+        self.size_done = 0
+        self._in_parts: dict[str, int] = {}
+
+    def count(self, event: Event) -> None:
+        """Count an event in."""
+        if isinstance(event, Scanned | LoadStarted):
+            self.files, self.size = event.files, event.size
+        elif isinstance(event, PartSent):
+            self._in_parts[event.path] = self._in_parts.get(event.path, 0) + event.size
+            self.size_done += event.size
+        elif isinstance(event, FileFinished):
+            self.files_done += 1
+            told = self._in_parts.pop(event.outcome.path, 0)
+            self.size_done += event.outcome.size - told
+
+
+class PlainProgress:
+    """Writes a line now and then: `120 of 2,000 files, 1.2 GB of 20.0 GB, 310.0 MB/s, 61 s left`.
+
+    Args:
+        stream: where to.
+        clock: tells seconds, from any start.
+    """
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._advance = Advance()
+        self._begun = self._told = clock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Nothing to take down: the lines stay."""
+
+    def observe(self, event: Event) -> None:
+        """Take an event in, and write a line where one is due."""
+        self._advance.count(event)
+        now = self._clock()
+        if isinstance(event, LoadStarted):
+            self._begun = self._told = now
+            self._write(f"found {event.files:,} files, {format_size(event.size)}")
+        elif now - self._told >= PLAIN_SECONDS:
+            self._told = now
+            if isinstance(event, Scanned):
+                self._write(f"found {event.files:,} files so far")
+            else:
+                self._write(self._line(now))
+
+    def _line(self, now: float) -> str:
+        done, seconds = self._advance, now - self._begun
+        rate = done.size_done / seconds
+        line = (
+            f"{done.files_done:,} of {done.files:,} files, {format_size(done.size_done)} of "
+            f"{format_size(done.size)}, {format_size(round(rate))}/s"
+        )
+        left = done.size - done.size_done
+        return f"{line}, {left / rate:.0f} s left" if rate > 0 and left > 0 else line
+
+    def _write(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)
+
+
+class LiveProgress:
+    """Draws bar, bytes, files, rate and time left on a terminal, by Rich."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        self._progress: Progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=Console(file=stream),
+            transient=True,
+        )
+        self._task = self._progress.add_task("looking for CSVs", total=None)
+        self._advance = Advance()
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def observe(self, event: Event) -> None:
+        """Take an event in, and let the display show it at its next turn."""
+        done = self._advance
+        done.count(event)
+        if isinstance(event, Scanned):
+            self._progress.update(self._task, description=f"found {event.files:,} CSVs")
+        elif isinstance(event, LoadStarted):
+            self._progress.reset(self._task, total=event.size)
+        if isinstance(event, LoadStarted | PartSent | FileFinished):
+            self._progress.update(
+                self._task,
+                completed=done.size_done,
+                description=f"{done.files_done:,} of {done.files:,} files",
+            )

@@ -1,0 +1,80 @@
+"""The volume from the event loop: each call is one hop to a reader thread, by aiofiles."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from itertools import islice
+from typing import TypeVar
+
+import aiofiles.os
+
+from asyncload.model import PlannedUpload
+from asyncload.shielding import finish, run_to_end
+from asyncload.volume import BatchItem, Digest, FileState, OpenFile, Volume
+
+T = TypeVar("T")
+
+
+class Readers:
+    """Reads a volume's files in an executor's threads.
+
+    A hop is what costs, not the read: hence one hop for a batch of small files and one for a
+    part. A hop is always waited for, cancelled or not: its thread is writing into a buffer
+    that must not find a new user before.
+    """
+
+    def __init__(self, volume: Volume, executor: Executor) -> None:
+        self._volume = volume
+        self._executor = executor
+
+    async def read_batch(
+        self, uploads: Sequence[PlannedUpload], buffer: memoryview
+    ) -> list[BatchItem]:
+        """See `Volume.read_batch`."""
+        return await finish(_read_batch(self._volume, uploads, buffer, executor=self._executor))
+
+    @asynccontextmanager
+    async def opened(self, path: str) -> AsyncIterator[tuple[OpenFile, FileState]]:
+        """Open a file and say in what state it is. Raises as `Volume.opened` does."""
+        file, cancelled = await run_to_end(
+            _open(self._volume, path, executor=self._executor), grace=None
+        )
+        with file:
+            if cancelled:
+                raise asyncio.CancelledError
+            yield file, file.state()
+
+    async def read_part(
+        self,
+        file: OpenFile,
+        buffer: memoryview,
+        offset: int,
+        expected: FileState,
+        digest: Digest | None = None,
+    ) -> int:
+        """See `OpenFile.read_part`."""
+        return await finish(
+            _read_part(file, buffer, offset, expected, digest, executor=self._executor)
+        )
+
+    async def check_in_place(self, file: OpenFile, expected: FileState) -> None:
+        """See `OpenFile.check_in_place`."""
+        await finish(_check_in_place(file, expected, executor=self._executor))
+
+    async def take(self, items: Iterator[T], count: int) -> list[T]:
+        """Return the next `count` items of a blocking iterator; fewer only at its end."""
+        return await finish(_take(items, count, executor=self._executor))
+
+
+_read_batch = aiofiles.os.wrap(Volume.read_batch)
+_open = aiofiles.os.wrap(Volume.open)
+_read_part = aiofiles.os.wrap(OpenFile.read_part)
+_check_in_place = aiofiles.os.wrap(OpenFile.check_in_place)
+
+
+@aiofiles.os.wrap
+def _take(items: Iterator[T], count: int) -> list[T]:
+    return list(islice(items, count))

@@ -1,0 +1,83 @@
+"""What a run came to, in words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from asyncload.errors import AsyncloadError
+from asyncload.model import Failed, LeftOut
+from asyncload.report import Report
+
+
+def printable(text: str) -> str:
+    """Escape what a terminal would obey or can't show: controls, and names that aren't UTF-8."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode()
+        for char in text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    )
+
+
+def format_size(size: int) -> str:
+    """Return bytes in the unit that reads best: `84.3 kB`, `1.2 GB`, by powers of 1,000."""
+    value, units = float(size), iter(("kB", "MB", "GB", "TB"))
+    unit = "B"
+    while value >= 999.95 and unit != "TB":
+        value, unit = value / 1000, next(units)
+    return f"{size:,} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def format_error(error: AsyncloadError) -> str:
+    """Return an error's message, and its hint on a line of its own."""
+    lines = [printable(line) for line in error.message.splitlines()]
+    return "\n".join(lines) + (f"\n  hint: {printable(error.hint)}" if error.hint else "")
+
+
+def summary_lines(report: Report, bucket: str, seconds: float) -> Iterator[str]:
+    """Yield the closing summary: the totals, what was left out, and each failure by name."""
+    sent = report.sizes["uploaded"]
+    rate = f", {format_size(round(sent / seconds))}/s" if seconds > 0 and sent else ""
+    counts = [
+        f"{report.counts[kind]:,} {kind}"
+        for kind in ("uploaded", "unchanged", "failed")
+        if report.counts[kind]
+    ]
+    missing = report.files - sum(report.counts.values())
+    if missing:
+        counts.append(f"{missing:,} not reached")
+    yield (
+        f"{report.landed:,} of {report.files:,} files are in the raw zone: {', '.join(counts)} "
+        f"({format_size(sent)} sent in {seconds:.1f} s{rate})"
+    )
+    yield from left_out_counts(report)
+    for failure in report.failures:
+        yield from failure_lines(failure, bucket)
+    untold = report.counts["failed"] - len(report.failures)
+    if untold > 0:
+        yield f"and {untold:,} more failures: see --json"
+    for upload in report.left_open:
+        yield (
+            f"left open: multipart upload {upload.upload_id} of "
+            f"s3://{bucket}/{printable(upload.key)}: {printable(upload.reason)}"
+        )
+
+
+def left_out_counts(report: Report) -> Iterator[str]:
+    """Yield how many entries were left out for what reason, where any were."""
+    if report.left_out:
+        counts = ", ".join(f"{n:,} {reason}" for reason, n in sorted(report.left_out.items()))
+        yield f"left out: {counts}"
+
+
+def left_out_line(left_out: LeftOut) -> str:
+    """Say of one entry that it is left out, and why."""
+    return f"left out: {printable(left_out.path)} ({left_out.reason})"
+
+
+def failure_lines(failure: Failed, bucket: str) -> Iterator[str]:
+    """Yield what failed, where it was to go, why, and what to do."""
+    target = f" -> s3://{bucket}/{printable(failure.key)}" if failure.key else ""
+    yield f"failed: {printable(failure.path)}{target}"
+    for line in format_error(failure.error).splitlines():
+        yield f"  {line.strip()}"

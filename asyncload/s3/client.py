@@ -1,0 +1,109 @@
+"""Open a bucket: session, client and what is to be different from botocore's defaults."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aioboto3
+from aiobotocore.config import AioConfig
+from botocore import exceptions as boto
+
+from asyncload.errors import UsageError
+from asyncload.s3.session import DirectSession
+from asyncload.s3.store import S3Store
+from asyncload.s3.translate import translate
+
+_CONNECT_SECONDS = 5
+_READ_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class S3Options:
+    """Which bucket, and how to reach it. None leaves a choice to the standard AWS chain.
+
+    `connections` is the most requests that will be in flight.
+    """
+
+    bucket: str
+    connections: int
+    endpoint_url: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    user_agent: str = "asyncload"
+
+
+@asynccontextmanager
+async def open_store(options: S3Options) -> AsyncIterator[S3Store]:
+    """Open the bucket as an `ObjectStore`. Raises as `open_client` does."""
+    async with open_client(options) as client:
+        yield S3Store(client, options.bucket)
+
+
+@asynccontextmanager
+async def open_client(options: S3Options) -> AsyncIterator[Any]:
+    """Open aioboto3's low-level client with credentials from the standard AWS chain.
+
+    Raises:
+        UsageError: profile, region or endpoint can't be used.
+        StoreRefused: there are no usable credentials.
+    """
+    _cap_loggers()
+    async with AsyncExitStack() as stack:
+        try:
+            session = aioboto3.Session(profile_name=options.profile, region_name=options.region)
+            client = await stack.enter_async_context(
+                session.client("s3", endpoint_url=options.endpoint_url, config=_config(options))
+            )
+        except boto.ProfileNotFound as error:
+            raise UsageError(
+                f"--profile: {error}", hint="`aws configure list-profiles` names those there are"
+            ) from error
+        except (ValueError, boto.InvalidRegionError) as error:
+            raise UsageError(f"--endpoint-url or --region can't be used: {error}") from error
+        except boto.BotoCoreError as error:
+            endpoint = options.endpoint_url or "the AWS endpoint"
+            raise translate(error, "the first request", options.bucket, endpoint) from error
+        client.meta.events.register_first("needs-retry.s3", _take_redirect_as_answer)
+        client.meta.events.register_last("before-call.s3", _expect_nothing)
+        yield client
+
+
+def _config(options: S3Options) -> AioConfig:
+    return AioConfig(
+        # One owner of retries: `calls.RetryPolicy`.
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        max_pool_connections=options.connections,
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        # The CRC64NVME that we send is the checksum; botocore need not add its own.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        user_agent_extra=options.user_agent,
+        http_session_cls=DirectSession,
+    )
+
+
+def _take_redirect_as_answer(response: Any, **_: Any) -> None:
+    """Keep botocore from asking again elsewhere: where data goes is the user's decision."""
+    if response is None:
+        return
+    http, parsed = response
+    code = parsed.get("Error", {}).get("Code")
+    if 300 <= http.status_code < 400 or code == "AuthorizationHeaderMalformed":
+        raise boto.ClientError(parsed, "")
+
+
+def _expect_nothing(params: dict[str, Any], **_: Any) -> None:
+    """Send no `Expect: 100-continue`: a server that never answers it would hang the call."""
+    params["headers"].pop("Expect", None)
+
+
+def _cap_loggers() -> None:
+    """Keep the libraries from writing session tokens to a debug log."""
+    for name in ("aioboto3", "aiobotocore", "boto3", "botocore", "aiohttp"):
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logger.getEffectiveLevel(), logging.INFO))

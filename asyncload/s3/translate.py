@@ -1,0 +1,146 @@
+"""From what botocore raises to what it means: the one place that reads S3's error codes.
+
+Source: "Error responses" in the Amazon S3 API reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import ClientConnectorCertificateError
+from botocore import exceptions as boto
+
+from asyncload import errors
+from asyncload.errors import AsyncloadError, StoreError
+
+_ACTIONS = {
+    "ListObjectsV2": "s3:ListBucket",
+    "HeadObject": "s3:GetObject",
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+}
+
+_MEANINGS: Mapping[str, type[StoreError]] = {
+    "InvalidAccessKeyId": errors.CredentialsRejected,
+    "SignatureDoesNotMatch": errors.CredentialsRejected,
+    "ExpiredToken": errors.CredentialsRejected,
+    "InvalidToken": errors.CredentialsRejected,
+    "RequestTimeTooSkewed": errors.CredentialsRejected,
+    "AccessDenied": errors.AccessDenied,
+    "AllAccessDisabled": errors.AccessDenied,
+    "AccountProblem": errors.AccessDenied,
+    "403": errors.AccessDenied,
+    "NoSuchBucket": errors.BucketNotFound,
+    "InvalidBucketName": errors.BucketNotFound,
+    "PermanentRedirect": errors.WrongRegion,
+    "AuthorizationHeaderMalformed": errors.WrongRegion,
+    "NotImplemented": errors.EndpointRefused,
+    "PreconditionFailed": errors.PreconditionFailed,
+    "NoSuchUpload": errors.NoSuchUpload,
+    "SlowDown": errors.ServerError,
+    "RequestTimeout": errors.ServerError,
+    "IncompleteBody": errors.ServerError,
+    # The bytes in memory are right: they were damaged on the way.
+    "BadDigest": errors.ServerError,
+    "XAmzContentSHA256Mismatch": errors.ServerError,
+    # Another conditional request for the key is under way.
+    "ConditionalRequestConflict": errors.ServerError,
+}
+
+
+def translate(error: Exception, operation: str, bucket: str, endpoint: str) -> AsyncloadError:
+    """Return the error of ours that says what a botocore error means.
+
+    Args:
+        error: what the client raised.
+        operation: the S3 operation that was asked for, as botocore names it.
+        bucket: where it was sent, for the message.
+        endpoint: as above.
+    """
+    if isinstance(error, boto.ClientError):
+        return _translate_answer(error.response, operation, bucket)
+    if isinstance(
+        error,
+        boto.NoCredentialsError
+        | boto.PartialCredentialsError
+        | boto.CredentialRetrievalError
+        | boto.TokenRetrievalError
+        | boto.SSOError
+        | boto.UnauthorizedSSOTokenError,
+    ):
+        return errors.CredentialsMissing(
+            f"no usable AWS credentials: {error}",
+            hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a --profile, "
+            "or give the machine or container a role",
+        )
+    if isinstance(error, boto.SSLError) and _is_certificate_error(error):
+        return errors.EndpointRefused(
+            f"the certificate of {endpoint} is not trusted: {error.kwargs['error']}",
+            hint="name the right CA bundle in AWS_CA_BUNDLE",
+        )
+    if isinstance(error, boto.HTTPClientError):
+        return errors.StoreUnavailable(
+            f"no answer from {endpoint} to {operation}: {error}",
+            hint="check --endpoint-url, the network and the proxy settings",
+        )
+    return errors.RequestRejected(f"{operation} can't be sent: {error}")
+
+
+def _is_certificate_error(error: boto.SSLError) -> bool:
+    return isinstance(error.kwargs.get("error"), ClientConnectorCertificateError)
+
+
+def _translate_answer(response: Mapping[str, Any], operation: str, bucket: str) -> AsyncloadError:
+    described = response.get("Error", {})
+    metadata = response.get("ResponseMetadata", {})
+    status = int(metadata.get("HTTPStatusCode", 0))
+    code = str(described.get("Code", status))
+    request_id = str(metadata.get("RequestId", ""))
+    meaning = _MEANINGS.get(code) or _meaning_of_status(status)
+    region = described.get("Region") or metadata.get("HTTPHeaders", {}).get("x-amz-bucket-region")
+    if code == "AuthorizationHeaderMalformed" and not region:
+        # The same code tells of an access key that no store could accept.
+        meaning = errors.CredentialsRejected
+    name = code if not code.isdigit() else f"HTTP {code}"
+    text = f"{name}: {described['Message']}" if described.get("Message") else name
+    message = f"bucket {bucket!r}: {operation} was answered with {text}"
+    if request_id:
+        message += f" (request id {request_id})"
+    return meaning(
+        message,
+        hint=_hint(meaning, operation, bucket, region),
+        code=code,
+        status=status,
+        request_id=request_id,
+    )
+
+
+def _meaning_of_status(status: int) -> type[StoreError]:
+    if 300 <= status < 400:
+        return errors.EndpointRefused
+    if status == 403:
+        return errors.AccessDenied
+    if status == 412:
+        return errors.PreconditionFailed
+    if status >= 500 or status == 429 or status < 300:
+        # An error in an answer that claims success is S3's way to fail late.
+        return errors.ServerError
+    return errors.RequestRejected
+
+
+def _hint(meaning: type[StoreError], operation: str, bucket: str, region: str | None) -> str:
+    if meaning is errors.CredentialsRejected:
+        return (
+            "check the access key, its secret and session token, the endpoint they belong to, "
+            "and the machine's clock"
+        )
+    if meaning is errors.AccessDenied:
+        action = _ACTIONS.get(operation, "s3:PutObject")
+        return f"permit {action} on the bucket {bucket!r} and its prefix"
+    if meaning is errors.BucketNotFound:
+        return "check --bucket and --endpoint-url, or create the bucket first"
+    if meaning is errors.WrongRegion:
+        return f"use --region {region}" if region else "use the bucket's --region"
+    if meaning is errors.EndpointRefused:
+        return "check that --endpoint-url is the store's own address; redirects aren't followed"
+    return ""

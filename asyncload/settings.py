@@ -1,0 +1,175 @@
+"""What a run is asked to do: frozen and validated. Nothing below reads the environment."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from asyncload.errors import UsageError
+from asyncload.keys import KeyLayout
+from asyncload.plan import MIB
+
+DEFAULT_CONCURRENCY = 32
+DEFAULT_MEMORY = 256 * MIB
+LEAST_MEMORY = 16 * MIB
+MOST_CONCURRENCY = 1024
+
+# As botocore has it: dots, dashes and, in old buckets, capitals and underscores.
+_BUCKET = re.compile(r"[a-zA-Z0-9._-]{3,255}|arn:[^/]+(/.+)?")
+_SIZE = re.compile(r"(\d+)\s*(|k|m|g|ki|mi|gi)(?:i?b)?", re.IGNORECASE)
+_FACTORS = {"": 1, "k": 1024, "m": MIB, "g": 1024 * MIB}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One run's options; each is described in the README, under the name of its flag.
+
+    `volume` is the folder to load. `memory` is in bytes. `date` is an ISO date, `today` or
+    `yesterday`, in `timezone`. `datasets` are pairs of a path pattern and a dataset's name.
+
+    Raises:
+        UsageError: an option can't be used; the message names its flag.
+    """
+
+    volume: Path
+    bucket: str
+    concurrency: int = DEFAULT_CONCURRENCY
+    memory: int = DEFAULT_MEMORY
+    date: str = "today"
+    timezone: str = "UTC"
+    layer: str = "Raw"
+    origin: str = "Local"
+    format: str = "CSV"
+    datasets: tuple[tuple[str, str], ...] = ()
+    layout: str = "default"
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    overwrite: bool = False
+    endpoint_url: str | None = None
+    region: str | None = None
+    profile: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bucket", _checked_bucket(self.bucket))
+        if not 1 <= self.concurrency <= MOST_CONCURRENCY:
+            raise UsageError(
+                f"--concurrency: {self.concurrency} is not between 1 and {MOST_CONCURRENCY}",
+                hint=f"the default is {DEFAULT_CONCURRENCY}",
+            )
+        if self.memory < LEAST_MEMORY:
+            raise UsageError(
+                f"--memory: {self.memory:,} bytes is too little; the least is "
+                f"{LEAST_MEMORY // MIB} MiB",
+                hint=f"the default is {DEFAULT_MEMORY // MIB}MiB",
+            )
+        if self.endpoint_url is not None:
+            _check_endpoint(self.endpoint_url)
+        # Any time will do to find out whether date, zone and layout can be used.
+        self.key_layout(datetime(2000, 1, 1, tzinfo=UTC))
+
+    def key_layout(self, now: datetime) -> KeyLayout:
+        """Return the layout of the keys of a run that starts at `now`, in any time zone.
+
+        Raises:
+            UsageError: date, layout or a name can't be used.
+        """
+        return KeyLayout(
+            template=self.layout,
+            layer=self.layer,
+            origin=self.origin,
+            format=self.format,
+            date=resolve_date(self.date, now.astimezone(find_timezone(self.timezone))),
+            datasets=self.datasets,
+        )
+
+
+def find_timezone(name: str) -> tzinfo:
+    """Return the time zone of an IANA name, such as `America/Sao_Paulo`.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise UsageError(
+            f"--timezone: there is no time zone {name!r}",
+            hint="use an IANA name, such as UTC or America/Sao_Paulo",
+        ) from None
+
+
+def resolve_date(text: str, now: datetime) -> date:
+    """Return the processing date that `YYYY-MM-DD`, `today` or `yesterday` means at `now`.
+
+    Raises:
+        UsageError: it is none of these, or no day of the calendar.
+    """
+    days_back = {"today": 0, "yesterday": 1}.get(text.lower())
+    if days_back is not None:
+        return now.date() - timedelta(days=days_back)
+    try:
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+            raise ValueError("the form is YYYY-MM-DD")
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--date: {text!r} is no date: {error}",
+            hint="use YYYY-MM-DD (2022-05-02), today or yesterday",
+        ) from None
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes that `256MiB`, `256M` or `268435456` means; K, M, G are powers of 1,024.
+
+    Raises:
+        UsageError: it is no size.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(
+            f"--memory: {text!r} is no size", hint="use a number and a unit: 256MiB, 1GiB"
+        )
+    number, unit = match.groups()
+    return int(number) * _FACTORS[unit.lower().removesuffix("i")]
+
+
+def parse_dataset_rule(text: str) -> tuple[str, str]:
+    """Split `PATTERN=NAME` into its two parts.
+
+    Raises:
+        UsageError: one is missing.
+    """
+    pattern, _, name = text.rpartition("=")
+    if not pattern or not name:
+        raise UsageError(
+            f"--dataset: {text!r} is not of the form PATTERN=NAME",
+            hint="for example --dataset 'films_*.csv=Movies'",
+        )
+    return pattern, name
+
+
+def _checked_bucket(bucket: str) -> str:
+    name = bucket.removeprefix("s3://").removesuffix("/")
+    if not _BUCKET.fullmatch(name):
+        raise UsageError(
+            f"--bucket: {bucket!r} is no bucket name",
+            hint="give the name only, such as my-lake; --layout sets what goes before the key",
+        )
+    return name
+
+
+def _check_endpoint(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise UsageError(
+            f"--endpoint-url: {url!r} is no endpoint",
+            hint="use http:// or https:// and a host, such as http://127.0.0.1:8333",
+        )
