@@ -27,6 +27,9 @@ _EPILOG = (
     "failed, 4 nothing to load, 5 refused, 6 the store stayed unavailable, 130/143 interrupted."
 )
 
+MOUNTED_VOLUME = Path("/data")
+"""Where a container has its volume."""
+
 app = typer.Typer(
     name="asyncload",
     help="Load a volume of CSV files into the raw zone of an S3 data lake.",
@@ -150,5 +153,4 @@ def demo(
 
 
 def _default_volume() -> Path:
-    mounted = Path("/data")
-    return mounted if mounted.exists() else Path("data")
+    return MOUNTED_VOLUME if MOUNTED_VOLUME.exists() else Path("data")

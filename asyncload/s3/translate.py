@@ -78,9 +78,11 @@ def translate(error: Exception, operation: str, bucket: str, endpoint: str) -> A
             f"the certificate of {endpoint} is not trusted: {error.kwargs['error']}",
             hint="name the right CA bundle in AWS_CA_BUNDLE",
         )
-    if isinstance(error, boto.HTTPClientError):
+    if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
+        # botocore's own words repeat the whole URL; what it met says more.
+        cause = error.kwargs.get("error") or error
         return errors.StoreUnavailable(
-            f"no answer from {endpoint} to {operation}: {error}",
+            f"no answer from {endpoint} to {operation}: {cause or type(cause).__name__}",
             hint="check --endpoint-url, the network and the proxy settings",
         )
     return errors.RequestRejected(f"{operation} can't be sent: {error}")

@@ -1,0 +1,517 @@
+"""`asyncload run` as its users see it: whole outputs, and every exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.support.loads import write_files
+from tests.support.scripted_s3 import EMPTY_LISTING, error, put_accepted, scripted_s3
+
+DATE = ("--date", "2022-05-02")
+
+
+@pytest.fixture
+def lake(monkeypatch):
+    """A scripted store that takes everything; yields the options that lead there."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "AKIACANARY",
+        "AWS_SECRET_ACCESS_KEY": "secret-canary",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    def answer(request):
+        if "list-type" in request.query:
+            return EMPTY_LISTING
+        return (
+            error(400, "InvalidRequest", "no") if "bad" in request.path else put_accepted(request)
+        )
+
+    with scripted_s3(answer) as (url, requests):
+        yield ("--bucket", "lake", "--endpoint-url", url, *DATE), requests
+
+
+def test_a_load_says_what_landed(asyncload, volume, lake):
+    """Progress goes to standard error, the summary to standard output."""
+    write_files(volume, {"movies.csv": b"a|b\n", ".hidden.csv": b"", "x.csv.tmp": b""})
+    options, _ = lake
+    ended = asyncload("run", volume, *options)
+    assert ended.out == (
+        "1 of 1 files are in the raw zone: 1 uploaded (4 B sent in _ s)\n"
+        "left out: 1 hidden, 1 temporary\n"
+    )
+    assert ended.err == "found 1 files, 4 B\n"
+    assert ended.code == 0
+
+
+def test_a_failed_file_is_named_with_its_key_cause_and_hint(asyncload, volume, lake):
+    """The others land, and the exit code is 3."""
+    write_files(volume, {"bad.csv": b"1", "good.csv": b"1"})
+    options, _ = lake
+    ended = asyncload("run", volume, *options)
+    assert ended.out == (
+        "1 of 2 files are in the raw zone: 1 uploaded, 1 failed (1 B sent in _ s)\n"
+        "failed: bad.csv -> s3://lake/Raw/Local/CSV/Bad/2022/05/02/bad.csv\n"
+        "  bucket 'lake': PutObject was answered with InvalidRequest: no (request id REQ1)\n"
+    )
+    assert ended.code == 3
+
+
+def test_quiet_prints_failures_only(asyncload, volume, lake):
+    """To standard error; a good run prints nothing."""
+    options, _ = lake
+    write_files(volume, {"good.csv": b"1"})
+    ended = asyncload("run", volume, *options, "--quiet")
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    write_files(volume, {"bad.csv": b"1"})
+    ended = asyncload("run", volume, *options, "--quiet")
+    assert ended.code == 3
+    assert ended.out == ""
+    assert ended.err.startswith("failed: bad.csv -> s3://lake/")
+
+
+def test_json_is_a_line_for_each_file_and_a_summary(asyncload, volume, lake):
+    """Standard output is for programs alone."""
+    write_files(volume, {"a.csv": b"123456789", "bad.csv": b"1", ".h.csv": b""})
+    options, _ = lake
+    ended = asyncload("run", volume, *options, "--json")
+    *files, summary = map(json.loads, ended.out.replace(":_", ":0").splitlines())
+    by_path = {record["path"]: record for record in files}
+    assert by_path["a.csv"] == {
+        "type": "file",
+        "status": "uploaded",
+        "path": "a.csv",
+        "bucket": "lake",
+        "key": "Raw/Local/CSV/A/2022/05/02/a.csv",
+        "size": 9,
+        "verified_by": "CRC64NVME",
+        "checksum": "rosUhgp5mIg=",
+    }
+    assert by_path["bad.csv"]["error"]["code"] == "InvalidRequest"
+    assert by_path[".h.csv"] == {"type": "left out", "path": ".h.csv", "reason": "hidden"}
+    assert summary == {
+        "type": "summary",
+        "bucket": "lake",
+        "exit_code": 3,
+        "files": 2,
+        "bytes": 10,
+        "uploaded": 1,
+        "unchanged": 0,
+        "failed": 1,
+        "bytes_uploaded": 9,
+        "left_out": {"hidden": 1},
+        "left_open": [],
+        "seconds": 0,
+        "error": None,
+    }
+
+
+def test_json_tells_of_a_run_that_was_refused(asyncload, volume, lake):
+    """The summary comes in any case, and carries the error."""
+    options, _ = lake
+    ended = asyncload("run", volume, *options, "--json")
+    summary = json.loads(ended.out.replace(":_", ":0"))
+    assert (summary["exit_code"], summary["error"]["kind"]) == (4, "NothingToLoad")
+    assert ended.code == 4
+    assert ended.err.startswith("error: there is no CSV to load")
+
+
+def test_links_and_special_files_are_reported_and_not_followed(asyncload, volume, lake):
+    """A FIFO named like a CSV does not hang the run; the rest lands."""
+    write_files(volume, {"a.csv": b"1"})
+    os.mkfifo(volume / "x.csv")
+    (volume / "link.csv").symlink_to("a.csv")
+    options, requests = lake
+    ended = asyncload("run", volume, *options)
+    assert ended.err == (
+        "left out: link.csv (symlink)\nleft out: x.csv (not a regular file)\nfound 1 files, 1 B\n"
+    )
+    assert "left out: 1 not a regular file, 1 symlink" in ended.out
+    assert ended.code == 0
+    assert len([r for r in requests if r.method == "PUT"]) == 1
+
+
+def test_names_that_make_no_key_fail_alone(asyncload, volume, lake):
+    """Too long, not UTF-8, a newline: each is named, escaped, and the others land."""
+    write_files(volume, {"ok.csv": b"1", "new\nline.csv": b"1"})
+    deep = "/".join(["d" * 200] * 5)
+    write_files(volume, {f"{deep}/x.csv": b"1"})
+    (volume / os.fsdecode(b"latin\xe9.csv")).write_bytes(b"1")
+    options, requests = lake
+    ended = asyncload("run", volume, *options)
+    assert ended.code == 3
+    assert "1 of 4 files are in the raw zone: 1 uploaded, 3 failed" in ended.out
+    assert "failed: new\\nline.csv\n  its key would hold a control character" in ended.out
+    assert "failed: latin\\xe9.csv\n  its name is not valid UTF-8" in ended.out
+    assert "bytes of UTF-8, over S3's 1,024" in ended.out
+    assert len([r for r in requests if r.method == "PUT"]) == 1
+
+
+def test_two_files_for_one_key_stop_the_run_before_any_upload(asyncload, volume, lake):
+    """Both are named, with the way out."""
+    write_files(volume, {"movies.csv": b"1", "movies/movies.csv": b"2", "a.csv": b"3"})
+    options, requests = lake
+    ended = asyncload("run", volume, *options)
+    assert ended.err.endswith(
+        "error: several files map to one object key, so nothing was uploaded:\n"
+        "  Raw/Local/CSV/Movies/2022/05/02/movies.csv  <-  movies.csv, movies/movies.csv\n"
+        "  hint: rename a file, or tell them apart with --dataset or --layout\n"
+    )
+    assert ended.code == 5
+    assert [r for r in requests if r.method == "PUT"] == []
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"notes.txt": b""}, {".hidden.csv": b"", "a.csv.tmp": b""}]
+)
+def test_a_volume_without_csvs_is_told(asyncload, volume, lake, content):
+    """Empty, no CSV, or only such as are left out: exit code 4."""
+    write_files(volume, content)
+    options, _ = lake
+    ended = asyncload("run", volume, *options)
+    assert ended.err == (
+        "error: there is no CSV to load in the volume\n"
+        "  hint: files named *.csv in any letter case are loaded; "
+        "check the mount, --include and --exclude\n"
+    )
+    assert ended.code == 4
+
+
+def test_a_volume_that_is_not_there_is_a_usage_error(asyncload, tmp_path, lake):
+    """With what to mount where."""
+    options, _ = lake
+    ended = asyncload("run", tmp_path / "gone", *options)
+    assert ended.err.startswith(f"error: the volume {tmp_path}/gone does not exist\n  hint: ")
+    assert ended.code == 2
+
+
+def test_a_volume_that_is_a_file_is_a_usage_error(asyncload, tmp_path, lake):
+    """With how to load only that file."""
+    (tmp_path / "a.csv").write_bytes(b"")
+    options, _ = lake
+    ended = asyncload("run", tmp_path / "a.csv", *options)
+    assert "is not a folder" in ended.err
+    assert "--include 'a.csv'" in ended.err
+    assert ended.code == 2
+
+
+def test_the_volume_is_by_default_the_mounted_one_or_the_folder_data(
+    asyncload, tmp_path, monkeypatch, lake
+):
+    """`ASYNCLOAD_VOLUME`, else /data where that exists, else ./data."""
+    options, _ = lake
+    write_files(tmp_path, {"data/a.csv": b"1", "other/b.csv": b"1"})
+    monkeypatch.chdir(tmp_path)
+    from asyncload.cli import app
+
+    monkeypatch.setattr(app, "MOUNTED_VOLUME", tmp_path / "not-mounted")
+    assert "would upload a.csv" in asyncload("run", "--dry-run", *options).out
+    monkeypatch.setattr(app, "MOUNTED_VOLUME", tmp_path / "other")
+    assert "would upload b.csv" in asyncload("run", "--dry-run", *options).out
+    monkeypatch.setenv("ASYNCLOAD_VOLUME", str(tmp_path / "data"))
+    assert "would upload a.csv" in asyncload("run", "--dry-run", *options).out
+
+
+def test_what_can_not_be_read_fails_and_the_rest_lands(spawn, volume, lake):
+    """An unreadable file, an unreadable folder: named with path and remedy."""
+    write_files(volume, {"ok.csv": b"1", "locked.csv": b"1", "locked/a.csv": b"1"})
+    (volume / "locked.csv").chmod(0)
+    (volume / "locked").chmod(0)
+    options, _ = lake
+    process = spawn("run", volume, *options, prefix=without_override())
+    out, err = process.communicate(timeout=60)
+    (volume / "locked").chmod(0o700)
+    assert process.returncode == 3, err
+    assert "failed: locked\n  it can't be listed: Permission denied" in out
+    assert "failed: locked.csv -> s3://lake/" in out
+    assert "it can't be read: Permission denied\n  hint: give the user" in out
+    assert "1 of 3 files" in out
+
+
+def without_override():
+    """Root reads everything; without these capabilities it is as everybody else."""
+    if os.geteuid() != 0:
+        return ()
+    setpriv = shutil.which("setpriv")
+    assert setpriv, "setpriv, of util-linux, is needed to test as root"
+    return (setpriv, "--bounding-set=-dac_override,-dac_read_search")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--date", "2022-02-30"), "error: --date: '2022-02-30' is no date: day is out of range"),
+        (("--date", "02/05/2022"), "error: --date: '02/05/2022' is no date: the form is"),
+        (("--timezone", "Mars/Base"), "error: --timezone: there is no time zone 'Mars/Base'"),
+        (("--concurrency", "0"), "error: --concurrency: 0 is not between 1 and 1024"),
+        (("--concurrency", "many"), "Invalid value for '--concurrency'"),
+        (("--memory", "lots"), "error: --memory: 'lots' is no size"),
+        (("--memory", "1MiB"), "error: --memory: 1,048,576 bytes is too little"),
+        (
+            ("--layout", "{layer}/{dataste}/{path}"),
+            "error: --layout: unknown field {dataste}\n  hint: the known fields are "
+            "{layer}, {origin}, {format}, {dataset}, {date}, {path}",
+        ),
+        (("--layout", "{layer}"), "error: --layout: the template must hold {path} exactly once"),
+        (("--dataset", "films"), "error: --dataset: 'films' is not of the form PATTERN=NAME"),
+        (("--bucket", "a/b"), "error: --bucket: 'a/b' is no bucket name"),
+        (("--endpoint-url", "localhost:9"), "error: --endpoint-url: 'localhost:9' is no endpoint"),
+        (("--layer", "a/b"), "error: --layer: 'a/b' must be one segment"),
+        (("--no-such-option",), "No such option: --no-such-option"),
+    ],
+)
+def test_an_option_that_can_not_be_used_is_a_usage_error(
+    asyncload, volume, lake, arguments, message
+):
+    """What, where and what to do, with exit code 2; nothing is sent."""
+    options, requests = lake
+    ended = asyncload("run", volume, *options, *arguments)
+    assert message in ended.err
+    assert ended.code == 2
+    assert requests == []
+
+
+def test_a_missing_bucket_option_is_a_usage_error(asyncload, volume):
+    """There is no default to load into by accident."""
+    ended = asyncload("run", volume)
+    assert "Missing option '--bucket'" in ended.err
+    assert ended.code == 2
+
+
+def test_a_bucket_that_is_not_there_is_refused(asyncload, volume, monkeypatch, moto):
+    """One message, exit code 5."""
+    for name, value in moto.environment.items():
+        monkeypatch.setenv(name, value)
+    write_files(volume, {"a.csv": b"1"})
+    ended = asyncload("run", volume, "--bucket", "gone", "--endpoint-url", moto.endpoint_url)
+    assert ended.err.startswith(
+        "error: bucket 'gone': ListObjectsV2 was answered with NoSuchBucket"
+    )
+    assert "hint: check --bucket and --endpoint-url" in ended.err
+    assert (ended.code, ended.out) == (5, "")
+
+
+def test_credentials_that_are_not_there_are_refused(asyncload, volume, lake, monkeypatch):
+    """Where to set them, exit code 5."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    options, requests = lake
+    ended = asyncload("run", volume, *options)
+    assert ended.err.startswith("error: no usable AWS credentials")
+    assert "AWS_ACCESS_KEY_ID" in ended.err
+    assert ended.code == 5
+    assert requests == []
+
+
+def test_a_wrong_region_names_the_right_one(asyncload, volume, lake):
+    """Exit code 5, and the flag to use."""
+    answer = error(301, "PermanentRedirect", **{"x-amz-bucket-region": "sa-east-1"})
+    options, _ = lake
+    with scripted_s3(lambda request: answer) as (url, _):
+        ended = asyncload("run", volume, *options, "--endpoint-url", url)
+    assert "hint: use --region sa-east-1" in ended.err
+    assert ended.code == 5
+
+
+def test_an_endpoint_that_can_not_be_reached_is_unavailable(asyncload, volume, lake):
+    """Exit code 6."""
+    options, _ = lake
+    ended = asyncload("run", volume, *options, "--endpoint-url", "http://127.0.0.1:9")
+    assert ended.err.startswith("error: no answer from http://127.0.0.1:9 to ListObjectsV2: ")
+    assert ended.code == 6
+
+
+def test_a_run_that_breaks_off_says_how_far_it_came(asyncload, volume, lake):
+    """Denied midway: what landed is counted, the rest is `not reached`."""
+    write_files(volume, {f"{n:03}.csv": b"1" for n in range(100)})
+    options, _ = lake
+    puts = []
+
+    def answer(request):
+        if request.method == "GET":
+            return EMPTY_LISTING
+        puts.append(request)
+        return put_accepted(request) if len(puts) <= 5 else error(403, "AccessDenied")
+
+    with scripted_s3(answer) as (url, _):
+        ended = asyncload("run", volume, *options, "--endpoint-url", url, "--concurrency", "1")
+    assert ended.out.startswith(
+        "5 of 100 files are in the raw zone: 5 uploaded, 95 not reached (5 B sent in _ s)"
+    )
+    assert "error: bucket 'lake': PutObject was answered with AccessDenied" in ended.err
+    assert ended.code == 5
+
+
+def test_a_dry_run_says_what_would_be_uploaded_and_sends_nothing(asyncload, volume, lake):
+    """Large files first, as a run would; left-out entries are told."""
+    write_files(volume, {"a.csv": b"12", "b/c.csv": bytes(17 * 1024 * 1024), ".h.csv": b""})
+    options, requests = lake
+    ended = asyncload("run", volume, *options, "--dry-run")
+    assert ended.out == (
+        "would upload b/c.csv -> s3://lake/Raw/Local/CSV/B/2022/05/02/c.csv\n"
+        "would upload a.csv -> s3://lake/Raw/Local/CSV/A/2022/05/02/a.csv\n"
+        "would upload 2 of 2 files, 17.8 MB\n"
+        "left out: 1 hidden\n"
+    )
+    assert ended.err == "left out: .h.csv (hidden)\n"
+    assert (ended.code, requests) == (0, [])
+
+
+def test_a_dry_run_tells_what_would_fail(asyncload, volume, lake):
+    """Known before anything is sent: exit code 3."""
+    write_files(volume, {"a.csv": b"1", "b\n.csv": b"1"})
+    options, _ = lake
+    ended = asyncload("run", volume, *options, "--dry-run", "--quiet")
+    assert ended.out == ""
+    assert ended.err.startswith("failed: b\\n.csv\n  its key would hold")
+    assert ended.code == 3
+
+
+def test_a_dry_run_in_json(asyncload, volume, lake):
+    """A record for each entry."""
+    write_files(volume, {"a.csv": b"1", "b\n.csv": b"1", ".h.csv": b""})
+    options, _ = lake
+    ended = asyncload("run", volume, *options, "--dry-run", "--json")
+    records = [json.loads(line) for line in ended.out.splitlines()]
+    assert [(r["path"], r.get("status") or r["reason"]) for r in records] == [
+        (".h.csv", "hidden"),
+        ("b\n.csv", "failed"),
+        ("a.csv", "planned"),
+    ]
+
+
+def test_the_options_shape_the_keys(asyncload, volume, lake):
+    """Layer, origin, format, dataset, layout and date."""
+    write_files(volume, {"films_a.csv": b"1"})
+    options, _ = lake
+    ended = asyncload(
+        *("run", volume, *options, "--dry-run", "--layer", "Bronze", "--origin", "Imdb"),
+        *("--format", "Csv", "--dataset", "films_*=Movies", "--layout", "hive"),
+    )
+    key = "Bronze/Imdb/Csv/Movies/year=2022/month=05/day=02/films_a.csv"
+    assert f"-> s3://lake/{key}\n" in ended.out
+
+
+def test_include_and_exclude_choose_files(asyncload, volume, lake):
+    """What is excluded is counted."""
+    write_files(volume, {"a/1.csv": b"", "a/2.csv": b"", "b/1.csv": b"", "b/old/1.csv": b""})
+    options, _ = lake
+    chosen = ("--include", "1.csv", "--exclude", "b/**")
+    ended = asyncload("run", volume, *options, "--dry-run", *chosen)
+    assert "would upload 1 of 1 files, 0 B\nleft out: 3 excluded\n" in ended.out
+    assert "would upload a/1.csv" in ended.out
+
+
+def test_every_option_has_an_environment_variable(asyncload, volume, lake, monkeypatch):
+    """A container is configured without a command line."""
+    write_files(volume, {"a.csv": b"1", "b.csv": b"2"})
+    options, _ = lake
+    for name, value in {
+        "VOLUME": volume,
+        "BUCKET": "pond",
+        "DATE": "2021-12-31",
+        "TIMEZONE": "America/Sao_Paulo",
+        "LAYER": "L",
+        "ORIGIN": "O",
+        "FORMAT": "F",
+        "DATASET": "a.csv=A1 b.csv=B1",
+        "LAYOUT": "hive",
+        "INCLUDE": "a.csv b.csv",
+        "EXCLUDE": "b.csv",
+        "DRY_RUN": "1",
+        "CONCURRENCY": "7",
+        "MEMORY": "64MiB",
+        "ENDPOINT_URL": options[3],
+        "REGION": "eu-west-1",
+    }.items():
+        monkeypatch.setenv(f"ASYNCLOAD_{name}", str(value))
+    ended = asyncload("run")
+    assert ended.out == (
+        "would upload a.csv -> s3://pond/L/O/F/A1/year=2021/month=12/day=31/a.csv\n"
+        "would upload 1 of 1 files, 1 B\nleft out: 1 excluded\n"
+    )
+
+
+def test_region_and_user_agent_reach_the_store(asyncload, volume, lake):
+    """`--region` is what requests are signed for."""
+    write_files(volume, {"a.csv": b"1"})
+    options, requests = lake
+    asyncload("run", volume, *options, "--region", "eu-west-1")
+    assert all("/eu-west-1/s3/aws4_request" in r.headers["authorization"] for r in requests)
+
+
+def test_today_is_the_default_date(asyncload, volume, lake):
+    """In UTC unless a time zone is set."""
+    write_files(volume, {"a.csv": b"1"})
+    options, _ = lake
+    before = datetime.now(UTC)
+    ended = asyncload("run", volume, *options[:-2], "--dry-run")
+    days = {before.strftime("%Y/%m/%d"), datetime.now(UTC).strftime("%Y/%m/%d")}
+    assert any(f"/A/{day}/a.csv" in ended.out for day in days)
+
+
+def test_no_secret_is_ever_printed(asyncload, volume, lake):
+    """Canaries in key, secret and token; all output of a failing run is searched."""
+    write_files(volume, {"bad.csv": b"1"})
+    options, _ = lake
+    ended = asyncload("run", volume, *options, "--json")
+    assert "canary" not in (ended.out + ended.err).lower()
+
+
+def test_an_internal_error_is_a_message_not_a_traceback(asyncload, volume, lake, monkeypatch):
+    """Exit code 1, and how to get the traceback for a report."""
+    from asyncload.cli import run
+
+    def breaks(*arguments, **options):
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(run, "load", breaks)
+    options, _ = lake
+    ended = asyncload("run", volume, *options)
+    assert ended.err == (
+        "error: internal error: ZeroDivisionError: oops\n"
+        "  hint: please report it, with what ASYNCLOAD_TRACEBACK=1 makes it print\n"
+    )
+    assert ended.code == 1
+    monkeypatch.setenv("ASYNCLOAD_TRACEBACK", "1")
+    with pytest.raises(ZeroDivisionError):
+        asyncload("run", volume, *options)
+
+
+def test_a_reader_that_goes_away_makes_no_traceback(spawn, volume, lake):
+    """`asyncload run --json | head -1` is ordinary use."""
+    write_files(volume, {f"{n:04}.csv": b"1" for n in range(3000)})
+    options, _ = lake
+    process = spawn("run", volume, *options, "--dry-run", "--json")
+    process.stdout.readline()
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait(60) in (0, 143)
+    assert "Traceback" not in err
+    assert "Exception" not in err
+
+
+def test_version_and_help_are_quick_to_ask(asyncload):
+    """Both end well, and help names every exit code."""
+    from asyncload.version import VERSION
+
+    assert asyncload("--version").out == f"asyncload {VERSION}\n"
+    helped = asyncload("run", "--help")
+    assert helped.code == 0
+    assert "130/143 interrupted" in helped.out
+
+
+def test_python_dash_m_works(volume):
+    """`python -m asyncload` is the same program."""
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, "-m", "asyncload", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("asyncload ")

@@ -1,0 +1,107 @@
+"""SIGINT and SIGTERM: a clean end, a summary, the right exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from tests.support.loads import write_files
+from tests.support.scripted_s3 import EMPTY_LISTING, Answer, put_accepted, scripted_s3
+
+CREATED = Answer(
+    200,
+    b'<?xml version="1.0"?><InitiateMultipartUploadResult><UploadId>u1</UploadId>'
+    b"</InitiateMultipartUploadResult>",
+)
+
+
+class Stalls:
+    """A store that takes small files and lets no part come to an end."""
+
+    def __init__(self):
+        self.part_reached = threading.Event()
+        self.let_go = threading.Event()
+        self.aborted = threading.Event()
+        self.abort_hangs = False
+
+    def __call__(self, request):
+        if "list-type" in request.query:
+            return EMPTY_LISTING
+        if request.method == "HEAD":
+            return Answer(404)
+        if request.method == "POST":
+            return CREATED
+        if request.method == "DELETE":
+            self.aborted.set()
+            if self.abort_hangs:
+                self.let_go.wait(30)
+            return Answer(204)
+        if "partNumber" in request.query:
+            self.part_reached.set()
+            self.let_go.wait(30)
+        return put_accepted(request)
+
+
+@pytest.fixture
+def stalled(volume, spawn, monkeypatch):
+    """A run that has landed a small file and is stuck in the parts of a large one."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    write_files(volume, {"small.csv": b"1", "large.csv": bytes(40 * 1024 * 1024)})
+    store = Stalls()
+    with scripted_s3(store) as (url, requests):
+        process = spawn("run", volume, "--bucket", "lake", "--endpoint-url", url)
+        assert store.part_reached.wait(60)
+        while not any(r.path.endswith("small.csv") for r in requests):
+            time.sleep(0.01)
+        time.sleep(0.2)
+        yield process, store, requests
+        store.let_go.set()
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_signal_ends_a_run_cleanly(stalled, signum, code):
+    """The open upload is aborted, the summary is printed, the exit code says which."""
+    process, store, requests = stalled
+    os.kill(process.pid, signum)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert store.aborted.is_set()
+    assert requests[-1].method == "DELETE"
+    assert out.startswith("1 of 2 files are in the raw zone: 1 uploaded, 1 not reached")
+    assert f"error: interrupted by {signum.name}\n  hint: what landed stays" in err
+    assert "Traceback" not in err
+
+
+def test_the_second_signal_ends_a_run_at_once(stalled):
+    """Even where the clean-up hangs."""
+    process, store, _ = stalled
+    store.abort_hangs = True
+    os.kill(process.pid, signal.SIGTERM)
+    assert store.aborted.wait(10)
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.wait(3) == 143
+
+
+def test_a_clean_up_that_hangs_is_bounded(stalled):
+    """After five seconds the run ends, and says what is left open."""
+    process, store, _ = stalled
+    store.abort_hangs = True
+    os.kill(process.pid, signal.SIGTERM)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert "left open: multipart upload u1 of s3://lake/Raw/Local/CSV/Large/" in out
+
+
+def test_a_signal_before_the_run_ends_the_program(volume, spawn):
+    """While it starts, too: as process 1 of a container nothing else would."""
+    process = spawn("run", volume, "--bucket", "lake", "--endpoint-url", "http://127.0.0.1:9")
+    time.sleep(0.15)
+    process.terminate()
+    _, err = process.communicate(timeout=20)
+    assert process.returncode in (-signal.SIGTERM, 143)
+    assert "Traceback" not in err

@@ -1,0 +1,64 @@
+"""Servers and volumes that tests of several folders use."""
+
+from __future__ import annotations
+
+import os
+import uuid
+
+import pytest
+
+from tests.support import servers
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_machine(monkeypatch):
+    """Tests see none of the user's AWS and asyncload settings, nor a metadata service."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "ASYNCLOAD_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+
+
+@pytest.fixture(scope="session")
+def moto():
+    """A moto server with a bucket."""
+    with servers.moto_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def seaweedfs():
+    """A SeaweedFS with a bucket."""
+    with servers.seaweedfs() as server:
+        yield server
+
+
+SERVERS = [
+    pytest.param("moto", marks=pytest.mark.moto),
+    pytest.param("seaweedfs", marks=pytest.mark.seaweedfs),
+]
+
+
+@pytest.fixture(params=SERVERS)
+def s3(request, monkeypatch):
+    """Each server in turn, with the environment set so that the AWS chain finds it."""
+    server = request.getfixturevalue(request.param)
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    return server
+
+
+@pytest.fixture
+def layer():
+    """A first key segment of the test's own: servers are shared."""
+    return f"Raw-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def volume(tmp_path):
+    """An empty folder for CSVs."""
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    return folder

@@ -1,0 +1,219 @@
+"""What asyncload makes of answers that real servers on loopback don't give."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+import asyncload
+from asyncload import errors
+from asyncload.s3 import store as s3_store
+from tests.support.loads import NOW, Recorder, write_files
+from tests.support.scripted_s3 import EMPTY_LISTING, Answer, error, put_accepted, scripted_s3
+
+
+@pytest.fixture(autouse=True)
+def _credentials(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIACANARY")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-canary")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token-canary")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+
+async def load_against(answer, volume, **options):
+    """Load a volume into a scripted server; returns report, recorder and requests."""
+    write_files(volume, {"a.csv": b"1|2\n"})
+    recorder = Recorder()
+    with scripted_s3(answer) as (url, requests):
+        settings = asyncload.Settings(volume=volume, bucket="lake", endpoint_url=url, **options)
+        report = await asyncload.load(settings, observer=recorder, now=NOW)
+    return report, recorder, requests
+
+
+def listing_then(answer):
+    """Answer the preflight well, and all else with `answer`."""
+
+    def script(request):
+        return EMPTY_LISTING if "list-type" in request.query else answer(request)
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "hint"),
+    [
+        (error(403, "InvalidAccessKeyId"), errors.CredentialsRejected, "access key"),
+        (error(403, "SignatureDoesNotMatch"), errors.CredentialsRejected, "secret"),
+        (error(400, "ExpiredToken"), errors.CredentialsRejected, "session token"),
+        (error(403, "RequestTimeTooSkewed"), errors.CredentialsRejected, "clock"),
+        (error(400, "AuthorizationHeaderMalformed"), errors.CredentialsRejected, "access key"),
+        (
+            error(400, "AuthorizationHeaderMalformed", extra="<Region>eu-west-1</Region>"),
+            errors.WrongRegion,
+            "--region eu-west-1",
+        ),
+        (
+            error(301, "PermanentRedirect", **{"x-amz-bucket-region": "sa-east-1"}),
+            errors.WrongRegion,
+            "--region sa-east-1",
+        ),
+        (error(301, "PermanentRedirect"), errors.WrongRegion, "--region"),
+        (error(404, "NoSuchBucket"), errors.BucketNotFound, "--bucket"),
+        (error(501, "NotImplemented"), errors.EndpointRefused, "--endpoint-url"),
+        (Answer(307, b"", {"Location": "http://127.0.0.1:9/"}), errors.EndpointRefused, "redirect"),
+    ],
+)
+async def test_a_wrong_set_up_ends_in_one_error_that_names_the_next_step(
+    volume, answer, kind, hint
+):
+    """The preflight's answer decides; no file is tried."""
+    with pytest.raises(kind, match="lake") as caught:
+        await load_against(lambda request: answer, volume)
+    assert hint in caught.value.hint
+    assert caught.value.exit_code == 5
+
+
+async def test_a_redirect_is_not_followed(volume):
+    """Neither body nor session token reach another host."""
+    with scripted_s3(lambda request: Answer()) as (other, elsewhere):
+        with pytest.raises(errors.EndpointRefused):
+            await load_against(
+                listing_then(lambda request: Answer(307, b"", {"Location": f"{other}/lake/x"})),
+                volume,
+            )
+        assert elsewhere == []
+
+
+async def test_a_bucket_that_may_not_be_listed_is_loaded_all_the_same(volume):
+    """Whoever may put need not be allowed to list."""
+
+    def answer(request):
+        return error(403, "AccessDenied") if request.method == "GET" else put_accepted(request)
+
+    report, _, _ = await load_against(answer, volume)
+    assert report.exit_code == 0
+
+
+async def test_a_denied_put_stops_the_run_and_names_the_permission(volume):
+    """One message for the run, with the missing action and the request id."""
+    write_files(volume, {f"{n}.csv": b"1" for n in range(300)})
+    with pytest.raises(errors.AccessDenied, match=r"PutObject.*AccessDenied.*REQ1") as caught:
+        await load_against(
+            listing_then(lambda request: error(403, "AccessDenied")), volume, concurrency=2
+        )
+    assert "s3:PutObject" in caught.value.hint
+    assert (caught.value.code, caught.value.status) == ("AccessDenied", 403)
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        error(503, "SlowDown"),
+        error(500, "InternalError"),
+        error(429, "TooManyRequests"),
+        error(400, "RequestTimeout"),
+        error(400, "BadDigest"),
+        error(409, "ConditionalRequestConflict"),
+        Answer(502, b"<html>bad gateway</html>"),
+    ],
+)
+async def test_a_fault_that_passes_costs_a_retry_and_nothing_else(volume, passing):
+    """The same bytes are sent again, signed anew."""
+    puts = []
+
+    def answer(request):
+        puts.append(request)
+        return passing if len(puts) == 1 else put_accepted(request)
+
+    report, _, _ = await load_against(listing_then(answer), volume)
+    assert report.exit_code == 0
+    assert [put.body for put in puts] == [b"1|2\n"] * 2
+
+
+async def test_a_rejected_request_fails_its_file_with_the_stores_words(volume):
+    """Code, message and request id are told."""
+    _, recorder, requests = await load_against(
+        listing_then(lambda request: error(400, "InvalidRequest", "not like this")), volume
+    )
+    failure = recorder.outcomes["a.csv"].error
+    assert isinstance(failure, errors.RequestRejected)
+    assert "InvalidRequest: not like this (request id REQ1)" in str(failure)
+    assert len(requests) == 2
+
+
+async def test_an_answer_that_makes_no_sense_fails_the_file_only(volume):
+    """A 4xx that is no S3 error document is still told."""
+    _, recorder, _ = await load_against(
+        listing_then(lambda request: Answer(418, b"teapot")), volume
+    )
+    assert "HTTP 418" in str(recorder.outcomes["a.csv"].error)
+
+
+async def test_every_put_is_conditional_checksummed_and_expects_nothing(volume):
+    """The headers of the one request that a small file costs."""
+    _, _, requests = await load_against(listing_then(put_accepted), volume)
+    (put,) = [request for request in requests if request.method == "PUT"]
+    assert put.headers["if-none-match"] == "*"
+    assert put.headers["content-type"] == "text/csv"
+    assert len(put.headers["x-amz-checksum-crc64nvme"]) == 12
+    assert "expect" not in put.headers
+    assert "transfer-encoding" not in put.headers
+    assert "asyncload/" in put.headers["user-agent"]
+
+
+async def test_an_endpoint_that_can_not_be_reached_is_unavailable(volume):
+    """Within seconds, with the endpoint in the message."""
+    write_files(volume, {"a.csv": b"1"})
+    settings = asyncload.Settings(volume=volume, bucket="lake", endpoint_url="http://127.0.0.1:9")
+    with pytest.raises(errors.StoreUnavailable, match=r"127\.0\.0\.1:9") as caught:
+        await asyncload.load(settings, now=NOW)
+    assert caught.value.exit_code == 6
+
+
+async def test_a_server_that_never_answers_meets_its_deadline(volume, monkeypatch):
+    """aiohttp would wait for ever on a server that stops reading."""
+    monkeypatch.setattr(s3_store, "_ANSWER_SECONDS", 0.05)
+    held = []
+
+    async def hold(reader, writer):
+        held.append(writer)
+        await asyncio.Event().wait()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    write_files(volume, {"a.csv": b"1"})
+    settings = asyncload.Settings(
+        volume=volume, bucket="lake", endpoint_url=f"http://127.0.0.1:{port}"
+    )
+    try:
+        with pytest.raises(errors.StoreUnavailable, match="within 0 s"):
+            await asyncload.load(settings, now=NOW)
+    finally:
+        server.close()
+        for writer in held:
+            writer.close()
+
+
+@pytest.mark.parametrize("missing", ["all", "secret"])
+async def test_missing_credentials_are_told_before_anything_is_sent(volume, monkeypatch, missing):
+    """None or half of them: exit code 5 and where to set them."""
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    if missing == "all":
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SESSION_TOKEN")
+    with pytest.raises(errors.CredentialsMissing) as caught:
+        await load_against(lambda request: EMPTY_LISTING, volume)
+    assert "AWS_ACCESS_KEY_ID" in caught.value.hint
+
+
+async def test_an_unknown_profile_is_a_usage_error(volume):
+    """`--profile` names what the AWS configuration holds."""
+    with pytest.raises(errors.UsageError, match="no-such-profile"):
+        await load_against(lambda request: EMPTY_LISTING, volume, profile="no-such-profile")
+
+
+async def test_a_region_that_can_not_be_is_a_usage_error(volume):
+    """Region names are host names' parts."""
+    with pytest.raises(errors.UsageError, match="--region"):
+        await load_against(lambda request: EMPTY_LISTING, volume, region="not a region!")

@@ -1,0 +1,559 @@
+"""A volume into a store: one outcome for each file, whole objects, bounded use."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+
+from asyncload.errors import (
+    AccessDenied,
+    NotVerified,
+    ObjectConflict,
+    RequestRejected,
+    ServerError,
+    SourceChanged,
+    SourceTooLarge,
+    StoreUnavailable,
+)
+from asyncload.model import Failed, LeftOut, LoadStarted, PartSent
+from asyncload.plan import MIB
+from asyncload.store import Receipt, RemoteObject
+from tests.support.loads import PREFIX, Recorder, load_volume, write_files
+from tests.support.memory_store import MemoryStore
+
+DAY = "2022/05/02"
+
+
+async def test_every_csv_lands_whole_under_its_dated_key(volume):
+    """Small and large, empty and nested: the objects are the files."""
+    files = {
+        "movies.csv": b"id|titulo\n1|A\n",
+        "people.csv": b"",
+        "ratings/part-0.csv": os.urandom(3 * MIB),
+        "ratings/eu/part-1.CSV": os.urandom(16 * MIB),
+        "reviews/2022/big.csv": os.urandom(35 * MIB + 7),
+        "notes.txt": b"not a CSV",
+    }
+    write_files(volume, files)
+    store, recorder = MemoryStore(), Recorder()
+    report = await load_volume(store, volume, recorder)
+    assert store.objects == {
+        f"{PREFIX}/Movies/{DAY}/movies.csv": files["movies.csv"],
+        f"{PREFIX}/People/{DAY}/people.csv": b"",
+        f"{PREFIX}/Ratings/{DAY}/part-0.csv": files["ratings/part-0.csv"],
+        f"{PREFIX}/Ratings/{DAY}/eu/part-1.CSV": files["ratings/eu/part-1.CSV"],
+        f"{PREFIX}/Reviews/{DAY}/2022/big.csv": files["reviews/2022/big.csv"],
+    }
+    assert set(recorder.statuses.values()) == {"uploaded"}
+    assert (report.landed, report.exit_code) == (5, 0)
+    assert store.uploads == {}
+
+
+async def test_a_small_file_costs_one_call_and_a_large_one_its_parts_and_three(volume):
+    """Calls are time and money."""
+    write_files(volume, {"s.csv": b"1", "l.csv": bytes(16 * MIB + 1)})
+    store = MemoryStore()
+    await load_volume(store, volume)
+    assert store.calls == {
+        "check_bucket": 1,
+        "put": 1,
+        "head": 1,
+        "create_multipart": 1,
+        "upload_part": 3,
+        "complete_multipart": 1,
+    }
+
+
+async def test_a_second_run_finds_everything_unchanged(volume):
+    """The same bytes under the same key are success; a large file's are not sent again."""
+    write_files(volume, {"s.csv": b"1", "l.csv": os.urandom(17 * MIB)})
+    store, recorder = MemoryStore(), Recorder()
+    await load_volume(store, volume)
+    sent = store.body_bytes
+    report = await load_volume(store, volume, recorder)
+    assert recorder.statuses == {"s.csv": "unchanged", "l.csv": "unchanged"}
+    assert report.exit_code == 0
+    assert store.body_bytes - sent == 1
+
+
+@pytest.mark.parametrize("size", [3, 17 * MIB], ids=["small", "large"])
+@pytest.mark.parametrize("same_size", [True, False])
+async def test_other_bytes_under_the_key_fail_only_that_file(volume, size, same_size):
+    """Nothing is overwritten unasked, and the rest lands."""
+    write_files(volume, {"taken.csv": os.urandom(size), "free.csv": b"1"})
+    theirs = os.urandom(size if same_size else size + 1)
+    store, recorder = MemoryStore(), Recorder()
+    store.objects[f"{PREFIX}/Taken/{DAY}/taken.csv"] = theirs
+    report = await load_volume(store, volume, recorder)
+    assert recorder.statuses == {"taken.csv": "failed", "free.csv": "uploaded"}
+    failure = recorder.outcomes["taken.csv"]
+    assert isinstance(failure.error, ObjectConflict)
+    assert "--overwrite" in failure.error.hint
+    assert store.objects[failure.key] == theirs
+    assert report.exit_code == 3
+    assert store.uploads == {}
+
+
+@pytest.mark.parametrize("size", [3, 17 * MIB], ids=["small", "large"])
+async def test_overwrite_replaces_other_bytes(volume, size):
+    """Asked for, different data is replaced."""
+    body = os.urandom(size)
+    write_files(volume, {"taken.csv": body})
+    store = MemoryStore()
+    key = f"{PREFIX}/Taken/{DAY}/taken.csv"
+    store.objects[key] = b"theirs"
+    report = await load_volume(store, volume, overwrite=True)
+    assert store.objects[key] == body
+    assert report.exit_code == 0
+
+
+@pytest.mark.parametrize("theirs", ["same", "other"])
+async def test_a_key_taken_during_a_large_upload_is_settled_by_its_bytes(volume, theirs):
+    """Somebody else completed first: the same bytes are success, others a conflict."""
+    body = os.urandom(17 * MIB)
+    write_files(volume, {"l.csv": body})
+    key = f"{PREFIX}/L/{DAY}/l.csv"
+
+    class Raced(MemoryStore):
+        async def upload_part(self, *arguments):
+            self.objects[key] = body if theirs == "same" else b"other"
+            return await super().upload_part(*arguments)
+
+    store, recorder = Raced(), Recorder()
+    await load_volume(store, volume, recorder)
+    assert recorder.statuses == {"l.csv": "unchanged" if theirs == "same" else "failed"}
+    assert store.objects[key] == (body if theirs == "same" else b"other")
+    assert store.uploads == {}
+
+
+async def test_a_lost_answer_to_complete_is_no_failure(volume):
+    """Complete was applied, its answer lost, the retry finds no upload: the object is there."""
+    body = os.urandom(17 * MIB)
+    write_files(volume, {"l.csv": body})
+
+    class LosesAnswer(MemoryStore):
+        async def complete_multipart(self, *arguments, create_only):
+            await super().complete_multipart(*arguments, create_only=create_only)
+            raise StoreUnavailable("the connection broke")
+
+    store, recorder = LosesAnswer(), Recorder()
+    await load_volume(store, volume, recorder)
+    assert recorder.statuses == {"l.csv": "uploaded"}
+    assert list(store.objects.values()) == [body]
+
+
+async def test_an_upload_that_is_gone_fails_its_file(volume):
+    """Aborted by somebody else: the file failed, and says so."""
+    write_files(volume, {"l.csv": bytes(17 * MIB), "s.csv": b"1"})
+
+    class Swept(MemoryStore):
+        async def complete_multipart(self, *arguments, create_only):
+            self.uploads.clear()
+            return await super().complete_multipart(*arguments, create_only=create_only)
+
+    store, recorder = Swept(), Recorder()
+    await load_volume(store, volume, recorder)
+    assert recorder.statuses == {"l.csv": "failed", "s.csv": "uploaded"}
+    assert recorder.outcomes["l.csv"].error.code == "NoSuchUpload"
+
+
+async def test_no_more_requests_are_in_flight_than_asked(volume):
+    """`concurrency` bounds puts and parts together."""
+    write_files(volume, {f"d/{n}.csv": b"1" for n in range(200)} | {"l.csv": bytes(40 * MIB)})
+
+    class Slow(MemoryStore):
+        async def _answer(self, call, body=b""):
+            await super()._answer(call, body)
+            await asyncio.sleep(0.001)
+
+    store = Slow()
+    await load_volume(store, volume, concurrency=7)
+    assert len(store.objects) == 201
+    assert store.most_in_flight <= 7
+
+
+async def test_file_bytes_in_memory_stay_within_the_option(volume, monkeypatch):
+    """However many files and however large: the pool is never over `memory`."""
+    from asyncload import loading
+
+    pools = []
+
+    class Watched(loading.BufferPool):
+        def __init__(self, capacity):
+            super().__init__(capacity)
+            self.most = 0
+            pools.append(self)
+
+        async def acquire(self, size):
+            buffer = await super().acquire(size)
+            self.most = max(self.most, self.in_use)
+            return buffer
+
+    monkeypatch.setattr(loading, "BufferPool", Watched)
+    files = {f"m/{n}.csv": bytes(5 * MIB) for n in range(12)}
+    write_files(volume, files | {"a.csv": bytes(60 * MIB), "b.csv": bytes(50 * MIB)})
+    store = MemoryStore()
+    await load_volume(store, volume, memory=16 * MIB)
+    assert len(store.objects) == 14
+    (pool,) = pools
+    assert 8 * MIB <= pool.most <= 16 * MIB
+    assert pool.in_use == 0
+
+
+async def test_a_throttled_request_is_sent_again(volume):
+    """503 SlowDown passes: no file fails for it."""
+    write_files(volume, {f"{n}.csv": b"1" for n in range(20)} | {"l.csv": bytes(20 * MIB)})
+
+    class Throttles(MemoryStore):
+        async def _answer(self, call, body=b""):
+            await super()._answer(call, body)
+            if self.calls[call] % 2:
+                raise ServerError("SlowDown", code="SlowDown", status=503)
+
+    store = Throttles()
+    report = await load_volume(store, volume, concurrency=1)
+    assert report.exit_code == 0
+    assert len(store.objects) == 21
+
+
+async def test_a_file_that_the_store_rejects_fails_alone(volume):
+    """A fault of one key leaves the others."""
+    write_files(volume, {"bad.csv": b"1", "good.csv": b"1", "worse.csv": bytes(17 * MIB)})
+
+    class Rejects(MemoryStore):
+        async def _answer(self, call, body=b""):
+            await super()._answer(call, body)
+
+        async def put(self, key, body, checksum, *, create_only):
+            if "bad" in key:
+                raise RequestRejected("no", code="InvalidRequest", status=400)
+            return await super().put(key, body, checksum, create_only=create_only)
+
+        async def upload_part(self, key, upload_id, number, body, checksum):
+            if number == 2:
+                raise RequestRejected("no", code="InvalidRequest", status=400)
+            return await super().upload_part(key, upload_id, number, body, checksum)
+
+    store, recorder = Rejects(), Recorder()
+    report = await load_volume(store, volume, recorder)
+    assert recorder.statuses == {
+        "bad.csv": "failed",
+        "good.csv": "uploaded",
+        "worse.csv": "failed",
+    }
+    assert report.exit_code == 3
+    assert store.uploads == {}
+
+
+@pytest.mark.parametrize("error", [AccessDenied("denied"), StoreUnavailable("gone")])
+@pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
+async def test_a_fault_of_the_run_ends_it_at_once(volume, error, size):
+    """One message, not one per file; nothing is left open."""
+    write_files(volume, {f"{n:04}.csv": b"1" for n in range(500)} | {"l.csv": bytes(size)})
+
+    class Refuses(MemoryStore):
+        async def put(self, *arguments, create_only):
+            if size > 1:
+                return await super().put(*arguments, create_only=create_only)
+            await self._answer("put")
+            raise error
+
+        async def upload_part(self, *arguments):
+            await self._answer("upload_part")
+            raise error
+
+    store, recorder = Refuses(), Recorder()
+    with pytest.raises(type(error)):
+        await load_volume(store, volume, recorder, concurrency=4)
+    assert "failed" not in recorder.statuses.values()
+    assert store.uploads == {}
+    assert store.calls["put"] < 500
+
+
+async def test_a_bug_is_not_taken_for_a_failed_file(volume):
+    """What is nobody's fault but ours propagates as it is."""
+    write_files(volume, {"a.csv": b"1"})
+
+    class Buggy(MemoryStore):
+        async def put(self, *arguments, create_only):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await load_volume(Buggy(), volume)
+
+
+@pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
+async def test_a_returned_checksum_that_differs_is_no_success(volume, size):
+    """The store's answer must prove what arrived."""
+    write_files(volume, {"a.csv": bytes(size)})
+
+    class Corrupts(MemoryStore):
+        async def put(self, key, body, checksum, *, create_only):
+            receipt = await super().put(key, body, checksum, create_only=create_only)
+            return _corrupted(receipt)
+
+        async def complete_multipart(self, *arguments, create_only):
+            receipt = await super().complete_multipart(*arguments, create_only=create_only)
+            return _corrupted(receipt)
+
+    recorder = Recorder()
+    await load_volume(Corrupts(), volume, recorder)
+    assert isinstance(recorder.outcomes["a.csv"].error, NotVerified)
+
+
+async def test_a_part_whose_returned_checksum_differs_stops_its_upload(volume):
+    """A damaged part is found before the rest is sent for nothing."""
+    write_files(volume, {"a.csv": bytes(17 * MIB)})
+
+    class Corrupts(MemoryStore):
+        async def upload_part(self, *arguments):
+            return _corrupted(await super().upload_part(*arguments))
+
+    store, recorder = Corrupts(), Recorder()
+    await load_volume(store, volume, recorder)
+    assert isinstance(recorder.outcomes["a.csv"].error, NotVerified)
+    assert (store.objects, store.uploads) == ({}, {})
+
+
+def _corrupted(receipt):
+    from asyncload.model import Checksum
+
+    return Receipt(receipt.etag, Checksum("CRC64NVME", "AAAAAAAAAAE="))
+
+
+class Silent(MemoryStore):
+    """A store that returns no checksum with its answers; `known` is what head tells."""
+
+    known = "CRC64NVME"
+
+    async def put(self, key, body, checksum, *, create_only):
+        receipt = await super().put(key, body, checksum, create_only=create_only)
+        return Receipt(receipt.etag if self.known == "MD5" else '"opaque"', None)
+
+    async def upload_part(self, *arguments):
+        return Receipt((await super().upload_part(*arguments)).etag, None)
+
+    async def complete_multipart(self, *arguments, create_only):
+        receipt = await super().complete_multipart(*arguments, create_only=create_only)
+        return Receipt(receipt.etag, None)
+
+    async def head(self, key):
+        remote = await super().head(key)
+        if remote is None or self.known == "CRC64NVME":
+            return remote
+        from asyncload.checksums import md5_checksum
+
+        known = md5_checksum(self.objects[key]) if self.known == "MD5" else None
+        return RemoteObject(remote.size, known)
+
+
+@pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
+@pytest.mark.parametrize("known", ["CRC64NVME", "MD5"])
+async def test_a_silent_store_is_asked_what_it_holds(volume, size, known):
+    """Where an answer proves nothing, head or an ETag that is the MD5 does, and is named."""
+    write_files(volume, {"a.csv": os.urandom(size)})
+    store, recorder = Silent(), Recorder()
+    store.known = known
+    await load_volume(store, volume, recorder)
+    assert recorder.statuses == {"a.csv": "uploaded"}
+    assert recorder.outcomes["a.csv"].checksum.algorithm == known
+    again = Recorder()
+    await load_volume(store, volume, again)
+    assert again.statuses == {"a.csv": "unchanged"}
+
+
+@pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
+async def test_an_upload_that_nothing_proves_is_a_failure(volume, size):
+    """Never counted as landed on trust."""
+    write_files(volume, {"a.csv": os.urandom(size)})
+    store, recorder = Silent(), Recorder()
+    store.known = None
+    report = await load_volume(store, volume, recorder)
+    assert isinstance(recorder.outcomes["a.csv"].error, NotVerified)
+    assert report.exit_code == 3
+
+
+class HeadDenied(Silent):
+    """A store where head is denied: neither "there" nor "not there"."""
+
+    async def head(self, key):
+        await self._answer("head")
+        raise AccessDenied("HTTP 403", status=403)
+
+
+async def test_a_denied_head_is_not_read_as_an_answer(volume):
+    """Large files go on, and the conditional Complete tells."""
+    write_files(volume, {"a.csv": os.urandom(17 * MIB)})
+
+    class Answers(HeadDenied):
+        complete_multipart = MemoryStore.complete_multipart
+
+    store, recorder = Answers(), Recorder()
+    await load_volume(store, volume, recorder)
+    assert recorder.statuses == {"a.csv": "uploaded"}
+    await load_volume(store, volume, taken := Recorder())
+    assert isinstance(taken.outcomes["a.csv"].error, ObjectConflict)
+    assert store.uploads == {}
+
+
+async def test_a_silent_store_that_may_not_be_asked_proves_nothing(volume):
+    """No checksum and no permission to ask: a failure that names the permission."""
+    write_files(volume, {"a.csv": b"1"})
+    recorder = Recorder()
+    await load_volume(HeadDenied(), volume, recorder)
+    error = recorder.outcomes["a.csv"].error
+    assert isinstance(error, NotVerified)
+    assert "s3:GetObject" in error.hint
+
+
+async def test_a_key_that_is_taken_and_then_free_is_a_conflict(volume):
+    """Something else writes and deletes there: that is said."""
+    write_files(volume, {"a.csv": b"1"})
+
+    class Flickers(MemoryStore):
+        async def head(self, key):
+            return None
+
+    store, recorder = Flickers(), Recorder()
+    store.objects[f"{PREFIX}/A/{DAY}/a.csv"] = b"2"
+    await load_volume(store, volume, recorder)
+    assert isinstance(recorder.outcomes["a.csv"].error, ObjectConflict)
+
+
+@pytest.mark.parametrize("change", ["truncate", "append", "rewrite", "replace", "delete"])
+async def test_a_large_file_that_changes_is_never_completed(volume, change):
+    """Each way to change during the upload fails the file and leaves nothing behind."""
+    write_files(volume, {"l.csv": os.urandom(40 * MIB)})
+    path = volume / "l.csv"
+
+    class Disturbed(MemoryStore):
+        async def upload_part(self, *arguments):
+            if self.calls["upload_part"] == 0:
+                disturb(path, change)
+            return await super().upload_part(*arguments)
+
+    store, recorder = Disturbed(), Recorder()
+    await load_volume(store, volume, recorder)
+    assert isinstance(recorder.outcomes["l.csv"].error, SourceChanged)
+    assert (store.objects, store.uploads) == ({}, {})
+
+
+def disturb(path, change):
+    if change == "truncate":
+        os.truncate(path, 1000)
+    elif change == "append":
+        with path.open("ab") as file:
+            file.write(b"more")
+    elif change == "rewrite":
+        with path.open("r+b") as file:
+            file.write(b"other")
+    elif change == "replace":
+        path.with_suffix(".new").write_bytes(path.read_bytes())
+        path.with_suffix(".new").replace(path)
+    else:
+        path.unlink()
+
+
+async def test_a_file_that_grew_since_the_scan_goes_as_it_is_now(volume):
+    """From small to larger, and from small to large: whole, in its present version."""
+    write_files(volume, {"a.csv": b"1", "b.csv": b"1"})
+
+    class Grows(MemoryStore):
+        pass
+
+    bodies = {"a": os.urandom(2 * MIB), "b": os.urandom(17 * MIB)}
+
+    class GrowsAfterScan(Recorder):
+        def __call__(self, event):
+            super().__call__(event)
+            if isinstance(event, LoadStarted):
+                (volume / "a.csv").write_bytes(bodies["a"])
+                (volume / "b.csv").write_bytes(bodies["b"])
+
+    store = Grows()
+    await load_volume(store, volume, GrowsAfterScan())
+    assert sorted(store.objects.values(), key=len) == [bodies["a"], bodies["b"]]
+
+
+async def test_a_large_file_that_shrank_since_the_scan_goes_as_it_is_now(volume):
+    """Even to nothing."""
+    write_files(volume, {"a.csv": bytes(17 * MIB)})
+
+    class Shrinks(Recorder):
+        def __call__(self, event):
+            super().__call__(event)
+            if isinstance(event, LoadStarted):
+                (volume / "a.csv").write_bytes(b"")
+
+    store = MemoryStore()
+    await load_volume(store, volume, Shrinks())
+    assert list(store.objects.values()) == [b""]
+
+
+async def test_a_file_deleted_since_the_scan_fails_alone(volume):
+    """It can't be read any more; the others land."""
+    write_files(volume, {"a.csv": b"1", "b.csv": b"1", "l.csv": bytes(17 * MIB)})
+
+    class Deletes(Recorder):
+        def __call__(self, event):
+            super().__call__(event)
+            if isinstance(event, LoadStarted):
+                (volume / "a.csv").unlink()
+                (volume / "l.csv").unlink()
+
+    recorder = Deletes()
+    await load_volume(MemoryStore(), volume, recorder)
+    assert recorder.statuses == {"a.csv": "failed", "b.csv": "uploaded", "l.csv": "failed"}
+
+
+async def test_a_file_beyond_the_memory_for_parts_fails_before_sending(volume):
+    """A sparse file whose parts would not fit in `memory` is refused, with the way out."""
+    write_files(volume, {"huge.csv": b"", "a.csv": b"1"})
+    os.truncate(volume / "huge.csv", 10_000 * 17 * MIB)
+    store, recorder = MemoryStore(), Recorder()
+    await load_volume(store, volume, recorder, memory=16 * MIB)
+    error = recorder.outcomes["huge.csv"].error
+    assert isinstance(error, SourceTooLarge)
+    assert "--memory 17MiB" in error.hint
+    assert recorder.statuses["a.csv"] == "uploaded"
+    assert store.calls["create_multipart"] == 0
+
+
+async def test_the_largest_files_go_first(volume):
+    """None is left over at the end."""
+    write_files(volume, {f"{n}.csv": bytes((17 + n) * MIB) for n in range(3)})
+    recorder = Recorder()
+    await load_volume(MemoryStore(), volume, recorder, concurrency=1)
+    sent = [event.path for event in recorder.events if isinstance(event, PartSent)]
+    assert sent == sorted(sent, reverse=True)
+
+
+async def test_what_is_left_out_and_what_can_not_be_keyed_is_told(volume):
+    """Every entry that looks like a CSV is accounted for."""
+    write_files(volume, {".h.csv": b"", "a.csv": b"1", "bad\nname.csv": b""})
+    (volume / "link.csv").symlink_to("a.csv")
+    recorder = Recorder()
+    report = await load_volume(MemoryStore(), volume, recorder)
+    left_out = {e.path: e.reason for e in recorder.events if isinstance(e, LeftOut)}
+    assert left_out == {".h.csv": "hidden", "link.csv": "symlink"}
+    assert isinstance(recorder.outcomes["bad\nname.csv"], Failed)
+    assert (report.files, report.landed) == (2, 1)
+
+
+async def test_an_upload_that_can_not_be_aborted_is_named(volume):
+    """What is left open is told with its upload id, and the file's own error stays."""
+    write_files(volume, {"l.csv": bytes(17 * MIB)})
+
+    class Stuck(MemoryStore):
+        async def upload_part(self, *arguments):
+            raise RequestRejected("no", code="InvalidRequest", status=400)
+
+        async def abort_multipart(self, key, upload_id):
+            raise RequestRejected("no abort", code="MethodNotAllowed", status=405)
+
+    recorder = Recorder()
+    report = await load_volume(Stuck(), volume, recorder)
+    assert [(u.upload_id, u.reason) for u in report.left_open] == [("upload-1", "no abort")]
+    assert str(recorder.outcomes["l.csv"].error) == "no"

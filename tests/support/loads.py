@@ -1,0 +1,46 @@
+"""Load a volume in a test, and keep what happened."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from asyncload.calls import RetryPolicy
+from asyncload.loading import load_into
+from asyncload.model import FileFinished
+from asyncload.settings import Settings
+
+NOW = datetime(2022, 5, 2, 12, tzinfo=UTC)
+PREFIX = "Raw/Local/CSV"
+AT_ONCE = RetryPolicy(attempts=3, seconds=5, first_wait=0.001, most_wait=0.002)
+
+
+class Recorder:
+    """An observer that keeps the events, and the outcomes by path."""
+
+    def __init__(self):
+        self.events = []
+        self.outcomes = {}
+
+    def __call__(self, event):
+        self.events.append(event)
+        if isinstance(event, FileFinished):
+            assert event.outcome.path not in self.outcomes, "two outcomes for one file"
+            self.outcomes[event.outcome.path] = event.outcome
+
+    @property
+    def statuses(self):
+        return {path: outcome.status for path, outcome in self.outcomes.items()}
+
+
+async def load_volume(store, volume, recorder=None, **options):
+    """Load a folder into an open store, on 2022-05-02 and with quick retries."""
+    settings = Settings(volume=volume, bucket="lake", **options)
+    return await load_into(store, settings, observer=recorder, now=NOW, retries=AT_ONCE)
+
+
+def write_files(volume, files):
+    """Write a dict of relative path and content."""
+    for path, content in files.items():
+        target = volume / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)

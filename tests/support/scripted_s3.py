@@ -1,0 +1,90 @@
+"""An S3 server on loopback whose answers a test writes: for what real servers won't say."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def error(status, code, message="as the test wants it", extra="", **headers):
+    """An S3 error document."""
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        f"<Error><Code>{code}</Code><Message>{message}</Message>{extra}"
+        "<RequestId>REQ1</RequestId></Error>"
+    )
+    return Answer(status, body.encode(), {"x-amz-request-id": "REQ1", **headers})
+
+
+EMPTY_LISTING = Answer(
+    200,
+    b'<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>',
+)
+
+
+def put_accepted(request):
+    """What S3 answers to a put: the checksum it was sent."""
+    checksum = request.headers["x-amz-checksum-crc64nvme"]
+    return Answer(200, b"", {"ETag": '"opaque"', "x-amz-checksum-crc64nvme": checksum})
+
+
+@contextmanager
+def scripted_s3(answer: Callable[[Request], Answer]) -> Iterator[tuple[str, list[Request]]]:
+    """Serve with `answer`; yields the endpoint's URL and the requests it has had."""
+    requests: list[Request] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _serve(self):
+            parts = urlsplit(self.path)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            body = self.rfile.read(int(headers.get("content-length", 0)))
+            request = Request(
+                self.command, unquote(parts.path), parse_qs(parts.query, True), headers, body
+            )
+            requests.append(request)
+            reply = answer(request)
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(reply.body)
+
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _serve
+
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", requests
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

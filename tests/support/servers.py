@@ -1,0 +1,101 @@
+"""Real S3 servers on loopback, and what tests ask them behind asyncload's back."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import boto3
+from botocore.config import Config
+
+from asyncload.demo import local_s3
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A server, a bucket in it, and the environment that points the AWS chain at it."""
+
+    name: str
+    endpoint_url: str
+    environment: dict[str, str]
+    bucket: str = "lake"
+
+    def client(self):
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint_url,
+            region_name="us-east-1",
+            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def objects(self, prefix: str) -> dict[str, bytes]:
+        client = self.client()
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return {
+            entry["Key"]: client.get_object(Bucket=self.bucket, Key=entry["Key"])["Body"].read()
+            for page in pages
+            for entry in page.get("Contents", ())
+        }
+
+    def open_uploads(self, prefix: str) -> list[str]:
+        answer = self.client().list_multipart_uploads(Bucket=self.bucket)
+        return [u["Key"] for u in answer.get("Uploads", ()) if u["Key"].startswith(prefix)]
+
+
+@contextmanager
+def moto_server() -> Iterator[S3Server]:
+    """Run moto server in a process of its own."""
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for_port(port, server)
+        environment = {
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+        s3 = S3Server("moto", f"http://127.0.0.1:{port}", environment)
+        s3.client().create_bucket(Bucket=s3.bucket)
+        yield s3
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@contextmanager
+def seaweedfs() -> Iterator[S3Server]:
+    """Run SeaweedFS, as `asyncload demo` does."""
+    with local_s3() as store:
+        s3 = S3Server("seaweedfs", store.endpoint_url, store.environment())
+        s3.client().create_bucket(Bucket=s3.bucket)
+        # A new bucket's first write makes it grow volumes: not on a test's time.
+        s3.client().put_object(Bucket=s3.bucket, Key="warm-up", Body=b"")
+        yield s3
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_port(port: int, server: subprocess.Popen) -> None:
+    for _ in range(600):
+        assert server.poll() is None, "the server ended at once"
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1):
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError("the server did not start")
