@@ -73,7 +73,7 @@ def scripted_s3(answer: Callable[[Request], Answer]) -> Iterator[tuple[str, list
             if self.command != "HEAD":
                 self.wfile.write(reply.body)
 
-        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _serve
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _serve  # noqa: N815  # http.server's names
 
         def log_message(self, *arguments):
             pass

@@ -1,0 +1,84 @@
+"""The documents say what the program does."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from asyncload import errors
+from asyncload.cli.app import app
+from asyncload.settings import Settings
+
+REPOSITORY = Path(__file__).parents[1]
+README = (REPOSITORY / "README.md").read_text()
+
+
+def options_of(command):
+    """Return the option parameters of a command."""
+    parameters = typer.main.get_command(app).commands[command].params
+    return [p for p in parameters if p.opts[0].startswith("--") and p.name != "help"]
+
+
+@pytest.mark.parametrize("option", options_of("run"), ids=lambda option: option.name)
+def test_every_option_has_its_row_in_the_readme(option):
+    """With its variable and its default, as the program has them."""
+    (row,) = [line for line in README.splitlines() if line.startswith(f"| `{option.opts[0]}`")]
+    variables = [option.envvar] if isinstance(option.envvar, str) else option.envvar
+    assert all(f"`{variable}`" in row for variable in variables)
+    assert any(variable.startswith("ASYNCLOAD_") for variable in variables)
+    if option.default not in (None, False):
+        assert f"`{option.default}`" in row
+
+
+def test_every_option_is_a_setting_or_is_about_output():
+    """The command line adds nothing that a library's user lacks, but for output."""
+    names = {option.name for option in options_of("run")}
+    fields = {name.removesuffix("s") for name in Settings.__dataclass_fields__}
+    assert names - {"dry_run", "quiet", "json"} <= fields
+    assert fields - names == {"volume"}
+
+
+def test_the_readme_names_no_option_that_is_not_there():
+    """An option that went away leaves the documents too."""
+    known = {opt for command in ("run", "demo") for p in options_of(command) for opt in p.opts}
+    others = "--rm --read-only --cap-drop --security-opt --user --help --version --build"
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
+    assert named <= known | set(others.split())
+
+
+def test_every_exit_code_is_in_the_readme():
+    """As the errors carry them."""
+    codes = {
+        kind.exit_code
+        for _, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, errors.AsyncloadError)
+    }
+    assert codes == {1, 2, 3, 4, 5, 6}
+    assert all(f"\n| {code} | " in README for code in codes | {0})
+    assert "| 130, 143 |" in README
+
+
+@pytest.mark.parametrize(
+    "document", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+)
+def test_links_to_files_lead_somewhere(document):
+    """Relative links name files of the repository."""
+    text = (REPOSITORY / document).read_text()
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        assert (REPOSITORY / target).exists(), target
+
+
+def test_architecture_names_every_module():
+    """A newcomer finds each module in the table of layers."""
+    text = (REPOSITORY / "ARCHITECTURE.md").read_text()
+    modules = {
+        path.stem if path.is_file() else path.name
+        for path in (REPOSITORY / "asyncload").iterdir()
+        if not path.name.startswith("_") and path.name != "py.typed"
+    }
+    missing = {name for name in modules - {"version"} if f"`{name}`" not in text}
+    assert missing == set()

@@ -1,0 +1,79 @@
+"""What is built and shipped: the wheel, the pins, no address of anyone's index."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+REQUIREMENTS = sorted((REPOSITORY / "requirements").glob("*.txt"))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built from this tree without reaching for an index."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", folder, "."]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_package_types_and_sample(wheel):
+    """And no test."""
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "asyncload/py.typed" in names
+    assert "asyncload/sample/movies.csv" in names
+    assert not [name for name in names if name.startswith("tests")]
+
+
+def test_the_built_wheel_runs(wheel, tmp_path):
+    """Installed on its own, beside the pinned dependencies, it plans the sample volume."""
+    environment = tmp_path / "environment"
+    venv.create(environment, with_pip=False)
+    python = environment / "bin/python"
+    site = next((environment / "lib").glob("python*/site-packages"))
+    install = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", "--no-index"]
+    subprocess.run([*install, "--target", site, wheel], check=True)
+    dependencies = next(path for path in sys.path if path.endswith("site-packages"))
+    # Below the installed package on the path: the editable checkout must not be found first.
+    program = (
+        f"import sys; sys.path.append({dependencies!r}); import asyncload; "
+        "from asyncload.demo import sample_volume; from asyncload.cli import main; "
+        "sys.argv = ['asyncload', 'run', str(sample_volume()), '--bucket', 'lake', '--dry-run']; "
+        "print(asyncload.__file__); main()"
+    )
+    done = subprocess.run(
+        [python, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(site))
+    assert "would upload 8 of 8 files" in done.stdout
+
+
+@pytest.mark.parametrize("requirements", REQUIREMENTS, ids=lambda path: path.name)
+def test_requirements_are_pinned_hashed_and_name_no_index(requirements):
+    """They install from whichever index a machine is set up for."""
+    text = requirements.read_text()
+    entries = re.split(r"\n(?=[a-z0-9])", text.strip())
+    assert all(re.match(r"[a-z0-9._-]+(\[[^]]+\])?==\S+", entry) for entry in entries)
+    assert all("--hash=sha256:" in entry for entry in entries)
+    assert "://" not in text
+    assert "--index" not in text
+
+
+def test_every_dependency_is_pinned():
+    """What pyproject asks for, the runtime requirements hold."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    pins = (REPOSITORY / "requirements/runtime.txt").read_text()
+    for dependency in project["dependencies"]:
+        name = re.match(r"[a-z0-9-]+", dependency).group()
+        assert re.search(rf"^{name}==", pins, re.MULTILINE), name
