@@ -24,7 +24,9 @@ demo: $(READY)  ## Load the sample volume into a local S3, and show the lake
 	$(BIN)/asyncload demo
 
 test: check  ## Run all checks and tests, as CI does
-	$(PYTEST) -n auto -m "not nightly" --cov --cov-report=term
+	$(PYTEST) -n auto -m "not nightly" --cov --cov-report=
+	$(PYTEST) -n auto -m "not nightly and (moto or seaweedfs or lane)" --no-fast-lane \
+		--cov --cov-append --cov-report=term
 
 test-fast: $(READY)  ## Run the tests that need no server
 	$(PYTEST) -n auto tests/unit tests/pipeline
@@ -54,11 +56,14 @@ wheel: $(READY)  ## Build the wheel into dist/
 	$(BIN)/python -m build --no-isolation --wheel
 
 # Universal pins: for every platform and Python from 3.11 on, without index addresses.
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-annotate --no-header pyproject.toml
+PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
+
 lock: $(READY)  ## Pin the requirements anew
-	$(LOCK) --output-file requirements/runtime.txt
-	$(LOCK) --group dev --all-extras requirements/build.in --output-file requirements/dev.txt
+	$(PIN) pyproject.toml --output-file requirements/runtime.txt
+	$(PIN) pyproject.toml --group dev --all-extras requirements/build.in --output-file requirements/dev.txt
+	$(PIN) requirements/build.in --constraints requirements/dev.txt --output-file requirements/build.txt
+	$(PIN) requirements/store.in --constraints requirements/dev.txt --output-file requirements/store.txt
 
 clean:  ## Remove what was made
 	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

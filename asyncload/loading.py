@@ -55,6 +55,8 @@ async def load(
         region=settings.region,
         profile=settings.profile,
         user_agent=f"asyncload/{VERSION}",
+        unsigned_payload=settings.unsigned_payload,
+        fast_lane=settings.fast_lane,
     )
     async with open_store(options) as store:
         return await load_into(store, settings, observer=observer, now=now)

@@ -108,6 +108,8 @@ def run(
     profile: opt.Profile = None,
     concurrency: opt.Concurrency = DEFAULT_CONCURRENCY,
     memory: opt.Memory = "256MiB",
+    unsigned_payload: opt.UnsignedPayload = False,
+    fast_lane: opt.FastLane = True,
     dry_run: opt.DryRun = False,
     quiet: opt.Quiet = False,
     json: opt.Json = False,
@@ -131,6 +133,8 @@ def run(
         profile=profile or None,
         concurrency=concurrency,
         memory=parse_size(memory),
+        unsigned_payload=unsigned_payload,
+        fast_lane=fast_lane,
     )
     if dry_run:
         from asyncload.cli.dry_run import dry_run as do

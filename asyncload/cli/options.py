@@ -145,6 +145,25 @@ Memory = Annotated[
         help="Memory for file bytes on their way.",
     ),
 ]
+UnsignedPayload = Annotated[
+    bool,
+    typer.Option(
+        "--unsigned-payload",
+        envvar="ASYNCLOAD_UNSIGNED_PAYLOAD",
+        rich_help_panel=_HOW,
+        help="On plain HTTP, leave the body's SHA-256 out of signatures, as on HTTPS; the "
+        "CRC64NVME stays.",
+    ),
+]
+FastLane = Annotated[
+    bool,
+    typer.Option(
+        "--fast-lane/--no-fast-lane",
+        envvar="ASYNCLOAD_FAST_LANE",
+        rich_help_panel=_HOW,
+        help="Send puts and parts past the generic S3 client; off, all goes through it.",
+    ),
+]
 DryRun = Annotated[
     bool,
     typer.Option(

@@ -13,6 +13,7 @@ from aiobotocore.config import AioConfig
 from botocore import exceptions as boto
 
 from asyncload.errors import UsageError
+from asyncload.s3.lane import FastLane, find_signing_scope
 from asyncload.s3.session import DirectSession
 from asyncload.s3.store import S3Store
 from asyncload.s3.translate import translate
@@ -25,7 +26,9 @@ _READ_SECONDS = 60
 class S3Options:
     """Which bucket, and how to reach it. None leaves a choice to the standard AWS chain.
 
-    `connections` is the most requests that will be in flight.
+    `connections` is the most requests that will be in flight. `unsigned_payload` leaves the
+    body's SHA-256 out of signatures on plain HTTP, as is done on HTTPS anyway. `fast_lane` sends
+    puts and parts past the generic client.
     """
 
     bucket: str
@@ -34,13 +37,15 @@ class S3Options:
     region: str | None = None
     profile: str | None = None
     user_agent: str = "asyncload"
+    unsigned_payload: bool = False
+    fast_lane: bool = True
 
 
 @asynccontextmanager
 async def open_store(options: S3Options) -> AsyncIterator[S3Store]:
     """Open the bucket as an `ObjectStore`. Raises as `open_client` does."""
-    async with open_client(options) as client:
-        yield S3Store(client, options.bucket)
+    async with _open(options) as (client, lane):
+        yield S3Store(client, options.bucket, lane)
 
 
 @asynccontextmanager
@@ -51,12 +56,27 @@ async def open_client(options: S3Options) -> AsyncIterator[Any]:
         UsageError: profile, region or endpoint can't be used.
         StoreRefused: there are no usable credentials.
     """
+    async with _open(options) as (client, _):
+        yield client
+
+
+@asynccontextmanager
+async def _open(options: S3Options) -> AsyncIterator[tuple[Any, FastLane | None]]:
+    """Open client and fast lane.
+
+    Raises:
+        UsageError: profile, region or endpoint can't be used.
+        StoreRefused: there are no usable credentials.
+    """
     _cap_loggers()
+    capture = _CapturedSession()
     async with AsyncExitStack() as stack:
         try:
             session = aioboto3.Session(profile_name=options.profile, region_name=options.region)
             client = await stack.enter_async_context(
-                session.client("s3", endpoint_url=options.endpoint_url, config=_config(options))
+                session.client(
+                    "s3", endpoint_url=options.endpoint_url, config=_config(options, capture)
+                )
             )
         except boto.ProfileNotFound as error:
             raise UsageError(
@@ -69,10 +89,51 @@ async def open_client(options: S3Options) -> AsyncIterator[Any]:
             raise translate(error, "the first request", options.bucket, endpoint) from error
         client.meta.events.register_first("needs-retry.s3", _take_redirect_as_answer)
         client.meta.events.register_last("before-call.s3", _expect_nothing)
-        yield client
+        sign_payload = not options.unsigned_payload
+        if client.meta.endpoint_url.startswith("https"):
+            # TLS and the signed CRC64NVME protect the body; a SHA-256 would only cost time.
+            sign_payload = False
+        client.meta.config.s3 = (client.meta.config.s3 or {}) | {
+            "payload_signing_enabled": sign_payload
+        }
+        yield client, await _open_lane(client, session, capture, options, sign_payload)
 
 
-def _config(options: S3Options) -> AioConfig:
+async def _open_lane(
+    client: Any,
+    session: Any,
+    capture: _CapturedSession,
+    options: S3Options,
+    sign_payload: bool,
+) -> FastLane | None:
+    credentials = await session.get_credentials()
+    if not options.fast_lane or credentials is None:
+        return None
+    scope = await find_signing_scope(client, options.bucket)
+    if scope is None:
+        return None
+    base_url, region = scope
+    return FastLane(
+        capture.session,
+        credentials,
+        base_url=base_url,
+        region=region,
+        user_agent=client.meta.config.user_agent,
+        sign_payload=sign_payload,
+    )
+
+
+class _CapturedSession:
+    """Makes the client's HTTP session, and keeps it for the fast lane."""
+
+    session: DirectSession
+
+    def __call__(self, **options: Any) -> DirectSession:
+        self.session = DirectSession(**options)
+        return self.session
+
+
+def _config(options: S3Options, make_session: _CapturedSession) -> AioConfig:
     return AioConfig(
         # One owner of retries: `calls.RetryPolicy`.
         retries={"total_max_attempts": 1, "mode": "standard"},
@@ -83,7 +144,9 @@ def _config(options: S3Options) -> AioConfig:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         user_agent_extra=options.user_agent,
-        http_session_cls=DirectSession,
+        # Presigning, from which the fast lane learns its scope, would default to version 2.
+        signature_version="s3v4",
+        http_session_cls=make_session,
     )
 
 

@@ -139,7 +139,8 @@ async def test_a_rejected_request_fails_its_file_with_the_stores_words(volume):
     failure = recorder.outcomes["a.csv"].error
     assert isinstance(failure, errors.RequestRejected)
     assert "InvalidRequest: not like this (request id REQ1)" in str(failure)
-    assert len(requests) == 2
+    # The preflight, the fast lane's attempt, and the client's, whose answer is told.
+    assert len(requests) == 3
 
 
 async def test_an_answer_that_makes_no_sense_fails_the_file_only(volume):

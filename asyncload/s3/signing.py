@@ -1,0 +1,99 @@
+"""AWS Signature Version 4 for the fast lane's requests.
+
+botocore's signer is right for every request there is, and spends a tenth of a millisecond on
+being general; a put has few headers, all known. Tests hold each signature to botocore's own.
+
+Source: "Create a signed AWS API request" in the IAM user guide.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Protocol
+
+UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+
+
+class Credentials(Protocol):
+    """An access key as botocore hands it out; `token` is None unless it is temporary."""
+
+    @property
+    def access_key(self) -> str: ...
+
+    @property
+    def secret_key(self) -> str: ...
+
+    @property
+    def token(self) -> str | None: ...
+
+
+class RequestSigner:
+    """Signs PUT requests to S3 in one region.
+
+    Args:
+        region: the signing region.
+        host: the Host header that the requests will have.
+    """
+
+    def __init__(self, region: str, host: str) -> None:
+        self._region = region
+        self._host = host
+        # A key holds for a day and a secret: one is enough.
+        self._key: tuple[str, str, bytes] = ("", "", b"")
+
+    def sign(
+        self,
+        credentials: Credentials,
+        *,
+        timestamp: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        payload: str,
+    ) -> dict[str, str]:
+        """Return the headers of a signed PUT: those given and those that the signature needs.
+
+        Args:
+            credentials: whose request it is.
+            timestamp: the time of the request in UTC, as `20220502T120000Z`.
+            path: percent-encoded, as it will be sent.
+            query: percent-encoded and sorted by name, as it will be sent.
+            headers: in lower case, with single spaces, all to be signed.
+            payload: the hex SHA-256 of the body, or `UNSIGNED_PAYLOAD`.
+        """
+        signed = {
+            **headers,
+            "host": self._host,
+            "x-amz-content-sha256": payload,
+            "x-amz-date": timestamp,
+        }
+        if credentials.token:
+            signed["x-amz-security-token"] = credentials.token
+        names = sorted(signed)
+        listed = ";".join(names)
+        lines = "".join([f"{name}:{signed[name]}\n" for name in names])
+        canonical = f"PUT\n{path}\n{query}\n{lines}\n{listed}\n{payload}"
+        day = timestamp[:8]
+        scope = f"{day}/{self._region}/s3/aws4_request"
+        digest = sha256(canonical.encode()).hexdigest()
+        to_sign = f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{digest}"
+        signature = _hmac(self._signing_key(credentials.secret_key, day), to_sign).hex()
+        signed["authorization"] = (
+            f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, "
+            f"SignedHeaders={listed}, Signature={signature}"
+        )
+        return signed
+
+    def _signing_key(self, secret: str, day: str) -> bytes:
+        if self._key[:2] != (secret, day):
+            key = f"AWS4{secret}".encode()
+            for text in (day, self._region, "s3", "aws4_request"):
+                key = _hmac(key, text)
+            self._key = secret, day, key
+        return self._key[2]
+
+
+def _hmac(key: bytes, text: str) -> bytes:
+    return hmac.digest(key, text.encode(), "sha256")
