@@ -9,6 +9,7 @@ import errno
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
@@ -24,8 +25,8 @@ _SLICE = 10_000
 _name = attrgetter("name")
 # What editors, office programs and writers of partial exports leave beside or instead of a CSV.
 _TEMPORARY = re.compile(
-    r"(?:^~|^#.*#$|~$|\.csv\.(?:tmp|temp|part|partial|swp|bak|crdownload|filepart)$"
-    r"|\.(?:tmp|temp|part|partial|crdownload|filepart)\.csv$)",
+    r"(?:^~\$|^#.*#$|~$|\.csv\.(?:tmp|temp|part|partial|swp|bak|crdownload|filepart)$"
+    r"|\.(?:tmp|part|partial|crdownload)\.csv$)",
     re.IGNORECASE,
 )
 
@@ -34,10 +35,18 @@ def check_volume(root: Path) -> None:
     """Make sure that the volume is a folder that can be listed.
 
     Raises:
-        UsageError: it does not exist or is no folder.
-        SourceUnreadable: it can't be listed.
+        UsageError: it does not exist, is no folder or can't be listed.
     """
-    if not root.exists():
+    try:
+        found = root.exists()
+        with os.scandir(root) if found and root.is_dir() else nullcontext():
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"the volume {root} can't be listed: {error.strerror}",
+            hint="give the user that runs asyncload read permission, or name another folder",
+        ) from error
+    if not found:
         raise UsageError(
             f"the volume {root} does not exist",
             hint="name a folder: asyncload run FOLDER; in a container, mount one at /data",
@@ -97,7 +106,7 @@ class Scanner:
         temporary = bool(_TEMPORARY.search(name)) and _CSV in name.lower()
         if not temporary and name[-4:].lower() != _CSV:
             visible = not hidden and not name.startswith(".")
-            linked_folder = visible and entry.is_symlink() and Path(entry).is_dir()
+            linked_folder = visible and entry.is_symlink() and _leads_to_folder(entry)
             return LeftOut(path, "symlink") if linked_folder else None
         if hidden or name.startswith("."):
             return LeftOut(path, "hidden")
@@ -116,6 +125,14 @@ class Scanner:
 
     def _is_filtered_out(self, path: str) -> bool:
         return self._excluded(path) or (self._only and not self._included(path))
+
+
+def _leads_to_folder(link: os.DirEntry[str]) -> bool:
+    try:
+        return link.is_dir()
+    except OSError:
+        # It leads where we may not look, or nowhere: to no folder that we leave out.
+        return False
 
 
 def _unlistable(path: str, error: OSError) -> Failed:

@@ -19,5 +19,9 @@ def compile_globs(patterns: Sequence[str]) -> PathMatcher:
     # Imported here: most runs name no pattern, and start-up should not pay for it.
     from wcmatch import glob
 
-    flags = glob.GLOBSTAR | glob.MATCHBASE | glob.DOTGLOB | glob.CASE
-    return glob.compile([pattern.removeprefix("/") for pattern in patterns], flags=flags).match
+    flags = glob.GLOBSTAR | glob.DOTGLOB | glob.CASE
+    paths = [pattern.removeprefix("/") for pattern in patterns if "/" in pattern]
+    names = [pattern for pattern in patterns if "/" not in pattern]
+    by_path = glob.compile(paths, flags=flags, limit=0).match
+    by_name = glob.compile(names, flags=flags | glob.MATCHBASE, limit=0).match
+    return lambda path: bool(by_path(path) or by_name(path))

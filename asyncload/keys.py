@@ -122,6 +122,13 @@ class KeyLayout:
             )
         if "".join(pieces).startswith("/"):
             raise UsageError("--layout: an object key must not start with '/'")
+        try:
+            ObjectKey("".join(pieces).replace(_DATASET, "d").replace(_PATH, "p"))
+        except InvalidKey as error:
+            raise UsageError(
+                f"--layout: no key would be valid with {self.template!r}: {error}",
+                hint="see the invariants of object keys in the S3 user guide",
+            ) from error
         return pieces
 
 
@@ -148,7 +155,7 @@ def _parse_template(template: str) -> list[tuple[str, str | None, str]]:
             raise UsageError(
                 f"--layout: unknown field {{{name}}}", hint=f"the known fields are {known}"
             )
-        if conversion or (spec and name != "date"):
+        if conversion or (spec and (name != "date" or "{" in spec)):
             raise UsageError(
                 f"--layout: {{{name}}} takes no format",
                 hint="only {date} does, as in {date:%Y/%m/%d}",
@@ -163,7 +170,10 @@ def _parse_template(template: str) -> list[tuple[str, str | None, str]]:
 
 def _format_date(day: date, spec: str) -> str:
     # The C library doesn't pad the years before 1000.
-    text = format(day, (spec or "%Y-%m-%d").replace("%Y", f"{day.year:04}"))
+    try:
+        text = format(day, (spec or "%Y-%m-%d").replace("%Y", f"{day.year:04}"))
+    except UnicodeEncodeError:
+        text = ""
     if not text or "%" in text:
         raise UsageError(
             f"--layout: {{date:{spec}}} is no date format", hint="for example {date:%Y/%m/%d}"

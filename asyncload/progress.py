@@ -87,11 +87,13 @@ class PlainProgress:
         now = self._clock()
         if isinstance(event, LoadStarted):
             self._begun = self._told = now
-            self._write(f"found {event.files:,} files, {format_size(event.size)}")
-        elif now - self._told >= PLAIN_SECONDS:
+            self._write(f"found {event.files:,} CSVs, {format_size(event.size)}")
+        elif isinstance(event, Scanned | PartSent | FileFinished):
+            if now - self._told < PLAIN_SECONDS:
+                return
             self._told = now
             if isinstance(event, Scanned):
-                self._write(f"found {event.files:,} files so far")
+                self._write(f"found {event.files:,} CSVs so far")
             else:
                 self._write(self._line(now))
 

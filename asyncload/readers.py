@@ -38,7 +38,7 @@ class Readers:
 
     @asynccontextmanager
     async def opened(self, path: str) -> AsyncIterator[tuple[OpenFile, FileState]]:
-        """Open a file and say in what state it is. Raises as `Volume.opened` does."""
+        """Open a file and say in what state it is. Raises as `Volume.open` does."""
         file, cancelled = await run_to_end(
             _open(self._volume, path, executor=self._executor), grace=None
         )

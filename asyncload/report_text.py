@@ -55,10 +55,10 @@ def summary_lines(report: Report, bucket: str, seconds: float) -> Iterator[str]:
         yield from failure_lines(failure, bucket)
     untold = report.counts["failed"] - len(report.failures)
     if untold > 0:
-        yield f"and {untold:,} more failures: see --json"
+        yield f"and {untold:,} more that failed: see --json"
     for upload in report.left_open:
         yield (
-            f"left open: multipart upload {upload.upload_id} of "
+            f"left open: multipart upload {printable(upload.upload_id)} of "
             f"s3://{bucket}/{printable(upload.key)}: {printable(upload.reason)}"
         )
 

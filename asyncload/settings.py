@@ -20,7 +20,7 @@ MOST_CONCURRENCY = 1024
 
 # As botocore has it: dots, dashes and, in old buckets, capitals and underscores.
 _BUCKET = re.compile(r"[a-zA-Z0-9._-]{3,255}|arn:[^/]+(/.+)?")
-_SIZE = re.compile(r"(\d+)\s*(|k|m|g|ki|mi|gi)(?:i?b)?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,18})\s*(?:([kmg])i?)?b?", re.IGNORECASE | re.ASCII)
 _FACTORS = {"": 1, "k": 1024, "m": MIB, "g": 1024 * MIB}
 
 
@@ -136,7 +136,7 @@ def parse_size(text: str) -> int:
             f"--memory: {text!r} is no size", hint="use a number and a unit: 256MiB, 1GiB"
         )
     number, unit = match.groups()
-    return int(number) * _FACTORS[unit.lower().removesuffix("i")]
+    return int(number) * _FACTORS[(unit or "").lower()]
 
 
 def parse_dataset_rule(text: str) -> tuple[str, str]:
@@ -168,6 +168,12 @@ def _check_endpoint(url: str) -> None:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        if parts.username is not None or parts.password is not None:
+            # Not repeated: what follows may be a secret.
+            raise UsageError(
+                "--endpoint-url: user name and password don't belong there",
+                hint="credentials come from the standard AWS chain only",
+            )
     except ValueError:
         usable = False
     if not usable:

@@ -21,14 +21,21 @@ async def run_to_end(step: Awaitable[T], *, grace: float | None) -> tuple[T, boo
     """
     # The one task outside a TaskGroup: a group would cancel it, which is what must not happen.
     task = asyncio.ensure_future(step)
+    loop = asyncio.get_running_loop()
     cancelled = False
+    deadline: float | None = None
     while not task.done():
         try:
-            done, _ = await asyncio.wait({task}, timeout=grace if cancelled else None)
+            done, _ = await asyncio.wait(
+                {task}, timeout=None if deadline is None else max(0, deadline - loop.time())
+            )
             if not done:
                 task.cancel()
-                grace = None
+                deadline = None
         except asyncio.CancelledError:
+            if not cancelled and grace is not None:
+                # From the first cancellation on: further ones don't put it off.
+                deadline = loop.time() + grace
             cancelled = True
     if cancelled and not task.cancelled() and task.exception() is not None:
         raise asyncio.CancelledError from task.exception()

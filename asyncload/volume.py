@@ -131,6 +131,8 @@ class Volume:
 
     def _open(self, path: str) -> int:
         folders = path.split("/")
+        if not {"", ".", ".."}.isdisjoint(folders):
+            raise SourceUnreadable("its path leads out of the volume")
         parent = self._fd
         try:
             for folder in folders[:-1]:

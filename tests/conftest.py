@@ -10,6 +10,24 @@ import pytest
 from tests.support import servers
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--no-fast-lane", action="store_true", help="send everything through the generic client"
+    )
+
+
+@pytest.fixture(autouse=True)
+def _lane(request, monkeypatch, _no_settings_of_the_machine):
+    """With --no-fast-lane there is none, neither in this process nor in those it starts."""
+    if request.config.getoption("--no-fast-lane"):
+        monkeypatch.setenv("ASYNCLOAD_FAST_LANE", "0")
+
+        async def no_lane(*arguments):
+            return None
+
+        monkeypatch.setattr("asyncload.s3.client._open_lane", no_lane)
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_machine(monkeypatch):
     """Tests see none of the user's AWS and asyncload settings, nor a metadata service."""

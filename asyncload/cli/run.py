@@ -82,8 +82,9 @@ class _Telling:
         return observe
 
     def _tell_left_out(self, event: LeftOut, err: Output) -> None:
-        # Hidden, temporary and excluded files are left out on purpose: counting them will do.
-        if event.reason in ("symlink", "not a regular file"):
+        # Hidden and excluded files are left out on purpose: counting them will do. The others
+        # may be data that somebody misses.
+        if event.reason not in ("hidden", "excluded"):
             err.line(left_out_line(event))
 
     def close(self, seconds: float, exit_code: int, failure: AsyncloadError | None) -> None:

@@ -78,6 +78,15 @@ async def _open(options: S3Options) -> AsyncIterator[tuple[Any, FastLane | None]
                     "s3", endpoint_url=options.endpoint_url, config=_config(options, capture)
                 )
             )
+            client.meta.events.register_first("needs-retry.s3", _take_redirect_as_answer)
+            client.meta.events.register_last("before-call.s3", _expect_nothing)
+            # TLS and the signed CRC64NVME protect the body; a SHA-256 would only cost time.
+            secure = client.meta.endpoint_url.startswith("https")
+            sign_payload = not (secure or options.unsigned_payload)
+            client.meta.config.s3 = (client.meta.config.s3 or {}) | {
+                "payload_signing_enabled": sign_payload
+            }
+            lane = await _open_lane(client, session, capture, options, sign_payload)
         except boto.ProfileNotFound as error:
             raise UsageError(
                 f"--profile: {error}", hint="`aws configure list-profiles` names those there are"
@@ -87,16 +96,7 @@ async def _open(options: S3Options) -> AsyncIterator[tuple[Any, FastLane | None]
         except boto.BotoCoreError as error:
             endpoint = options.endpoint_url or "the AWS endpoint"
             raise translate(error, "the first request", options.bucket, endpoint) from error
-        client.meta.events.register_first("needs-retry.s3", _take_redirect_as_answer)
-        client.meta.events.register_last("before-call.s3", _expect_nothing)
-        sign_payload = not options.unsigned_payload
-        if client.meta.endpoint_url.startswith("https"):
-            # TLS and the signed CRC64NVME protect the body; a SHA-256 would only cost time.
-            sign_payload = False
-        client.meta.config.s3 = (client.meta.config.s3 or {}) | {
-            "payload_signing_enabled": sign_payload
-        }
-        yield client, await _open_lane(client, session, capture, options, sign_payload)
+        yield client, lane
 
 
 async def _open_lane(
@@ -144,8 +144,6 @@ def _config(options: S3Options, make_session: _CapturedSession) -> AioConfig:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         user_agent_extra=options.user_agent,
-        # Presigning, from which the fast lane learns its scope, would default to version 2.
-        signature_version="s3v4",
         http_session_cls=make_session,
     )
 

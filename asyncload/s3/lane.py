@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import time
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 
@@ -97,6 +98,7 @@ class FastLane:
             payload=await _sha256(body) if self._sign_payload else UNSIGNED_PAYLOAD,
         )
         signed["user-agent"] = self._user_agent
+        signed["accept-encoding"] = "identity"
         url = f"{self._origin}{path}?{query}" if query else f"{self._origin}{path}"
         try:
             reply = await self._http.put(url, signed, body)
@@ -118,13 +120,40 @@ async def _sha256(body: memoryview) -> str:
 async def find_signing_scope(client: Any, bucket: str) -> tuple[str, str] | None:
     """Return base URL and region of a bucket's requests, as the client itself would have them.
 
-    None where they are not plain SigV4 (directory buckets, multi-region access points).
+    The client makes and signs a put, which is taken from it before it is sent. None where
+    requests are not signed by plain version 4 (directory buckets, multi-region access points).
+
+    Raises:
+        BotoCoreError: no request can be made for this bucket, or none be signed.
     """
     if bucket.endswith("--x-s3"):
         return None
-    url = await client.generate_presigned_url("put_object", {"Bucket": bucket, "Key": "k"})
-    parts = urlsplit(url)
-    credential = parse_qs(parts.query).get("X-Amz-Credential", [""])[0].split("/")
-    if credential[-2:] != ["s3", "aws4_request"] or not parts.path.endswith("/k"):
+    client.meta.events.register_first("before-send.s3.PutObject", _take)
+    try:
+        await client.put_object(Bucket=bucket, Key="k", Body=b"")
+    except _Taken as taken:
+        request = taken.request
+    finally:
+        client.meta.events.unregister("before-send.s3.PutObject", _take)
+    parts = urlsplit(request.url)
+    region = _REGION.match(_text(request.headers["Authorization"]))
+    if region is None or not parts.path.endswith("/k"):
         return None
-    return f"{parts.scheme}://{parts.netloc}{parts.path[:-1]}", credential[-3]
+    return f"{parts.scheme}://{parts.netloc}{parts.path[:-1]}", region[1]
+
+
+class _Taken(Exception):
+    def __init__(self, request: Any) -> None:
+        super().__init__()
+        self.request = request
+
+
+def _take(request: Any, **_: Any) -> None:
+    raise _Taken(request)
+
+
+def _text(header: str | bytes) -> str:
+    return header.decode() if isinstance(header, bytes) else header
+
+
+_REGION = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]+/\d{8}/([^/,]+)/s3/aws4_request,")

@@ -9,7 +9,13 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from asyncload.checksums import md5_of_etag
-from asyncload.errors import AccessDenied, NoSuchUpload, RequestRejected, StoreUnavailable
+from asyncload.errors import (
+    AccessDenied,
+    NoSuchUpload,
+    RequestRejected,
+    ServerError,
+    StoreUnavailable,
+)
 from asyncload.model import Checksum, ObjectKey
 from asyncload.s3.body import ViewBody
 from asyncload.s3.lane import CONTENT_TYPE, FastLane
@@ -55,7 +61,7 @@ class S3Store:
             if error.status == 404:
                 return None
             raise
-        checksum = _full_checksum(answer) or md5_of_etag(answer["ETag"])
+        checksum = _full_checksum(answer) or md5_of_etag(answer.get("ETag", ""))
         return RemoteObject(answer["ContentLength"], checksum)
 
     async def put(
@@ -79,7 +85,7 @@ class S3Store:
             ),
             size=len(view),
         )
-        return Receipt(answer["ETag"], _full_checksum(answer))
+        return Receipt(answer.get("ETag", ""), _full_checksum(answer))
 
     async def create_multipart(self, key: ObjectKey) -> str:
         """See `ObjectStore`."""
@@ -116,6 +122,8 @@ class S3Store:
             ),
             size=len(view),
         )
+        if "ETag" not in answer:
+            raise ServerError(f"bucket {self._bucket!r}: UploadPart was answered without an ETag")
         return Receipt(answer["ETag"], _full_checksum(answer))
 
     async def complete_multipart(
@@ -149,7 +157,7 @@ class S3Store:
                 **_condition(create_only),
             ),
         )
-        return Receipt(answer["ETag"], _full_checksum(answer))
+        return Receipt(answer.get("ETag", ""), _full_checksum(answer))
 
     async def abort_multipart(self, key: ObjectKey, upload_id: str) -> None:
         """See `ObjectStore`."""

@@ -220,7 +220,7 @@ async def test_a_bucket_that_is_not_there_is_named(request, server, monkeypatch)
         monkeypatch.setenv(name, value)
     options = S3Options("no-such-lake", connections=1, endpoint_url=s3.endpoint_url)
     async with open_store(options) as store:
-        with pytest.raises(BucketNotFound, match="'no-such-lake'.*NoSuchBucket"):
+        with pytest.raises(BucketNotFound, match=r"'no-such-lake'.*NoSuchBucket"):
             await store.check_bucket("Raw/")
 
 

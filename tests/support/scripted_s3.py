@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,7 +50,9 @@ def put_accepted(request):
 
 
 @contextmanager
-def scripted_s3(answer: Callable[[Request], Answer]) -> Iterator[tuple[str, list[Request]]]:
+def scripted_s3(
+    answer: Callable[[Request], Answer], tls: ssl.SSLContext | None = None
+) -> Iterator[tuple[str, list[Request]]]:
     """Serve with `answer`; yields the endpoint's URL and the requests it has had."""
     requests: list[Request] = []
 
@@ -80,10 +83,14 @@ def scripted_s3(answer: Callable[[Request], Answer]) -> Iterator[tuple[str, list
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    # Clients that go away or distrust us are what the tests are about.
+    server.handle_error = lambda *arguments: None
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", requests
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}", requests
     finally:
         server.shutdown()
         server.server_close()

@@ -1,0 +1,293 @@
+"""The fast lane: the requests the client would send, and the client's word where it fails."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+import threading
+
+import pytest
+
+import asyncload
+from asyncload import errors
+from asyncload.plan import MIB
+from tests.support.loads import NOW, Recorder, write_files
+from tests.support.scripted_s3 import EMPTY_LISTING, Answer, error, put_accepted, scripted_s3
+
+pytestmark = pytest.mark.lane
+
+# What differs: the client counts its attempts, and tells how it retries.
+CLIENTS_OWN = {"amz-sdk-invocation-id", "amz-sdk-request", "authorization", "x-amz-date"}
+# And each server has its own port, each client call its own features in the user agent.
+CLIENTS_OWN |= {"host", "user-agent"}
+CREATED = Answer(
+    200,
+    b'<?xml version="1.0"?><InitiateMultipartUploadResult><UploadId>u/1+=</UploadId>'
+    b"</InitiateMultipartUploadResult>",
+)
+
+
+@pytest.fixture(autouse=True)
+def _credentials(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+
+
+def accept_all(request):
+    """A store that takes everything."""
+    if "list-type" in request.query:
+        return EMPTY_LISTING
+    if request.method == "HEAD":
+        return Answer(404)
+    if request.method == "POST" and "uploads" in request.query:
+        return CREATED
+    if request.method == "POST":
+        checksum = request.headers["x-amz-checksum-crc64nvme"]
+        body = (
+            '<?xml version="1.0"?><CompleteMultipartUploadResult><ETag>"e-3"</ETag>'
+            f"<ChecksumCRC64NVME>{checksum}</ChecksumCRC64NVME></CompleteMultipartUploadResult>"
+        )
+        return Answer(200, body.encode())
+    return put_accepted(request)
+
+
+async def load(volume, url, **options):
+    settings = asyncload.Settings(volume=volume, bucket="lake", endpoint_url=url, **options)
+    recorder = Recorder()
+    report = await asyncload.load(settings, observer=recorder, now=NOW)
+    return report, recorder
+
+
+def described(requests):
+    """Return what matters of the requests that carry bytes, in an order of their own."""
+    return sorted(
+        (
+            request.path,
+            sorted(request.query.items()),
+            sorted((n, v) for n, v in request.headers.items() if n not in CLIENTS_OWN),
+            request.body,
+        )
+        for request in requests
+        if request.method == "PUT"
+    )
+
+
+@pytest.mark.parametrize("unsigned", [False, True])
+@pytest.mark.parametrize("overwrite", [False, True])
+async def test_lane_and_client_send_the_same_requests(volume, unsigned, overwrite):
+    """Paths, queries, headers and bodies, for names of all kinds and for parts."""
+    write_files(volume, {f"names/{n}.csv": n.encode() for n in ("a b", "50%", "#1", "é", "x~'()")})
+    write_files(volume, {"large.csv": bytes(17 * MIB)})
+    sent = []
+    for fast_lane in (True, False):
+        with scripted_s3(accept_all) as (url, requests):
+            report, _ = await load(
+                volume,
+                url,
+                fast_lane=fast_lane,
+                unsigned_payload=unsigned,
+                overwrite=overwrite,
+            )
+            assert report.exit_code == 0
+            sent.append(described(requests))
+            signed = {r.headers["x-amz-content-sha256"] for r in requests if r.method == "PUT"}
+            assert (signed == {"UNSIGNED-PAYLOAD"}) is unsigned
+    assert len(sent[0]) == 8
+    assert sent[0] == sent[1]
+
+
+async def test_the_lane_is_taken_unless_turned_off(volume):
+    """Its requests are known by what the client adds to its own."""
+    write_files(volume, {"a.csv": b"1", "l.csv": bytes(17 * MIB)})
+    for fast_lane in (True, False):
+        with scripted_s3(accept_all) as (url, requests):
+            await load(volume, url, fast_lane=fast_lane)
+        by_client = ["amz-sdk-request" in r.headers for r in requests if r.method == "PUT"]
+        assert by_client == [not fast_lane] * 4
+
+
+FAULTS = {
+    "301": (error(301, "PermanentRedirect"), errors.WrongRegion),
+    "307": (Answer(307, b"", {"Location": "http://127.0.0.1:9/"}), errors.EndpointRefused),
+    "400": (error(400, "InvalidRequest"), "failed"),
+    "403": (error(403, "AccessDenied"), errors.AccessDenied),
+    "404": (error(404, "NoSuchBucket"), errors.BucketNotFound),
+    "500": (error(500, "InternalError"), "uploaded"),
+    "503": (error(503, "SlowDown"), "uploaded"),
+}
+# The client asks again by itself what the lane handed to it: nonsense from it is tested below.
+LANES_ONLY = {
+    "garbage": (Answer(200, b"\0garbage"), "uploaded"),
+    "204 without an ETag": (Answer(204), "uploaded"),
+}
+CASES = [(fault, lane) for fault in FAULTS for lane in (True, False)]
+CASES += [(fault, True) for fault in LANES_ONLY]
+
+
+@pytest.mark.parametrize(("fault", "fast_lane"), CASES)
+async def test_a_fault_has_the_same_outcome_with_the_lane_and_without(volume, fault, fast_lane):
+    """What passes is retried, what doesn't is told in the client's words."""
+    write_files(volume, {"a.csv": b"1"})
+    answer, outcome = (FAULTS | LANES_ONLY)[fault]
+    puts = []
+
+    def script(request):
+        if request.method != "PUT":
+            return accept_all(request)
+        puts.append(request)
+        # What makes no sense has no second attempt but the client's.
+        attempts = 1 if "Error" not in answer.body.decode("latin-1") else 1 + fast_lane
+        passes = outcome == "uploaded" and len(puts) > attempts
+        return put_accepted(request) if passes else answer
+
+    with scripted_s3(script) as (url, _):
+        if isinstance(outcome, str):
+            _, recorder = await load(volume, url, fast_lane=fast_lane)
+            assert recorder.statuses == {"a.csv": outcome}
+        else:
+            with pytest.raises(outcome):
+                await load(volume, url, fast_lane=fast_lane)
+
+
+@pytest.mark.parametrize("fast_lane", [True, False])
+async def test_a_success_without_an_etag_is_no_success(volume, fast_lane):
+    """An answer that proves nothing lets the object be asked for; there is none."""
+    write_files(volume, {"a.csv": b"1"})
+
+    def script(request):
+        return Answer(200) if request.method == "PUT" else accept_all(request)
+
+    with scripted_s3(script) as (url, _):
+        _, recorder = await load(volume, url, fast_lane=fast_lane)
+    assert isinstance(recorder.outcomes["a.csv"].error, errors.NotVerified)
+
+
+@pytest.mark.parametrize("fast_lane", [True, False])
+async def test_a_reset_connection_is_tried_again(volume, fast_lane):
+    """The bytes in memory are sent once more."""
+    write_files(volume, {"a.csv": b"1"})
+    puts = []
+
+    def script(request):
+        if request.method == "PUT":
+            puts.append(request)
+            if len(puts) <= 1 + fast_lane:
+                raise ConnectionResetError
+        return accept_all(request)
+
+    with scripted_s3(script) as (url, _):
+        report, _ = await load(volume, url, fast_lane=fast_lane)
+    assert report.exit_code == 0
+    assert {put.body for put in puts} == {b"1"}
+
+
+@pytest.mark.parametrize("fast_lane", [True, False])
+async def test_silence_meets_the_deadline(volume, fast_lane, monkeypatch):
+    """A server that takes the put and never answers is left, and asked again."""
+    from asyncload.s3 import store
+
+    write_files(volume, {"a.csv": b"1"})
+    monkeypatch.setattr(store, "_ANSWER_SECONDS", 0.3)
+    puts, silence = [], threading.Event()
+
+    def script(request):
+        if request.method == "PUT":
+            puts.append(request)
+            if len(puts) == 1:
+                silence.wait(20)
+        return accept_all(request)
+
+    with scripted_s3(script) as (url, _):
+        report, _ = await load(volume, url, fast_lane=fast_lane)
+        silence.set()
+    assert report.exit_code == 0
+    assert len(puts) == 2
+
+
+@pytest.mark.parametrize(("bucket", "lane"), [("lake", True), ("lake--use1-az4--x-s3", False)])
+async def test_buckets_that_sign_otherwise_have_no_lane(bucket, lane):
+    """Directory buckets have sessions of their own: the client knows them."""
+    from asyncload.s3.client import S3Options, _open
+
+    async with _open(S3Options(bucket, connections=1)) as (_, opened):
+        assert (opened is not None) is lane
+
+
+@pytest.mark.parametrize(
+    ("options", "base_url", "region"),
+    [
+        ({}, "https://lake.s3.eu-west-1.amazonaws.com/", "eu-west-1"),
+        ({"region": "sa-east-1"}, "https://lake.s3.sa-east-1.amazonaws.com/", "sa-east-1"),
+        ({"endpoint_url": "http://[::1]:8333"}, "http://[::1]:8333/lake/", "eu-west-1"),
+        ({"endpoint_url": "https://s3.example.com"}, "https://s3.example.com/lake/", "eu-west-1"),
+        ({"bucket": "my.lake"}, "https://s3.eu-west-1.amazonaws.com/my.lake/", "eu-west-1"),
+        (
+            {"bucket": "arn:aws:s3:eu-west-1:123456789012:accesspoint/ap"},
+            "https://ap-123456789012.s3-accesspoint.eu-west-1.amazonaws.com/",
+            "eu-west-1",
+        ),
+    ],
+)
+async def test_the_lane_leads_where_the_client_does(options, base_url, region):
+    """Path and virtual-host style, custom endpoints, regions, access points."""
+    from asyncload.s3.client import S3Options, open_client
+    from asyncload.s3.lane import find_signing_scope
+
+    options = S3Options(**{"bucket": "lake", "connections": 1} | options)
+    async with open_client(options) as client:
+        assert await find_signing_scope(client, options.bucket) == (base_url, region)
+
+
+async def test_a_signature_that_is_not_plain_version_4_has_no_lane():
+    """Multi-region access points sign with version 4A."""
+    from asyncload.s3.client import S3Options, open_client
+    from asyncload.s3.lane import find_signing_scope
+
+    arn = "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap"
+    async with open_client(S3Options("lake", connections=1)) as client:
+        assert await find_signing_scope(client, arn) is None
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate for 127.0.0.1 that nobody vouches for."""
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command, "-keyout", key, "-out", cert], check=True, capture_output=True)
+    return cert, key
+
+
+@pytest.mark.parametrize("fast_lane", [True, False])
+async def test_over_tls_a_trusted_bundle_is_asked_for_and_payloads_are_unsigned(
+    volume, certificate, fast_lane, monkeypatch
+):
+    """`AWS_CA_BUNDLE` counts for lane and client; without it nothing is sent."""
+    write_files(volume, {"a.csv": b"1"})
+    cert, key = certificate
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    with scripted_s3(accept_all, tls=context) as (url, requests):
+        with pytest.raises(errors.EndpointRefused) as caught:
+            await load(volume, url, fast_lane=fast_lane)
+        assert "AWS_CA_BUNDLE" in caught.value.hint
+        assert requests == []
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(cert))
+        report, _ = await load(volume, url, fast_lane=fast_lane)
+    assert report.exit_code == 0
+    (put,) = [r for r in requests if r.method == "PUT"]
+    assert put.headers["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD"
+    assert ("amz-sdk-request" in put.headers) is not fast_lane
+
+
+@pytest.mark.parametrize("fast_lane", [True, False])
+async def test_a_proxy_is_used_by_lane_and_client(volume, fast_lane, monkeypatch):
+    """`HTTP_PROXY` counts for both."""
+    write_files(volume, {"a.csv": b"1"})
+    with scripted_s3(accept_all) as (proxy, requests):
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        report, _ = await load(volume, "http://store.invalid", fast_lane=fast_lane)
+    assert report.exit_code == 0
+    assert {r.headers["host"] for r in requests} == {"store.invalid"}

@@ -1,0 +1,52 @@
+"""What several unit tests use."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+# A busy machine is no reason to fail.
+hypothesis.settings.register_profile("asyncload", deadline=None)
+hypothesis.settings.load_profile("asyncload")
+
+_NOBODY = 65_534
+
+
+@pytest.fixture
+def unprivileged(volume, monkeypatch):
+    """A context with no more rights on files than an ordinary user has, be the tests run by root.
+
+    The volume is the working folder, because the folders above it may be closed to others.
+    """
+    monkeypatch.chdir(volume)
+    yield _without_privileges
+    for entry in volume.iterdir():
+        if not entry.is_symlink():
+            entry.chmod(0o700)
+
+
+@contextmanager
+def _without_privileges():
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(_NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.fixture
+def no_file_left_open():
+    """The test leaves as many files open as it found."""
+    before = _open_files()
+    yield
+    assert _open_files() == before
+
+
+def _open_files():
+    return {path.name for path in Path("/dev/fd").iterdir()}

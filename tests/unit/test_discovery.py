@@ -1,0 +1,280 @@
+"""What of a volume is loaded, what is left out, and what fails."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from asyncload import discovery
+from asyncload.discovery import Scanner, check_volume
+from asyncload.errors import SourceUnreadable, UsageError
+from asyncload.model import Failed, LeftOut, SourceFile
+from tests.support.loads import write_files
+
+
+def scan(volume, **options):
+    """What a scan found, by path; for files the size, else the reason or the message."""
+    found = {}
+    for item in Scanner(volume, **options).scan():
+        assert item.path not in found, "found twice"
+        match item:
+            case SourceFile():
+                found[item.path] = item.size
+            case LeftOut():
+                found[item.path] = item.reason
+            case Failed():
+                assert isinstance(item.error, SourceUnreadable)
+                assert (item.key, item.size) == (None, 0)
+                found[item.path] = item.error.message
+    return found
+
+
+def write_empty(volume, *paths):
+    write_files(volume, dict.fromkeys(paths, b""))
+
+
+def test_csvs_are_found_at_any_depth_and_in_any_letter_case(volume):
+    """With their size; other files are not even counted."""
+    write_files(
+        volume,
+        {
+            "movies.csv": b"12345",
+            "SERIES.CSV": b"1",
+            "a/b/c/Deep.Csv": b"12",
+            "empty.csv": b"",
+            "notes.txt": b"1",
+            "films.csv.gz": b"1",
+            "csv": b"1",
+            "filmscsv": b"1",
+            "films.csvx": b"1",
+        },
+    )
+    assert scan(volume) == {"movies.csv": 5, "SERIES.CSV": 1, "a/b/c/Deep.Csv": 2, "empty.csv": 0}
+
+
+def test_a_folder_may_be_named_like_a_csv(volume):
+    """As writers of partitioned exports do it."""
+    write_empty(volume, "films.csv/part-0.csv")
+    assert scan(volume) == {"films.csv/part-0.csv": 0}
+
+
+@pytest.mark.parametrize("path", [".films.csv", ".git/films.csv", "a/.b/c/films.csv", "a/.B.CSV"])
+def test_hidden_csvs_are_left_out(volume, path):
+    """So are those anywhere below a hidden folder."""
+    write_empty(volume, path, ".notes.txt")
+    assert scan(volume) == {path: "hidden"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "~$films.csv",
+        "~$films.CSV",
+        "#films.csv#",
+        "films.csv~",
+        "films.csv.~1~",
+        "films.csv.tmp",
+        "films.csv.part",
+        "films.csv.partial",
+        "films.csv.swp",
+        "films.CSV.BAK",
+        "films.csv.crdownload",
+        "films.csv.filepart",
+        "films.tmp.csv",
+        "films.tmp.csv",
+        "films.part.csv",
+    ],
+)
+def test_what_editors_and_unfinished_exports_leave_behind_is_left_out(volume, name):
+    """Such a file is a copy, or not whole."""
+    write_empty(volume, name)
+    assert scan(volume) == {name: "temporary"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["part-00000.csv", "parts.csv", "tmp.csv", "template.csv", "a~b.csv", "#1.csv", "backup.csv"],
+)
+def test_names_that_only_look_temporary_are_loaded(volume, name):
+    """It takes the whole mark."""
+    write_empty(volume, name)
+    assert scan(volume) == {name: 0}
+
+
+def test_temporary_files_of_others_are_none_of_ours(volume):
+    """What is no CSV is not counted."""
+    write_empty(volume, "notes.txt~", "~$notes.docx", "films.parquet.tmp")
+    assert scan(volume) == {}
+
+
+def test_links_are_told_and_not_followed(volume, tmp_path):
+    """To files and folders, within the volume and out of it, in circles and to nowhere."""
+    outside = tmp_path / "outside"
+    write_empty(outside, "secret.csv")
+    write_empty(volume, "a/real.csv")
+    (volume / "file.csv").symlink_to("a/real.csv")
+    (volume / "out.csv").symlink_to(outside / "secret.csv")
+    (volume / "dangling.csv").symlink_to("nowhere")
+    (volume / "loop.csv").symlink_to("loop.csv")
+    (volume / "folder").symlink_to("a")
+    (volume / "folder.csv").symlink_to(outside)
+    (volume / "a" / "up").symlink_to("..")
+    (volume / "a" / "loop").symlink_to("loop")
+    (volume / "a" / "text").symlink_to(outside / "notes.txt")
+    (volume / ".hidden").symlink_to("a")
+    links = ["a/up", "dangling.csv", "file.csv", "folder", "folder.csv", "loop.csv", "out.csv"]
+    assert scan(volume) == dict.fromkeys(links, "symlink") | {"a/real.csv": 0}
+
+
+def test_a_link_that_cannot_be_looked_at_costs_no_other_file(volume):
+    """Its folder is listed all the same."""
+    write_empty(volume, "a.csv", "z.csv", "below/b.csv")
+    (volume / "link").symlink_to("x" * 300)
+    assert scan(volume) == {"a.csv": 0, "z.csv": 0, "below/b.csv": 0}
+
+
+def test_a_link_into_a_closed_folder_costs_no_other_file(volume, unprivileged):
+    """What lies behind it need not be known."""
+    write_empty(volume, "a.csv", "z.csv", "locked/x.csv")
+    (volume / "link").symlink_to("locked/x.csv")
+    (volume / "locked").chmod(0)
+    with unprivileged():
+        found = scan(Path())
+    assert found == {"a.csv": 0, "z.csv": 0, "locked": "it can't be listed: Permission denied"}
+
+
+def test_the_volume_itself_may_be_a_link(volume, tmp_path):
+    """Mounts often are."""
+    write_empty(volume, "a.csv")
+    (tmp_path / "link").symlink_to(volume)
+    check_volume(tmp_path / "link")
+    assert scan(tmp_path / "link") == {"a.csv": 0}
+
+
+def test_what_is_no_regular_file_is_told(volume, monkeypatch):
+    """A FIFO or a socket named like a CSV holds no data, and opening it might hang."""
+    os.mkfifo(volume / "fifo.csv")
+    # The path of a socket must be short.
+    monkeypatch.chdir(volume)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket.csv")
+    assert scan(volume) == {
+        "fifo.csv": "not a regular file",
+        "socket.csv": "not a regular file",
+    }
+
+
+def test_a_folder_that_cannot_be_listed_fails_alone(volume, unprivileged):
+    """It is named, with what to do; the others are loaded."""
+    write_empty(volume, "a/1.csv", "locked/2.csv", "z/3.csv")
+    (volume / "locked").chmod(0)
+    with unprivileged():
+        found = scan(Path())
+        failure = next(item for item in Scanner(Path()).scan() if isinstance(item, Failed))
+    assert found == {
+        "a/1.csv": 0,
+        "locked": "it can't be listed: Permission denied",
+        "z/3.csv": 0,
+    }
+    assert failure.error.hint == "give the user that runs asyncload read permission"
+
+
+def test_what_vanishes_during_the_scan_fails_by_name(volume):
+    """A file between its folder's listing and its turn, a folder before its own."""
+    write_empty(volume, "a.csv", "b.csv", "below/c.csv")
+    found = Scanner(volume).scan()
+    assert next(found).path == "a.csv"
+    (volume / "b.csv").unlink()
+    (volume / "below/c.csv").unlink()
+    (volume / "below").rmdir()
+    assert [(item.path, item.error.message, item.error.hint) for item in found] == [
+        ("b.csv", "it can't be listed: No such file or directory", "run again"),
+        ("below", "it can't be listed: No such file or directory", "run again"),
+    ]
+
+
+def test_names_that_are_not_utf8_are_found(volume):
+    """Python's surrogate escapes stand for the bytes, and lead back to the file."""
+    name = os.fsdecode(b"caf\xe9.csv")
+    (volume / name).write_bytes(b"12")
+    assert scan(volume) == {name: 2}
+
+
+@pytest.mark.parametrize(
+    ("options", "loaded"),
+    [
+        ({"include": ["a.csv"]}, ["a.csv", "x/a.csv"]),
+        ({"include": ["x/*"]}, ["x/a.csv", "x/b.csv"]),
+        ({"exclude": ["a.csv"]}, ["b.csv", "x/b.csv", "x/y/c.csv"]),
+        ({"exclude": ["x/**"]}, ["a.csv", "b.csv"]),
+        ({"include": ["x/**"], "exclude": ["b.csv"]}, ["x/a.csv", "x/y/c.csv"]),
+        ({"include": ["a.csv"], "exclude": ["a.csv"]}, []),
+    ],
+)
+def test_include_and_exclude(volume, options, loaded):
+    """Included are files that match any pattern, but for those that are excluded."""
+    paths = ["a.csv", "b.csv", "x/a.csv", "x/b.csv", "x/y/c.csv"]
+    write_empty(volume, *paths)
+    expected = {path: 0 if path in loaded else "excluded" for path in paths}
+    assert scan(volume, **options) == expected
+
+
+def test_files_come_folder_by_folder_in_the_order_of_their_names(volume):
+    """A folder's files come before its sub-folders'."""
+    paths = ["b.csv", "c.csv", "a/1.csv", "a/2.csv", "a/0/0.csv", "a-b/1.csv", "d/1.csv"]
+    write_empty(volume, *reversed(paths))
+    assert list(scan(volume)) == paths
+
+
+def test_a_very_large_folder_is_listed_whole(volume, monkeypatch):
+    """In slices, each in the order of its names."""
+    monkeypatch.setattr(discovery, "_SLICE", 4)
+    names = [f"{number}.csv" for number in range(10)]
+    write_empty(volume, *names)
+    found = list(scan(volume))
+    assert sorted(found) == names
+    assert [sorted(found[start : start + 4]) for start in (0, 4, 8)] == [
+        found[start : start + 4] for start in (0, 4, 8)
+    ]
+
+
+def test_a_missing_volume_is_a_usage_error(tmp_path):
+    """The hint tells how to name one, in a container too."""
+    with pytest.raises(UsageError) as error:
+        check_volume(tmp_path / "nowhere")
+    assert error.value.message == f"the volume {tmp_path / 'nowhere'} does not exist"
+    assert error.value.hint == (
+        "name a folder: asyncload run FOLDER; in a container, mount one at /data"
+    )
+
+
+def test_a_file_is_no_volume(volume):
+    """The hint tells how to load one file."""
+    write_empty(volume, "a.csv")
+    with pytest.raises(UsageError) as error:
+        check_volume(volume / "a.csv")
+    assert error.value.message == f"the volume {volume / 'a.csv'} is not a folder"
+    assert error.value.hint == "name its folder, and --include 'a.csv' to load only this file"
+
+
+def test_a_volume_that_cannot_be_looked_up_is_refused_by_name(volume, unprivileged):
+    """A name too long, or a folder above it that is closed, is no internal error."""
+    (volume / "closed").mkdir(mode=0)
+    with unprivileged():
+        for root in (Path("x" * 300), Path("closed/data")):
+            with pytest.raises(UsageError, match=str(root)):
+                check_volume(root)
+
+
+def test_a_volume_that_cannot_be_listed_is_refused_by_name(volume, unprivileged):
+    """Before the first request."""
+    (volume / "closed").mkdir(mode=0)
+    with unprivileged(), pytest.raises(UsageError) as error:
+        check_volume(Path("closed"))
+    assert error.value.message == "the volume closed can't be listed: Permission denied"
+    assert error.value.hint == (
+        "give the user that runs asyncload read permission, or name another folder"
+    )

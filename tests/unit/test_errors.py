@@ -1,0 +1,89 @@
+"""Errors by meaning: exit codes, what may be retried, and which of several is told."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asyncload import errors
+from asyncload.errors import AsyncloadError, StoreError, first_error
+
+
+def _all_below(root):
+    for child in root.__subclasses__():
+        yield child
+        yield from _all_below(child)
+
+
+def test_an_error_says_what_happened_and_what_to_do():
+    """The message is the error's text; the hint is beside it."""
+    error = errors.SourceUnreadable("it can't be read", hint="run again")
+    assert (str(error), error.message, error.hint) == (
+        "it can't be read",
+        "it can't be read",
+        "run again",
+    )
+
+
+def test_a_store_error_says_what_the_store_said():
+    """Code, status and request id are kept for the report."""
+    error = errors.ServerError("slow", code="SlowDown", status=503, request_id="R1")
+    assert (error.code, error.status, error.request_id) == ("SlowDown", 503, "R1")
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "kinds"),
+    [
+        (1, [AsyncloadError]),
+        (2, [errors.UsageError]),
+        (3, [errors.FileFailed, errors.RequestRejected, errors.ServerError, StoreError]),
+        (4, [errors.NothingToLoad]),
+        (5, [errors.Refused, errors.StoreRefused, errors.KeyCollision, errors.BucketNotFound]),
+        (6, [errors.StoreUnavailable]),
+    ],
+)
+def test_each_kind_has_its_exit_code(exit_code, kinds):
+    """The exit codes are those that the README lists."""
+    assert {kind.exit_code for kind in kinds} == {exit_code}
+
+
+def test_what_ends_a_run_never_counts_as_one_files_fault():
+    """Every refusal ends with 5, every fault of a file with 3, and nothing is both."""
+    refusals, faults = set(_all_below(errors.Refused)), set(_all_below(errors.FileFailed))
+    assert {kind.exit_code for kind in refusals} == {5}
+    assert {kind.exit_code for kind in faults} == {3}
+    assert not refusals & faults
+
+
+def test_only_a_busy_or_silent_store_is_asked_again():
+    """Everything else would be answered the same."""
+    retryable = {kind for kind in _all_below(StoreError) if kind.retryable}
+    assert retryable == {errors.ServerError, errors.StoreUnavailable}
+
+
+BUGS = [ValueError, KeyboardInterrupt]
+ENDING = [errors.AccessDenied, errors.KeyCollision, errors.StoreUnavailable]
+FAULTS = [errors.SourceChanged, errors.ServerError, errors.ObjectConflict]
+LEAVES = st.sampled_from(BUGS + ENDING + FAULTS).map(lambda kind: kind("it happened"))
+TREES = st.recursive(LEAVES, lambda trees: st.lists(trees, min_size=1, max_size=4))
+
+
+def _group(tree):
+    return (
+        BaseExceptionGroup("group", [_group(t) for t in tree]) if isinstance(tree, list) else tree
+    )
+
+
+def _flat(tree):
+    return [leaf for branch in tree for leaf in _flat(branch)] if isinstance(tree, list) else [tree]
+
+
+@given(st.lists(TREES, min_size=1, max_size=4))
+def test_the_error_told_is_the_one_that_says_most(tree):
+    """A bug goes before what ends the run, that before a file's fault; then the first counts."""
+
+    def rank(error):
+        return [type(error) in kinds for kinds in (BUGS, ENDING, FAULTS)].index(True)
+
+    assert first_error(_group(tree)) is min(_flat(tree), key=rank)

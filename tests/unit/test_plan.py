@@ -1,0 +1,243 @@
+"""Parts, taken keys, and the plan of a load: decided before anything is sent."""
+
+from __future__ import annotations
+
+import os
+import random
+import tracemalloc
+from collections import Counter
+from datetime import date
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from asyncload import plan as plan_module
+from asyncload.errors import InvalidKey, KeyCollision, SourceTooLarge
+from asyncload.keys import KeyLayout
+from asyncload.model import Checksum, Failed, SourceFile
+from asyncload.plan import (
+    MAX_OBJECT_SIZE,
+    MAX_PARTS,
+    MIB,
+    LoadPlan,
+    decide_taken_key,
+    lay_out_parts,
+)
+
+GIB = 1024 * MIB
+DAY = date(2022, 5, 2)
+LAYOUT = KeyLayout("default", "Raw", "Local", "CSV", DAY)
+
+
+# Parts
+
+
+@given(
+    size=st.integers(0, MAX_OBJECT_SIZE) | st.integers(0, 100 * MIB),
+    least=st.integers(5, 64).map(lambda mib: mib * MIB),
+)
+@example(size=0, least=8 * MIB)
+@example(size=8 * MIB, least=8 * MIB)
+@example(size=8 * MIB * MAX_PARTS + 1, least=8 * MIB)
+@example(size=MAX_OBJECT_SIZE, least=8 * MIB)
+def test_parts_cover_the_file_exactly(size, least):
+    """One after the other, numbered from 1, at most 10,000, of whole MiB but for the last."""
+    layout = lay_out_parts(size, least=least, most=GIB)
+    parts = list(layout.parts())
+    ends = [offset + length for _, offset, length in parts]
+    assert [number for number, _, _ in parts] == list(range(1, layout.count + 1))
+    assert [offset for _, offset, _ in parts] == [0, *ends[:-1]]
+    assert ends[-1] == size
+    assert len(parts) <= MAX_PARTS
+    assert {length for _, _, length in parts[:-1]} <= {layout.part_size}
+    assert layout.part_size % MIB == 0
+    assert 0 < parts[-1][2] <= layout.part_size or size == 0
+
+
+@given(size=st.integers(0, MAX_OBJECT_SIZE), least=st.integers(5, 64).map(lambda mib: mib * MIB))
+def test_parts_are_only_as_large_as_their_number_demands(size, least):
+    """The least part size serves, or one MiB less would make more than 10,000 parts."""
+    part_size = lay_out_parts(size, least=least, most=GIB).part_size
+    assert part_size == least or (part_size - MIB) * MAX_PARTS < size
+
+
+@given(size=st.integers(0, MAX_OBJECT_SIZE), most=st.integers(16, 600).map(lambda mib: mib * MIB))
+@example(size=16 * MIB * MAX_PARTS, most=16 * MIB)
+def test_a_part_fits_the_memory_for_parts_or_the_file_is_refused(size, most):
+    """The hint names the memory that would do."""
+    needed = lay_out_parts(size, least=8 * MIB, most=GIB).part_size
+    if needed <= most:
+        assert lay_out_parts(size, least=8 * MIB, most=most).part_size == needed
+        return
+    with pytest.raises(SourceTooLarge) as error:
+        lay_out_parts(size, least=8 * MIB, most=most)
+    mib = needed // MIB
+    assert error.value.message == f"it needs parts of {mib} MiB, more than the memory for parts"
+    assert error.value.hint == f"use --memory {mib}MiB or more"
+
+
+def test_no_object_is_over_5_tib():
+    """Such a file is refused before anything is sent."""
+    with pytest.raises(SourceTooLarge) as error:
+        lay_out_parts(MAX_OBJECT_SIZE + 1, least=8 * MIB, most=GIB)
+    assert error.value.message == (
+        "it is 5,497,558,138,881 bytes, over S3's limit of 5,497,558,138,880 (5 TiB) for an object"
+    )
+    assert error.value.hint == "split the file"
+
+
+# A taken key
+
+A, B = Checksum("CRC64NVME", "AAAAAAAAAAE="), Checksum("CRC64NVME", "AAAAAAAAAAI=")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "ours", "theirs", "decision"),
+    [
+        ((3, 4), A, A, "conflict"),
+        ((3, 4), A, B, "conflict"),
+        ((3, 4), None, None, "conflict"),
+        ((3, 3), A, A, "unchanged"),
+        ((3, 3), A, B, "conflict"),
+        ((3, 3), A, Checksum("MD5", A.digest), "conflict"),
+        ((3, 3), A, None, "conflict"),
+        ((3, 3), None, A, "conflict"),
+        ((3, 3), None, None, "conflict"),
+        ((0, 0), A, A, "unchanged"),
+    ],
+)
+def test_a_taken_key_is_settled_by_size_and_checksum(sizes, ours, theirs, decision):
+    """Only equal checksums of equal sizes are the same bytes; what can't be told is a conflict."""
+    assert decide_taken_key(sizes[0], ours, sizes[1], theirs) == decision
+
+
+# The plan of a load
+
+
+def make_plan(sources, layout=LAYOUT, put_limit=100):
+    plan = LoadPlan(layout, put_limit=put_limit)
+    for source in sources:
+        plan.add(source)
+    return plan
+
+
+# Any name a file system gives, in few folders, so that runs of a folder's files come about.
+NAMES = st.binary(min_size=1, max_size=6).map(lambda name: os.fsdecode(name.replace(b"/", b"0")))
+FOLDERS = st.sampled_from(["", "a", "a/b", "c\udcff"])
+PATHS = st.builds(lambda folder, name: f"{folder}/{name}".removeprefix("/"), FOLDERS, NAMES)
+SIZES = st.sampled_from([0, 99, 100, 101]) | st.integers(0, 200)
+SOURCES = st.dictionaries(PATHS, SIZES, max_size=30).map(
+    lambda sizes: [SourceFile(path, size) for path, size in sizes.items()]
+)
+
+
+def _has_key(source):
+    try:
+        LAYOUT.key_for(source.path)
+    except InvalidKey:
+        return False
+    return True
+
+
+@given(SOURCES)
+def test_every_file_of_a_plan_comes_out_once(sources):
+    """As an upload under its key, or as a failure where it has none; counted either way."""
+    plan = make_plan(sources)
+    uploads = list(plan.uploads())
+    assert Counter(upload.source for upload in uploads) == Counter(filter(_has_key, sources))
+    assert all(upload.key == LAYOUT.key_for(upload.source.path) for upload in uploads)
+    assert [(failure.path, failure.size, failure.key) for failure in plan.failures] == [
+        (source.path, source.size, None) for source in sources if not _has_key(source)
+    ]
+    assert plan.files == len(sources)
+    assert plan.size == sum(source.size for source in sources)
+
+
+@given(SOURCES)
+def test_large_files_come_first_and_the_largest_of_them_first(sources):
+    """None is left over at the end of a run; small files keep the order of the scan."""
+    plan = make_plan(sources)
+    good = [source for source in sources if _has_key(source)]
+    large = [upload.source for upload in plan.large()]
+    assert sorted(large, key=lambda source: -source.size) == large
+    assert set(large) == {source for source in good if source.size > 100}
+    small = [source for source in good if source.size <= 100]
+    assert [upload.source for upload in plan.small()] == small
+    assert [upload.source for upload in plan.uploads()] == large + small
+
+
+def test_a_folder_of_very_many_files_keeps_its_order():
+    """Names are kept packed, and come out as they went in."""
+    sources = [SourceFile(f"films/{number:05}.csv", number % 7) for number in range(9_000)]
+    sources += [SourceFile("films/eu/0.csv", 1), SourceFile("films/9.csv", 2)]
+    assert [upload.source for upload in make_plan(sources).uploads()] == sources
+
+
+def test_a_failure_known_before_counts_as_a_file():
+    """A folder that can't be listed makes the run incomplete."""
+    plan = make_plan([SourceFile("a.csv", 3)])
+    failure = Failed("locked", None, 0, InvalidKey("it can't be listed"))
+    plan.add_failure(failure)
+    assert (plan.files, plan.size, plan.failures) == (2, 3, [failure])
+
+
+@pytest.mark.parametrize("hashed_by", [hash, len], ids=["python's hash", "a poor hash"])
+@given(
+    paths=st.sets(
+        st.builds("{}/{}".format, st.sampled_from(["a", "A", "b"]), st.sampled_from("123456")),
+        max_size=12,
+    )
+)
+def test_collisions_are_found_wherever_there_are_any(hashed_by, paths):
+    """A plan passes if, and only if, no two files have one key; equal hashes are not enough."""
+    with pytest.MonkeyPatch.context() as patch:
+        # Two keys of one hash are too rare to wait for.
+        patch.setattr(plan_module, "hash", hashed_by, raising=False)
+        plan = make_plan(SourceFile(path, 1) for path in sorted(paths))
+        keys = Counter(LAYOUT.key_for(path) for path in paths)
+        if max(keys.values(), default=0) <= 1:
+            plan.check_collisions()
+            return
+        with pytest.raises(KeyCollision):
+            plan.check_collisions()
+
+
+def test_a_collision_names_both_files_and_their_key():
+    """Large or small, in whatever folder."""
+    sources = [SourceFile("Films/a.csv", 1), SourceFile("b.csv", 1), SourceFile("films/a.csv", 999)]
+    with pytest.raises(KeyCollision) as error:
+        make_plan(sources).check_collisions()
+    assert error.value.message == (
+        "several files map to one object key, so nothing was uploaded:\n"
+        "  Raw/Local/CSV/Films/2022/05/02/a.csv  <-  Films/a.csv, films/a.csv"
+    )
+    assert error.value.hint == "rename a file, or tell them apart with --dataset or --layout"
+
+
+def test_of_many_collisions_the_first_are_named():
+    """Five keys, by name, and the number of the others."""
+    sources = [SourceFile(f"{d}/{n}.csv", 1) for d in ("films", "Films") for n in range(1_007)]
+    random.Random(7).shuffle(sources)
+    with pytest.raises(KeyCollision) as error:
+        make_plan(sources).check_collisions()
+    folder = "Raw/Local/CSV/Films/2022/05/02"
+    named = [f"  {folder}/{n}.csv  <-  Films/{n}.csv, films/{n}.csv" for n in (0, 1, 10, 100, 1000)]
+    assert error.value.message.splitlines()[1:] == [*named, "  and 1,002 more keys"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["batch-{0:.3}/films-{0}.csv", "films-{0}.csv", "films/day={0}/part-0.csv"],
+    ids=["100 folders", "one folder", "a folder each"],
+)
+def test_a_plan_takes_less_than_50_bytes_a_file(name):
+    """So that a million files fit in memory, however they are spread over folders."""
+    sources = [SourceFile(name.format(f"{number:05}"), 1) for number in range(100_000)]
+    plan = LoadPlan(KeyLayout("default", "Raw", "Local", "CSV", DAY), put_limit=100)
+    tracemalloc.start()
+    for source in sources:
+        plan.add(source)
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert used / len(sources) < 50

@@ -1,0 +1,57 @@
+"""From what the scan found to a plan."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from asyncload.errors import KeyCollision, NothingToLoad, SourceUnreadable
+from asyncload.keys import KeyLayout
+from asyncload.model import Failed, LeftOut, Scanned, SourceFile
+from asyncload.plan import LoadPlan
+from asyncload.planning import add_found, check_plan
+
+
+@pytest.fixture
+def plan():
+    """An empty plan."""
+    return LoadPlan(KeyLayout("{path}", "Raw", "Local", "CSV", date(2022, 5, 2)), put_limit=100)
+
+
+def test_each_thing_found_goes_where_it_belongs(plan):
+    """Files and failures into the plan, what is left out to the observer, then how far it is."""
+    hidden = LeftOut(".a.csv", "hidden")
+    locked = Failed("locked", None, 0, SourceUnreadable("it can't be listed"))
+    events = []
+    add_found(plan, [SourceFile("a.csv", 3), hidden, locked], events.append)
+    add_found(plan, [SourceFile("b.csv", 4)], events.append)
+    assert events == [hidden, Scanned(2, 3), Scanned(3, 7)]
+    assert [upload.source.path for upload in plan.uploads()] == ["a.csv", "b.csv"]
+    assert plan.failures == [locked]
+    check_plan(plan)
+
+
+def test_a_volume_without_csvs_is_nothing_to_load(plan):
+    """What is left out does not count."""
+    add_found(plan, [LeftOut(".a.csv", "hidden")], lambda _: None)
+    with pytest.raises(NothingToLoad) as error:
+        check_plan(plan)
+    assert error.value.message == "there is no CSV to load in the volume"
+    assert error.value.hint == (
+        "files named *.csv in any letter case are loaded; check the mount, --include and --exclude"
+    )
+
+
+def test_only_failures_are_no_empty_volume(plan):
+    """A folder that can't be listed may hold CSVs."""
+    plan.add_failure(Failed("locked", None, 0, SourceUnreadable("it can't be listed")))
+    check_plan(plan)
+
+
+def test_colliding_files_stop_the_run(plan):
+    """Before anything is sent."""
+    for path in ("a/1.csv", "b/1.csv"):
+        plan.add(SourceFile(path, 1))
+    with pytest.raises(KeyCollision, match=r"a/1\.csv, b/1\.csv"):
+        check_plan(plan)

@@ -1,0 +1,199 @@
+"""How far a run is, as lines and as a live display."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asyncload.errors import SourceChanged
+from asyncload.model import (
+    Checksum,
+    Failed,
+    FileFinished,
+    LeftOut,
+    LoadStarted,
+    ObjectKey,
+    PartSent,
+    Scanned,
+    Uploaded,
+    UploadLeftOpen,
+)
+from asyncload.progress import Advance, LiveProgress, PlainProgress
+
+SUM = Checksum("CRC64NVME", "AAAAAAAAAAE=")
+MB = 1_000_000
+
+
+def uploaded(path, size):
+    return FileFinished(Uploaded(path, ObjectKey(path), size, SUM))
+
+
+def failed(path, size):
+    return FileFinished(Failed(path, ObjectKey(path), size, SourceChanged("it changed")))
+
+
+class Clock:
+    """Tells the time that the test sets."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+# Counting
+
+
+@st.composite
+def _runs(draw):
+    """The events of a few files, interleaved: some in parts, some failing after some of them."""
+    queues = []
+    for number in range(draw(st.integers(1, 5))):
+        path = f"{number}.csv"
+        parts = draw(st.lists(st.integers(1, 50), max_size=4))
+        size = draw(st.just(sum(parts)) | st.integers(sum(parts), 300))
+        end = uploaded(path, sum(parts)) if size == sum(parts) else failed(path, size)
+        queues.append([*(PartSent(path, part) for part in parts), end])
+    events = []
+    while queues:
+        queue = draw(st.sampled_from(queues))
+        events.append(queue.pop(0))
+        if not queue:
+            queues.remove(queue)
+    return events
+
+
+@given(_runs())
+def test_no_byte_counts_twice(events):
+    """Neither as part and as file nor by failing half-way: what is done never shrinks, and ends
+    at the sum of the files."""
+    sizes = [event.outcome.size for event in events if isinstance(event, FileFinished)]
+    advance = Advance()
+    advance.count(LoadStarted(len(sizes), sum(sizes)))
+    done = [0]
+    for event in events:
+        advance.count(event)
+        done.append(advance.size_done)
+    assert done == sorted(done)
+    assert done[-1] == advance.size == sum(sizes)
+    assert advance.files_done == advance.files == len(sizes)
+
+
+# Lines
+
+
+@pytest.fixture
+def clock():
+    """A clock to set."""
+    return Clock()
+
+
+@pytest.fixture
+def stream():
+    """Where the lines go."""
+    return io.StringIO()
+
+
+def test_the_lines_of_a_run(clock, stream):
+    """One when the plan is made, and one every five seconds: done, rate and time left."""
+    with PlainProgress(stream, clock) as progress:
+        for seconds, event in [
+            (0, Scanned(2_000, 9 * MB)),
+            (6, Scanned(4_000, 18 * MB)),
+            (1, Scanned(4_100, 20 * MB)),
+            (0, LoadStarted(4_100, 20 * MB)),
+            (4, PartSent("large.csv", 8 * MB)),
+            (4, uploaded("small.csv", 2 * MB)),
+            (4.9, uploaded("small2.csv", 1 * MB)),
+            (0.1, uploaded("large.csv", 10 * MB)),
+            (7, uploaded("last.csv", 7 * MB)),
+        ]:
+            clock.now += seconds
+            progress.observe(event)
+    assert stream.getvalue().splitlines() == [
+        "found 4,000 CSVs so far",
+        "found 4,100 CSVs, 20.0 MB",
+        "1 of 4,100 files, 10.0 MB of 20.0 MB, 1.2 MB/s, 8 s left",
+        "3 of 4,100 files, 13.0 MB of 20.0 MB, 1.0 MB/s, 7 s left",
+        "4 of 4,100 files, 20.0 MB of 20.0 MB, 1.0 MB/s",
+    ]
+
+
+def test_a_line_without_a_byte_done_has_no_time_left(clock, stream):
+    """Nothing can be said of it."""
+    progress = PlainProgress(stream, clock)
+    progress.observe(LoadStarted(2, MB))
+    clock.now += 5
+    progress.observe(uploaded("empty.csv", 0))
+    assert stream.getvalue().splitlines()[1:] == ["1 of 2 files, 0 B of 1.0 MB, 0 B/s"]
+
+
+def test_time_is_counted_from_the_first_request(clock, stream):
+    """A slow scan is not a slow upload."""
+    progress = PlainProgress(stream, clock)
+    clock.now += 1000
+    progress.observe(LoadStarted(2, 20 * MB))
+    clock.now += 10
+    progress.observe(uploaded("a.csv", 10 * MB))
+    assert stream.getvalue().splitlines()[1:] == [
+        "1 of 2 files, 10.0 MB of 20.0 MB, 1.0 MB/s, 10 s left"
+    ]
+
+
+def test_what_is_left_out_says_nothing_of_how_far_a_run_is(clock, stream):
+    """A long scan tells of what it found, and of no upload."""
+    progress = PlainProgress(stream, clock)
+    progress.observe(Scanned(2_000, MB))
+    clock.now += 6
+    progress.observe(LeftOut(".a.csv", "hidden"))
+    progress.observe(Scanned(3_000, MB))
+    assert stream.getvalue().splitlines() == ["found 3,000 CSVs so far"]
+
+
+# The live display
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+EVENTS = [
+    Scanned(2_000, 10 * MB),
+    LeftOut(".a.csv", "hidden"),
+    LoadStarted(2_000, 20 * MB),
+    PartSent("large.csv", 8 * MB),
+    UploadLeftOpen("large.csv", ObjectKey("large.csv"), "upload-1", "denied"),
+    failed("large.csv", 9 * MB),
+    uploaded("small.csv", 1 * MB),
+]
+
+
+def test_the_display_shows_bytes_and_files(monkeypatch):
+    """On a terminal, from the scan to the end."""
+    for name, value in {"TERM": "xterm", "COLUMNS": "120", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    terminal = Terminal()
+    with LiveProgress(terminal) as progress:
+        progress.observe(EVENTS[0])
+    assert "found 2,000 CSVs" in terminal.getvalue()
+    terminal = Terminal()
+    with LiveProgress(terminal) as progress:
+        for event in EVENTS:
+            progress.observe(event)
+    assert "2 of 2,000 files" in terminal.getvalue()
+    assert "10.0/20.0 MB" in terminal.getvalue()
+
+
+def test_the_display_fails_nowhere(stream):
+    """A stream that is no terminal gets no control characters."""
+    with LiveProgress(stream) as progress:
+        for event in EVENTS:
+            progress.observe(event)
+    assert "\x1b" not in stream.getvalue()

@@ -1,0 +1,359 @@
+"""What a run came to: counted, in words for people, in records for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asyncload import report as report_module
+from asyncload.errors import ObjectConflict, ServerError, SourceUnreadable
+from asyncload.model import (
+    Checksum,
+    Failed,
+    FileFinished,
+    LeftOut,
+    LoadStarted,
+    ObjectKey,
+    PartSent,
+    PlannedUpload,
+    Scanned,
+    SourceFile,
+    Unchanged,
+    Uploaded,
+    UploadLeftOpen,
+)
+from asyncload.report import Report
+from asyncload.report_json import (
+    left_out_record,
+    outcome_record,
+    planned_record,
+    summary_record,
+    to_json,
+)
+from asyncload.report_text import (
+    failure_lines,
+    format_error,
+    format_size,
+    left_out_line,
+    printable,
+    summary_lines,
+)
+
+SUM = Checksum("CRC64NVME", "AAAAAAAAAAE=")
+UPLOADED = Uploaded("a.csv", ObjectKey("Raw/a.csv"), 1_234_567, SUM)
+UNCHANGED = Unchanged(
+    "b.csv", ObjectKey("Raw/b.csv"), 20, Checksum("MD5", "1B2M2Y8AsgTpgAmY7PhCfg==")
+)
+CONFLICT = Failed(
+    "x/caf\u00e9.csv",
+    ObjectKey("Raw/x/caf\u00e9.csv"),
+    300,
+    ObjectConflict("the key is taken by an object of 7 bytes", hint="replace it with --overwrite"),
+)
+LOCKED = Failed(
+    "locked", None, 0, SourceUnreadable("it can't be listed: Permission denied", hint="")
+)
+BUSY = Failed(
+    "c.csv",
+    ObjectKey("Raw/c.csv"),
+    4,
+    ServerError("the store is busy", code="SlowDown", status=503, request_id="R1"),
+)
+LEFT_OPEN = UploadLeftOpen("d.csv", ObjectKey("Raw/d.csv"), "upload-1", "AccessDenied")
+
+
+def observe(*events):
+    report = Report()
+    for event in events:
+        report.observe(event)
+    return report
+
+
+def finished(*outcomes):
+    return [FileFinished(outcome) for outcome in outcomes]
+
+
+# Counting
+
+
+def test_a_run_whose_files_all_landed_is_a_success():
+    """Uploaded now or there before."""
+    report = observe(
+        Scanned(1, 20),
+        LoadStarted(2, 1_234_587),
+        PartSent("a.csv", 1_000_000),
+        *finished(UPLOADED, UNCHANGED),
+    )
+    assert (report.files, report.size, report.landed) == (2, 1_234_587, 2)
+    assert report.sizes == {"uploaded": 1_234_567, "unchanged": 20}
+    assert report.exit_code == 0
+
+
+@pytest.mark.parametrize("outcomes", [[UPLOADED, CONFLICT], [UPLOADED]], ids=["failed", "missing"])
+def test_a_run_that_misses_a_file_is_no_success(outcomes):
+    """Whether the file failed or was not reached."""
+    report = observe(LoadStarted(2, 1), *finished(*outcomes))
+    assert report.landed == 1
+    assert report.exit_code == 3
+
+
+def test_what_was_left_out_or_left_open_is_counted():
+    """By reason, and one by one."""
+    report = observe(
+        LeftOut(".a.csv", "hidden"), LeftOut(".b.csv", "hidden"), LeftOut("c", "symlink"), LEFT_OPEN
+    )
+    assert report.left_out == {"hidden": 2, "symlink": 1}
+    assert report.left_open == [LEFT_OPEN]
+
+
+def test_so_many_failures_are_kept_and_all_are_counted(monkeypatch):
+    """Memory stays flat, however many fail."""
+    monkeypatch.setattr(report_module, "FAILURES_KEPT", 2)
+    report = observe(LoadStarted(3, 0), *finished(CONFLICT, LOCKED, BUSY))
+    assert report.failures == [CONFLICT, LOCKED]
+    assert report.counts["failed"] == 3
+
+
+# In words
+
+
+def test_the_summary_of_a_success_is_one_line():
+    """How many landed how, how much was sent, how fast."""
+    report = observe(LoadStarted(2, 1_234_587), *finished(UPLOADED, UNCHANGED))
+    assert list(summary_lines(report, "lake", 0.5)) == [
+        "2 of 2 files are in the raw zone: 1 uploaded, 1 unchanged (1.2 MB sent in 0.5 s, 2.5 MB/s)"
+    ]
+
+
+@pytest.mark.parametrize(("outcome", "seconds"), [(UNCHANGED, 2.0), (UPLOADED, 0.0)])
+def test_the_summary_gives_no_rate_where_there_is_none(outcome, seconds):
+    """Nothing was sent, or the clock stood still."""
+    (line,) = summary_lines(observe(LoadStarted(1, 20), *finished(outcome)), "lake", seconds)
+    assert line.endswith(" s)")
+
+
+def test_the_summary_names_each_failure(monkeypatch):
+    """With where it was to go, why, and what to do; then what was left out and left open."""
+    monkeypatch.setattr(report_module, "FAILURES_KEPT", 2)
+    report = observe(
+        LeftOut(".e.csv", "hidden"),
+        LeftOut("f.csv", "symlink"),
+        LeftOut(".g.csv", "hidden"),
+        LoadStarted(2_005, 9),
+        *finished(CONFLICT, LOCKED, BUSY, UPLOADED),
+        LEFT_OPEN,
+    )
+    totals, *others = summary_lines(report, "lake", 61.25)
+    assert totals == (
+        "1 of 2,005 files are in the raw zone: 1 uploaded, 3 failed, 2,001 not reached "
+        "(1.2 MB sent in 61.2 s, 20.2 kB/s)"
+    )
+    assert others == [
+        "left out: 2 hidden, 1 symlink",
+        "failed: x/caf\u00e9.csv -> s3://lake/Raw/x/caf\u00e9.csv",
+        "  the key is taken by an object of 7 bytes",
+        "  hint: replace it with --overwrite",
+        "failed: locked",
+        "  it can't be listed: Permission denied",
+        "and 1 more that failed: see --json",
+        "left open: multipart upload upload-1 of s3://lake/Raw/d.csv: AccessDenied",
+    ]
+
+
+def test_an_entry_that_is_left_out_is_named_with_the_reason():
+    """In one line, whatever its name."""
+    assert left_out_line(LeftOut("a\nb.csv", "hidden")) == "left out: a\\nb.csv (hidden)"
+
+
+def test_an_error_of_several_lines_keeps_them():
+    """What a terminal would obey is escaped in each."""
+    error = ObjectConflict("first\n  second\x1b[31m", hint="look\rthere")
+    assert format_error(error) == "first\n  second\\x1b[31m\n  hint: look\\rthere"
+    failure = Failed("a\tb.csv", None, 0, error)
+    assert list(failure_lines(failure, "lake")) == [
+        "failed: a\\tb.csv",
+        "  first",
+        "  second\\x1b[31m",
+        "  hint: look\\rthere",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("caf\u00e9 \N{CLAPPER BOARD}.csv", "caf\u00e9 \N{CLAPPER BOARD}.csv"),
+        ("\x1b[2Jgone.csv", "\\x1b[2Jgone.csv"),
+        ("a\nb.csv", "a\\nb.csv"),
+        ("right\u202eleft.csv", "right\\u202eleft.csv"),
+        (os.fsdecode(b"caf\xe9 \xc3\xa9.csv"), "caf\\xe9 \u00e9.csv"),
+    ],
+)
+def test_a_name_is_shown_without_what_a_terminal_would_obey(text, shown):
+    """Letters of all scripts stay; controls, reordering marks and stray bytes are escaped."""
+    assert printable(text) == shown
+
+
+@given(st.binary(max_size=40).map(os.fsdecode))
+def test_every_name_can_be_printed(name):
+    """In one line, on any terminal that shows Unicode."""
+    shown = printable(name)
+    assert shown.isprintable()
+    assert shown.encode().decode() == shown
+    assert printable(shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1_000, "1.0 kB"),
+        (84_321, "84.3 kB"),
+        (999_949, "999.9 kB"),
+        (999_950, "1.0 MB"),
+        (1_234_567_890, "1.2 GB"),
+        (5 * 2**40, "5.5 TB"),
+        (12_345 * 10**12, "12345.0 TB"),
+    ],
+)
+def test_sizes_read_well(size, text):
+    """Powers of 1,000, one decimal."""
+    assert format_size(size) == text
+
+
+# In records
+
+
+def test_the_record_of_a_file_that_landed():
+    """Path, object, size, and what proved it."""
+    assert json.loads(to_json(outcome_record(UNCHANGED, "lake"))) == {
+        "type": "file",
+        "status": "unchanged",
+        "path": "b.csv",
+        "bucket": "lake",
+        "key": "Raw/b.csv",
+        "size": 20,
+        "verified_by": "MD5",
+        "checksum": "1B2M2Y8AsgTpgAmY7PhCfg==",
+    }
+
+
+def test_the_record_of_a_file_that_failed():
+    """What went wrong by its kind, in words, and in the store's."""
+    assert json.loads(to_json(outcome_record(BUSY, "lake"))) == {
+        "type": "file",
+        "status": "failed",
+        "path": "c.csv",
+        "bucket": "lake",
+        "key": "Raw/c.csv",
+        "size": 4,
+        "error": {
+            "kind": "ServerError",
+            "message": "the store is busy",
+            "hint": "",
+            "code": "SlowDown",
+            "status": 503,
+            "request_id": "R1",
+        },
+    }
+
+
+def test_the_record_of_a_file_without_a_key():
+    """The key is null; an error that is not the store's has no code of it."""
+    record = json.loads(to_json(outcome_record(LOCKED, "lake")))
+    assert record["key"] is None
+    assert record["error"] == {
+        "kind": "SourceUnreadable",
+        "message": "it can't be listed: Permission denied",
+        "hint": "",
+    }
+
+
+def test_the_record_of_a_file_that_would_be_uploaded():
+    """As that of one that was, without proof."""
+    upload = PlannedUpload(SourceFile("a.csv", 3), ObjectKey("Raw/a.csv"))
+    assert json.loads(to_json(planned_record(upload, "lake"))) == {
+        "type": "file",
+        "status": "planned",
+        "path": "a.csv",
+        "bucket": "lake",
+        "key": "Raw/a.csv",
+        "size": 3,
+    }
+
+
+def test_the_record_of_what_is_left_out():
+    """Its path and the reason."""
+    record = left_out_record(LeftOut("~a.csv", "temporary"))
+    assert json.loads(to_json(record)) == {
+        "type": "left out",
+        "path": "~a.csv",
+        "reason": "temporary",
+    }
+
+
+def test_the_summary_record_of_a_run():
+    """Its totals, and that nothing ended it."""
+    report = observe(
+        LeftOut(".e.csv", "hidden"),
+        LoadStarted(3, 1_234_887),
+        *finished(UPLOADED, UNCHANGED, CONFLICT),
+        LEFT_OPEN,
+    )
+    record = summary_record(report, bucket="lake", seconds=1.23456, exit_code=3, error=None)
+    assert json.loads(to_json(record)) == {
+        "type": "summary",
+        "bucket": "lake",
+        "exit_code": 3,
+        "files": 3,
+        "bytes": 1_234_887,
+        "uploaded": 1,
+        "unchanged": 1,
+        "failed": 1,
+        "bytes_uploaded": 1_234_567,
+        "left_out": {"hidden": 1},
+        "left_open": [{"key": "Raw/d.csv", "upload_id": "upload-1"}],
+        "seconds": 1.235,
+        "error": None,
+    }
+
+
+def test_the_summary_record_of_a_run_that_was_ended_says_by_what():
+    """All counts are there, and zero."""
+    error = ServerError("the store is busy", hint="wait", code="SlowDown", status=503)
+    record = summary_record(Report(), bucket="lake", seconds=0.0, exit_code=6, error=error)
+    assert json.loads(to_json(record)) == {
+        "type": "summary",
+        "bucket": "lake",
+        "exit_code": 6,
+        "files": 0,
+        "bytes": 0,
+        "uploaded": 0,
+        "unchanged": 0,
+        "failed": 0,
+        "bytes_uploaded": 0,
+        "left_out": {},
+        "left_open": [],
+        "seconds": 0.0,
+        "error": {
+            "kind": "ServerError",
+            "message": "the store is busy",
+            "hint": "wait",
+            "code": "SlowDown",
+            "status": 503,
+            "request_id": "",
+        },
+    }
+
+
+@given(st.binary(min_size=1, max_size=40).map(os.fsdecode))
+def test_every_name_survives_json(name):
+    """A record is one line of ASCII; a name that is not UTF-8 comes back as it was."""
+    line = to_json(left_out_record(LeftOut(name, "hidden")))
+    assert line.isascii()
+    assert line.isprintable()
+    assert json.loads(line)["path"] == name

@@ -1,0 +1,282 @@
+"""The options of a run: validated once, and frozen."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asyncload.errors import UsageError
+from asyncload.plan import MIB
+from asyncload.settings import (
+    Settings,
+    find_timezone,
+    parse_dataset_rule,
+    parse_size,
+    resolve_date,
+)
+
+
+def make_settings(**options):
+    return Settings(**({"volume": Path("data"), "bucket": "my-lake"} | options))
+
+
+def test_a_volume_and_a_bucket_will_do():
+    """The defaults load into Raw/Local/CSV, today by UTC, 32 requests and 256 MiB at a time."""
+    settings = make_settings()
+    assert (settings.concurrency, settings.memory) == (32, 256 * MIB)
+    layout = settings.key_layout(datetime(2022, 5, 2, 23, 59, tzinfo=UTC))
+    assert layout.key_for("movies.csv") == "Raw/Local/CSV/Movies/2022/05/02/movies.csv"
+
+
+def test_all_that_makes_a_key_can_be_set():
+    """Layer, origin, format, date, layout and datasets."""
+    settings = make_settings(
+        layer="Bronze",
+        origin="IMDb",
+        format="csv",
+        date="2021-12-31",
+        layout="hive",
+        datasets=(("*", "Films"),),
+    )
+    key = settings.key_layout(datetime.now(UTC)).key_for("a.csv")
+    assert key == "Bronze/IMDb/csv/Films/year=2021/month=12/day=31/a.csv"
+
+
+def test_settings_are_frozen():
+    """A run can't change what it was asked for."""
+    with pytest.raises(FrozenInstanceError):
+        make_settings().bucket = "other"
+
+
+NO_DATE = "use YYYY-MM-DD (2022-05-02), today or yesterday"
+NO_BUCKET = "give the name only, such as my-lake; --layout sets what goes before the key"
+NO_ENDPOINT = "use http:// or https:// and a host, such as http://127.0.0.1:8333"
+NO_ZONE = "use an IANA name, such as UTC or America/Sao_Paulo"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message", "hint"),
+    [
+        ("bucket", "", "--bucket: '' is no bucket name", NO_BUCKET),
+        ("bucket", "ab", "--bucket: 'ab' is no bucket name", NO_BUCKET),
+        ("bucket", "my lake", "--bucket: 'my lake' is no bucket name", NO_BUCKET),
+        ("bucket", "s3://lake/raw", "--bucket: 's3://lake/raw' is no bucket name", NO_BUCKET),
+        ("bucket", "x" * 256, f"--bucket: '{'x' * 256}' is no bucket name", NO_BUCKET),
+        (
+            "concurrency",
+            0,
+            "--concurrency: 0 is not between 1 and 1024",
+            "the default is 32",
+        ),
+        (
+            "concurrency",
+            1025,
+            "--concurrency: 1025 is not between 1 and 1024",
+            "the default is 32",
+        ),
+        (
+            "memory",
+            16 * MIB - 1,
+            "--memory: 16,777,215 bytes is too little; the least is 16 MiB",
+            "the default is 256MiB",
+        ),
+        ("date", "", "--date: '' is no date: the form is YYYY-MM-DD", NO_DATE),
+        ("date", "tomorrow", "--date: 'tomorrow' is no date: the form is YYYY-MM-DD", NO_DATE),
+        ("date", "20220502", "--date: '20220502' is no date: the form is YYYY-MM-DD", NO_DATE),
+        ("date", "2022-W18-1", "--date: '2022-W18-1' is no date: the form is YYYY-MM-DD", NO_DATE),
+        (
+            "date",
+            "2022-05-02\n",
+            "--date: '2022-05-02\\n' is no date: the form is YYYY-MM-DD",
+            NO_DATE,
+        ),
+        (
+            "date",
+            "2022-02-29",
+            "--date: '2022-02-29' is no date: day is out of range for month",
+            NO_DATE,
+        ),
+        ("timezone", "", "--timezone: there is no time zone ''", NO_ZONE),
+        ("timezone", "Sao Paulo", "--timezone: there is no time zone 'Sao Paulo'", NO_ZONE),
+        ("timezone", "America", "--timezone: there is no time zone 'America'", NO_ZONE),
+        ("timezone", "../UTC", "--timezone: there is no time zone '../UTC'", NO_ZONE),
+        ("timezone", "caf\udce9", "--timezone: there is no time zone 'caf\\udce9'", NO_ZONE),
+        ("endpoint_url", "", "--endpoint-url: '' is no endpoint", NO_ENDPOINT),
+        (
+            "endpoint_url",
+            "localhost:9000",
+            "--endpoint-url: 'localhost:9000' is no endpoint",
+            NO_ENDPOINT,
+        ),
+        ("endpoint_url", "s3://lake", "--endpoint-url: 's3://lake' is no endpoint", NO_ENDPOINT),
+        ("endpoint_url", "http://", "--endpoint-url: 'http://' is no endpoint", NO_ENDPOINT),
+        ("endpoint_url", "http://h:0", "--endpoint-url: 'http://h:0' is no endpoint", NO_ENDPOINT),
+        (
+            "endpoint_url",
+            "http://h:99999",
+            "--endpoint-url: 'http://h:99999' is no endpoint",
+            NO_ENDPOINT,
+        ),
+        (
+            "endpoint_url",
+            "http://[::1",
+            "--endpoint-url: 'http://[::1' is no endpoint",
+            NO_ENDPOINT,
+        ),
+        (
+            "layer",
+            "a/b",
+            "--layer: 'a/b' must be one segment, without '/'",
+            "use --layout for more levels",
+        ),
+        (
+            "layout",
+            "{layer}",
+            "--layout: the template must hold {path} exactly once, or files would collide",
+            "the default is {layer}/{origin}/{format}/{dataset}/{date:%Y/%m/%d}/{path}",
+        ),
+        ("datasets", (("*", ""),), "--dataset: '' can't be part of an object key", ""),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_a_usage_error(option, value, message, hint):
+    """The message names flag and value, the hint says what to do; the exit code is 2."""
+    with pytest.raises(UsageError) as error:
+        make_settings(**{option: value})
+    assert (error.value.message, error.value.hint) == (message, hint)
+    assert error.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("my-lake", "my-lake"),
+        ("Old_Lake.2010", "Old_Lake.2010"),
+        ("s3://my-lake", "my-lake"),
+        ("s3://my-lake/", "my-lake"),
+        (
+            "arn:aws:s3:us-east-1:123456789012:accesspoint/lake",
+            "arn:aws:s3:us-east-1:123456789012:accesspoint/lake",
+        ),
+    ],
+)
+def test_a_bucket_may_be_given_as_people_write_it(given, name):
+    """As a name, an address, or the ARN of an access point."""
+    assert make_settings(bucket=given).bucket == name
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:8333", "https://s3.example.com", "HTTPS://h/path", "http://[::1]:9000"],
+)
+def test_an_endpoint_is_an_address_of_http(url):
+    """With any host and port."""
+    assert make_settings(endpoint_url=url).endpoint_url == url
+
+
+@pytest.mark.parametrize(("concurrency", "memory"), [(1, 16 * MIB), (1024, 1 << 40)])
+def test_bounds_are_allowed_themselves(concurrency, memory):
+    """The least and the most that the messages name."""
+    settings = make_settings(concurrency=concurrency, memory=memory)
+    assert (settings.concurrency, settings.memory) == (concurrency, memory)
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "now", "day"),
+    [
+        ("2022-05-02", "UTC", "2030-01-01T00:00+00:00", "2022-05-02"),
+        ("today", "UTC", "2022-05-02T23:59:59+00:00", "2022-05-02"),
+        ("today", "UTC", "2022-05-03T00:00:00+00:00", "2022-05-03"),
+        ("today", "UTC", "2022-05-02T22:00:00-03:00", "2022-05-03"),
+        ("today", "America/Sao_Paulo", "2022-05-03T02:59:59+00:00", "2022-05-02"),
+        ("today", "America/Sao_Paulo", "2022-05-03T03:00:00+00:00", "2022-05-03"),
+        ("today", "Pacific/Kiritimati", "2022-12-31T10:00:00+00:00", "2023-01-01"),
+        ("Yesterday", "UTC", "2022-05-02T00:00:00+00:00", "2022-05-01"),
+        ("yesterday", "UTC", "2024-03-01T12:00:00+00:00", "2024-02-29"),
+        ("yesterday", "America/Sao_Paulo", "2022-01-01T01:00:00+00:00", "2021-12-30"),
+        # A day of 23 hours lies between.
+        ("yesterday", "Europe/Lisbon", "2022-03-27T23:30:00+00:00", "2022-03-27"),
+    ],
+)
+def test_the_processing_date(text, zone, now, day):
+    """A date is taken as it is; today and yesterday are those of the time zone."""
+    layout = make_settings(date=text, timezone=zone).key_layout(datetime.fromisoformat(now))
+    assert layout.date == date.fromisoformat(day)
+
+
+@given(st.dates(min_value=date.min + timedelta(1)), st.times())
+def test_every_day_of_the_calendar_is_a_date(day, time):
+    """Its ISO form stands for it; at any time of it, it is today, and the day before yesterday."""
+    now = datetime.combine(day, time, UTC)
+    assert resolve_date(day.isoformat(), now) == resolve_date("today", now) == day
+    assert resolve_date("yesterday", now) == day - timedelta(1)
+
+
+def test_a_time_zone_is_found_by_its_name():
+    """With its rules for summer time."""
+    zone = find_timezone("Europe/Lisbon")
+    offsets = [datetime(2022, month, 1, tzinfo=zone).utcoffset() for month in (1, 7)]
+    assert [offset.seconds // 3600 for offset in offsets] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("268435456", 268_435_456),
+        ("0", 0),
+        ("512B", 512),
+        ("17k", 17 * 1024),
+        ("17KB", 17 * 1024),
+        ("256M", 256 * MIB),
+        ("256MiB", 256 * MIB),
+        ("256 mib", 256 * MIB),
+        ("1Gi", 1024 * MIB),
+        (" 1 GB ", 1024 * MIB),
+    ],
+)
+def test_a_size_is_a_number_and_a_unit(text, size):
+    """K, M and G are powers of 1,024 however they are written; bytes without one."""
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    "text", ["", "MiB", "1.5GiB", "-1", "1e9", "1T", "256 MiBs", "0x10", "1iB", "9" * 5_000]
+)
+def test_what_is_no_size_is_a_usage_error(text):
+    """The message repeats it."""
+    with pytest.raises(UsageError) as error:
+        parse_size(text)
+    assert error.value.message == f"--memory: {text!r} is no size"
+    assert error.value.hint == "use a number and a unit: 256MiB, 1GiB"
+
+
+@given(st.integers(0, 1 << 50), st.sampled_from(["", "K", "KiB", "m", "MB", "gib"]))
+def test_a_size_is_exact(number, unit):
+    """No rounding, however large."""
+    factor = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[unit[:1].lower()]
+    assert parse_size(f"{number}{unit}") == number * factor
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("films_*.csv=Movies", ("films_*.csv", "Movies")),
+        ("year=2022/*=Movies", ("year=2022/*", "Movies")),
+    ],
+)
+def test_a_dataset_rule_is_split_at_its_last_equals_sign(text, rule):
+    """Patterns may hold one, names of datasets do not."""
+    assert parse_dataset_rule(text) == rule
+
+
+@pytest.mark.parametrize("text", ["", "Movies", "=Movies", "films_*.csv="])
+def test_half_a_dataset_rule_is_a_usage_error(text):
+    """The hint shows a whole one."""
+    with pytest.raises(UsageError) as error:
+        parse_dataset_rule(text)
+    assert error.value.message == f"--dataset: {text!r} is not of the form PATTERN=NAME"
+    assert error.value.hint == "for example --dataset 'films_*.csv=Movies'"

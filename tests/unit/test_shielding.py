@@ -1,0 +1,126 @@
+"""A step that runs to its end although its caller is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from asyncload.shielding import finish, run_to_end
+
+TURN = 0.01
+
+
+class Step:
+    """Something that takes a few turns, unless it is cut off."""
+
+    def __init__(self, turns=3, error=None):
+        self.began = asyncio.Event()
+        self.ended = False
+        self.cut_off = self.tidied_up = False
+        self._turns = turns
+        self._error = error
+
+    async def run(self):
+        self.began.set()
+        try:
+            for _ in range(self._turns):
+                await asyncio.sleep(TURN)
+        except asyncio.CancelledError:
+            self.cut_off = True
+            await asyncio.sleep(5 * TURN)
+            self.tidied_up = True
+            raise
+        finally:
+            self.ended = True
+        if self._error is not None:
+            raise self._error
+        return "result"
+
+
+async def test_an_undisturbed_step_gives_its_result():
+    """The caller was not cancelled."""
+    assert await run_to_end(Step().run(), grace=None) == ("result", False)
+    assert await finish(Step().run()) == "result"
+
+
+async def test_an_undisturbed_step_raises_its_error():
+    """As it is."""
+    with pytest.raises(ValueError, match="no use"):
+        await finish(Step(error=ValueError("no use")).run())
+
+
+async def test_a_step_that_is_cancelled_by_itself_is_a_cancellation():
+    """Nobody else cancelled the caller."""
+
+    async def give_up():
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await run_to_end(give_up(), grace=None)
+
+
+@pytest.mark.parametrize("grace", [None, 5.0], ids=["as long as it takes", "with time to spare"])
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_cancelled_caller_waits_for_the_step(grace, times):
+    """However often it is cancelled; then the cancellation goes on."""
+    step = Step()
+    caller = asyncio.create_task(finish(step.run(), grace=grace))
+    await step.began.wait()
+    for _ in range(times):
+        caller.cancel()
+        await asyncio.sleep(0)
+    assert not caller.done()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert (step.ended, step.cut_off) == (True, False)
+
+
+async def test_a_caller_cancelled_as_it_begins_runs_the_step():
+    """The step is begun before anything is waited for."""
+    step = Step()
+
+    async def call():
+        asyncio.current_task().cancel()
+        return await run_to_end(step.run(), grace=None)
+
+    assert await asyncio.create_task(call()) == ("result", True)
+
+
+async def test_a_caller_cancelled_as_the_step_ends_has_its_result():
+    """Result and cancellation may come in one turn of the loop; neither is lost."""
+    ended = asyncio.get_running_loop().create_future()
+    caller = asyncio.create_task(run_to_end(ended, grace=None))
+    await asyncio.sleep(0)
+    ended.set_result("result")
+    await asyncio.sleep(0)
+    caller.cancel()
+    assert await caller == ("result", True)
+
+
+async def test_a_step_that_fails_after_the_cancellation_is_a_cancellation():
+    """What failed is the cancellation's cause."""
+    error = ValueError("too late")
+    step = Step(error=error)
+    caller = asyncio.create_task(finish(step.run()))
+    await step.began.wait()
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError) as cancelled:
+        await caller
+    assert cancelled.value.__cause__ is error
+
+
+async def test_a_step_that_outlives_its_grace_is_cut_off_and_waited_for():
+    """It tidies up before the caller goes on, and may take longer for that."""
+    step = Step(turns=10_000)
+    caller = asyncio.create_task(run_to_end(step.run(), grace=TURN))
+    await step.began.wait()
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert step.tidied_up
+
+
+async def test_grace_begins_with_the_cancellation():
+    """An undisturbed step may take longer."""
+    assert await run_to_end(Step(turns=3).run(), grace=TURN / 10) == ("result", False)

@@ -1,0 +1,336 @@
+"""Files of a mounted volume: opened beneath it, read whole, in one version."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+from asyncload.checksums import crc64nvme
+from asyncload.errors import SourceChanged, SourceUnreadable
+from asyncload.model import ObjectKey, PlannedUpload, SourceFile
+from asyncload.volume import LoadedFile, OpenFile, OutgrownFile, UnloadedFile, Volume
+from tests.support.loads import write_files
+
+pytestmark = [pytest.mark.usefixtures("no_file_left_open"), pytest.mark.timeout(20)]
+
+
+@pytest.fixture
+def opened(volume):
+    """The volume, open."""
+    with Volume(volume) as opened:
+        yield opened
+
+
+def planned(path, size=0):
+    return PlannedUpload(SourceFile(path, size), ObjectKey(f"Raw/{path}"))
+
+
+def write_old(path, content):
+    """Write a file that was last changed long ago, so that any later change shows."""
+    path.write_bytes(content)
+    os.utime(path, ns=(0, 0))
+
+
+# Opening
+
+
+def test_a_file_is_opened_at_any_depth(volume, opened):
+    """By its path relative to the volume."""
+    write_files(volume, {"a.csv": b"1", "b/c/d.csv": b"22", "b/caf\udce9.csv": b"333"})
+    for path, size in {"a.csv": 1, "b/c/d.csv": 2, "b/caf\udce9.csv": 3}.items():
+        with opened.open(path) as file:
+            assert file.state().size == size
+
+
+def test_the_volume_may_be_moved_while_it_is_open(volume, opened, tmp_path):
+    """Files are opened beneath the folder, wherever that is."""
+    write_files(volume, {"a.csv": b"1"})
+    volume.rename(tmp_path / "elsewhere")
+    assert opened.state_of("a.csv").size == 1
+
+
+@pytest.mark.parametrize("path", ["link.csv", "folder/a.csv", "deep/folder/a.csv", "loop.csv"])
+def test_no_link_is_followed(volume, opened, tmp_path, path):
+    """Not as the file, nor as any folder on the way: what lies outside is not read."""
+    write_files(tmp_path / "outside", {"a.csv": b"secret"})
+    (volume / "deep").mkdir()
+    (volume / "link.csv").symlink_to(tmp_path / "outside/a.csv")
+    (volume / "loop.csv").symlink_to("loop.csv")
+    (volume / "folder").symlink_to(tmp_path / "outside")
+    (volume / "deep/folder").symlink_to(tmp_path / "outside")
+    with pytest.raises(SourceUnreadable, match=r"^it can't be read: ") as error:
+        opened.open(path)
+    assert error.value.hint == "symbolic links are not followed"
+
+
+@pytest.mark.parametrize("path", ["../outside.csv", "a/../../outside.csv", "/etc/hostname"])
+def test_no_path_leads_out_of_the_volume(volume, opened, path):
+    """Whoever made it."""
+    (volume / "a").mkdir()
+    (volume.parent / "outside.csv").write_bytes(b"secret")
+    with pytest.raises(SourceUnreadable):
+        opened.open(path).close()
+
+
+def test_what_took_a_files_name_does_not_hang(volume, opened, monkeypatch):
+    """A FIFO that nobody writes to, a socket, a folder: each is refused."""
+    os.mkfifo(volume / "fifo.csv")
+    (volume / "folder.csv").mkdir()
+    # The path of a socket must be short.
+    monkeypatch.chdir(volume)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket.csv")
+    for path in ("fifo.csv", "folder.csv"):
+        with pytest.raises(SourceUnreadable) as error:
+            opened.open(path)
+        assert error.value.message == "it is no longer a regular file"
+        assert error.value.hint == "look at what made it"
+    with pytest.raises(SourceUnreadable, match=r"^it can't be read: "):
+        opened.open("socket.csv")
+
+
+@pytest.mark.parametrize("path", ["gone.csv", "gone/a.csv", "a/gone/b.csv"])
+def test_a_file_that_is_gone_is_unreadable(volume, opened, path):
+    """The hint is to run again."""
+    (volume / "a").mkdir()
+    with pytest.raises(SourceUnreadable) as error:
+        opened.open(path)
+    assert error.value.message == "it can't be read: No such file or directory"
+    assert error.value.hint == "it was there when the volume was scanned; run again"
+
+
+def test_a_file_that_may_not_be_read_is_unreadable(volume, unprivileged):
+    """The hint names the permission."""
+    write_files(volume, {"locked.csv": b"1"})
+    (volume / "locked.csv").chmod(0)
+    with unprivileged(), Volume(Path()) as opened, pytest.raises(SourceUnreadable) as error:
+        opened.open("locked.csv")
+    assert error.value.message == "it can't be read: Permission denied"
+    assert error.value.hint == "give the user that runs asyncload read permission"
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux")
+def test_a_failing_medium_is_told():
+    """The system's own word for it is passed on."""
+    # The first page of a process can't be read.
+    with (
+        Volume(Path("/proc/self")) as opened,
+        opened.open("mem") as file,
+        pytest.raises(SourceUnreadable) as error,
+    ):
+        file.read_into(memoryview(bytearray(1)), 0)
+    assert error.value.message == "it can't be read: Input/output error"
+    assert error.value.hint == "the medium or the mount is failing"
+
+
+@pytest.mark.parametrize("name", ["nowhere", "a.csv"])
+def test_a_volume_is_a_folder_that_can_be_opened(volume, name):
+    """A missing folder or a file is none."""
+    write_files(volume, {"a.csv": b"1"})
+    with pytest.raises(SourceUnreadable):
+        Volume(volume / name)
+
+
+# Small files, in batches
+
+
+def test_a_batch_is_read_into_one_buffer(volume, opened):
+    """Each file whole, with its CRC64NVME, one after the other."""
+    files = {"a.csv": b"id|titulo\n", "empty.csv": b"", "x/b.csv": os.urandom(1000)}
+    write_files(volume, files)
+    buffer = bytearray(2000)
+    items = opened.read_batch([planned(path) for path in files], memoryview(buffer))
+    assert [item.upload.source.path for item in items] == list(files)
+    assert [bytes(item.body) for item in items] == list(files.values())
+    assert [item.crc for item in items] == [crc64nvme(body) for body in files.values()]
+    assert buffer == b"".join(files.values()).ljust(2000, b"\0")
+
+
+def test_a_file_is_read_as_it_is_now(volume, opened):
+    """One that shrank or grew since the scan is read in its version of now, where it fits."""
+    write_files(volume, {"grown.csv": b"1234", "shrunk.csv": b"1"})
+    items = opened.read_batch(
+        [planned("grown.csv", 2), planned("shrunk.csv", 2)], memoryview(bytearray(100))
+    )
+    assert [bytes(item.body) for item in items] == [b"1234", b"1"]
+
+
+def test_a_file_that_outgrew_its_room_is_handed_back_with_its_size(volume, opened):
+    """It is not cut short; the others are read all the same."""
+    write_files(volume, {"a.csv": b"123", "outgrown.csv": b"123456", "c.csv": b"45"})
+    uploads = [planned(path) for path in ("a.csv", "outgrown.csv", "c.csv")]
+    first, outgrown, last = opened.read_batch(uploads, memoryview(bytearray(5)))
+    assert (bytes(first.body), bytes(last.body)) == (b"123", b"45")
+    assert outgrown == OutgrownFile(uploads[1], 6)
+
+
+def test_a_file_of_a_batch_that_cannot_be_read_fails_alone(volume, opened):
+    """It is handed back with the reason."""
+    write_files(volume, {"a.csv": b"1", "c.csv": b"3"})
+    os.mkfifo(volume / "fifo.csv")
+    items = opened.read_batch(
+        [planned(path) for path in ("a.csv", "gone.csv", "fifo.csv", "c.csv")],
+        memoryview(bytearray(10)),
+    )
+    kinds = [type(item) for item in items]
+    assert kinds == [LoadedFile, UnloadedFile, UnloadedFile, LoadedFile]
+    assert items[1].error.message == "it can't be read: No such file or directory"
+    assert bytes(items[3].body) == b"3"
+
+
+class WrittenWhileRead(Volume):
+    """A volume whose files something else appends to right after each read."""
+
+    def open(self, path):
+        file = super().open(path)
+        return _WrittenWhileRead(self, path, file.fd)
+
+
+class _WrittenWhileRead(OpenFile):
+    def read_into(self, buffer, offset):
+        super().read_into(buffer, offset)
+        with (self.volume.root / self.path).open("ab") as writer:
+            writer.write(b"more")
+
+
+def test_a_file_that_is_written_to_while_it_is_read_is_not_loaded(volume):
+    """Its bytes might be of two versions."""
+    write_files(volume, {"busy.csv": b"1234"})
+    with WrittenWhileRead(volume) as opened:
+        (item,) = opened.read_batch([planned("busy.csv", 4)], memoryview(bytearray(100)))
+    assert isinstance(item.error, SourceChanged)
+    assert item.error.message.startswith("it changed while it was being read (size 4 -> 8, mtime")
+    assert item.error.hint == "load a volume that nothing writes to, or run again"
+
+
+# Large files, in parts
+
+
+def test_parts_make_the_file(volume, opened):
+    """Each with its CRC64NVME; a running digest sees them all."""
+    content = os.urandom(2500)
+    write_files(volume, {"large.csv": content})
+    md5 = hashlib.md5()
+    with opened.open("large.csv") as file:
+        state = file.state()
+        for start in range(0, 2500, 1000):
+            buffer = bytearray(min(1000, 2500 - start))
+            crc = file.read_part(memoryview(buffer), start, state, md5)
+            assert buffer == content[start : start + 1000]
+            assert crc == crc64nvme(buffer)
+        buffer = bytearray(10)
+        assert file.read_part(memoryview(buffer), 2490, state) == crc64nvme(content[2490:])
+    assert md5.digest() == hashlib.md5(content).digest()
+
+
+def _truncate(path):
+    os.truncate(path, 1)
+
+
+def _append(path):
+    with path.open("ab") as writer:
+        writer.write(b"more")
+
+
+def _rewrite(path):
+    path.write_bytes(b"4321")
+
+
+def _rewrite_and_hide(path):
+    """Put the old time back, as `cp --preserve` does; the system's own time can't be."""
+    before = path.stat().st_ctime_ns
+    path.write_bytes(b"4321")
+    os.utime(path, ns=(0, 0))
+    while path.stat().st_ctime_ns == before:
+        os.utime(path, ns=(0, 0))
+
+
+def _replace(path):
+    write_old(path.with_name("new"), b"1234")
+    path.with_name("new").rename(path)
+
+
+def _replace_by_link(path):
+    path.rename(path.with_name("moved.csv"))
+    path.symlink_to("moved.csv")
+
+
+def _delete(path):
+    path.unlink()
+
+
+def _move_folder(path):
+    path.parent.rename(path.parent.with_name("moved"))
+
+
+def _replace_folder(path):
+    shutil.copytree(path.parent, path.parent.with_name("copy"))
+    _move_folder(path)
+    path.parent.with_name("copy").rename(path.parent)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_truncate, "it ended at byte 1 while it was being read"),
+        (_append, "it changed while it was being read (size 4 -> 8, mtime_ns 0 -> "),
+        (_rewrite, "it changed while it was being read (mtime_ns 0 -> "),
+        (_rewrite_and_hide, "it changed while it was being read (ctime_ns "),
+    ],
+)
+def test_a_part_of_a_file_that_changed_is_not_used(volume, opened, change, message):
+    """Its bytes would be mixed with those of another version."""
+    write_old(volume / "a.csv", b"1234")
+    with opened.open("a.csv") as file:
+        state = file.state()
+        change(volume / "a.csv")
+        with pytest.raises(SourceChanged) as error:
+            file.read_part(memoryview(bytearray(4)), 0, state)
+    assert error.value.message.startswith(message)
+    assert error.value.hint == "load a volume that nothing writes to, or run again"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _truncate,
+        _append,
+        _rewrite,
+        _rewrite_and_hide,
+        _replace,
+        _replace_by_link,
+        _delete,
+        _move_folder,
+        _replace_folder,
+    ],
+)
+def test_a_file_that_is_no_longer_in_place_is_not_completed(volume, opened, change):
+    """Changed, replaced by another one or a link, moved or deleted while it was uploaded."""
+    (volume / "x").mkdir()
+    write_old(volume / "x/a.csv", b"1234")
+    with opened.open("x/a.csv") as file:
+        state = file.state()
+        file.check_in_place(state)
+        change(volume / "x/a.csv")
+        with pytest.raises(SourceChanged):
+            file.check_in_place(state)
+
+
+def test_a_file_that_was_moved_away_is_told_so(volume, opened):
+    """The message says what became of it, the hint what to do."""
+    (volume / "x").mkdir()
+    write_files(volume, {"x/a.csv": b"1234"})
+    with opened.open("x/a.csv") as file:
+        state = file.state()
+        _move_folder(volume / "x/a.csv")
+        with pytest.raises(SourceChanged) as error:
+            file.check_in_place(state)
+    assert error.value.message == (
+        "it was taken away while it was being uploaded: it can't be read: No such file or directory"
+    )
+    assert error.value.hint == "run again"
