@@ -91,23 +91,14 @@ class Pipeline:
     ) -> None:
         for uploads in batches:
             size = sum(upload.source.size for upload in uploads)
-            for outgrown in await self._read_batch(uploads, size, queue):
-                await self._read_outgrown(outgrown, queue)
-
-    async def _read_outgrown(
-        self, outgrown: OutgrownFile, queue: asyncio.Queue[_Loaded | None]
-    ) -> None:
-        """A file that grew since the scan goes by its size of now, alone."""
-        while outgrown.size <= self.policy.put_limit:
-            again = await self._read_batch([outgrown.upload], outgrown.size, queue)
-            if not again:
-                return
-            outgrown = again[0]
-        await self._send_in_parts(outgrown.upload)
+            for upload in await self._read_batch(uploads, size, queue):
+                # It grew since the scan: parts take a file of any size.
+                await self._send_in_parts(upload)
 
     async def _read_batch(
         self, uploads: list[PlannedUpload], size: int, queue: asyncio.Queue[_Loaded | None]
-    ) -> list[OutgrownFile]:
+    ) -> list[PlannedUpload]:
+        """Queue what could be read; return what no longer fits its place."""
         batch = _Batch(self.buffers, await self.buffers.acquire(size))
         outgrown = []
         with batch:
@@ -115,7 +106,7 @@ class Pipeline:
                 if isinstance(item, LoadedFile):
                     await queue.put(_Loaded(item, batch.share()))
                 elif isinstance(item, OutgrownFile):
-                    outgrown.append(item)
+                    outgrown.append(item.upload)
                 else:
                     self._fail(item.upload, item.error)
         return outgrown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -44,17 +45,14 @@ def main() -> NoReturn:
     exit_on_signals()
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal can't show is no reason to fail.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # text streams
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         sys.exit(app(prog_name="asyncload"))
     except Interrupted as error:
         fail(error, 128 + error.signum)
     except AsyncloadError as error:
         fail(error, error.exit_code)
-    except BrokenPipeError:
-        # Whoever read our output is gone; so is whom to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(143)
     except Exception as error:
         if os.environ.get("ASYNCLOAD_TRACEBACK"):
             raise

@@ -70,7 +70,7 @@ def lake_tree(objects: list[ObjectContent]) -> Tree:
     for key, size, _ in objects:
         folder, _, name = key.rpartition("/")
         parent = ""
-        for segment in folder.split("/"):
+        for segment in filter(None, folder.split("/")):
             path = f"{parent}/{segment}"
             if path not in branches:
                 branches[path] = branches[parent].add(escape(printable(segment)))

@@ -58,7 +58,7 @@ def run_interruptible(main: Coroutine[Any, Any, T]) -> T:
 
         def stop(signum: int) -> None:
             if received:
-                os._exit(128 + signum)
+                os._exit(128 + signum)  # pragma: no cover  # ends coverage's process, too
             received.append(signum)
             task.cancel()
 

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import aiohttp
+from botocore.exceptions import BotoCoreError
 
 from asyncload.model import Checksum, ObjectKey
 from asyncload.s3.session import DirectSession
@@ -89,8 +90,13 @@ class FastLane:
         headers["x-amz-sdk-checksum-algorithm"] = checksum.algorithm
         headers[checksum_header] = checksum.digest
         path = self._base_path + quote(key, safe="/~")
+        try:
+            credentials = await self._credentials.get_frozen_credentials()
+        except BotoCoreError:
+            # They could not be refreshed: the client will say why.
+            return None
         signed = self._signer.sign(
-            await self._credentials.get_frozen_credentials(),
+            credentials,
             timestamp=time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()),
             path=path,
             query=query,

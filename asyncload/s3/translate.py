@@ -85,7 +85,10 @@ def translate(error: Exception, operation: str, bucket: str, endpoint: str) -> A
             f"no answer from {endpoint} to {operation}: {cause or type(cause).__name__}",
             hint="check --endpoint-url, the network and the proxy settings",
         )
-    return errors.RequestRejected(f"{operation} can't be sent: {error}")
+    return errors.StoreRefused(
+        f"bucket {bucket!r}: {operation} can't be sent: {error}",
+        hint="check --bucket, --region and --endpoint-url",
+    )
 
 
 def _is_certificate_error(error: boto.SSLError) -> bool:

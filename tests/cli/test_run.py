@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -264,6 +265,10 @@ def without_override():
         (("--dataset", "films"), "error: --dataset: 'films' is not of the form PATTERN=NAME"),
         (("--bucket", "a/b"), "error: --bucket: 'a/b' is no bucket name"),
         (("--endpoint-url", "localhost:9"), "error: --endpoint-url: 'localhost:9' is no endpoint"),
+        (
+            ("--endpoint-url", "http://user:canary@127.0.0.1:9"),
+            "error: --endpoint-url: user name and password don't belong there\n",
+        ),
         (("--layer", "a/b"), "error: --layer: 'a/b' must be one segment"),
         (("--no-such-option",), "No such option: --no-such-option"),
     ],
@@ -368,7 +373,7 @@ def test_a_dry_run_says_what_would_be_uploaded_and_sends_nothing(asyncload, volu
 
 def test_a_dry_run_tells_what_would_fail(asyncload, volume, lake):
     """Known before anything is sent: exit code 3."""
-    write_files(volume, {"a.csv": b"1", "b\n.csv": b"1"})
+    write_files(volume, {"a.csv": b"1", "b\n.csv": b"1", ".h.csv": b""})
     options, _ = lake
     ended = asyncload("run", volume, *options, "--dry-run", "--quiet")
     assert ended.out == ""
@@ -459,6 +464,25 @@ def test_today_is_the_default_date(asyncload, volume, lake):
     assert any(f"/A/{day}/a.csv" in ended.out for day in days)
 
 
+def test_on_a_terminal_progress_is_drawn(asyncload, volume, lake, monkeypatch):
+    """And gone once the run is over: the summary stays."""
+    write_files(volume, {"a.csv": b"1"})
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    options, _ = lake
+    ended = asyncload("run", volume, *options)
+    assert ended.code == 0
+    assert "found 1 CSVs" not in ended.err.splitlines()
+    assert ended.out.startswith("1 of 1 files")
+
+
+def test_a_bucket_that_no_request_can_name_is_refused(asyncload, volume, lake):
+    """botocore's words, exit code 5."""
+    options, requests = lake
+    ended = asyncload("run", volume, *options, "--bucket", "arn:aws:s3:::lake")
+    assert "can't be sent: Parameter validation failed" in ended.err
+    assert (ended.code, requests) == (5, [])
+
+
 def test_no_secret_is_ever_printed(asyncload, volume, lake):
     """Canaries in key, secret and token; all output of a failing run is searched."""
     write_files(volume, {"bad.csv": b"1"})
@@ -512,8 +536,6 @@ def test_version_and_help_are_quick_to_ask(asyncload):
 
 def test_python_dash_m_works(volume):
     """`python -m asyncload` is the same program."""
-    import sys
-
     done = subprocess.run(
         [sys.executable, "-m", "asyncload", "--version"], capture_output=True, text=True, check=True
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
@@ -9,6 +10,7 @@ import time
 
 import pytest
 
+from asyncload.cli.signals import run_interruptible
 from tests.support.loads import write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, put_accepted, scripted_s3
 
@@ -95,6 +97,21 @@ def test_a_clean_up_that_hangs_is_bounded(stalled):
     out, _ = process.communicate(timeout=20)
     assert process.returncode == 143
     assert "left open: multipart upload u1 of s3://lake/Raw/Local/CSV/Large/" in out
+
+
+def test_a_cancellation_that_no_signal_caused_is_no_interruption():
+    """Whoever cancels the load by itself sees just that."""
+
+    async def cancelled():
+        raise asyncio.CancelledError
+
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with pytest.raises(asyncio.CancelledError):
+            run_interruptible(cancelled())
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 def test_a_signal_before_the_run_ends_the_program(volume, spawn):

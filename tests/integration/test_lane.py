@@ -291,3 +291,27 @@ async def test_a_proxy_is_used_by_lane_and_client(volume, fast_lane, monkeypatch
         report, _ = await load(volume, "http://store.invalid", fast_lane=fast_lane)
     assert report.exit_code == 0
     assert {r.headers["host"] for r in requests} == {"store.invalid"}
+
+
+async def test_credentials_that_can_not_be_refreshed_are_left_to_the_client():
+    """It raises what it raises without the lane."""
+    from botocore.exceptions import CredentialRetrievalError
+
+    from asyncload.checksums import md5_checksum
+    from asyncload.model import ObjectKey
+    from asyncload.s3.lane import FastLane
+
+    class Expired:
+        async def get_frozen_credentials(self):
+            raise CredentialRetrievalError(provider="sso", error_msg="expired")
+
+    lane = FastLane(
+        None,
+        Expired(),
+        base_url="http://127.0.0.1:9/lake/",
+        region="us-east-1",
+        user_agent="",
+        sign_payload=True,
+    )
+    sent = lane.put(ObjectKey("k"), memoryview(b""), md5_checksum(b""), create_only=True)
+    assert await sent is None

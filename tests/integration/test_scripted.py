@@ -9,7 +9,7 @@ import pytest
 import asyncload
 from asyncload import errors
 from asyncload.s3 import store as s3_store
-from tests.support.loads import NOW, Recorder, write_files
+from tests.support.loads import AT_ONCE, NOW, Recorder, write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, error, put_accepted, scripted_s3
 
 
@@ -149,6 +149,49 @@ async def test_an_answer_that_makes_no_sense_fails_the_file_only(volume):
         listing_then(lambda request: Answer(418, b"teapot")), volume
     )
     assert "HTTP 418" in str(recorder.outcomes["a.csv"].error)
+
+
+async def test_codes_of_tomorrow_are_understood_by_their_status(volume):
+    """403 refuses, 412 says that the key is taken."""
+    with pytest.raises(errors.AccessDenied):
+        await load_against(listing_then(lambda request: error(403, "NewlyInvented")), volume)
+
+    def taken(request):
+        return Answer(404) if request.method == "HEAD" else error(412, "NewlyInvented")
+
+    _, recorder, _ = await load_against(listing_then(taken), volume)
+    assert isinstance(recorder.outcomes["a.csv"].error, errors.ObjectConflict)
+
+
+async def test_a_head_that_is_rejected_fails_its_file(volume):
+    """Neither "there" nor "not there": told in the store's words."""
+    write_files(volume, {"l.csv": bytes(17 * 1024 * 1024)})
+
+    def answer(request):
+        return Answer(400) if request.method == "HEAD" else put_accepted(request)
+
+    _, recorder, _ = await load_against(listing_then(answer), volume)
+    assert recorder.statuses == {"a.csv": "uploaded", "l.csv": "failed"}
+
+
+async def test_a_part_without_an_etag_is_sent_again(volume, monkeypatch):
+    """Complete needs the ETag; without one the part does not count."""
+    from tests.integration.test_lane import accept_all
+
+    monkeypatch.setattr("asyncload.loading.RetryPolicy", lambda: AT_ONCE)
+    write_files(volume, {"l.csv": bytes(17 * 1024 * 1024)})
+    parts = []
+
+    def answer(request):
+        if "partNumber" in request.query:
+            parts.append(request)
+            if len(parts) <= 4:
+                return Answer(200)
+        return accept_all(request)
+
+    _, recorder, _ = await load_against(answer, volume, concurrency=1)
+    assert recorder.statuses["l.csv"] == "uploaded"
+    assert len(parts) > 4
 
 
 async def test_every_put_is_conditional_checksummed_and_expects_nothing(volume):

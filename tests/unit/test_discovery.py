@@ -84,7 +84,6 @@ def test_hidden_csvs_are_left_out(volume, path):
         "films.csv.crdownload",
         "films.csv.filepart",
         "films.tmp.csv",
-        "films.tmp.csv",
         "films.part.csv",
     ],
 )

