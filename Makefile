@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test test-fast test-nightly lint format types architecture wheel lock clean
+.PHONY: help demo bench check test test-fast test-nightly lint format types architecture wheel lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ test-fast: $(READY)  ## Run the tests that need no server
 
 test-nightly: $(READY)  ## Run the tests that take long
 	$(PYTEST) -m nightly
+
+bench: $(READY)  ## Compare with the peers: about an hour; --only, --runs and --quick in BENCH
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	$(BIN)/python -m benchmarks $(BENCH)
 
 check: lint types architecture  ## Run the checks that run no code
 
@@ -62,6 +66,7 @@ PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 lock: $(READY)  ## Pin the requirements anew
 	$(PIN) pyproject.toml --output-file requirements/runtime.txt
 	$(PIN) pyproject.toml --group dev --all-extras requirements/build.in --output-file requirements/dev.txt
+	$(PIN) pyproject.toml --group bench --all-extras --constraints requirements/dev.txt --output-file requirements/bench.txt
 	$(PIN) requirements/build.in --constraints requirements/dev.txt --output-file requirements/build.txt
 	$(PIN) requirements/store.in --constraints requirements/dev.txt --output-file requirements/store.txt
 

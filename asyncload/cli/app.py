@@ -45,7 +45,7 @@ def main() -> NoReturn:
     exit_on_signals()
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal can't show is no reason to fail.
-        if isinstance(stream, TextIOWrapper):
+        if isinstance(stream, TextIOWrapper):  # pragma: no branch  # they always are
             stream.reconfigure(errors="backslashreplace")
     try:
         sys.exit(app(prog_name="asyncload"))

@@ -37,9 +37,13 @@ def test_the_demo_loads_the_sample_and_proves_it(asyncload, monkeypatch):
 
 
 @pytest.mark.seaweedfs
-def test_the_demo_passes_on_how_its_load_ended(asyncload, volume):
-    """An empty volume has nothing to show, and says so."""
-    assert asyncload("demo", volume).code == 4
+def test_the_demo_loads_a_volume_of_the_users(asyncload, volume):
+    """What is left out of the load is not missed in the lake."""
+    (volume / "a.csv").write_bytes(b"1")
+    (volume / ".hidden.csv").write_bytes(b"1")
+    ended = asyncload("demo", volume)
+    assert "4. all 1 objects equal their files" in ended.out
+    assert ended.code == 0
 
 
 def test_a_lake_that_differs_is_told_key_by_key():
@@ -113,14 +117,26 @@ def test_ports_come_with_free_neighbours(monkeypatch):
     ports = local_store._free_ports(20)
     assert len(set(ports)) == 20
     assert max(ports) <= 55_535
-    # A range whose neighbours don't exist, then one that is taken, then a good one.
-    taken = local_store.socket.create_server(("127.0.0.1", ports[1] + 10_000))
-    asked = iter([60_000, ports[1], ports[0]])
 
-    class Probe(local_store.socket.socket):
+
+def test_a_port_without_a_free_neighbour_is_passed_over(monkeypatch):
+    """Beyond the last port, or where somebody listens."""
+    offered = iter([60_000, 40_000, 41_000])
+
+    class Probe:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
         def bind(self, address):
-            super().bind((address[0], address[1] or next(asked)))
+            if address[1] == 50_000:
+                raise OSError("in use")
+            self.port = address[1] or next(offered)
+
+        def getsockname(self):
+            return "127.0.0.1", self.port
 
     monkeypatch.setattr(local_store.socket, "socket", Probe)
-    with taken:
-        assert local_store._free_ports(1) == [ports[0]]
+    assert local_store._free_ports(1) == [41_000]

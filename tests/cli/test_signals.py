@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from asyncload.cli.signals import run_interruptible
+from asyncload.cli.signals import exit_on_signals, run_interruptible
 from tests.support.loads import write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, put_accepted, scripted_s3
 
@@ -112,6 +112,20 @@ def test_a_cancellation_that_no_signal_caused_is_no_interruption():
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_outside_of_a_run_a_signal_just_exits(signum, code):
+    """With the code that says which."""
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        exit_on_signals()
+        with pytest.raises(SystemExit) as ended:
+            signal.raise_signal(signum)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    assert ended.value.code == code
 
 
 def test_a_signal_before_the_run_ends_the_program(volume, spawn):
