@@ -103,6 +103,10 @@ class GovernedStore:
 
         return await self._retries.run(limited, self._sleep)
 
+    @property
+    def signs_payloads(self) -> bool:
+        return self._store.signs_payloads
+
     async def check_bucket(self, prefix: str) -> None:
         await self._make(lambda: self._store.check_bucket(prefix))
 
@@ -120,10 +124,17 @@ class GovernedStore:
         return await self._make(lambda: self._store.create_multipart(key))
 
     async def upload_part(
-        self, key: ObjectKey, upload_id: str, number: int, body: Body, checksum: Checksum
+        self,
+        key: ObjectKey,
+        upload_id: str,
+        number: int,
+        body: Body,
+        checksum: Checksum,
+        *,
+        sha256: str | None = None,
     ) -> Receipt:
         return await self._make(
-            lambda: self._store.upload_part(key, upload_id, number, body, checksum)
+            lambda: self._store.upload_part(key, upload_id, number, body, checksum, sha256=sha256)
         )
 
     async def complete_multipart(

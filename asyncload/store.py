@@ -55,6 +55,10 @@ class ObjectStore(Protocol):
     the same request may succeed later.
     """
 
+    @property
+    def signs_payloads(self) -> bool:
+        """Whether a body's SHA-256, where the caller has it, saves the store computing it."""
+
     async def check_bucket(self, prefix: str) -> None:
         """Make sure that the bucket is there and its prefix can be used.
 
@@ -83,9 +87,18 @@ class ObjectStore(Protocol):
         """Open a multipart upload and return its upload id."""
 
     async def upload_part(
-        self, key: ObjectKey, upload_id: str, number: int, body: Body, checksum: Checksum
+        self,
+        key: ObjectKey,
+        upload_id: str,
+        number: int,
+        body: Body,
+        checksum: Checksum,
+        *,
+        sha256: str | None = None,
     ) -> Receipt:
         """Store one part. The same number again replaces the part.
+
+        `sha256` is the body's in hex, where `signs_payloads` asks for it.
 
         Raises:
             NoSuchUpload: the upload was completed, aborted or never opened.

@@ -60,7 +60,7 @@ class FastLane:
         self._base_path = parts.path
         self._signer = RequestSigner(region, parts.netloc)
         self._user_agent = user_agent
-        self._sign_payload = sign_payload
+        self.sign_payload = sign_payload
 
     async def put(
         self, key: ObjectKey, body: memoryview, checksum: Checksum, *, create_only: bool
@@ -72,11 +72,17 @@ class FastLane:
         return await self._send(key, "", headers, body, checksum)
 
     async def upload_part(
-        self, key: ObjectKey, upload_id: str, number: int, body: memoryview, checksum: Checksum
+        self,
+        key: ObjectKey,
+        upload_id: str,
+        number: int,
+        body: memoryview,
+        checksum: Checksum,
+        sha256: str | None = None,
     ) -> Receipt | None:
         """Store a part; None unless the store answered with a clean success."""
         query = f"partNumber={number}&uploadId={quote(upload_id, safe='-_.~')}"
-        return await self._send(key, query, {}, body, checksum)
+        return await self._send(key, query, {}, body, checksum, sha256)
 
     async def _send(
         self,
@@ -85,6 +91,7 @@ class FastLane:
         headers: dict[str, str],
         body: memoryview,
         checksum: Checksum,
+        sha256: str | None = None,
     ) -> Receipt | None:
         checksum_header = f"x-amz-checksum-{checksum.algorithm.lower()}"
         headers["x-amz-sdk-checksum-algorithm"] = checksum.algorithm
@@ -101,7 +108,7 @@ class FastLane:
             path=path,
             query=query,
             headers=headers,
-            payload=await _sha256(body) if self._sign_payload else UNSIGNED_PAYLOAD,
+            payload=(sha256 or await _sha256(body)) if self.sign_payload else UNSIGNED_PAYLOAD,
         )
         signed["user-agent"] = self._user_agent
         signed["accept-encoding"] = "identity"

@@ -39,6 +39,11 @@ class S3Store:
         self._bucket = bucket
         self._lane = lane
 
+    @property
+    def signs_payloads(self) -> bool:
+        """See `ObjectStore`."""
+        return self._lane is not None and self._lane.sign_payload
+
     async def check_bucket(self, prefix: str) -> None:
         """See `ObjectStore`."""
         try:
@@ -102,12 +107,19 @@ class S3Store:
         return str(answer["UploadId"])
 
     async def upload_part(
-        self, key: ObjectKey, upload_id: str, number: int, body: Body, checksum: Checksum
+        self,
+        key: ObjectKey,
+        upload_id: str,
+        number: int,
+        body: Body,
+        checksum: Checksum,
+        *,
+        sha256: str | None = None,
     ) -> Receipt:
         """See `ObjectStore`."""
         view = memoryview(body)
         if self._lane is not None:
-            fast = self._lane.upload_part(key, upload_id, number, view, checksum)
+            fast = self._lane.upload_part(key, upload_id, number, view, checksum, sha256)
             if (receipt := await _in_time(fast, len(view))) is not None:
                 return receipt
         answer = await self._call(

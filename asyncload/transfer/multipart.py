@@ -168,10 +168,19 @@ class _Transfer:
             self.tools.buffers.release(buffer)
 
     async def _send_part(self, upload_id: str, number: int, offset: int, view: memoryview) -> Part:
-        crc = await self.tools.readers.read_part(self.file, view, offset, self.state)
+        # Hashed where it is read, while it is in the cache and off the loop.
+        digest = hashlib.sha256() if self.tools.store.signs_payloads else None
+        crc = await self.tools.readers.read_part(self.file, view, offset, self.state, digest)
         self._crcs[number] = crc, len(view)
         sent = crc64nvme_checksum(crc)
-        receipt = await self.tools.store.upload_part(self.upload.key, upload_id, number, view, sent)
+        receipt = await self.tools.store.upload_part(
+            self.upload.key,
+            upload_id,
+            number,
+            view,
+            sent,
+            sha256=None if digest is None else digest.hexdigest(),
+        )
         # The full object's checksum is the proof; a part's only finds a fault sooner.
         if receipt.checksum is not None:
             find_proof(receipt, sent, view)

@@ -117,7 +117,7 @@ async def test_a_key_taken_during_a_large_upload_is_settled_by_its_bytes(volume,
     key = f"{PREFIX}/L/{DAY}/l.csv"
 
     class Raced(MemoryStore):
-        async def upload_part(self, *arguments):
+        async def upload_part(self, *arguments, sha256=None):
             self.objects[key] = body if theirs == "same" else b"other"
             return await super().upload_part(*arguments)
 
@@ -220,7 +220,7 @@ async def test_a_throttled_request_is_sent_again(volume):
             self.throttle(key)
             return await super().put(key, *arguments, create_only=create_only)
 
-        async def upload_part(self, key, upload_id, number, *arguments):
+        async def upload_part(self, key, upload_id, number, *arguments, sha256=None):
             self.throttle(key, number)
             return await super().upload_part(key, upload_id, number, *arguments)
 
@@ -244,7 +244,7 @@ async def test_a_file_that_the_store_rejects_fails_alone(volume):
                 raise RequestRejected("no", code="InvalidRequest", status=400)
             return await super().put(key, body, checksum, create_only=create_only)
 
-        async def upload_part(self, key, upload_id, number, body, checksum):
+        async def upload_part(self, key, upload_id, number, body, checksum, *, sha256=None):
             if number == 2:
                 raise RequestRejected("no", code="InvalidRequest", status=400)
             return await super().upload_part(key, upload_id, number, body, checksum)
@@ -273,7 +273,7 @@ async def test_a_fault_of_the_run_ends_it_at_once(volume, error, size):
             await self._answer("put")
             raise error
 
-        async def upload_part(self, *arguments):
+        async def upload_part(self, *arguments, sha256=None):
             await self._answer("upload_part")
             raise error
 
@@ -321,7 +321,7 @@ async def test_a_part_whose_returned_checksum_differs_stops_its_upload(volume):
     write_files(volume, {"a.csv": bytes(17 * MIB)})
 
     class Corrupts(MemoryStore):
-        async def upload_part(self, *arguments):
+        async def upload_part(self, *arguments, sha256=None):
             return _corrupted(await super().upload_part(*arguments))
 
     store, recorder = Corrupts(), Recorder()
@@ -345,7 +345,7 @@ class Silent(MemoryStore):
         receipt = await super().put(key, body, checksum, create_only=create_only)
         return Receipt(receipt.etag if self.known == "MD5" else '"opaque"', None)
 
-    async def upload_part(self, *arguments):
+    async def upload_part(self, *arguments, sha256=None):
         return Receipt((await super().upload_part(*arguments)).etag, None)
 
     async def complete_multipart(self, *arguments, create_only):
@@ -442,7 +442,7 @@ async def test_a_large_file_that_changes_is_never_completed(volume, change):
     path = volume / "l.csv"
 
     class Disturbed(MemoryStore):
-        async def upload_part(self, *arguments):
+        async def upload_part(self, *arguments, sha256=None):
             if self.calls["upload_part"] == 0:
                 disturb(path, change)
             return await super().upload_part(*arguments)
@@ -560,7 +560,7 @@ async def test_an_upload_that_can_not_be_aborted_is_named(volume):
     write_files(volume, {"l.csv": bytes(17 * MIB)})
 
     class Stuck(MemoryStore):
-        async def upload_part(self, *arguments):
+        async def upload_part(self, *arguments, sha256=None):
             raise RequestRejected("no", code="InvalidRequest", status=400)
 
         async def abort_multipart(self, key, upload_id):

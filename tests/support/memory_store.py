@@ -40,6 +40,10 @@ class MemoryStore:
         self.most_in_flight = 0
         self._ids = iter(range(1, 1_000_000))
 
+    @property
+    def signs_payloads(self):
+        return False
+
     async def check_bucket(self, prefix):
         await self._answer("check_bucket")
 
@@ -64,7 +68,7 @@ class MemoryStore:
         self.uploads[upload_id] = _Upload(key)
         return upload_id
 
-    async def upload_part(self, key, upload_id, number, body, checksum):
+    async def upload_part(self, key, upload_id, number, body, checksum, *, sha256=None):
         await self._answer("upload_part", body)
         upload = self._upload(key, upload_id)
         if not 1 <= number <= 10_000:

@@ -50,7 +50,7 @@ class ScriptedStore:
         await self._answer("create_multipart", key)
         return "upload-1"
 
-    async def upload_part(self, key, upload_id, number, body, checksum):
+    async def upload_part(self, key, upload_id, number, body, checksum, *, sha256=None):
         await self._answer("upload_part", key, upload_id, number, body, checksum)
         return RECEIPT
 

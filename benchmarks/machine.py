@@ -1,0 +1,26 @@
+"""What the figures were taken on, without anything that names the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+
+def describe_machine() -> dict[str, str | int]:
+    """Return cores, processor, memory, kernel and Python."""
+    return {
+        "cores": os.cpu_count() or 0,
+        "processor": _field("/proc/cpuinfo", "model name"),
+        "memory_gib": round(int(_field("/proc/meminfo", "MemTotal").split()[0]) / 1024**2),
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
+        "python": platform.python_version(),
+    }
+
+
+def _field(path: str, name: str) -> str:
+    for line in Path(path).read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return "0 unknown"

@@ -1,0 +1,35 @@
+"""`python -m benchmarks.null_server`: run the null server until it is ended."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import ssl
+from pathlib import Path
+
+from benchmarks.null_server.serving import NullServer
+
+
+def main() -> None:
+    """Serve, as the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.null_server", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--tls", nargs=2, type=Path, metavar=("CERT", "KEY"), help="PEM files")
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds before each answer")
+    parser.add_argument("--digests", action="store_true", help="keep a SHA-256 of all that is put")
+    options = parser.parse_args()
+    context = None
+    if options.tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*options.tls)
+    server = NullServer(options.port, context, options.delay, options.digests)
+    # What is kept grows and has no cycles: looking for them would only cost time.
+    gc.disable()
+    print(server.url, flush=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.serve()
+
+
+if __name__ == "__main__":
+    main()

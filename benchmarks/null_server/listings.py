@@ -1,0 +1,171 @@
+"""S3's XML documents: lists, errors and the result of a completed upload."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left, bisect_right
+from urllib.parse import quote
+from xml.sax.saxutils import escape
+
+from benchmarks.null_server.http import Request, Response
+from benchmarks.null_server.ledger import Checksums, Ledger
+
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_PAGE = 1000
+
+
+def document(root: str, content: str) -> bytes:
+    """Return an XML document in S3's namespace; `content` is XML already."""
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{_NAMESPACE}">{content}</{root}>'
+    ).encode()
+
+
+def error(request: Request, status: int, code: str, message: str) -> Response:
+    """Return an error as S3 says it."""
+    content = (
+        f"<Code>{code}</Code><Message>{message}</Message>"
+        f"<Resource>{escape(request.path)}</Resource><RequestId>0</RequestId>"
+    )
+    body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{content}</Error>'
+    return Response(status, body=body.encode())
+
+
+def precondition_failed(request: Request) -> Response:
+    """Return the answer to a create-only put of a key that is there."""
+    message = "At least one of the pre-conditions you specified did not hold"
+    return error(request, 412, "PreconditionFailed", message)
+
+
+def no_such_upload(request: Request) -> Response:
+    """Return the answer to a call for an upload that was completed, aborted or never was."""
+    return error(request, 404, "NoSuchUpload", "The specified upload does not exist.")
+
+
+def completed(request: Request, etag: str, checksums: Checksums) -> bytes:
+    """Return the document that CompleteMultipartUpload answers with."""
+    content = (
+        f"<Location>{escape(request.path)}</Location><Bucket>{escape(request.bucket)}</Bucket>"
+        f"<Key>{escape(request.key)}</Key><ETag>{escape(etag)}</ETag>"
+    )
+    for name, value in checksums.items():
+        word = name.removeprefix(b"x-amz-checksum-").decode()
+        element = "ChecksumType" if word == "type" else f"Checksum{word.upper()}"
+        content += f"<{element}>{escape(value.decode())}</{element}>"
+    return document("CompleteMultipartUploadResult", content)
+
+
+def list_objects(ledger: Ledger, request: Request) -> Response:
+    """Answer ListObjectsV2: a page of keys after a token, with a prefix and a delimiter."""
+    query = request.query
+    prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
+    base = f"{request.bucket}/"
+    names = ledger.sorted_names()
+    token = query.get("continuation-token") or query.get("start-after", "")
+    at = bisect_left(names, (base + prefix).encode(), key=str.encode)
+    if token:
+        at = max(at, bisect_right(names, (base + token).encode(), key=str.encode))
+    limit = min(int(query.get("max-keys", _PAGE)), _PAGE)
+    keys: list[str] = []
+    groups: list[str] = []
+    last = ""
+    while at < len(names) and names[at].startswith(base + prefix):
+        key = names[at].removeprefix(base)
+        at += 1
+        group = _group(key, prefix, delimiter)
+        # A page that ended with a group goes on after the last key of that group.
+        if group and (group in groups or (token and _group(token, prefix, delimiter) == group)):
+            last = key
+            continue
+        if len(keys) + len(groups) == limit:
+            at -= 1
+            break
+        (groups if group else keys).append(group or key)
+        last = key
+    truncated = at < len(names) and names[at].startswith(base + prefix)
+    url = query.get("encoding-type") == "url"
+    content = (
+        f"<Name>{escape(request.bucket)}</Name><Prefix>{_text(prefix, url)}</Prefix>"
+        f"<KeyCount>{len(keys) + len(groups)}</KeyCount><MaxKeys>{limit}</MaxKeys>"
+        f"<IsTruncated>{str(truncated).lower()}</IsTruncated>"
+    )
+    if delimiter:
+        content += f"<Delimiter>{_text(delimiter, url)}</Delimiter>"
+    if url:
+        content += "<EncodingType>url</EncodingType>"
+    if truncated:
+        # A token is opaque to a client, which is to send it back as it came.
+        content += f"<NextContinuationToken>{escape(last)}</NextContinuationToken>"
+    for key in keys:
+        stored = ledger.objects[base + key]
+        content += (
+            f"<Contents><Key>{_text(key, url)}</Key>"
+            f"<LastModified>{_iso_time(stored.modified)}</LastModified>"
+            f"<ETag>{escape(stored.etag)}</ETag><Size>{stored.size}</Size>"
+            f"<StorageClass>STANDARD</StorageClass></Contents>"
+        )
+    for group in groups:
+        content += f"<CommonPrefixes><Prefix>{_text(group, url)}</Prefix></CommonPrefixes>"
+    return Response(body=document("ListBucketResult", content))
+
+
+def list_parts(ledger: Ledger, request: Request) -> Response:
+    """Answer ListParts: a page of an open upload's parts after a part number."""
+    upload_id = request.query["uploadId"]
+    upload = ledger.uploads.get(upload_id)
+    if upload is None or upload.name != f"{request.bucket}/{request.key}":
+        return no_such_upload(request)
+    after = int(request.query.get("part-number-marker") or 0)
+    limit = min(int(request.query.get("max-parts", _PAGE)), _PAGE)
+    numbers = sorted(number for number in upload.parts if number > after)
+    page = numbers[:limit]
+    content = (
+        f"<Bucket>{escape(request.bucket)}</Bucket><Key>{escape(request.key)}</Key>"
+        f"<UploadId>{upload_id}</UploadId><PartNumberMarker>{after}</PartNumberMarker>"
+        f"<NextPartNumberMarker>{page[-1] if page else after}</NextPartNumberMarker>"
+        f"<MaxParts>{limit}</MaxParts>"
+        f"<IsTruncated>{str(len(numbers) > len(page)).lower()}</IsTruncated>"
+    )
+    for number in page:
+        part = upload.parts[number]
+        content += (
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(part.etag)}</ETag>"
+            f"<LastModified>{_iso_time(upload.started)}</LastModified>"
+            f"<Size>{part.size}</Size></Part>"
+        )
+    return Response(body=document("ListPartsResult", content))
+
+
+def list_uploads(ledger: Ledger, request: Request) -> Response:
+    """Answer ListMultipartUploads with all of a prefix on one page, however many they are."""
+    prefix = request.query.get("prefix", "")
+    base = f"{request.bucket}/"
+    url = request.query.get("encoding-type") == "url"
+    content = f"<Bucket>{escape(request.bucket)}</Bucket><Prefix>{_text(prefix, url)}</Prefix>"
+    content += "<IsTruncated>false</IsTruncated>"
+    if url:
+        content += "<EncodingType>url</EncodingType>"
+    for upload_id, upload in sorted(ledger.uploads.items(), key=lambda item: item[1].name):
+        if upload.name.startswith(base + prefix):
+            content += (
+                f"<Upload><Key>{_text(upload.name.removeprefix(base), url)}</Key>"
+                f"<UploadId>{upload_id}</UploadId>"
+                f"<Initiated>{_iso_time(upload.started)}</Initiated></Upload>"
+            )
+    return Response(body=document("ListMultipartUploadsResult", content))
+
+
+def _group(key: str, prefix: str, delimiter: str) -> str:
+    """Return the common prefix that a key is listed under, empty where it is listed itself."""
+    if not delimiter or not key.startswith(prefix):
+        return ""
+    head, found, _ = key[len(prefix) :].partition(delimiter)
+    return prefix + head + delimiter if found else ""
+
+
+def _text(text: str, url: bool) -> str:
+    return quote(text) if url else escape(text)
+
+
+def _iso_time(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(seconds))

@@ -1,0 +1,43 @@
+"""asyncload: its defaults."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import sysconfig
+
+from benchmarks.peers.peer import Command, Job, Peer, installed
+
+
+def _command(job: Job) -> Command:
+    script = shutil.which("asyncload", path=sysconfig.get_path("scripts"))
+    start = (script,) if script else (sys.executable, "-m", "asyncload")
+    options = [
+        f"--bucket={job.bucket}",
+        f"--endpoint-url={job.endpoint_url}",
+        "--date=2022-05-02",
+    ]
+    if job.concurrency:
+        options.append(f"--concurrency={job.concurrency}")
+    if job.dry_run:
+        options.append("--dry-run")
+    if job.memory:
+        options.append(f"--memory={job.memory}")
+    if not job.signed and not job.encrypted and not job.dry_run:
+        options.append("--unsigned-payload")
+    return Command((*start, "run", str(job.volume), *options))
+
+
+PEER = Peer(
+    "asyncload",
+    installed("asyncload"),
+    "its defaults; --unsigned-payload where the workload is unsigned over HTTP",
+    _command,
+)
+
+UNOPTIMISED = Peer(
+    "asyncload --no-fast-lane",
+    installed("asyncload"),
+    "as asyncload, every request through aioboto3's client",
+    lambda job: Command((*_command(job).argv, "--no-fast-lane")),
+)

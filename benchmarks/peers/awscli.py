@@ -1,0 +1,50 @@
+"""AWS CLI, version 1: the one that goes with aioboto3's botocore."""
+
+from __future__ import annotations
+
+import shutil
+import sysconfig
+
+from benchmarks.peers.peer import PREFIX, Command, Job, Peer, installed
+
+_REQUESTS = 10
+_CONFIGURATION = """\
+[default]
+region = us-east-1
+s3 =
+  max_concurrent_requests = {concurrency}
+  max_queue_size = 10000
+  multipart_threshold = 16MB
+  multipart_chunksize = 16MB
+  addressing_style = path
+"""
+
+
+def _command(job: Job) -> Command:
+    configuration = job.scratch / "aws-config"
+    configuration.write_text(_CONFIGURATION.format(concurrency=job.concurrency or _REQUESTS))
+    argv = [
+        shutil.which("aws", path=sysconfig.get_path("scripts")) or "aws",
+        f"--endpoint-url={job.endpoint_url}",
+        "s3",
+        "cp",
+        "--recursive",
+        "--only-show-errors",
+        str(job.volume),
+        f"s3://{job.bucket}/{PREFIX}/",
+    ]
+    environment = {
+        "AWS_CONFIG_FILE": str(configuration),
+        "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+    }
+    return Command(tuple(argv), environment)
+
+
+PEER = Peer(
+    "aws cli",
+    installed("awscli"),
+    f"aws s3 cp --recursive --only-show-errors; max_concurrent_requests {_REQUESTS} (its default), "
+    "max_queue_size 10000, multipart_chunksize 16MB, "
+    "AWS_REQUEST_CHECKSUM_CALCULATION=when_required",
+    _command,
+)

@@ -1,0 +1,24 @@
+"""All tools, by name."""
+
+from __future__ import annotations
+
+from benchmarks.peers import aioboto3, asyncload, awscli, boto3, curl, obstore, rclone, s5cmd
+from benchmarks.peers.peer import Peer
+
+OURS = asyncload.PEER.name
+UNOPTIMISED = asyncload.UNOPTIMISED.name
+PEERS: dict[str, Peer] = {
+    peer.name: peer
+    for peer in (
+        asyncload.PEER,
+        asyncload.UNOPTIMISED,
+        s5cmd.PEER,
+        obstore.PEER,
+        awscli.PEER,
+        aioboto3.PEER,
+        boto3.LOOP,
+        boto3.THREADS,
+        curl.PEER,
+        rclone.PEER,
+    )
+}

@@ -1,0 +1,28 @@
+"""obstore (Rust's object_store): asynchronous puts, so many at once."""
+
+from __future__ import annotations
+
+from benchmarks.peers.peer import PREFIX, Command, Job, Peer, installed, python
+
+_FILES_AT_ONCE = 32
+_PART_MIB = 8
+# Signing takes CPU time that more parts at once would only wait for.
+_PARTS_AT_ONCE = {"signed": 4, "unsigned": 8}
+
+
+def _command(job: Job) -> Command:
+    signs = "unsigned" if job.encrypted or not job.signed else "signed"
+    at_once = job.concurrency or _FILES_AT_ONCE
+    arguments = (job.volume, job.bucket, PREFIX, job.endpoint_url, at_once, signs)
+    return Command(python("upload_with_obstore", *arguments, _PART_MIB, _PARTS_AT_ONCE[signs]))
+
+
+PEER = Peer(
+    "obstore",
+    installed("obstore"),
+    f"put_async of paths under a semaphore of {_FILES_AT_ONCE}; chunk_size {_PART_MIB} MiB, "
+    f"max_concurrency {_PARTS_AT_ONCE['signed']}, {_PARTS_AT_ONCE['unsigned']} where unsigned; "
+    "unsigned_payload on TLS and where the workload is "
+    "unsigned; no checksum",
+    _command,
+)

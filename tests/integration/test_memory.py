@@ -1,0 +1,64 @@
+"""A whole run as a process: every object read back, and memory within its bound."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+MIB = 1024 * 1024
+REPOSITORY = Path(__file__).parents[2]
+# What a process may hold besides the buffers that --memory sets.
+BASE = 128 * MIB
+
+
+def load_and_compare(server, layer, volume, *, film, small, memory):
+    """Load a film CSV and small ones; return the process's peak RSS in bytes."""
+    spec = importlib.util.spec_from_file_location("films", REPOSITORY / "data/make_films.py")
+    films = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(films)
+    films.write_films(volume / "movies.csv", film, 7)
+    films.write_volume(volume / "exports", small, 17_000, 8)
+    command = [sys.executable, "-m", "asyncload", "run", str(volume), "--layer", layer]
+    command += ["--bucket", server.bucket, "--endpoint-url", server.endpoint_url]
+    command += ["--date", "2022-05-02", "--memory", f"{memory // MIB}MiB", "--quiet"]
+    process = os.posix_spawn(sys.executable, command, os.environ | server.environment)
+    _, status, usage = os.wait4(process, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    client = server.client()
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=server.bucket, Prefix=layer)
+    keys = [entry["Key"] for page in pages for entry in page["Contents"]]
+    assert len(keys) == small + 1
+    for key in keys:
+        name = key.split("/2022/05/02/")[1]
+        path = volume / name if "/Movies/" in key else volume / "exports" / name
+        body = client.get_object(Bucket=server.bucket, Key=key)["Body"]
+        landed = hashlib.sha256()
+        for chunk in body.iter_chunks(MIB):
+            landed.update(chunk)
+        with path.open("rb") as file:
+            assert landed.hexdigest() == hashlib.file_digest(file, "sha256").hexdigest(), key
+    return usage.ru_maxrss * 1024
+
+
+@pytest.mark.seaweedfs
+def test_peak_memory_is_the_buffers_and_a_base(seaweedfs, layer, volume):
+    """A file of several times `--memory`, and small ones beside it: all land, memory is bounded."""
+    memory = 32 * MIB
+    peak = load_and_compare(seaweedfs, layer, volume, film=200 * MIB, small=200, memory=memory)
+    assert peak <= memory + BASE
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+def test_a_gibibyte_and_two_thousand_small_files(seaweedfs, layer, volume, capsys):
+    """The figures of a release: objects equal by SHA-256, peak RSS within 128 MiB of buffers."""
+    memory = 256 * MIB
+    peak = load_and_compare(seaweedfs, layer, volume, film=1024 * MIB, small=2_000, memory=memory)
+    with capsys.disabled():
+        print(f"\npeak RSS {peak / MIB:.0f} MiB with --memory {memory // MIB}MiB")
+    assert peak <= memory + BASE
