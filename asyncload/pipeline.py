@@ -114,20 +114,21 @@ class Pipeline:
     async def _send_small(self, queue: asyncio.Queue[_Loaded | None]) -> None:
         while (loaded := await queue.get()) is not None:
             with loaded.batch:
-                await self._conclude(
-                    loaded.file.upload,
-                    put_file(loaded.file, store=self.store, policy=self.policy),
-                )
+                sending = put_file(loaded.file, store=self.store, policy=self.policy)
+                if not await self._conclude(loaded.file.upload, sending):
+                    loaded.batch.spoil()
 
-    async def _conclude(self, upload: PlannedUpload, sending: Awaitable[Outcome]) -> None:
+    async def _conclude(self, upload: PlannedUpload, sending: Awaitable[Outcome]) -> bool:
+        """Tell of a file's outcome; return whether it landed."""
         try:
             outcome = await sending
         except (Refused, StoreUnavailable):
             raise
         except AsyncloadError as error:
             self._fail(upload, error)
-        else:
-            self.observe(FileFinished(outcome))
+            return False
+        self.observe(FileFinished(outcome))
+        return True
 
     def _fail(self, upload: PlannedUpload, error: AsyncloadError) -> None:
         path, size = upload.source
@@ -164,6 +165,10 @@ class _Batch:
         self._holders += 1
         return self
 
+    def spoil(self) -> None:
+        """Keep the buffer from a new user: a broken-off request may still be read from it."""
+        self._reusable = False
+
     def __enter__(self) -> None:
         pass
 
@@ -173,8 +178,8 @@ class _Batch:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # After a broken-off request the transport may still be writing from the buffer.
-        self._reusable = self._reusable and error is None
+        if error is not None:
+            self.spoil()
         self._holders -= 1
         if not self._holders:
             give_back = self._pool.release if self._reusable else self._pool.discard
