@@ -9,7 +9,6 @@ import errno
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
@@ -39,8 +38,8 @@ def check_volume(root: Path) -> None:
     """
     try:
         found = root.exists()
-        with os.scandir(root) if found and root.is_dir() else nullcontext():
-            pass
+        if root.is_dir():
+            os.scandir(root).close()
     except OSError as error:
         raise UsageError(
             f"the volume {root} can't be listed: {error.strerror}",

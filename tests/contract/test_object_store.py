@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -19,9 +20,9 @@ from tests.support.memory_store import MemoryStore
 PART = 5 * 1024 * 1024
 
 
-@pytest.fixture(params=["memory", *SERVERS])
-async def store(request, monkeypatch):
-    """Each store in turn."""
+@asynccontextmanager
+async def opened_store(request, monkeypatch):
+    """Open the store that a fixture's parameter names."""
     if request.param == "memory":
         yield MemoryStore()
         return
@@ -30,6 +31,13 @@ async def store(request, monkeypatch):
         monkeypatch.setenv(name, value)
     options = S3Options(server.bucket, connections=8, endpoint_url=server.endpoint_url)
     async with open_store(options) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["memory", *SERVERS])
+async def store(request, monkeypatch):
+    """Each store in turn."""
+    async with opened_store(request, monkeypatch) as opened:
         yield opened
 
 
@@ -176,14 +184,7 @@ class TestStrictStores:
 
     @pytest.fixture(params=["memory", SERVERS[1]])
     async def store(self, request, monkeypatch):
-        if request.param == "memory":
-            yield MemoryStore()
-            return
-        server = request.getfixturevalue(request.param)
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        options = S3Options(server.bucket, connections=8, endpoint_url=server.endpoint_url)
-        async with open_store(options) as opened:
+        async with opened_store(request, monkeypatch) as opened:
             yield opened
 
     async def test_a_body_that_is_not_its_checksum_is_rejected(self, store, key):
