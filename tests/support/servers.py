@@ -33,7 +33,8 @@ class S3Server:
             region_name="us-east-1",
             aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
-            config=Config(retries={"total_max_attempts": 1}),
+            # A server that has just started, or is busy, may want to be asked again.
+            config=Config(retries={"total_max_attempts": 8, "mode": "standard"}),
         )
 
     def objects(self, prefix: str) -> dict[str, bytes]:
