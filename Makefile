@@ -60,7 +60,7 @@ wheel: $(READY)  ## Build the wheel into dist/
 	$(BIN)/python -m build --no-isolation --wheel
 
 # Universal pins: for every platform and Python from 3.11 on, without index addresses.
-PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
 lock: $(READY)  ## Pin the requirements anew

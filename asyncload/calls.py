@@ -114,10 +114,16 @@ class GovernedStore:
         return await self._make(lambda: self._store.head(key))
 
     async def put(
-        self, key: ObjectKey, body: Body, checksum: Checksum, *, create_only: bool
+        self,
+        key: ObjectKey,
+        body: Body,
+        checksum: Checksum,
+        *,
+        create_only: bool,
+        sha256: str | None = None,
     ) -> Receipt:
         return await self._make(
-            lambda: self._store.put(key, body, checksum, create_only=create_only)
+            lambda: self._store.put(key, body, checksum, create_only=create_only, sha256=sha256)
         )
 
     async def create_multipart(self, key: ObjectKey) -> str:

@@ -18,7 +18,7 @@ from asyncload.report import Report
 from asyncload.s3 import S3Options, open_store
 from asyncload.settings import Settings
 from asyncload.store import ObjectStore
-from asyncload.transfer import TransferPolicy
+from asyncload.transfer import PartWindow, TransferPolicy
 from asyncload.version import VERSION
 from asyncload.volume import Volume
 
@@ -99,6 +99,7 @@ async def load_into(
             store=GovernedStore(store, limit=limit, retries=retries or RetryPolicy()),
             readers=readers,
             buffers=BufferPool(settings.memory),
+            window=PartWindow(settings.concurrency),
             policy=policy,
             observe=observe,
             concurrency=settings.concurrency,

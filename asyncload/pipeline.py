@@ -20,7 +20,13 @@ from asyncload.model import Event, Failed, FileFinished, Outcome, PlannedUpload
 from asyncload.plan import MIB, LoadPlan
 from asyncload.readers import Readers
 from asyncload.store import ObjectStore
-from asyncload.transfer import MultipartTools, TransferPolicy, put_file, upload_multipart
+from asyncload.transfer import (
+    MultipartTools,
+    PartWindow,
+    TransferPolicy,
+    put_file,
+    upload_multipart,
+)
 from asyncload.volume import LoadedFile, OutgrownFile
 
 Observer = Callable[[Event], None]
@@ -45,6 +51,7 @@ class Pipeline:
     store: ObjectStore
     readers: Readers
     buffers: BufferPool
+    window: PartWindow
     policy: TransferPolicy
     observe: Observer
     concurrency: int
@@ -74,7 +81,9 @@ class Pipeline:
             await self._send_in_parts(upload)
 
     async def _send_in_parts(self, upload: PlannedUpload) -> None:
-        tools = MultipartTools(self.store, self.readers, self.buffers, self.policy, self.observe)
+        tools = MultipartTools(
+            self.store, self.readers, self.buffers, self.window, self.policy, self.observe
+        )
         await self._conclude(upload, upload_multipart(upload, tools))
 
     async def _read_small(
@@ -102,7 +111,10 @@ class Pipeline:
         batch = _Batch(self.buffers, await self.buffers.acquire(size))
         outgrown = []
         with batch:
-            for item in await self.readers.read_batch(uploads, memoryview(batch.buffer)):
+            items = await self.readers.read_batch(
+                uploads, memoryview(batch.buffer), sha256=self.store.signs_payloads
+            )
+            for item in items:
                 if isinstance(item, LoadedFile):
                     await queue.put(_Loaded(item, batch.share()))
                 elif isinstance(item, OutgrownFile):

@@ -75,9 +75,17 @@ class ObjectStore(Protocol):
         """
 
     async def put(
-        self, key: ObjectKey, body: Body, checksum: Checksum, *, create_only: bool
+        self,
+        key: ObjectKey,
+        body: Body,
+        checksum: Checksum,
+        *,
+        create_only: bool,
+        sha256: str | None = None,
     ) -> Receipt:
         """Store an object in one request.
+
+        `sha256` is the body's in hex, where `signs_payloads` asks for it.
 
         Raises:
             PreconditionFailed: `create_only`, and the key is taken.
@@ -98,7 +106,7 @@ class ObjectStore(Protocol):
     ) -> Receipt:
         """Store one part. The same number again replaces the part.
 
-        `sha256` is the body's in hex, where `signs_payloads` asks for it.
+        `sha256` is as for `put`.
 
         Raises:
             NoSuchUpload: the upload was completed, aborted or never opened.

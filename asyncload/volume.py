@@ -7,6 +7,7 @@ files or per part of a large one.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Sequence
@@ -38,11 +39,12 @@ class FileState(NamedTuple):
 
 
 class LoadedFile(NamedTuple):
-    """A small file read whole: its bytes and their CRC64NVME."""
+    """A small file read whole: its bytes, their CRC64NVME, and their SHA-256 in hex if wanted."""
 
     upload: PlannedUpload
     body: memoryview
     crc: int
+    sha256: str | None
 
 
 class UnloadedFile(NamedTuple):
@@ -108,13 +110,15 @@ class Volume:
         with self.open(path) as file:
             return file.state()
 
-    def read_batch(self, uploads: Sequence[PlannedUpload], buffer: memoryview) -> list[BatchItem]:
+    def read_batch(
+        self, uploads: Sequence[PlannedUpload], buffer: memoryview, *, sha256: bool = False
+    ) -> list[BatchItem]:
         """Read small files one after the other into `buffer`, each whole and in one version."""
         items: list[BatchItem] = []
         start = 0
         for upload in uploads:
             try:
-                item = self._load(upload, buffer[start:])
+                item = self._load(upload, buffer[start:], sha256)
             except FileFailed as error:
                 item = UnloadedFile(upload, error)
             if isinstance(item, LoadedFile):
@@ -122,7 +126,7 @@ class Volume:
             items.append(item)
         return items
 
-    def _load(self, upload: PlannedUpload, room: memoryview) -> BatchItem:
+    def _load(self, upload: PlannedUpload, room: memoryview, sha256: bool) -> BatchItem:
         with self.open(upload.source.path) as file:
             before = file.state()
             if before.size > len(room):
@@ -130,7 +134,8 @@ class Volume:
             body = room[: before.size]
             file.read_into(body, 0)
             file.check_unchanged(before)
-        return LoadedFile(upload, body, crc64nvme(body))
+        digest = hashlib.sha256(body).hexdigest() if sha256 else None
+        return LoadedFile(upload, body, crc64nvme(body), digest)
 
     def _open(self, path: str) -> int:
         folders = path.split("/")

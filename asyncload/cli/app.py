@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from io import TextIOWrapper
@@ -11,6 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from asyncload.cli import options as opt
+from asyncload.cli.imports import trust_unread
 from asyncload.cli.output import stderr
 from asyncload.cli.signals import Interrupted, exit_on_signals
 from asyncload.errors import AsyncloadError
@@ -137,7 +139,9 @@ def run(
     if dry_run:
         from asyncload.cli.dry_run import dry_run as do
     else:
-        from asyncload.cli.run import run as do
+        with trust_unread():
+            from asyncload.cli.run import run as do
+    look_for_garbage()
     raise typer.Exit(do(settings, json=json, quiet=quiet))
 
 
@@ -149,9 +153,16 @@ def demo(
     ] = None,
 ) -> None:
     """Start a local S3 store, load a volume into it, and show the lake."""
-    from asyncload.cli.demo import demo as do
-
+    with trust_unread():
+        from asyncload.cli.demo import demo as do
+    look_for_garbage()
     raise typer.Exit(do(volume))
+
+
+def look_for_garbage() -> None:
+    """Begin to collect garbage, in what is made from now on: what is imported stays."""
+    gc.freeze()
+    gc.enable()
 
 
 def _default_volume() -> Path:

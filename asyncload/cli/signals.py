@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -49,6 +48,9 @@ def run_interruptible(main: Coroutine[Any, Any, T]) -> T:
     Raises:
         Interrupted: a signal came, and the coroutine ended by its cancellation.
     """
+    # Late: neither the help nor a plan needs it.
+    import asyncio
+
     received: list[int] = []
 
     async def run() -> T:

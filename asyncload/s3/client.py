@@ -10,10 +10,12 @@ from typing import Any
 
 import aioboto3
 from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
 from botocore import exceptions as boto
 
 from asyncload.errors import UsageError
 from asyncload.s3.lane import FastLane, find_signing_scope
+from asyncload.s3.models import use_quick_models
 from asyncload.s3.session import DirectSession
 from asyncload.s3.store import S3Store
 from asyncload.s3.translate import translate
@@ -72,7 +74,7 @@ async def _open(options: S3Options) -> AsyncIterator[tuple[Any, FastLane | None]
     capture = _CapturedSession()
     async with AsyncExitStack() as stack:
         try:
-            session = aioboto3.Session(profile_name=options.profile, region_name=options.region)
+            session = _open_session(options)
             client = await stack.enter_async_context(
                 session.client(
                     "s3", endpoint_url=options.endpoint_url, config=_config(options, capture)
@@ -82,6 +84,7 @@ async def _open(options: S3Options) -> AsyncIterator[tuple[Any, FastLane | None]
             client.meta.events.register_last("before-call.s3", _expect_nothing)
             # TLS and the signed CRC64NVME protect the body; a SHA-256 would only cost time.
             secure = client.meta.endpoint_url.startswith("https")
+            capture.session.plain = not secure
             sign_payload = not (secure or options.unsigned_payload)
             client.meta.config.s3 = (client.meta.config.s3 or {}) | {
                 "payload_signing_enabled": sign_payload
@@ -97,6 +100,17 @@ async def _open(options: S3Options) -> AsyncIterator[tuple[Any, FastLane | None]
             endpoint = options.endpoint_url or "the AWS endpoint"
             raise translate(error, "the first request", options.bucket, endpoint) from error
         yield client, lane
+
+
+class _ClientSession(aioboto3.Session):  # type: ignore[misc]  # aioboto3 is untyped
+    def _register_default_handlers(self) -> None:
+        """Add no methods for files to the client: we use none, and their imports take long."""
+
+
+def _open_session(options: S3Options) -> aioboto3.Session:
+    session = AioSession(profile=options.profile)
+    use_quick_models(session)
+    return _ClientSession(botocore_session=session, region_name=options.region)
 
 
 async def _open_lane(

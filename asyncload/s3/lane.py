@@ -63,13 +63,19 @@ class FastLane:
         self.sign_payload = sign_payload
 
     async def put(
-        self, key: ObjectKey, body: memoryview, checksum: Checksum, *, create_only: bool
+        self,
+        key: ObjectKey,
+        body: memoryview,
+        checksum: Checksum,
+        *,
+        create_only: bool,
+        sha256: str | None = None,
     ) -> Receipt | None:
         """Store an object; None unless the store answered with a clean success."""
         headers = {"content-type": CONTENT_TYPE}
         if create_only:
             headers["if-none-match"] = "*"
-        return await self._send(key, "", headers, body, checksum)
+        return await self._send(key, "", headers, body, checksum, sha256)
 
     async def upload_part(
         self,
@@ -111,13 +117,14 @@ class FastLane:
             payload=(sha256 or await _sha256(body)) if self.sign_payload else UNSIGNED_PAYLOAD,
         )
         signed["user-agent"] = self._user_agent
+        signed["accept"] = "*/*"
         signed["accept-encoding"] = "identity"
         url = f"{self._origin}{path}?{query}" if query else f"{self._origin}{path}"
         try:
             reply = await self._http.put(url, signed, body)
         except (aiohttp.ClientError, OSError, TimeoutError):
             return None
-        etag = reply.headers.get("ETag")
+        etag = reply.headers.get("etag")
         if reply.status != 200 or not etag:
             return None
         returned = reply.headers.get(checksum_header)

@@ -70,12 +70,18 @@ class S3Store:
         return RemoteObject(answer["ContentLength"], checksum)
 
     async def put(
-        self, key: ObjectKey, body: Body, checksum: Checksum, *, create_only: bool
+        self,
+        key: ObjectKey,
+        body: Body,
+        checksum: Checksum,
+        *,
+        create_only: bool,
+        sha256: str | None = None,
     ) -> Receipt:
         """See `ObjectStore`."""
         view = memoryview(body)
         if self._lane is not None:
-            fast = self._lane.put(key, view, checksum, create_only=create_only)
+            fast = self._lane.put(key, view, checksum, create_only=create_only, sha256=sha256)
             if (receipt := await _in_time(fast, len(view))) is not None:
                 return receipt
         answer = await self._call(

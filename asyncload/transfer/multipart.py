@@ -38,16 +38,18 @@ from asyncload.transfer.verify import (
     prove_by_head,
     settle_taken_key,
 )
+from asyncload.transfer.window import PartWindow
 from asyncload.volume import FileState, OpenFile
 
 
 @dataclass(frozen=True, slots=True)
 class MultipartTools:
-    """What multipart uploads share: store, readers, buffers, policy, and who hears of parts."""
+    """What multipart uploads share, and who hears of parts."""
 
     store: ObjectStore
     readers: Readers
     buffers: BufferPool
+    window: PartWindow
     policy: TransferPolicy
     observe: Callable[[PartSent | UploadLeftOpen], None]
 
@@ -149,7 +151,7 @@ class _Transfer:
         try:
             async with asyncio.TaskGroup() as group:
                 for number, offset, length in self.layout.parts():
-                    buffer = await self.tools.buffers.acquire(length)
+                    buffer = await self._take_buffer(length)
                     task = group.create_task(
                         self._send_part(upload_id, number, offset, memoryview(buffer)[:length])
                     )
@@ -160,7 +162,16 @@ class _Transfer:
             raise first_error(errors) from None
         return [task.result() for task in sending]
 
+    async def _take_buffer(self, length: int) -> bytearray:
+        await self.tools.window.enter()
+        try:
+            return await self.tools.buffers.acquire(length)
+        except asyncio.CancelledError:
+            self.tools.window.leave()
+            raise
+
     def _give_back(self, buffer: bytearray, task: asyncio.Task[Part]) -> None:
+        self.tools.window.leave()
         if task.cancelled() or task.exception() is not None:
             # A broken-off request may still be writing from it.
             self.tools.buffers.discard(buffer)
@@ -173,6 +184,8 @@ class _Transfer:
         crc = await self.tools.readers.read_part(self.file, view, offset, self.state, digest)
         self._crcs[number] = crc, len(view)
         sent = crc64nvme_checksum(crc)
+        clock = asyncio.get_running_loop().time
+        begun = clock()
         receipt = await self.tools.store.upload_part(
             self.upload.key,
             upload_id,
@@ -181,6 +194,7 @@ class _Transfer:
             sent,
             sha256=None if digest is None else digest.hexdigest(),
         )
+        self.tools.window.learn(clock() - begun)
         # The full object's checksum is the proof; a part's only finds a fault sooner.
         if receipt.checksum is not None:
             find_proof(receipt, sent, view)

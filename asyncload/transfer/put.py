@@ -21,14 +21,16 @@ async def put_file(
         NotVerified: the store's answers don't prove that it holds the bytes.
         StoreError: the store did not take it.
     """
-    upload, body, crc = loaded
+    upload, body, crc, sha256 = loaded
     sent = crc64nvme_checksum(crc)
 
     async def local(algorithm: str) -> Checksum:
         return sent if algorithm == sent.algorithm else md5_checksum(body)
 
     try:
-        receipt = await store.put(upload.key, body, sent, create_only=policy.create_only)
+        receipt = await store.put(
+            upload.key, body, sent, create_only=policy.create_only, sha256=sha256
+        )
     except PreconditionFailed:
         return await settle_taken_key(store, upload, len(body), local)
     checksum = find_proof(receipt, sent, body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -42,6 +43,8 @@ def asyncload(capsys, monkeypatch):
         finally:
             for signum, handler in before.items():
                 signal.signal(signum, handler)
+            gc.enable()
+            gc.unfreeze()
         captured = capsys.readouterr()
         code = ended.value.code or 0
         return Ended(code, without_times(captured.out), captured.err)

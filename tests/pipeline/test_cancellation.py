@@ -85,6 +85,34 @@ async def test_cancelled_at_any_part_nothing_stays_open(mixed, nth):
     assert not any(len(body) > 1 for body in store.objects.values())
 
 
+async def test_cancelled_while_a_part_waits_for_memory_its_place_is_given_back(mixed, monkeypatch):
+    """The file's other parts, and other files, share the places."""
+    from asyncload import loading
+    from asyncload.transfer import PartWindow
+
+    windows = []
+
+    def make_window(most):
+        windows.append(PartWindow(most))
+        return windows[0]
+
+    monkeypatch.setattr(loading, "PartWindow", make_window)
+
+    class HoldsMemory(Gate):
+        async def _answer(self, call, body=b""):
+            await super()._answer(call, body)
+            if call == "upload_part":
+                await self.open.wait()
+
+    write_files(mixed, {"s.csv": b"", "l.csv": os.urandom(40 * MIB)})
+    # Two parts have all the memory there is; the third has a place, and waits.
+    store = HoldsMemory("upload_part", 2)
+    await cancel_at_gate(store, mixed, memory=16 * MIB)
+    assert store.uploads == {}
+    for _ in range(windows[0].size):
+        await asyncio.wait_for(windows[0].enter(), 1)
+
+
 async def test_cancelled_while_the_upload_is_being_opened_it_is_aborted(mixed):
     """The upload id comes after the cancellation, and is not lost."""
     store = SlowToAnswer()

@@ -216,7 +216,7 @@ async def test_a_throttled_request_is_sent_again(volume):
                 self.seen.add(request)
                 raise ServerError("SlowDown", code="SlowDown", status=503)
 
-        async def put(self, key, *arguments, create_only):
+        async def put(self, key, *arguments, create_only, sha256=None):
             self.throttle(key)
             return await super().put(key, *arguments, create_only=create_only)
 
@@ -239,7 +239,7 @@ async def test_a_file_that_the_store_rejects_fails_alone(volume):
         async def _answer(self, call, body=b""):
             await super()._answer(call, body)
 
-        async def put(self, key, body, checksum, *, create_only):
+        async def put(self, key, body, checksum, *, create_only, sha256=None):
             if "bad" in key:
                 raise RequestRejected("no", code="InvalidRequest", status=400)
             return await super().put(key, body, checksum, create_only=create_only)
@@ -267,7 +267,7 @@ async def test_a_fault_of_the_run_ends_it_at_once(volume, error, size):
     write_files(volume, {f"{n:04}.csv": b"1" for n in range(500)} | {"l.csv": bytes(size)})
 
     class Refuses(MemoryStore):
-        async def put(self, *arguments, create_only):
+        async def put(self, *arguments, create_only, sha256=None):
             if size > 1:
                 return await super().put(*arguments, create_only=create_only)
             await self._answer("put")
@@ -290,7 +290,7 @@ async def test_a_bug_is_not_taken_for_a_failed_file(volume):
     write_files(volume, {"a.csv": b"1"})
 
     class Buggy(MemoryStore):
-        async def put(self, *arguments, create_only):
+        async def put(self, *arguments, create_only, sha256=None):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -303,7 +303,7 @@ async def test_a_returned_checksum_that_differs_is_no_success(volume, size):
     write_files(volume, {"a.csv": bytes(size)})
 
     class Corrupts(MemoryStore):
-        async def put(self, key, body, checksum, *, create_only):
+        async def put(self, key, body, checksum, *, create_only, sha256=None):
             receipt = await super().put(key, body, checksum, create_only=create_only)
             return _corrupted(receipt)
 
@@ -341,7 +341,7 @@ class Silent(MemoryStore):
 
     known = "CRC64NVME"
 
-    async def put(self, key, body, checksum, *, create_only):
+    async def put(self, key, body, checksum, *, create_only, sha256=None):
         receipt = await super().put(key, body, checksum, create_only=create_only)
         return Receipt(receipt.etag if self.known == "MD5" else '"opaque"', None)
 

@@ -54,7 +54,7 @@ class MemoryStore:
             return None
         return RemoteObject(len(body), crc64nvme_checksum(crc64nvme(body)))
 
-    async def put(self, key, body, checksum, *, create_only):
+    async def put(self, key, body, checksum, *, create_only, sha256=None):
         await self._answer("put", body)
         body = self._take(body, checksum)
         if create_only and key in self.objects:

@@ -42,7 +42,7 @@ class ScriptedStore:
         await self._answer("head", key)
         return RemoteObject(1, SUM)
 
-    async def put(self, key, body, checksum, *, create_only):
+    async def put(self, key, body, checksum, *, create_only, sha256=None):
         await self._answer("put", key, body, checksum, create_only)
         return RECEIPT
 

@@ -66,6 +66,24 @@ def test_help_does_not_wait_for_s3(arguments):
     assert not loaded & {"aioboto3", "aiohttp", "awscrt", "botocore"}
 
 
+def test_a_plan_is_made_without_the_s3_libraries(volume):
+    """Nor are options read with the help of pydantic, which takes as long as the rest to import."""
+    (volume / "a.csv").write_bytes(b"1")
+    arguments = ["run", str(volume), "--bucket", "lake", "--concurrency", "4", "--dry-run"]
+    loaded = modules_after(
+        "import sys\n"
+        "from asyncload.cli import main\n"
+        f"sys.argv[1:] = {arguments!r}\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as error:\n"
+        "    assert not error.code\n"
+    )
+    assert "typer" in loaded
+    unused = {"aioboto3", "aiohttp", "asyncio", "awscrt", "botocore", "pydantic", "rich"}
+    assert not loaded & unused
+
+
 def test_wrong_options_are_told_without_waiting_for_s3():
     """So are mistakes."""
     loaded = modules_after(

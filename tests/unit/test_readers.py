@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import hashlib
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
@@ -157,3 +158,27 @@ async def test_a_file_is_closed_when_its_user_is_cancelled(volume, readers):
     user.cancel()
     with pytest.raises(asyncio.CancelledError):
         await user
+
+
+@pytest.mark.parametrize(("busy", "waits"), [(True, 1), (False, 3)])
+async def test_only_a_quick_volume_is_waited_for(slow, volume, monkeypatch, busy, waits):
+    """Where the first batch takes long, the event loop does not wait for the next ones."""
+    write_files(volume, {"a.csv": b"1"})
+    waited = []
+
+    def wait(futures, timeout):
+        waited.append(timeout)
+        # Whatever the machine is doing: a quick reader is given the time.
+        return concurrent.futures.wait(futures, timeout if busy else 10)
+
+    monkeypatch.setattr("asyncload.readers.wait", wait)
+    with slow.kept_busy() if busy else nullcontext():
+        hops = [
+            asyncio.ensure_future(slow.readers.read_batch([planned("a.csv")], memoryview(b"")))
+            for _ in range(3)
+        ]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
+    assert all([len(await hop) == 1 for hop in hops])
+    assert len(waited) == waits
+    assert max(waited) <= 0.002

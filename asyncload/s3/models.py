@@ -1,0 +1,71 @@
+"""botocore's service models, read with less work: they are most of what making a client takes.
+
+botocore lists the folders of all of its 400 services to find out whether it knows the one that is
+asked for, and builds its 3 MB of JSON from ordered dictionaries, which plain ones are, too.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import DataNotFoundError
+from botocore.loaders import JSONFileLoader, Loader
+
+
+def use_quick_models(session: Any) -> None:
+    """Have a botocore session load its models from where it would, by a `QuickLoader`."""
+    paths = session.get_component("data_loader").search_paths
+    loader = QuickLoader(list(paths), QuickFiles(), include_default_search_paths=False)
+    session.register_component("data_loader", loader)
+
+
+class QuickFiles(JSONFileLoader):  # type: ignore[misc]  # botocore is untyped
+    """Reads a model into plain dictionaries."""
+
+    def load_file(self, file_path: str) -> Any:
+        """Return the content of `file_path` with `.json` or `.json.gz`; None without either."""
+        for suffix, text_of in ((".json", bytes), (".json.gz", gzip.decompress)):
+            try:
+                content = Path(file_path + suffix).read_bytes()
+            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                continue
+            return json.loads(text_of(content).decode())
+        return None
+
+
+class QuickLoader(Loader):  # type: ignore[misc]  # as above
+    """Looks for the one service that is asked for, where botocore's looks at them all."""
+
+    def list_available_services(self, type_name: str) -> Collection[str]:
+        """Return the services that have a model of this type."""
+        return _Services(self, type_name)
+
+    def list_all_services(self, type_name: str) -> list[str]:
+        """Do as botocore's `list_available_services`."""
+        services: list[str] = super().list_available_services(type_name)
+        return services
+
+
+class _Services(Collection[str]):
+    """Looks into one folder to find a service, and into all only when they are to be named."""
+
+    def __init__(self, loader: QuickLoader, type_name: str) -> None:
+        self._loader = loader
+        self._type_name = type_name
+
+    def __contains__(self, service: object) -> bool:
+        try:
+            self._loader.list_api_versions(service, self._type_name)
+        except DataNotFoundError:
+            return False
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loader.list_all_services(self._type_name))
+
+    def __len__(self) -> int:
+        return len(self._loader.list_all_services(self._type_name))

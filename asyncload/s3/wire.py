@@ -1,0 +1,208 @@
+"""HTTP/1.1 connections for the fast lane: one PUT at a time on each, kept for the next one.
+
+A general HTTP client spends more on a small put than all else in a run together. Here a request
+is bytes that are known whole, and of the answer status and headers are wanted; httptools reads
+it. No redirects, cookies, proxies or decompression: what needs them goes through the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from typing import NamedTuple, cast
+
+from httptools import HttpParserError, HttpResponseParser
+
+# Large writes: fewer turns of the event loop per byte than 64 KiB ones.
+_WRITE = 1024 * 1024
+# Up to here head and body are one write.
+_JOINED = 64 * 1024
+# Of an answer to a put nobody reads more.
+_MOST_ANSWER = 64 * 1024
+_CONNECT_SECONDS = 5.0
+# Between the addresses of a host that has several (RFC 8305).
+_NEXT_ADDRESS_SECONDS = 0.25
+
+
+class Reply(NamedTuple):
+    """The status and headers of an answer whose body was read and dropped; names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+
+
+class Wire(asyncio.Protocol):
+    """One connection. After a failure, or an answer that came too soon, it can't be used again."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.lost: asyncio.Future[None] = loop.create_future()
+        self._loop = loop
+        self._reply: asyncio.Future[Reply] | None = None
+        self._room: asyncio.Future[None] | None = None
+        self._usable = True
+
+    @property
+    def usable(self) -> bool:
+        """Whether another request can be sent."""
+        return self._usable
+
+    def abort(self) -> None:
+        """Close the connection at once; what was not sent yet never will be."""
+        self._usable = False
+        self._transport.abort()
+
+    async def put(self, head: bytes, body: memoryview) -> Reply:
+        """Send a request and return its answer; the body is not read any more afterwards.
+
+        Raises:
+            OSError: the connection broke, or the answer is not HTTP.
+        """
+        reply: asyncio.Future[Reply] = self._loop.create_future()
+        self._reply = reply
+        self._headers: dict[str, str] = {}
+        self._answered = 0
+        self._parser = HttpResponseParser(self)
+        try:
+            if len(body) <= _JOINED:
+                self._transport.writelines((head, body))
+            else:
+                await self._write(head, body, reply)
+            answer = await reply
+        except BaseException:
+            self.abort()
+            raise
+        finally:
+            self._reply = None
+        if not self._usable or self._transport.get_write_buffer_size():
+            # The server closes it, or answered half a request: the rest must not follow.
+            self.abort()
+        return answer
+
+    async def _write(self, head: bytes, body: memoryview, reply: asyncio.Future[Reply]) -> None:
+        self._transport.write(head)
+        for start in range(0, len(body), _WRITE):
+            if self._room is not None:
+                await self._room
+            if reply.done():
+                self._usable = False
+                return
+            self._transport.write(body[start : start + _WRITE])
+
+    def _fail(self, error: Exception) -> None:
+        self._usable = False
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(error)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        if self._room is not None:
+            self._room.set_result(None)
+            self._room = None
+
+    # asyncio's side of the protocol.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(ConnectionResetError("the connection was closed") if exc is None else exc)
+        self.lost.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._room = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        self._make_room()
+
+    def data_received(self, data: bytes) -> None:
+        if self._reply is None or self._reply.done():
+            # Nothing was asked for: whatever it is, it must not be taken for the next answer.
+            self.abort()
+            return
+        self._answered += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserError as error:
+            self._fail(ConnectionError(f"the answer is not HTTP: {error}"))
+        else:
+            if self._answered > _MOST_ANSWER:
+                self._fail(ConnectionError("the answer has no end"))
+
+    # httptools' side of it.
+
+    def on_message_begin(self) -> None:
+        """Distrust a connection on which more comes than was asked for."""
+        if self._reply is None or self._reply.done():
+            self._usable = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header."""
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_message_complete(self) -> None:
+        """Hand the answer over, unless it only announces another one."""
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._headers.clear()
+        elif self._reply is not None and not self._reply.done():
+            # Known only while the parser is here.
+            self._usable = self._parser.should_keep_alive()
+            self._reply.set_result(Reply(status, self._headers))
+            # Whoever still writes need not.
+            self._make_room()
+
+
+class WirePool:
+    """Connections to one host, made when they are needed and kept.
+
+    Args:
+        host, port: where to.
+        tls: the context that checks the host's certificate; None for plain HTTP.
+    """
+
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._idle: list[Wire] = []
+        self._open: set[Wire] = set()
+
+    async def put(self, head: bytes, body: memoryview) -> Reply:
+        """Send a request on a free connection. Raises as `Wire.put` does."""
+        wire = self._free() or await self._connect()
+        try:
+            return await wire.put(head, body)
+        finally:
+            if wire.usable:
+                self._idle.append(wire)
+            else:
+                self._open.discard(wire)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for wire in self._open:
+            wire.abort()
+        for wire in self._open:
+            await wire.lost
+
+    def _free(self) -> Wire | None:
+        while self._idle:
+            wire = self._idle.pop()
+            if wire.usable:
+                return wire
+            self._open.discard(wire)
+        return None
+
+    async def _connect(self) -> Wire:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            _, wire = await asyncio.get_running_loop().create_connection(
+                Wire,
+                self._host,
+                self._port,
+                ssl=self._tls,
+                happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
+            )
+        self._open.add(wire)
+        return wire

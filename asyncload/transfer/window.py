@@ -1,0 +1,38 @@
+"""How many parts are under way at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+# Enough to keep a fast link busy, and few enough that their bytes stay in the processor's cache
+# between reading and sending.
+_AT_FIRST = 4
+# In seconds. A part that takes longer waits for the network rather than for us.
+_QUICK = 0.05
+
+
+class PartWindow:
+    """Few parts while each is sent quickly; more, up to `most`, where the network has latency.
+
+    Each part that was not quick makes room for one more, so that the number doubles with each
+    round of them.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.size = min(_AT_FIRST, most)
+        self._most = most
+        self._places = asyncio.Semaphore(self.size)
+
+    async def enter(self) -> None:
+        """Wait for a place."""
+        await self._places.acquire()
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self._places.release()
+
+    def learn(self, seconds: float) -> None:
+        """Take in how long it took to send a part."""
+        if seconds > _QUICK and self.size < self._most:
+            self.size += 1
+            self._places.release()

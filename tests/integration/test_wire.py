@@ -1,0 +1,229 @@
+"""The fast lane's connections: what is kept for the next request, and what never is again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+
+import pytest
+
+from asyncload.s3.wire import WirePool
+
+OK = b'HTTP/1.1 200 OK\r\nETag: "1"\r\nContent-Length: 0\r\n\r\n'
+LARGE = 32 * 1024 * 1024
+
+
+def head(body):
+    return f"PUT /k HTTP/1.1\r\nhost: h\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+
+
+@asynccontextmanager
+async def pool_to(answer):
+    """A pool to a server whose connections `answer(reader, writer)` serves; counts them."""
+    connections = []
+
+    async def serve(reader, writer):
+        connections.append(writer)
+        try:
+            await answer(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    pool = WirePool("127.0.0.1", server.sockets[0].getsockname()[1], None)
+    try:
+        yield pool, connections
+    finally:
+        await pool.close()
+        server.close()
+        await server.wait_closed()
+
+
+async def read_request(reader):
+    lines = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+    (length,) = [int(line.split(": ")[1]) for line in lines if line.startswith("content-length")]
+    return await reader.readexactly(length)
+
+
+def answers(data):
+    """Answer every request with `data`."""
+
+    async def answer(reader, writer):
+        while True:
+            await read_request(reader)
+            writer.write(data)
+
+    return answer
+
+
+async def put(pool, body=b"a|b\n"):
+    return await pool.put(head(body), memoryview(body))
+
+
+@pytest.mark.parametrize("size", [0, 1, 64 * 1024, 64 * 1024 + 1, LARGE])
+async def test_a_body_arrives_whole_and_its_connection_is_kept(size):
+    """Small ones in one write, large ones in several; one connection does for all."""
+    body, arrived = os.urandom(size), []
+
+    async def answer(reader, writer):
+        while True:
+            arrived.append(await read_request(reader))
+            writer.write(OK)
+
+    async with pool_to(answer) as (pool, connections):
+        for _ in range(3):
+            reply = await put(pool, body)
+            assert (reply.status, reply.headers["etag"]) == (200, '"1"')
+    assert arrived == [body] * 3
+    assert len(connections) == 1
+
+
+async def test_requests_at_once_have_connections_of_their_own():
+    """No request waits for another one's answer."""
+    everybody_is_here = asyncio.Barrier(5)
+
+    async def answer(reader, writer):
+        await read_request(reader)
+        await everybody_is_here.wait()
+        writer.write(OK)
+        await read_request(reader)
+        writer.write(OK)
+
+    async with pool_to(answer) as (pool, connections):
+        async with asyncio.TaskGroup() as group:
+            for _ in range(5):
+                group.create_task(put(pool))
+        await put(pool)
+    assert len(connections) == 5
+
+
+async def test_an_answer_that_announces_another_is_not_the_answer():
+    """A `100 Continue`, which nobody asked for, changes nothing."""
+    early = b'HTTP/1.1 100 Continue\r\nETag: "no"\r\n\r\n'
+    async with pool_to(answers(early + OK)) as (pool, connections):
+        assert (await put(pool)).headers["etag"] == '"1"'
+        assert (await put(pool)).status == 200
+    assert len(connections) == 1
+
+
+@pytest.mark.parametrize(
+    "closing",
+    [
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+        # Two answers to one request: the second must not become the next request's.
+        OK + OK,
+    ],
+)
+async def test_a_connection_that_can_not_be_trusted_is_not_used_again(closing):
+    """Its answer counts; the next request gets a new one."""
+    async with pool_to(answers(closing)) as (pool, connections):
+        assert (await put(pool)).status == 200
+        await asyncio.sleep(0.05)
+        assert (await put(pool)).status == 200
+    assert len(connections) == 2
+
+
+async def test_words_between_two_requests_are_no_answer():
+    """What comes unasked closes the connection."""
+
+    async def answer(reader, writer):
+        await read_request(reader)
+        writer.write(OK)
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.write(b'HTTP/1.1 200 OK\r\nETag: "unasked"\r\nContent-Length: 0\r\n\r\n')
+        await reader.read()
+
+    async with pool_to(answer) as (pool, connections):
+        await put(pool)
+        await asyncio.sleep(0.2)
+        assert (await put(pool)).headers["etag"] == '"1"'
+    assert len(connections) == 2
+
+
+@pytest.mark.parametrize(
+    ("nonsense", "message"),
+    [
+        (b"\0\1\2 garbage\r\n\r\n", "not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + b"x" * 70_000, "no end"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, "no end"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", "closed"),
+        (b"", "closed"),
+    ],
+)
+async def test_an_answer_that_makes_no_sense_is_an_error(nonsense, message):
+    """Endless, cut off, or no HTTP at all."""
+
+    async def answer(reader, writer):
+        await read_request(reader)
+        writer.write(nonsense)
+
+    async with pool_to(answer) as (pool, _):
+        with pytest.raises(OSError, match=message):
+            await put(pool)
+
+
+async def test_an_answer_before_the_body_was_sent_ends_the_sending():
+    """A refusal comes early; what is left of the body must not follow another request's head."""
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        await asyncio.sleep(0.2)
+
+    async with pool_to(answer) as (pool, connections):
+        assert (await put(pool, bytes(LARGE))).status == 403
+        assert (await put(pool, bytes(LARGE))).status == 403
+    assert len(connections) == 2
+
+
+async def test_an_answer_while_the_last_of_the_body_is_unsent_ends_the_connection():
+    """The kernel has not taken all of it: the rest would be read as the next request."""
+    read_on = asyncio.Event()
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        reader._transport.pause_reading()
+        writer.write(OK)
+        await read_on.wait()
+
+    # Just over what is written at once, and more than loopback's buffers hold with the reader's.
+    async with pool_to(answer) as (pool, connections):
+        await put(pool, bytes(LARGE))
+        read_on.set()
+        assert not pool._idle
+    assert len(connections) == 1
+
+
+async def test_a_cancelled_request_takes_its_connection_along():
+    """Neither its bytes nor its late answer meet another request."""
+
+    async def answer(reader, writer):
+        await reader.read()
+
+    async with pool_to(answer) as (pool, _):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(put(pool, bytes(LARGE)), 0.1)
+        assert not pool._idle
+        assert not pool._open
+
+
+async def test_a_server_that_reads_slowly_gets_all_of_it():
+    """The writer waits for room, and goes on."""
+    arrived = []
+
+    async def answer(reader, writer):
+        for _ in range(20):
+            await reader.read(1000)
+            await asyncio.sleep(0.001)
+        left = LARGE + len(head(bytes(LARGE))) - 20_000
+        arrived.append(len(await reader.readexactly(left)))
+        writer.write(OK)
+
+    async with pool_to(answer) as (pool, _):
+        assert (await put(pool, bytes(LARGE))).status == 200
+    assert arrived
