@@ -7,19 +7,14 @@ among the requests in flight.
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception,
-    stop_after_attempt,
-    stop_after_delay,
-    wait_random_exponential,
-)
-
-from asyncload.errors import StoreError
+from asyncload.errors import StoreError, Throttled
+from asyncload.limits import AdaptiveLimit
 from asyncload.model import Checksum, ObjectKey
 from asyncload.store import Body, ObjectStore, Part, Receipt, RemoteObject
 
@@ -32,7 +27,13 @@ class RetryPolicy:
     """When to give up on a request, and how long to wait before the next attempt.
 
     Waits are drawn from 0 to a bound that starts at `first_wait` and doubles up to `most_wait`
-    (full jitter). All times are in seconds.
+    (full jitter). Where the store says how long to wait, that comes on top, up to
+    `most_asked_wait`. All times are in seconds.
+
+    A request is given up after `attempts` failures, or before a wait that would not end within
+    `seconds` of its first attempt. Being throttled is no failure: the store works, and asks for
+    patience. Ten attempts are over after half a minute on average, so a storm of a minute would
+    fail every file; they wait in it for as long as their time lasts, at intervals that grow.
 
     Source: "Exponential Backoff And Jitter", AWS Architecture Blog.
     """
@@ -41,36 +42,26 @@ class RetryPolicy:
     seconds: float = 300.0
     first_wait: float = 0.2
     most_wait: float = 20.0
+    most_asked_wait: float = 60.0
 
-    async def run(self, call: Callable[[], Awaitable[T]], sleep: Sleep) -> T:
-        """Make the call until it succeeds, fails for good, or the policy is exhausted."""
-        try:
-            # The common case pays for no machinery.
-            return await call()
-        except StoreError as error:
-            if not error.retryable:
-                raise
-            failure: StoreError | None = error
+    def next_wait(
+        self, error: StoreError, *, tries: int, throttled: int, elapsed: float, draw: float
+    ) -> float | None:
+        """Return how long to wait before the next attempt, None to give up.
 
-        async def attempt() -> T:
-            nonlocal failure
-            if failure is not None:
-                first, failure = failure, None
-                raise first
-            return await call()
-
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(_is_retryable),
-            stop=stop_after_attempt(self.attempts) | stop_after_delay(self.seconds),
-            wait=wait_random_exponential(multiplier=self.first_wait, max=self.most_wait),
-            sleep=sleep,
-            reraise=True,
-        )
-        return await retrying(attempt)
-
-
-def _is_retryable(error: BaseException) -> bool:
-    return isinstance(error, StoreError) and error.retryable
+        Args:
+            error: what the last attempt met.
+            tries: how many attempts there were.
+            throttled: how many of them were throttled.
+            elapsed: seconds since the first of them began.
+            draw: a random number from 0 to 1.
+        """
+        if not error.retryable or tries - throttled >= self.attempts:
+            return None
+        # An exponent without a bound would end in an overflow.
+        wait = draw * min(self.most_wait, self.first_wait * 2 ** min(tries - 1, 32))
+        wait += min(error.retry_after or 0.0, self.most_asked_wait)
+        return wait if elapsed + wait < self.seconds else None
 
 
 class GovernedStore:
@@ -78,30 +69,66 @@ class GovernedStore:
 
     Args:
         store: the store that makes the requests.
-        limit: holds one place for each request in flight.
+        limit: holds one place for each request in flight, and hears how each of them went.
         retries: when to try again.
         sleep: waits for that many seconds.
+        clock: tells seconds, from any start.
+        draw: gives random numbers from 0 to 1.
     """
 
     def __init__(
         self,
         store: ObjectStore,
         *,
-        limit: asyncio.Semaphore,
+        limit: AdaptiveLimit,
         retries: RetryPolicy,
         sleep: Sleep = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        draw: Callable[[], float] = random.random,
     ) -> None:
         self._store = store
         self._limit = limit
         self._retries = retries
         self._sleep = sleep
+        self._clock = clock
+        self._draw = draw
 
     async def _make(self, call: Callable[[], Awaitable[T]]) -> T:
-        async def limited() -> T:
-            async with self._limit:
-                return await call()
+        begun = self._clock()
+        tries = throttled = 0
+        while True:
+            try:
+                return await self._attempt(call)
+            except StoreError as error:
+                tries += 1
+                throttled += isinstance(error, Throttled)
+                wait = self._retries.next_wait(
+                    error,
+                    tries=tries,
+                    throttled=throttled,
+                    elapsed=self._clock() - begun,
+                    draw=self._draw(),
+                )
+                if wait is None:
+                    raise
+            await self._sleep(wait)
 
-        return await self._retries.run(limited, self._sleep)
+    async def _attempt(self, call: Callable[[], Awaitable[T]]) -> T:
+        begun = await self._limit.acquire()
+        try:
+            answer = await call()
+        except StoreError as error:
+            if error.crowded:
+                self._limit.crowded(begun)
+            elif not error.retryable:
+                # That it said no is the request's fault: it had the time to say so.
+                self._limit.succeeded(begun)
+            raise
+        else:
+            self._limit.succeeded(begun)
+            return answer
+        finally:
+            self._limit.release()
 
     @property
     def signs_payloads(self) -> bool:

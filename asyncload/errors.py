@@ -84,20 +84,33 @@ class StoreError(AsyncloadError):
     """A request that the store answered with an error, or didn't answer.
 
     `code` is the store's error code (`NoSuchBucket`) or "", `status` the HTTP status or 0,
-    `request_id` the store's identifier of the request or "". `retryable` says whether the same
-    request may succeed later; every request of `ObjectStore` is safe to repeat.
+    `request_id` the store's identifier of the request or "". `retry_after` is how many seconds
+    the store asks to wait, None where it doesn't say.
+
+    The error alone says what is to be done about the request. `retryable`: the same one may
+    succeed later; every request of `ObjectStore` is safe to repeat. `crowded`: there should be
+    fewer at once.
     """
 
     exit_code = 3
     retryable: ClassVar[bool] = False
+    crowded: ClassVar[bool] = False
 
     def __init__(
-        self, message: str, *, hint: str = "", code: str = "", status: int = 0, request_id: str = ""
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        code: str = "",
+        status: int = 0,
+        request_id: str = "",
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.code = code
         self.status = status
         self.request_id = request_id
+        self.retry_after = retry_after
 
 
 class RequestRejected(StoreError, FileFailed):
@@ -113,16 +126,29 @@ class NoSuchUpload(StoreError):
 
 
 class ServerError(StoreError):
-    """The store answered that it can't serve the request now (5xx, 429, SlowDown)."""
-
-    retryable = True
-
-
-class StoreUnavailable(StoreError):
-    """No answer: the endpoint can't be reached, or the connection broke or timed out."""
+    """The store answered that it can't serve the request now (5xx)."""
 
     exit_code = 6
     retryable = True
+
+
+class Throttled(ServerError):
+    """The store asks for fewer requests (SlowDown, RequestTimeout, 503, 429); it does work."""
+
+    crowded = True
+
+
+class StoreUnavailable(StoreError):
+    """No answer: the endpoint can't be reached, or the connection broke."""
+
+    exit_code = 6
+    retryable = True
+
+
+class TimedOut(StoreUnavailable):
+    """No answer in time: of an endpoint that is down, or of one that has too much to do."""
+
+    crowded = True
 
 
 class StoreRefused(StoreError, Refused):

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from asyncload.buffers import BufferPool
 from asyncload.calls import GovernedStore, RetryPolicy
 from asyncload.discovery import Scanner, check_volume
-from asyncload.model import Event, LoadStarted
+from asyncload.errors import StoreUnavailable, Throttled
+from asyncload.limits import AdaptiveLimit
+from asyncload.model import ConcurrencyChanged, Event, LoadStarted
 from asyncload.pipeline import Observer, Pipeline
 from asyncload.plan import LoadPlan
 from asyncload.planning import SLICE, add_found, check_plan
@@ -22,8 +24,9 @@ from asyncload.transfer import PartWindow, TransferPolicy
 from asyncload.version import VERSION
 from asyncload.volume import Volume
 
-# A wrong set-up should be told within seconds.
-PREFLIGHT_RETRIES = RetryPolicy(attempts=4, seconds=5.0)
+# Long enough for a store or a network that is just coming up beside us, as in a pod or by compose;
+# short enough to be waited out by somebody who mistyped an endpoint.
+PREFLIGHT = RetryPolicy(seconds=10.0, most_wait=2.0)
 
 _READER_THREADS = 16
 
@@ -81,10 +84,9 @@ async def load_into(
     policy = TransferPolicy(create_only=not settings.overwrite)
     layout = settings.key_layout(now or datetime.now(UTC))
     plan = LoadPlan(layout, put_limit=policy.put_limit)
-    limit = asyncio.Semaphore(settings.concurrency)
-    await GovernedStore(store, limit=limit, retries=PREFLIGHT_RETRIES).check_bucket(
-        layout.common_prefix()
-    )
+    ceiling = settings.concurrency
+    limit = AdaptiveLimit(ceiling, tell=lambda now: observe(ConcurrencyChanged(now, ceiling)))
+    await _preflight(GovernedStore(store, limit=limit, retries=PREFLIGHT), layout.common_prefix())
     with (
         Volume(settings.volume) as volume,
         ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="asyncload-reader") as threads,
@@ -105,3 +107,23 @@ async def load_into(
             concurrency=settings.concurrency,
         ).run(plan)
     return report
+
+
+async def _preflight(store: ObjectStore, prefix: str) -> None:
+    """Find out within seconds whether the bucket can be used.
+
+    Raises:
+        StoreRefused: it can't, as this run is set up.
+        ServerError, StoreUnavailable: it could not be asked.
+    """
+    try:
+        async with asyncio.timeout(PREFLIGHT.seconds):
+            await store.check_bucket(prefix)
+    except Throttled:
+        # It is there, and busy: the uploads have more patience.
+        return
+    except TimeoutError as error:
+        raise StoreUnavailable(
+            f"no answer from the store within {PREFLIGHT.seconds:.0f} s",
+            hint="check --endpoint-url, the network and the proxy settings",
+        ) from error

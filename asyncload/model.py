@@ -164,4 +164,14 @@ class FileFinished:
     outcome: Outcome
 
 
-Event = Scanned | LeftOut | LoadStarted | PartSent | UploadLeftOpen | FileFinished
+@dataclass(frozen=True, slots=True)
+class ConcurrencyChanged:
+    """At most `limit` requests are now in flight at once; `ceiling` where the store takes them."""
+
+    limit: int
+    ceiling: int
+
+
+Event = (
+    Scanned | LeftOut | LoadStarted | PartSent | UploadLeftOpen | FileFinished | ConcurrencyChanged
+)

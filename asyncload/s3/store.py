@@ -14,7 +14,7 @@ from asyncload.errors import (
     NoSuchUpload,
     RequestRejected,
     ServerError,
-    StoreUnavailable,
+    TimedOut,
 )
 from asyncload.model import Checksum, ObjectKey
 from asyncload.s3.body import ViewBody
@@ -200,7 +200,7 @@ class S3Store:
         except (BotoCoreError, ClientError) as error:
             raise translate(error, operation, self._bucket, endpoint) from error
         except TimeoutError as error:
-            raise StoreUnavailable(
+            raise TimedOut(
                 f"no answer from {endpoint} to {operation} within {seconds:.0f} s",
                 hint="check the network, or use a lower --concurrency on a slow link",
             ) from error

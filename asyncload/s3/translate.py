@@ -37,8 +37,8 @@ _MEANINGS: Mapping[str, type[StoreError]] = {
     "NotImplemented": errors.EndpointRefused,
     "PreconditionFailed": errors.PreconditionFailed,
     "NoSuchUpload": errors.NoSuchUpload,
-    "SlowDown": errors.ServerError,
-    "RequestTimeout": errors.ServerError,
+    "SlowDown": errors.Throttled,
+    "RequestTimeout": errors.Throttled,
     "IncompleteBody": errors.ServerError,
     # The bytes in memory are right: they were damaged on the way.
     "BadDigest": errors.ServerError,
@@ -81,7 +81,8 @@ def translate(error: Exception, operation: str, bucket: str, endpoint: str) -> A
     if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
         # botocore's own words repeat the whole URL; what it met says more.
         cause = error.kwargs.get("error") or error
-        return errors.StoreUnavailable(
+        timed_out = isinstance(error, boto.ConnectTimeoutError | boto.ReadTimeoutError)
+        return (errors.TimedOut if timed_out else errors.StoreUnavailable)(
             f"no answer from {endpoint} to {operation}: {cause or type(cause).__name__}",
             hint="check --endpoint-url, the network and the proxy settings",
         )
@@ -127,7 +128,9 @@ def _meaning_of_status(status: int) -> type[StoreError]:
         return errors.AccessDenied
     if status == 412:
         return errors.PreconditionFailed
-    if status >= 500 or status == 429 or status < 300:
+    if status in (429, 503):
+        return errors.Throttled
+    if status >= 500 or status < 300:
         # An error in an answer that claims success is S3's way to fail late.
         return errors.ServerError
     return errors.RequestRejected

@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from asyncload.calls import RetryPolicy
 from asyncload.errors import (
     AccessDenied,
     NotVerified,
@@ -16,11 +17,12 @@ from asyncload.errors import (
     SourceChanged,
     SourceTooLarge,
     StoreUnavailable,
+    Throttled,
 )
-from asyncload.model import Failed, LeftOut, LoadStarted, PartSent
+from asyncload.model import ConcurrencyChanged, Failed, LeftOut, LoadStarted, PartSent
 from asyncload.plan import MIB
 from asyncload.store import Receipt, RemoteObject
-from tests.support.loads import PREFIX, Recorder, load_volume, write_files
+from tests.support.loads import AT_ONCE, PREFIX, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
 DAY = "2022/05/02"
@@ -214,7 +216,7 @@ async def test_a_throttled_request_is_sent_again(volume):
         def throttle(self, *request):
             if request not in self.seen:
                 self.seen.add(request)
-                raise ServerError("SlowDown", code="SlowDown", status=503)
+                raise Throttled("SlowDown", code="SlowDown", status=503)
 
         async def put(self, key, *arguments, create_only, sha256=None):
             self.throttle(key)
@@ -224,11 +226,72 @@ async def test_a_throttled_request_is_sent_again(volume):
             self.throttle(key, number)
             return await super().upload_part(key, upload_id, number, *arguments)
 
-    store = Throttles()
-    report = await load_volume(store, volume)
+    store, recorder = Throttles(), Recorder()
+    report = await load_volume(store, volume, recorder, concurrency=8)
     assert report.exit_code == 0
     assert len(store.objects) == 21
     assert len(store.seen) == 20 + 3
+    changes = [event for event in recorder.events if isinstance(event, ConcurrencyChanged)]
+    assert changes[0] == ConcurrencyChanged(4, 8)
+
+
+class Beginning(MemoryStore):
+    """Meets the first request with one error after the other, and then answers."""
+
+    def __init__(self, *errors):
+        super().__init__()
+        self.errors = list(errors)
+
+    async def check_bucket(self, prefix):
+        await super().check_bucket(prefix)
+        if self.errors:
+            raise self.errors.pop(0)
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("refused"), ServerError("502")])
+async def test_a_store_that_is_just_coming_up_is_waited_for(volume, error, monkeypatch):
+    """N7, N8: a name that is not known yet, a port that nobody listens at yet."""
+    monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
+    write_files(volume, {"a.csv": b"1"})
+    store = Beginning(error, error)
+    assert (await load_volume(store, volume)).exit_code == 0
+    assert store.calls["check_bucket"] == 3
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("refused"), ServerError("502")])
+async def test_a_store_that_does_not_come_up_ends_the_run(volume, error, monkeypatch):
+    """Before the volume is looked at, with the exit code of a store that is not available."""
+    monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
+    write_files(volume, {"a.csv": b"1"})
+    store, recorder = Beginning(*[error] * 10), Recorder()
+    with pytest.raises(type(error)) as ended:
+        await load_volume(store, volume, recorder)
+    assert ended.value.exit_code == 6
+    assert store.calls == {"check_bucket": AT_ONCE.attempts}
+    assert recorder.events == []
+
+
+async def test_a_store_that_is_busy_from_the_start_is_a_store(volume, monkeypatch):
+    """That it throttles the first request says nothing of the set-up; uploads have more time."""
+    monkeypatch.setattr("asyncload.loading.PREFLIGHT", RetryPolicy(seconds=2, first_wait=20))
+    write_files(volume, {"a.csv": b"1"})
+    store = Beginning(*[Throttled("SlowDown", code="SlowDown", status=503)] * 100)
+    assert (await load_volume(store, volume)).exit_code == 0
+    assert store.calls["put"] == 1
+
+
+async def test_a_store_that_never_answers_ends_the_run(volume, monkeypatch):
+    """Within seconds, however long a call may take."""
+    monkeypatch.setattr("asyncload.loading.PREFLIGHT", RetryPolicy(seconds=0.05))
+    write_files(volume, {"a.csv": b"1"})
+
+    class Silent(MemoryStore):
+        async def check_bucket(self, prefix):
+            await asyncio.Event().wait()
+
+    with pytest.raises(StoreUnavailable, match="no answer from the store within 0 s") as ended:
+        await load_volume(Silent(), volume)
+    assert ended.value.exit_code == 6
 
 
 async def test_a_file_that_the_store_rejects_fails_alone(volume):
