@@ -165,6 +165,12 @@ class CredentialsRejected(StoreRefused):
     """The store doesn't accept the credentials, or the time they were used at."""
 
 
+class ClockCorrected(CredentialsRejected):
+    """The store rejected the time of a request; its own time is known now."""
+
+    retryable = True
+
+
 class AccessDenied(StoreRefused):
     """The credentials don't permit the request."""
 

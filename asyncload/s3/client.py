@@ -14,6 +14,7 @@ from aiobotocore.session import AioSession
 from botocore import exceptions as boto
 
 from asyncload.errors import UsageError
+from asyncload.s3.clock import SigningClock, sign_by
 from asyncload.s3.lane import FastLane, find_signing_scope
 from asyncload.s3.models import use_quick_models
 from asyncload.s3.session import DirectSession
@@ -46,8 +47,9 @@ class S3Options:
 @asynccontextmanager
 async def open_store(options: S3Options) -> AsyncIterator[S3Store]:
     """Open the bucket as an `ObjectStore`. Raises as `open_client` does."""
-    async with _open(options) as (client, lane):
-        yield S3Store(client, options.bucket, lane)
+    clock = SigningClock()
+    async with _open(options, clock) as (client, lane):
+        yield S3Store(client, options.bucket, lane, clock)
 
 
 @asynccontextmanager
@@ -58,13 +60,15 @@ async def open_client(options: S3Options) -> AsyncIterator[Any]:
         UsageError: profile, region or endpoint can't be used.
         StoreRefused: there are no usable credentials.
     """
-    async with _open(options) as (client, _):
+    async with _open(options, SigningClock()) as (client, _):
         yield client
 
 
 @asynccontextmanager
-async def _open(options: S3Options) -> AsyncIterator[tuple[Any, FastLane | None]]:
-    """Open client and fast lane.
+async def _open(
+    options: S3Options, clock: SigningClock
+) -> AsyncIterator[tuple[Any, FastLane | None]]:
+    """Open client and fast lane, both signing by `clock`.
 
     Raises:
         UsageError: profile, region or endpoint can't be used.
@@ -82,6 +86,7 @@ async def _open(options: S3Options) -> AsyncIterator[tuple[Any, FastLane | None]
             )
             client.meta.events.register_first("needs-retry.s3", _take_redirect_as_answer)
             client.meta.events.register_last("before-call.s3", _expect_nothing)
+            sign_by(clock, client)
             # TLS and the signed CRC64NVME protect the body; a SHA-256 would only cost time.
             secure = client.meta.endpoint_url.startswith("https")
             capture.session.plain = not secure
@@ -89,7 +94,7 @@ async def _open(options: S3Options) -> AsyncIterator[tuple[Any, FastLane | None]
             client.meta.config.s3 = (client.meta.config.s3 or {}) | {
                 "payload_signing_enabled": sign_payload
             }
-            lane = await _open_lane(client, session, capture, options, sign_payload)
+            lane = await _open_lane(client, session, capture, options, sign_payload, clock)
         except boto.ProfileNotFound as error:
             raise UsageError(
                 f"--profile: {error}", hint="`aws configure list-profiles` names those there are"
@@ -98,7 +103,9 @@ async def _open(options: S3Options) -> AsyncIterator[tuple[Any, FastLane | None]
             raise UsageError(f"--endpoint-url or --region can't be used: {error}") from error
         except boto.BotoCoreError as error:
             endpoint = options.endpoint_url or "the AWS endpoint"
-            raise translate(error, "the first request", options.bucket, endpoint) from error
+            raise translate(
+                error, "the first request", options.bucket, endpoint, now=clock.now()
+            ) from error
         yield client, lane
 
 
@@ -119,6 +126,7 @@ async def _open_lane(
     capture: _CapturedSession,
     options: S3Options,
     sign_payload: bool,
+    clock: SigningClock,
 ) -> FastLane | None:
     credentials = await session.get_credentials()
     if not options.fast_lane or credentials is None:
@@ -134,6 +142,7 @@ async def _open_lane(
         region=region,
         user_agent=client.meta.config.user_agent,
         sign_payload=sign_payload,
+        clock=clock,
     )
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-import time
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -20,6 +19,7 @@ import aiohttp
 from botocore.exceptions import BotoCoreError
 
 from asyncload.model import Checksum, ObjectKey
+from asyncload.s3.clock import SigningClock
 from asyncload.s3.session import DirectSession
 from asyncload.s3.signing import UNSIGNED_PAYLOAD, RequestSigner
 from asyncload.store import Receipt
@@ -41,6 +41,7 @@ class FastLane:
         user_agent: the User-Agent header, as the client sends it.
         sign_payload: whether the signature covers the body's SHA-256, as it should where TLS
             does not protect it.
+        clock: the time to sign at, as the client's.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class FastLane:
         region: str,
         user_agent: str,
         sign_payload: bool,
+        clock: SigningClock,
     ) -> None:
         self._http = http
         self._credentials = credentials
@@ -60,6 +62,7 @@ class FastLane:
         self._base_path = parts.path
         self._signer = RequestSigner(region, parts.netloc)
         self._user_agent = user_agent
+        self._clock = clock
         self.sign_payload = sign_payload
 
     async def put(
@@ -110,7 +113,7 @@ class FastLane:
             return None
         signed = self._signer.sign(
             credentials,
-            timestamp=time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()),
+            timestamp=self._clock.timestamp(),
             path=path,
             query=query,
             headers=headers,

@@ -18,6 +18,7 @@ from asyncload.errors import (
 )
 from asyncload.model import Checksum, ObjectKey
 from asyncload.s3.body import ViewBody
+from asyncload.s3.clock import SigningClock
 from asyncload.s3.lane import CONTENT_TYPE, FastLane
 from asyncload.s3.translate import translate
 from asyncload.store import Body, Part, Receipt, RemoteObject
@@ -34,10 +35,13 @@ class S3Store:
     time-out for a server that stops reading.
     """
 
-    def __init__(self, client: Any, bucket: str, lane: FastLane | None = None) -> None:
+    def __init__(
+        self, client: Any, bucket: str, lane: FastLane | None, clock: SigningClock
+    ) -> None:
         self._client = client
         self._bucket = bucket
         self._lane = lane
+        self._clock = clock
 
     @property
     def signs_payloads(self) -> bool:
@@ -194,11 +198,13 @@ class S3Store:
     ) -> dict[str, Any]:
         seconds = _deadline(size)
         endpoint = self._client.meta.endpoint_url
+        offset = self._clock.offset
         try:
             async with asyncio.timeout(seconds):
                 return await call
         except (BotoCoreError, ClientError) as error:
-            raise translate(error, operation, self._bucket, endpoint) from error
+            failure = translate(error, operation, self._bucket, endpoint, now=self._clock.now())
+            raise self._clock.learn(failure, error, used=offset) from error
         except TimeoutError as error:
             raise TimedOut(
                 f"no answer from {endpoint} to {operation} within {seconds:.0f} s",

@@ -13,6 +13,7 @@ from botocore import exceptions as boto
 
 from asyncload import errors
 from asyncload.errors import AsyncloadError, StoreError
+from asyncload.s3.times import describe_offset, read_offset, read_retry_after
 
 _ACTIONS = {
     "ListObjectsV2": "s3:ListBucket",
@@ -48,7 +49,9 @@ _MEANINGS: Mapping[str, type[StoreError]] = {
 }
 
 
-def translate(error: Exception, operation: str, bucket: str, endpoint: str) -> AsyncloadError:
+def translate(
+    error: Exception, operation: str, bucket: str, endpoint: str, *, now: float
+) -> AsyncloadError:
     """Return the error of ours that says what a botocore error means.
 
     Args:
@@ -56,9 +59,10 @@ def translate(error: Exception, operation: str, bucket: str, endpoint: str) -> A
         operation: the S3 operation that was asked for, as botocore names it.
         bucket: where it was sent, for the message.
         endpoint: as above.
+        now: the machine's time in seconds since 1970.
     """
     if isinstance(error, boto.ClientError):
-        return _translate_answer(error.response, operation, bucket)
+        return _translate_answer(error.response, operation, bucket, now)
     if isinstance(
         error,
         boto.NoCredentialsError
@@ -96,14 +100,17 @@ def _is_certificate_error(error: boto.SSLError) -> bool:
     return isinstance(error.kwargs.get("error"), ClientConnectorCertificateError)
 
 
-def _translate_answer(response: Mapping[str, Any], operation: str, bucket: str) -> AsyncloadError:
+def _translate_answer(
+    response: Mapping[str, Any], operation: str, bucket: str, now: float
+) -> AsyncloadError:
     described = response.get("Error", {})
     metadata = response.get("ResponseMetadata", {})
+    headers = metadata.get("HTTPHeaders", {})
     status = int(metadata.get("HTTPStatusCode", 0))
     code = str(described.get("Code", status))
     request_id = str(metadata.get("RequestId", ""))
     meaning = _MEANINGS.get(code) or _meaning_of_status(status)
-    region = described.get("Region") or metadata.get("HTTPHeaders", {}).get("x-amz-bucket-region")
+    region = described.get("Region") or headers.get("x-amz-bucket-region")
     if code == "AuthorizationHeaderMalformed" and not region:
         # The same code tells of an access key that no store could accept.
         meaning = errors.CredentialsRejected
@@ -112,12 +119,16 @@ def _translate_answer(response: Mapping[str, Any], operation: str, bucket: str) 
     message = f"bucket {bucket!r}: {operation} was answered with {text}"
     if request_id:
         message += f" (request id {request_id})"
+    hint = _hint(meaning, operation, bucket, region)
+    if code == "RequestTimeTooSkewed":
+        hint = _clock_hint(read_offset(headers, now))
     return meaning(
         message,
-        hint=_hint(meaning, operation, bucket, region),
+        hint=hint,
         code=code,
         status=status,
         request_id=request_id,
+        retry_after=read_retry_after(headers, now),
     )
 
 
@@ -152,3 +163,9 @@ def _hint(meaning: type[StoreError], operation: str, bucket: str, region: str | 
     if meaning is errors.EndpointRefused:
         return "check that --endpoint-url is the store's own address; redirects aren't followed"
     return ""
+
+
+def _clock_hint(offset: float | None) -> str:
+    if offset is None:
+        return "set the machine's clock"
+    return f"set the machine's clock: it is {describe_offset(offset)} the store's"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.support.loads import write_files
+from tests.support.loads import AT_ONCE, write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, error, put_accepted, scripted_s3
 
 DATE = ("--date", "2022-05-02")
@@ -326,8 +326,9 @@ def test_a_wrong_region_names_the_right_one(asyncload, volume, lake):
     assert ended.code == 5
 
 
-def test_an_endpoint_that_can_not_be_reached_is_unavailable(asyncload, volume, lake):
+def test_an_endpoint_that_can_not_be_reached_is_unavailable(asyncload, volume, lake, monkeypatch):
     """Exit code 6."""
+    monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
     options, _ = lake
     ended = asyncload("run", volume, *options, "--endpoint-url", "http://127.0.0.1:9")
     assert ended.err.startswith("error: no answer from http://127.0.0.1:9 to ListObjectsV2: ")

@@ -210,8 +210,9 @@ async def test_silence_meets_the_deadline(volume, fast_lane, monkeypatch):
 async def test_buckets_that_sign_otherwise_have_no_lane(bucket, lane):
     """Directory buckets have sessions of their own: the client knows them."""
     from asyncload.s3.client import S3Options, _open
+    from asyncload.s3.clock import SigningClock
 
-    async with _open(S3Options(bucket, connections=1)) as (_, opened):
+    async with _open(S3Options(bucket, connections=1), SigningClock()) as (_, opened):
         assert (opened is not None) is lane
 
 
@@ -299,6 +300,7 @@ async def test_credentials_that_can_not_be_refreshed_are_left_to_the_client():
 
     from asyncload.checksums import md5_checksum
     from asyncload.model import ObjectKey
+    from asyncload.s3.clock import SigningClock
     from asyncload.s3.lane import FastLane
 
     class Expired:
@@ -312,6 +314,7 @@ async def test_credentials_that_can_not_be_refreshed_are_left_to_the_client():
         region="us-east-1",
         user_agent="",
         sign_payload=True,
+        clock=SigningClock(),
     )
     sent = lane.put(ObjectKey("k"), memoryview(b""), md5_checksum(b""), create_only=True)
     assert await sent is None

@@ -8,6 +8,8 @@ import pytest
 
 import asyncload
 from asyncload import errors
+from asyncload.model import ObjectKey
+from asyncload.s3 import S3Options, open_store
 from asyncload.s3 import store as s3_store
 from tests.support.loads import AT_ONCE, NOW, Recorder, write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, error, put_accepted, scripted_s3
@@ -131,6 +133,28 @@ async def test_a_fault_that_passes_costs_a_retry_and_nothing_else(volume, passin
     assert {put.body for put in puts} == {b"1|2\n"}
 
 
+@pytest.mark.parametrize(
+    ("answer", "kind", "seconds"),
+    [
+        (error(503, "SlowDown", **{"Retry-After": "7"}), errors.Throttled, 7.0),
+        (error(429, "TooManyRequests"), errors.Throttled, None),
+        (error(503, "ServiceUnavailable"), errors.Throttled, None),
+        (error(400, "RequestTimeout"), errors.Throttled, None),
+        (Answer(503, b"<html>proxy</html>", {"Retry-After": "120"}), errors.Throttled, 120.0),
+        (error(500, "InternalError", **{"Retry-After": "1"}), errors.ServerError, 1.0),
+        (error(409, "ConditionalRequestConflict"), errors.ServerError, None),
+    ],
+)
+async def test_the_error_says_what_to_do_about_a_request(answer, kind, seconds):
+    """Whether there are too many, and how long the store asks to wait."""
+    with scripted_s3(lambda request: answer) as (url, _):
+        options = S3Options("lake", connections=1, endpoint_url=url)
+        async with open_store(options) as store:
+            with pytest.raises(errors.StoreError) as caught:
+                await store.create_multipart(ObjectKey("k"))
+    assert (type(caught.value), caught.value.retry_after) == (kind, seconds)
+
+
 async def test_a_rejected_request_fails_its_file_with_the_stores_words(volume):
     """Code, message and request id are told."""
     _, recorder, requests = await load_against(
@@ -206,8 +230,9 @@ async def test_every_put_is_conditional_checksummed_and_expects_nothing(volume):
     assert "asyncload/" in put.headers["user-agent"]
 
 
-async def test_an_endpoint_that_can_not_be_reached_is_unavailable(volume):
-    """Within seconds, with the endpoint in the message."""
+async def test_an_endpoint_that_can_not_be_reached_is_unavailable(volume, monkeypatch):
+    """With the endpoint in the message."""
+    monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
     write_files(volume, {"a.csv": b"1"})
     settings = asyncload.Settings(volume=volume, bucket="lake", endpoint_url="http://127.0.0.1:9")
     with pytest.raises(errors.StoreUnavailable, match=r"127\.0\.0\.1:9") as caught:
@@ -217,6 +242,7 @@ async def test_an_endpoint_that_can_not_be_reached_is_unavailable(volume):
 
 async def test_a_server_that_never_answers_meets_its_deadline(volume, monkeypatch):
     """aiohttp would wait for ever on a server that stops reading."""
+    monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
     monkeypatch.setattr(s3_store, "_ANSWER_SECONDS", 0.05)
     held = []
 

@@ -57,12 +57,13 @@ def test_what_ends_a_run_never_counts_as_one_files_fault():
     assert not refusals & faults
 
 
-def test_only_a_busy_or_silent_store_is_asked_again():
+def test_only_a_busy_or_silent_store_or_one_whose_time_is_now_known_is_asked_again():
     """Everything else would be answered the same."""
     retryable = {kind for kind in _all_below(StoreError) if kind.retryable}
     crowded = {kind for kind in _all_below(StoreError) if kind.crowded}
     assert crowded == {errors.Throttled, errors.TimedOut}
-    assert retryable == {errors.ServerError, errors.StoreUnavailable} | crowded
+    others = {errors.ServerError, errors.StoreUnavailable, errors.ClockCorrected}
+    assert retryable == others | crowded
 
 
 BUGS = [ValueError, KeyboardInterrupt]
