@@ -55,6 +55,8 @@ async def load(
         bucket=settings.bucket,
         connections=settings.concurrency,
         endpoint_url=settings.endpoint_url,
+        allow_http=settings.allow_http,
+        ca_bundle=settings.ca_bundle,
         region=settings.region,
         profile=settings.profile,
         user_agent=f"asyncload/{VERSION}",

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from asyncload.endpoints import check_endpoint
 from asyncload.errors import UsageError
 from asyncload.keys import KeyLayout
 from asyncload.plan import MIB
@@ -50,6 +50,8 @@ class Settings:
     exclude: tuple[str, ...] = ()
     overwrite: bool = False
     endpoint_url: str | None = None
+    allow_http: bool = False
+    ca_bundle: Path | None = None
     region: str | None = None
     profile: str | None = None
     unsigned_payload: bool = False
@@ -69,7 +71,7 @@ class Settings:
                 hint=f"the default is {DEFAULT_MEMORY // MIB}MiB",
             )
         if self.endpoint_url is not None:
-            _check_endpoint(self.endpoint_url)
+            check_endpoint(self.endpoint_url, allow_http=self.allow_http)
         # Any time will do to find out whether date, zone and layout can be used.
         self.key_layout(datetime(2000, 1, 1, tzinfo=UTC))
 
@@ -162,22 +164,3 @@ def _checked_bucket(bucket: str) -> str:
             hint="give the name only, such as my-lake; --layout sets what goes before the key",
         )
     return name
-
-
-def _check_endpoint(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        if parts.username is not None or parts.password is not None:
-            # Not repeated: what follows may be a secret.
-            raise UsageError(
-                "--endpoint-url: user name and password don't belong there",
-                hint="credentials come from the standard AWS chain only",
-            )
-    except ValueError:
-        usable = False
-    if not usable:
-        raise UsageError(
-            f"--endpoint-url: {url!r} is no endpoint",
-            hint="use http:// or https:// and a host, such as http://127.0.0.1:8333",
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from pathlib import Path
 
@@ -47,9 +48,45 @@ def test_the_readme_names_no_option_that_is_not_there():
     options = [option for command in ("run", "demo") for option in options_of(command)]
     known = {name for option in options for name in (*option.opts, *option.secondary_opts)}
     others = "--rm --read-only --cap-drop --security-opt --user --help --version --build "
-    others += "--abort-on-container-exit --exit-code-from"
+    others += "--abort-on-container-exit --exit-code-from --pids-limit"
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert named <= known | set(others.split())
+
+
+def policies():
+    """The JSON documents of the section on security, by the first identifier in each."""
+    documents = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", README, re.DOTALL)]
+    return {(d.get("Statement") or d["Rules"])[0].get("Sid", "lifecycle"): d for d in documents}
+
+
+def test_the_policies_in_the_readme_allow_what_a_run_asks_for():
+    """Each action that a message may ask for, on the prefix, and none on all buckets."""
+    from asyncload.s3.translate import _ACTIONS
+
+    statements = policies()["LandFiles"]["Statement"]
+    allowed = {action for s in statements for action in as_list(s["Action"])}
+    assert allowed == set(_ACTIONS.values()) | {
+        "s3:PutObject",
+        "s3:ListMultipartUploadParts",
+        "s3:ListBucketMultipartUploads",
+    }
+    for statement in statements:
+        assert statement["Effect"] == "Allow"
+        assert statement["Resource"] == "arn:aws:s3:::my-lake/Raw/*" or (
+            statement["Condition"] == {"StringLike": {"s3:prefix": "Raw/*"}}
+        )
+
+
+def test_the_bucket_policy_in_the_readme_denies_only():
+    """It opens nothing; what comes without TLS is denied on bucket and objects."""
+    statements = policies()["TlsOnly"]["Statement"]
+    assert {statement["Effect"] for statement in statements} == {"Deny"}
+    assert statements[0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert len(statements[0]["Resource"]) == 2
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
 
 
 def test_every_exit_code_is_in_the_readme():

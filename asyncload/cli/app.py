@@ -13,7 +13,7 @@ import typer
 
 from asyncload.cli import options as opt
 from asyncload.cli.imports import trust_unread
-from asyncload.cli.output import stderr
+from asyncload.cli.output import print_traceback, stderr, without_secrets
 from asyncload.cli.signals import Interrupted, exit_on_signals
 from asyncload.errors import AsyncloadError
 from asyncload.report_text import format_error
@@ -57,9 +57,9 @@ def main() -> NoReturn:
         fail(error, error.exit_code)
     except Exception as error:
         if os.environ.get("ASYNCLOAD_TRACEBACK"):
-            raise
+            print_traceback(error)
         internal = AsyncloadError(
-            f"internal error: {type(error).__name__}: {error}",
+            without_secrets(f"internal error: {type(error).__name__}: {error}"),
             hint="please report it, with what ASYNCLOAD_TRACEBACK=1 makes it print",
         )
         fail(internal, internal.exit_code)
@@ -104,6 +104,8 @@ def run(
     layout: opt.Layout = "default",
     overwrite: opt.Overwrite = False,
     endpoint_url: opt.EndpointUrl = None,
+    allow_http: opt.AllowHttp = False,
+    ca_bundle: opt.CaBundle = None,
     region: opt.Region = None,
     profile: opt.Profile = None,
     concurrency: opt.Concurrency = DEFAULT_CONCURRENCY,
@@ -129,6 +131,8 @@ def run(
         layout=layout,
         overwrite=overwrite,
         endpoint_url=endpoint_url or None,
+        allow_http=allow_http,
+        ca_bundle=ca_bundle,
         region=region or None,
         profile=profile or None,
         concurrency=concurrency,

@@ -111,6 +111,24 @@ EndpointUrl = Annotated[
         help="Address of an S3-compatible store; AWS without it.",
     ),
 ]
+AllowHttp = Annotated[
+    bool,
+    typer.Option(
+        "--allow-http",
+        envvar="ASYNCLOAD_ALLOW_HTTP",
+        rich_help_panel=_STORE,
+        help="Allow plain HTTP to a store on another machine; HTTPS only without it.",
+    ),
+]
+CaBundle = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="ASYNCLOAD_CA_BUNDLE",
+        metavar="PATH",
+        rich_help_panel=_STORE,
+        help="File of the certificates (PEM) to trust; from the AWS configuration without it.",
+    ),
+]
 Region = Annotated[
     str | None,
     typer.Option(

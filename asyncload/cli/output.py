@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TextIO
+
+from asyncload.report_text import printable
+
+# Less is in use for tests and toys, and may be part of any word.
+_LEAST_SECRET = 8
 
 
 class Output:
@@ -40,3 +46,26 @@ def stdout() -> Output:
 def stderr() -> Output:
     """Return standard error as it is now."""
     return Output(sys.stderr)
+
+
+def print_traceback(error: Exception) -> None:
+    """Write where an error came from to standard error."""
+    # Late: it is hardly ever asked for.
+    import traceback
+
+    out = stderr()
+    for line in "".join(traceback.format_exception(error)).splitlines():
+        out.line(printable(without_secrets(line)))
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without the secrets of the environment.
+
+    Whatever a store repeats to us is redacted in `s3`, where all secrets are known. This is for
+    errors that nobody foresaw.
+    """
+    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
+        secret = os.environ.get(name, "")
+        if len(secret) >= _LEAST_SECRET:
+            text = text.replace(secret, "***")
+    return text

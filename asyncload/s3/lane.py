@@ -19,8 +19,8 @@ import aiohttp
 from botocore.exceptions import BotoCoreError
 
 from asyncload.model import Checksum, ObjectKey
-from asyncload.s3.clock import SigningClock
 from asyncload.s3.session import DirectSession
+from asyncload.s3.signatures import Signing
 from asyncload.s3.signing import UNSIGNED_PAYLOAD, RequestSigner
 from asyncload.store import Receipt
 
@@ -41,7 +41,7 @@ class FastLane:
         user_agent: the User-Agent header, as the client sends it.
         sign_payload: whether the signature covers the body's SHA-256, as it should where TLS
             does not protect it.
-        clock: the time to sign at, as the client's.
+        signing: tells the time to sign at, as for the client.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class FastLane:
         region: str,
         user_agent: str,
         sign_payload: bool,
-        clock: SigningClock,
+        signing: Signing,
     ) -> None:
         self._http = http
         self._credentials = credentials
@@ -62,7 +62,7 @@ class FastLane:
         self._base_path = parts.path
         self._signer = RequestSigner(region, parts.netloc)
         self._user_agent = user_agent
-        self._clock = clock
+        self._signing = signing
         self.sign_payload = sign_payload
 
     async def put(
@@ -113,7 +113,7 @@ class FastLane:
             return None
         signed = self._signer.sign(
             credentials,
-            timestamp=self._clock.timestamp(),
+            timestamp=self._signing.timestamp(),
             path=path,
             query=query,
             headers=headers,

@@ -18,8 +18,8 @@ from asyncload.errors import (
 )
 from asyncload.model import Checksum, ObjectKey
 from asyncload.s3.body import ViewBody
-from asyncload.s3.clock import SigningClock
 from asyncload.s3.lane import CONTENT_TYPE, FastLane
+from asyncload.s3.signatures import Signing
 from asyncload.s3.translate import translate
 from asyncload.store import Body, Part, Receipt, RemoteObject
 
@@ -35,13 +35,11 @@ class S3Store:
     time-out for a server that stops reading.
     """
 
-    def __init__(
-        self, client: Any, bucket: str, lane: FastLane | None, clock: SigningClock
-    ) -> None:
+    def __init__(self, client: Any, bucket: str, lane: FastLane | None, signing: Signing) -> None:
         self._client = client
         self._bucket = bucket
         self._lane = lane
-        self._clock = clock
+        self._signing = signing
 
     @property
     def signs_payloads(self) -> bool:
@@ -198,13 +196,13 @@ class S3Store:
     ) -> dict[str, Any]:
         seconds = _deadline(size)
         endpoint = self._client.meta.endpoint_url
-        offset = self._clock.offset
+        offset = self._signing.offset
         try:
             async with asyncio.timeout(seconds):
                 return await call
         except (BotoCoreError, ClientError) as error:
-            failure = translate(error, operation, self._bucket, endpoint, now=self._clock.now())
-            raise self._clock.learn(failure, error, used=offset) from error
+            failure = translate(error, operation, self._bucket, endpoint, self._signing)
+            raise self._signing.learn(failure, error, used=offset) from error
         except TimeoutError as error:
             raise TimedOut(
                 f"no answer from {endpoint} to {operation} within {seconds:.0f} s",

@@ -13,6 +13,7 @@ from botocore import exceptions as boto
 
 from asyncload import errors
 from asyncload.errors import AsyncloadError, StoreError
+from asyncload.s3.signatures import Signing
 from asyncload.s3.times import describe_offset, read_offset, read_retry_after
 
 _ACTIONS = {
@@ -50,7 +51,7 @@ _MEANINGS: Mapping[str, type[StoreError]] = {
 
 
 def translate(
-    error: Exception, operation: str, bucket: str, endpoint: str, *, now: float
+    error: Exception, operation: str, bucket: str, endpoint: str, signing: Signing
 ) -> AsyncloadError:
     """Return the error of ours that says what a botocore error means.
 
@@ -59,11 +60,16 @@ def translate(
         operation: the S3 operation that was asked for, as botocore names it.
         bucket: where it was sent, for the message.
         endpoint: as above.
-        now: the machine's time in seconds since 1970.
+        signing: what the request was signed with, for what must not be in the message.
     """
-    if isinstance(error, boto.ClientError):
-        return _translate_answer(error.response, operation, bucket, now)
-    if isinstance(
+    redact = signing.secrets.redact
+    # It may be printed, too, as this error's cause.
+    error.args = tuple(redact(part) if isinstance(part, str) else part for part in error.args)
+    of_others = isinstance(error, boto.ClientError) and error.operation_name not in ("", operation)
+    if isinstance(error, boto.ClientError) and not of_others:
+        return _translate_answer(error.response, operation, bucket, signing)
+    # STS and the like are asked on the way, when credentials are to be made or refreshed.
+    if of_others or isinstance(
         error,
         boto.NoCredentialsError
         | boto.PartialCredentialsError
@@ -73,25 +79,25 @@ def translate(
         | boto.UnauthorizedSSOTokenError,
     ):
         return errors.CredentialsMissing(
-            f"no usable AWS credentials: {error}",
+            f"no usable AWS credentials: {redact(error)}",
             hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a --profile, "
             "or give the machine or container a role",
         )
     if isinstance(error, boto.SSLError) and _is_certificate_error(error):
         return errors.EndpointRefused(
-            f"the certificate of {endpoint} is not trusted: {error.kwargs['error']}",
-            hint="name the right CA bundle in AWS_CA_BUNDLE",
+            f"the certificate of {endpoint} is not trusted: {redact(error.kwargs['error'])}",
+            hint="name the right CA bundle with --ca-bundle (or AWS_CA_BUNDLE)",
         )
     if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
         # botocore's own words repeat the whole URL; what it met says more.
         cause = error.kwargs.get("error") or error
         timed_out = isinstance(error, boto.ConnectTimeoutError | boto.ReadTimeoutError)
         return (errors.TimedOut if timed_out else errors.StoreUnavailable)(
-            f"no answer from {endpoint} to {operation}: {cause or type(cause).__name__}",
+            f"no answer from {endpoint} to {operation}: {redact(cause) or type(cause).__name__}",
             hint="check --endpoint-url, the network and the proxy settings",
         )
     return errors.StoreRefused(
-        f"bucket {bucket!r}: {operation} can't be sent: {error}",
+        f"bucket {bucket!r}: {operation} can't be sent: {redact(error)}",
         hint="check --bucket, --region and --endpoint-url",
     )
 
@@ -101,21 +107,23 @@ def _is_certificate_error(error: boto.SSLError) -> bool:
 
 
 def _translate_answer(
-    response: Mapping[str, Any], operation: str, bucket: str, now: float
+    response: Mapping[str, Any], operation: str, bucket: str, signing: Signing
 ) -> AsyncloadError:
     described = response.get("Error", {})
     metadata = response.get("ResponseMetadata", {})
     headers = metadata.get("HTTPHeaders", {})
     status = int(metadata.get("HTTPStatusCode", 0))
-    code = str(described.get("Code", status))
-    request_id = str(metadata.get("RequestId", ""))
+    redact, now = signing.secrets.redact, signing.now()
+    code = redact(described.get("Code", status))
+    request_id = redact(metadata.get("RequestId", ""))
     meaning = _MEANINGS.get(code) or _meaning_of_status(status)
     region = described.get("Region") or headers.get("x-amz-bucket-region")
+    region = region and redact(region)
     if code == "AuthorizationHeaderMalformed" and not region:
         # The same code tells of an access key that no store could accept.
         meaning = errors.CredentialsRejected
     name = code if not code.isdigit() else f"HTTP {code}"
-    text = f"{name}: {described['Message']}" if described.get("Message") else name
+    text = f"{name}: {redact(described['Message'])}" if described.get("Message") else name
     message = f"bucket {bucket!r}: {operation} was answered with {text}"
     if request_id:
         message += f" (request id {request_id})"

@@ -269,6 +269,22 @@ def without_override():
             ("--endpoint-url", "http://user:canary@127.0.0.1:9"),
             "error: --endpoint-url: user name and password don't belong there\n",
         ),
+        (
+            ("--endpoint-url", "http://store:8333"),
+            (
+                "error: --endpoint-url: 'http://store:8333' is plain HTTP to another machine: "
+                "anybody on the way can read and change what is sent\n  hint: use https://, or "
+                "--allow-http (ASYNCLOAD_ALLOW_HTTP=1) on a network you trust\n"
+            ),
+        ),
+        (
+            ("--endpoint-url", "http://169.254.169.254", "--allow-http"),
+            "error: --endpoint-url: 'http://169.254.169.254' is an address of this link or",
+        ),
+        (
+            ("--ca-bundle", "/no/such.pem"),
+            "error: --ca-bundle: '/no/such.pem' can't be used: No such file or directory\n  hint: ",
+        ),
         (("--layer", "a/b"), "error: --layer: 'a/b' must be one segment"),
         (("--no-such-option",), "No such option: --no-such-option"),
     ],
@@ -282,6 +298,32 @@ def test_an_option_that_can_not_be_used_is_a_usage_error(
     assert message in ended.err
     assert ended.code == 2
     assert requests == []
+
+
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "file"])
+def test_an_endpoint_of_the_aws_configuration_is_judged_alike(
+    asyncload, volume, lake, variable, monkeypatch, tmp_path
+):
+    """Wherever it was set: plain HTTP to another machine is a usage error, until it is allowed."""
+    write_files(volume, {"a.csv": b"1"})
+    options = ("--bucket", "lake", *DATE)
+    if variable == "file":
+        config = tmp_path / "config"
+        config.write_text("[default]\nendpoint_url = http://store.invalid\n")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    else:
+        monkeypatch.setenv(variable, "http://store.invalid")
+    ended = asyncload("run", volume, *options)
+    assert ended.err.startswith(
+        "error: the endpoint of the AWS configuration: 'http://store.invalid' is plain HTTP"
+    )
+    assert "--allow-http" in ended.err
+    assert ended.code == 2
+    with scripted_s3(lambda request: error(404, "NoSuchBucket")) as (proxy, requests):
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        monkeypatch.setenv("ASYNCLOAD_ALLOW_HTTP", "1")
+        assert asyncload("run", volume, *options).code == 5
+    assert {request.headers["host"] for request in requests} == {"store.invalid"}
 
 
 def test_a_missing_bucket_option_is_a_usage_error(asyncload, volume):
@@ -508,8 +550,10 @@ def test_an_internal_error_is_a_message_not_a_traceback(asyncload, volume, lake,
     )
     assert ended.code == 1
     monkeypatch.setenv("ASYNCLOAD_TRACEBACK", "1")
-    with pytest.raises(ZeroDivisionError):
-        asyncload("run", volume, *options)
+    traced = asyncload("run", volume, *options)
+    assert traced.err.startswith("Traceback (most recent call last):\n")
+    assert traced.err.endswith(ended.err)
+    assert traced.code == 1
 
 
 def test_a_reader_that_goes_away_makes_no_traceback(spawn, volume, lake):

@@ -13,7 +13,7 @@ from asyncload import errors
 from asyncload.checksums import crc64nvme, crc64nvme_checksum
 from asyncload.model import ObjectKey
 from asyncload.s3.client import S3Options, _open
-from asyncload.s3.clock import SigningClock
+from asyncload.s3.signatures import Signing
 from asyncload.s3.store import S3Store
 from tests.integration.test_lane import accept_all
 from tests.support.loads import AT_ONCE, NOW, Recorder, write_files
@@ -122,7 +122,7 @@ async def test_a_clock_that_goes_wrong_midway_is_corrected_midway(volume):
 @pytest.mark.parametrize("fast_lane", [True, False])
 async def test_a_real_store_takes_what_is_signed_at_a_corrected_time(s3, layer, fast_lane):
     """Within the quarter of an hour that it allows, every signature holds."""
-    clock = SigningClock()
+    clock = Signing()
     clock.offset = 600.0
     options = S3Options("lake", connections=1, endpoint_url=s3.endpoint_url, fast_lane=fast_lane)
     async with _open(options, clock) as (client, lane):
@@ -137,7 +137,7 @@ async def test_a_real_store_takes_what_is_signed_at_a_corrected_time(s3, layer, 
 @pytest.mark.usefixtures("_credentials")
 async def test_a_signature_of_another_kind_goes_by_the_machines_clock():
     """Directory buckets have a signer of their own, which is left as it is."""
-    clock = SigningClock()
+    clock = Signing()
     clock.offset = 600.0
     async with _open(S3Options("lake", connections=1), clock) as (client, _):
         signer = client._request_signer

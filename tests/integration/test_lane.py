@@ -210,9 +210,9 @@ async def test_silence_meets_the_deadline(volume, fast_lane, monkeypatch):
 async def test_buckets_that_sign_otherwise_have_no_lane(bucket, lane):
     """Directory buckets have sessions of their own: the client knows them."""
     from asyncload.s3.client import S3Options, _open
-    from asyncload.s3.clock import SigningClock
+    from asyncload.s3.signatures import Signing
 
-    async with _open(S3Options(bucket, connections=1), SigningClock()) as (_, opened):
+    async with _open(S3Options(bucket, connections=1), Signing()) as (_, opened):
         assert (opened is not None) is lane
 
 
@@ -261,11 +261,12 @@ def certificate(tmp_path):
     return cert, key
 
 
+@pytest.mark.parametrize("by_option", [True, False])
 @pytest.mark.parametrize("fast_lane", [True, False])
 async def test_over_tls_a_trusted_bundle_is_asked_for_and_payloads_are_unsigned(
-    volume, certificate, fast_lane, monkeypatch
+    volume, certificate, fast_lane, by_option, monkeypatch
 ):
-    """`AWS_CA_BUNDLE` counts for lane and client; without it nothing is sent."""
+    """`AWS_CA_BUNDLE` and `--ca-bundle` count for lane and client; without one nothing is sent."""
     write_files(volume, {"a.csv": b"1"})
     cert, key = certificate
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -273,10 +274,13 @@ async def test_over_tls_a_trusted_bundle_is_asked_for_and_payloads_are_unsigned(
     with scripted_s3(accept_all, tls=context) as (url, requests):
         with pytest.raises(errors.EndpointRefused) as caught:
             await load(volume, url, fast_lane=fast_lane)
-        assert "AWS_CA_BUNDLE" in caught.value.hint
+        assert "--ca-bundle" in caught.value.hint
         assert requests == []
-        monkeypatch.setenv("AWS_CA_BUNDLE", str(cert))
-        report, _ = await load(volume, url, fast_lane=fast_lane)
+        if by_option:
+            report, _ = await load(volume, url, fast_lane=fast_lane, ca_bundle=cert)
+        else:
+            monkeypatch.setenv("AWS_CA_BUNDLE", str(cert))
+            report, _ = await load(volume, url, fast_lane=fast_lane)
     assert report.exit_code == 0
     (put,) = [r for r in requests if r.method == "PUT"]
     assert put.headers["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD"
@@ -289,7 +293,7 @@ async def test_a_proxy_is_used_by_lane_and_client(volume, fast_lane, monkeypatch
     write_files(volume, {"a.csv": b"1"})
     with scripted_s3(accept_all) as (proxy, requests):
         monkeypatch.setenv("HTTP_PROXY", proxy)
-        report, _ = await load(volume, "http://store.invalid", fast_lane=fast_lane)
+        report, _ = await load(volume, "http://store.invalid", fast_lane=fast_lane, allow_http=True)
     assert report.exit_code == 0
     assert {r.headers["host"] for r in requests} == {"store.invalid"}
 
@@ -300,8 +304,8 @@ async def test_credentials_that_can_not_be_refreshed_are_left_to_the_client():
 
     from asyncload.checksums import md5_checksum
     from asyncload.model import ObjectKey
-    from asyncload.s3.clock import SigningClock
     from asyncload.s3.lane import FastLane
+    from asyncload.s3.signatures import Signing
 
     class Expired:
         async def get_frozen_credentials(self):
@@ -314,7 +318,7 @@ async def test_credentials_that_can_not_be_refreshed_are_left_to_the_client():
         region="us-east-1",
         user_agent="",
         sign_payload=True,
-        clock=SigningClock(),
+        signing=Signing(),
     )
     sent = lane.put(ObjectKey("k"), memoryview(b""), md5_checksum(b""), create_only=True)
     assert await sent is None

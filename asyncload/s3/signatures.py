@@ -1,4 +1,4 @@
-"""The time that requests are signed at: the store's, where the machine's clock is off.
+"""How the client signs: by the store's time where the machine's clock is off, and with what.
 
 A store rejects what was signed over 15 minutes ago or ahead. botocore goes by the machine's clock
 alone, so a request would be rejected however often it is repeated.
@@ -14,25 +14,28 @@ from botocore.auth import S3SigV4Auth
 from botocore.exceptions import ClientError
 
 from asyncload.errors import AsyncloadError, ClockCorrected, StoreError
+from asyncload.s3.secrets import Secrets
 from asyncload.s3.times import read_offset
 
 # Less is no reason to reject a request, and as much as a slow answer may take.
 _TOLERANCE = 60.0
 
 
-class SigningClock:
-    """The machine's time, and by how much it is known to be off.
+class Signing:
+    """What is known of signatures: when they are made, and what with.
 
     Args:
         now: tells the machine's time in seconds since 1970.
 
     Attributes:
         offset: in seconds; more than 0 where the machine's clock is behind the store's.
+        secrets: the client signed with so far.
     """
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self.now = now
         self.offset = 0.0
+        self.secrets = Secrets()
 
     def timestamp(self) -> str:
         """Return the time to sign at in UTC, as `20220502T120000Z`."""
@@ -63,10 +66,10 @@ class SigningClock:
         )
 
 
-def sign_by(clock: SigningClock, client: Any) -> None:
-    """Have a client sign its requests to S3 by a clock that may be corrected.
+def sign_by(signing: Signing, client: Any) -> None:
+    """Have a client sign its requests to S3 at a time that may be corrected, and keep its secrets.
 
-    It concerns signature version 4. What directory buckets and multi-region access points use
+    The time concerns signature version 4. What directory buckets and multi-region access points use
     instead goes by the machine's clock.
     """
     signer = client._request_signer  # noqa: SLF001  # botocore has no event between time and signature
@@ -74,19 +77,20 @@ def sign_by(clock: SigningClock, client: Any) -> None:
 
     async def choose_clocked(signing_name: str, region_name: str, **options: Any) -> Any:
         auth = await choose(signing_name, region_name, **options)
-        if not clock.offset or options.get("signature_version") != "s3v4":
+        signing.secrets.add(auth.credentials)
+        if not signing.offset or options.get("signature_version") != "s3v4":
             return auth
-        return _ClockedAuth(clock, auth.credentials, signing_name, region_name)
+        return _ClockedAuth(signing, auth.credentials, signing_name, region_name)
 
     signer.get_auth_instance = choose_clocked
 
 
 class _ClockedAuth(S3SigV4Auth):  # type: ignore[misc]  # botocore is untyped
-    def __init__(self, clock: SigningClock, *arguments: Any) -> None:
+    def __init__(self, signing: Signing, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._clock = clock
+        self._signing = signing
 
     def _modify_request_before_signing(self, request: Any) -> None:
         # botocore has just set it; headers, scope and signature are made from it next.
-        request.context["timestamp"] = self._clock.timestamp()
+        request.context["timestamp"] = self._signing.timestamp()
         super()._modify_request_before_signing(request)
