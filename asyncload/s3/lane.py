@@ -4,7 +4,8 @@ A small put costs the client over a millisecond of CPU, of which signing and sen
 fifth. The lane sends through the client's own HTTP session, to the address and with the signing
 scope that the client itself would use, and knows one answer: success. Whatever else comes back
 is `None`, and the caller asks again through the client, which knows redirects, clock skew and
-error documents.
+error documents. But for a store that has too much to do: asking it twice would be the wrong
+answer, so that is raised.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 from botocore.exceptions import BotoCoreError
 
+from asyncload.errors import Throttled
 from asyncload.model import Checksum, ObjectKey
 from asyncload.s3.session import DirectSession
 from asyncload.s3.signatures import Signing
 from asyncload.s3.signing import UNSIGNED_PAYLOAD, RequestSigner
+from asyncload.s3.times import read_retry_after
+from asyncload.s3.wire import Reply
 from asyncload.store import Receipt
 
 CONTENT_TYPE = "text/csv"
@@ -74,7 +78,11 @@ class FastLane:
         create_only: bool,
         sha256: str | None = None,
     ) -> Receipt | None:
-        """Store an object; None unless the store answered with a clean success."""
+        """Store an object; None unless the store answered with a clean success.
+
+        Raises:
+            Throttled: the store asks for fewer requests.
+        """
         headers = {"content-type": CONTENT_TYPE}
         if create_only:
             headers["if-none-match"] = "*"
@@ -89,7 +97,7 @@ class FastLane:
         checksum: Checksum,
         sha256: str | None = None,
     ) -> Receipt | None:
-        """Store a part; None unless the store answered with a clean success."""
+        """Store a part; None unless the store answered with a clean success. Raises as `put`."""
         query = f"partNumber={number}&uploadId={quote(upload_id, safe='-_.~')}"
         return await self._send(key, query, {}, body, checksum, sha256)
 
@@ -127,11 +135,23 @@ class FastLane:
             reply = await self._http.put(url, signed, body)
         except (aiohttp.ClientError, OSError, TimeoutError):
             return None
+        if reply.status in (429, 503):
+            raise self._throttled(reply, "UploadPart" if query else "PutObject")
         etag = reply.headers.get("etag")
         if reply.status != 200 or not etag:
             return None
         returned = reply.headers.get(checksum_header)
         return Receipt(etag, Checksum(checksum.algorithm, returned) if returned else None)
+
+    def _throttled(self, reply: Reply, operation: str) -> Throttled:
+        request_id = self._signing.secrets.redact(reply.headers.get("x-amz-request-id", ""))
+        return Throttled(
+            f"{operation} was answered with HTTP {reply.status} (request id {request_id})",
+            code=str(reply.status),
+            status=reply.status,
+            request_id=request_id,
+            retry_after=read_retry_after(reply.headers, self._signing.now()),
+        )
 
 
 async def _sha256(body: memoryview) -> str:

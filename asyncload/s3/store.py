@@ -14,6 +14,7 @@ from asyncload.errors import (
     NoSuchUpload,
     RequestRejected,
     ServerError,
+    Throttled,
     TimedOut,
 )
 from asyncload.model import Checksum, ObjectKey
@@ -40,6 +41,8 @@ class S3Store:
         self._bucket = bucket
         self._lane = lane
         self._signing = signing
+        # After a throttled put, until the client was served: it can tell what the store says.
+        self._lane_rests = False
 
     @property
     def signs_payloads(self) -> bool:
@@ -82,9 +85,9 @@ class S3Store:
     ) -> Receipt:
         """See `ObjectStore`."""
         view = memoryview(body)
-        if self._lane is not None:
+        if self._lane is not None and not self._lane_rests:
             fast = self._lane.put(key, view, checksum, create_only=create_only, sha256=sha256)
-            if (receipt := await _in_time(fast, len(view))) is not None:
+            if (receipt := await self._by_lane(fast, len(view))) is not None:
                 return receipt
         answer = await self._call(
             "PutObject",
@@ -98,6 +101,7 @@ class S3Store:
             ),
             size=len(view),
         )
+        self._lane_rests = False
         return Receipt(answer.get("ETag", ""), _full_checksum(answer))
 
     async def create_multipart(self, key: ObjectKey) -> str:
@@ -126,9 +130,9 @@ class S3Store:
     ) -> Receipt:
         """See `ObjectStore`."""
         view = memoryview(body)
-        if self._lane is not None:
+        if self._lane is not None and not self._lane_rests:
             fast = self._lane.upload_part(key, upload_id, number, view, checksum, sha256)
-            if (receipt := await _in_time(fast, len(view))) is not None:
+            if (receipt := await self._by_lane(fast, len(view))) is not None:
                 return receipt
         answer = await self._call(
             "UploadPart",
@@ -142,6 +146,7 @@ class S3Store:
             ),
             size=len(view),
         )
+        self._lane_rests = False
         if "ETag" not in answer:
             raise ServerError(f"bucket {self._bucket!r}: UploadPart was answered without an ETag")
         return Receipt(answer["ETag"], _full_checksum(answer))
@@ -191,6 +196,16 @@ class S3Store:
         except NoSuchUpload:
             return
 
+    async def _by_lane(self, fast: Awaitable[Receipt | None], size: int) -> Receipt | None:
+        try:
+            async with asyncio.timeout(_deadline(size)):
+                return await fast
+        except TimeoutError:
+            return None
+        except Throttled:
+            self._lane_rests = True
+            raise
+
     async def _call(
         self, operation: str, call: Awaitable[dict[str, Any]], size: int = 0
     ) -> dict[str, Any]:
@@ -212,14 +227,6 @@ class S3Store:
 
 def _deadline(size: int) -> float:
     return _ANSWER_SECONDS + size / _LEAST_BYTES_PER_SECOND
-
-
-async def _in_time(fast: Awaitable[Receipt | None], size: int) -> Receipt | None:
-    try:
-        async with asyncio.timeout(_deadline(size)):
-            return await fast
-    except TimeoutError:
-        return None
 
 
 def _checksum_arguments(checksum: Checksum) -> dict[str, str]:

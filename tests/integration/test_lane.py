@@ -5,12 +5,16 @@ from __future__ import annotations
 import ssl
 import subprocess
 import threading
+from dataclasses import replace
 
 import pytest
 
 import asyncload
 from asyncload import errors
+from asyncload.checksums import crc64nvme, crc64nvme_checksum, md5_checksum
+from asyncload.model import ObjectKey
 from asyncload.plan import MIB
+from asyncload.s3 import S3Options, open_store
 from tests.support.loads import NOW, Recorder, write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, error, put_accepted, scripted_s3
 
@@ -149,6 +153,48 @@ async def test_a_fault_has_the_same_outcome_with_the_lane_and_without(volume, fa
         else:
             with pytest.raises(outcome):
                 await load(volume, url, fast_lane=fast_lane)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    "files", [{f"{n}.csv": b"1" for n in range(4)}, {"l.csv": bytes(30 * MIB)}], ids=["put", "part"]
+)
+async def test_a_store_that_has_too_much_to_do_is_asked_once_at_a_time(volume, status, files):
+    """Not by the lane and at once again by the client, who takes over until it is served."""
+    write_files(volume, files)
+    puts = []
+
+    def script(request):
+        if request.method != "PUT":
+            return accept_all(request)
+        puts.append(request)
+        busy = error(status, "SlowDown", **{"x-amz-request-id": "REQ7"})
+        return busy if len(puts) <= 2 else accept_all(request)
+
+    with scripted_s3(script) as (url, _):
+        report, _ = await load(volume, url, concurrency=1, memory=16 * MIB)
+    assert report.exit_code == 0
+    by_client = ["amz-sdk-request" in put.headers for put in puts]
+    assert by_client == [False, True, True, False, False, False]
+
+
+async def test_a_throttled_put_tells_what_the_store_said(volume):
+    """By its status, where the lane met it; by its code, as long as it goes on."""
+    write_files(volume, {"a.csv": b"1"})
+    answer = error(503, "SlowDown", **{"Retry-After": "7"})
+    options, checksum = S3Options("lake", connections=1), crc64nvme_checksum(crc64nvme(b""))
+    with scripted_s3(lambda request: answer) as (url, _):
+        async with open_store(replace(options, endpoint_url=url)) as store:
+            told = []
+            for _ in range(2):
+                with pytest.raises(errors.Throttled) as caught:
+                    await store.put(ObjectKey("k"), b"", checksum, create_only=True)
+                told.append(caught.value)
+    assert [(e.code, e.request_id, e.retry_after) for e in told] == [
+        ("503", "REQ1", 7.0),
+        ("SlowDown", "REQ1", 7.0),
+    ]
+    assert "PutObject was answered with HTTP 503 (request id REQ1)" in told[0].message
 
 
 @pytest.mark.parametrize("fast_lane", [True, False])
@@ -302,8 +348,6 @@ async def test_credentials_that_can_not_be_refreshed_are_left_to_the_client():
     """It raises what it raises without the lane."""
     from botocore.exceptions import CredentialRetrievalError
 
-    from asyncload.checksums import md5_checksum
-    from asyncload.model import ObjectKey
     from asyncload.s3.lane import FastLane
     from asyncload.s3.signatures import Signing
 
