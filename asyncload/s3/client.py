@@ -80,14 +80,7 @@ async def _open(options: S3Options, signing: Signing) -> AsyncIterator[tuple[Any
     capture = _CapturedSession()
     async with AsyncExitStack() as stack:
         try:
-            async with asyncio.timeout(_CREDENTIALS_SECONDS):
-                client, lane = await _connect(options, signing, capture, stack)
-        except TimeoutError as error:
-            raise CredentialsMissing(
-                f"no AWS credentials within {_CREDENTIALS_SECONDS:.0f} s",
-                hint="what hands them out (metadata service, SSO or STS) does not answer: check "
-                "the network, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-            ) from error
+            client, lane = await _connect(options, signing, capture, stack)
         except boto.ProfileNotFound as error:
             raise UsageError(
                 f"--profile: {error}", hint="`aws configure list-profiles` names those there are"
@@ -110,6 +103,7 @@ async def _connect(
     session = _open_session(options)
     if options.ca_bundle is not None:
         check_bundle(options.ca_bundle, named="--ca-bundle")
+    credentials = await _find_credentials(session)
     client = await stack.enter_async_context(
         session.client(
             "s3",
@@ -137,7 +131,27 @@ async def _connect(
     client.meta.config.s3 = (client.meta.config.s3 or {}) | {
         "payload_signing_enabled": sign_payload
     }
-    return client, await _open_lane(client, session, capture, options, sign_payload, signing)
+    return client, await _open_lane(client, credentials, capture, options, sign_payload, signing)
+
+
+async def _find_credentials(session: aioboto3.Session) -> Any:
+    """Return the credentials of the AWS chain, made and at hand; None if there are none.
+
+    Raises:
+        CredentialsMissing: they don't come.
+    """
+    try:
+        async with asyncio.timeout(_CREDENTIALS_SECONDS):
+            credentials = await session.get_credentials()
+            if credentials is not None:
+                await credentials.get_frozen_credentials()
+    except TimeoutError as error:
+        raise CredentialsMissing(
+            f"no AWS credentials within {_CREDENTIALS_SECONDS:.0f} s",
+            hint="what hands them out (metadata service, SSO or STS) does not answer: check the "
+            "network, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        ) from error
+    return credentials
 
 
 class _ClientSession(aioboto3.Session):  # type: ignore[misc]  # aioboto3 is untyped
@@ -153,18 +167,13 @@ def _open_session(options: S3Options) -> aioboto3.Session:
 
 async def _open_lane(
     client: Any,
-    session: Any,
+    credentials: Any,
     capture: _CapturedSession,
     options: S3Options,
     sign_payload: bool,
     signing: Signing,
 ) -> FastLane | None:
-    credentials = await session.get_credentials()
-    if credentials is None:
-        return None
-    # Now, and not at the first request: here it is known what takes long, or fails.
-    await credentials.get_frozen_credentials()
-    if not options.fast_lane:
+    if not options.fast_lane or credentials is None:
         return None
     scope = await find_signing_scope(client, options.bucket)
     if scope is None:

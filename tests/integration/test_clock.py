@@ -1,4 +1,4 @@
-"""P7, a clock that is off: what is signed goes by the store's time once that is known."""
+"""A clock that is off: what is signed goes by the store's time once that is known."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def load(volume, url, recorder=None, **options):
 @pytest.mark.usefixtures("_credentials")
 @pytest.mark.parametrize("fast_lane", [True, False])
 @pytest.mark.parametrize("ahead", [1200, -1200, 86_400 * 400])
-async def test_a_machine_whose_clock_is_off_loads_all_the_same(
+async def test_p7_a_machine_whose_clock_is_off_loads_all_the_same(
     volume, fast_lane, ahead, monkeypatch
 ):
     """One request learns the store's time; lane and client sign by it from then on."""
@@ -88,7 +88,7 @@ async def test_a_machine_whose_clock_is_off_loads_all_the_same(
     ],
     ids=["rejected again", "shows our time", "shows no time"],
 )
-async def test_a_time_that_stays_wrong_ends_the_run(volume, script, hint, attempts, monkeypatch):
+async def test_p7_a_time_that_stays_wrong_ends_the_run(volume, script, hint, attempts, monkeypatch):
     """After one corrected attempt, where the store shows a time to correct it by."""
     monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
     write_files(volume, {"a.csv": b"1"})
@@ -103,7 +103,7 @@ async def test_a_time_that_stays_wrong_ends_the_run(volume, script, hint, attemp
 
 
 @pytest.mark.usefixtures("_credentials")
-async def test_a_clock_that_goes_wrong_midway_is_corrected_midway(volume):
+async def test_p7_a_clock_that_goes_wrong_midway_is_corrected_midway(volume):
     """Requests in flight meanwhile are signed anew, too."""
     write_files(volume, {f"{n:02}.csv": b"1" for n in range(40)})
     served = []

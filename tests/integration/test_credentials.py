@@ -38,8 +38,8 @@ async def load(volume, url, **options):
 
 
 @pytest.mark.parametrize("fast_lane", [True, False])
-async def test_a_metadata_service_out_of_reach_is_left(volume, fast_lane, monkeypatch):
-    """C14: after a try or two it is as if there were no credentials."""
+async def test_c14_a_metadata_service_out_of_reach_is_left(volume, fast_lane, monkeypatch):
+    """After a try or two it is as if there were no credentials."""
     write_files(volume, {"a.csv": b"1"})
     async with silent_server() as (metadata, held):
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
@@ -54,8 +54,8 @@ async def test_a_metadata_service_out_of_reach_is_left(volume, fast_lane, monkey
     assert 1 <= len(held) <= 4
 
 
-async def test_a_service_that_takes_too_long_for_credentials_is_left(volume, monkeypatch):
-    """C14: a container's, which botocore would ask again and again."""
+async def test_c14_a_service_that_takes_too_long_for_credentials_is_left(volume, monkeypatch):
+    """A container's, which botocore would ask again and again."""
     monkeypatch.setattr(s3_client, "_CREDENTIALS_SECONDS", 0.2)
     write_files(volume, {"a.csv": b"1"})
     async with silent_server() as (metadata, held):

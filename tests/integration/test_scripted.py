@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
+from botocore import exceptions as boto
 
 import asyncload
 from asyncload import errors
 from asyncload.model import ObjectKey
 from asyncload.s3 import S3Options, open_store
 from asyncload.s3 import store as s3_store
+from asyncload.s3.signatures import Signing
+from asyncload.s3.translate import translate
 from tests.support.loads import AT_ONCE, NOW, Recorder, write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, error, put_accepted, scripted_s3
 
@@ -238,6 +242,59 @@ async def test_an_endpoint_that_can_not_be_reached_is_unavailable(volume, monkey
     with pytest.raises(errors.StoreUnavailable, match=r"127\.0\.0\.1:9") as caught:
         await asyncload.load(settings, now=NOW)
     assert caught.value.exit_code == 6
+
+
+async def test_n7_a_name_that_is_not_known_is_unavailable(volume, monkeypatch):
+    """After having been looked up again."""
+    asked = []
+
+    def unknown(host, *arguments, **options):
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
+    write_files(volume, {"a.csv": b"1"})
+    settings = asyncload.Settings(
+        volume=volume, bucket="lake", endpoint_url="https://store.invalid"
+    )
+    with pytest.raises(errors.StoreUnavailable, match=r"store\.invalid.*Name or service") as ended:
+        await asyncload.load(settings, now=NOW)
+    assert ended.value.exit_code == 6
+    assert asked == ["store.invalid"] * AT_ONCE.attempts
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_n13_a_proxy_that_wants_credentials_ends_the_run(volume, scheme, monkeypatch):
+    """At its first word, with where its credentials are set."""
+    write_files(volume, {"a.csv": b"1"})
+    with scripted_s3(lambda request: Answer(407)) as (proxy, requests):
+        monkeypatch.setenv(f"{scheme.upper()}_PROXY", proxy)
+        settings = asyncload.Settings(
+            volume=volume,
+            bucket="lake",
+            endpoint_url=f"{scheme}://store.invalid",
+            allow_http=True,
+        )
+        with pytest.raises(errors.EndpointRefused) as ended:
+            await asyncload.load(settings, now=NOW)
+    assert "HTTPS_PROXY" in ended.value.hint
+    assert ended.value.exit_code == 5
+    assert len(requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (boto.ReadTimeoutError(endpoint_url="https://h", error=TimeoutError()), errors.TimedOut),
+        (boto.ConnectTimeoutError(endpoint_url="https://h", error="slow"), errors.TimedOut),
+        (boto.EndpointConnectionError(endpoint_url="https://h"), errors.StoreUnavailable),
+        (boto.ConnectionClosedError(endpoint_url="https://h"), errors.StoreUnavailable),
+    ],
+)
+def test_only_what_takes_too_long_speaks_of_too_much_at_once(error, kind):
+    """A connection that is refused or breaks does not."""
+    assert type(translate(error, "PutObject", "lake", "https://h", Signing())) is kind
 
 
 async def test_a_server_that_never_answers_meets_its_deadline(volume, monkeypatch):

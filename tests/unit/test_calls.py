@@ -326,8 +326,8 @@ class StormyStore(ScriptedStore):
 
 
 @pytest.mark.parametrize("concurrency", [1, 32, 256])
-def test_a_storm_of_a_minute_over_a_thousand_files_fails_none(concurrency):
-    """S6: all are there within a minute of its end, and the store was spared meanwhile."""
+def test_s6_a_storm_of_a_minute_over_a_thousand_files_fails_none(concurrency):
+    """All are there within a minute of its end, and the store was spared meanwhile."""
     store = StormyStore(until=60)
     told = []
 
