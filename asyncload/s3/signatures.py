@@ -77,7 +77,7 @@ def sign_by(signing: Signing, client: Any) -> None:
 
     async def choose_clocked(signing_name: str, region_name: str, **options: Any) -> Any:
         auth = await choose(signing_name, region_name, **options)
-        signing.secrets.add(auth.credentials)
+        signing.secrets.add(getattr(auth, "credentials", None))
         if not signing.offset or options.get("signature_version") != "s3v4":
             return auth
         return _ClockedAuth(signing, auth.credentials, signing_name, region_name)
