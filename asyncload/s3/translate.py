@@ -22,8 +22,6 @@ _ACTIONS = {
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
 }
 
-_PROXY_HINT = "check the user name and password in HTTPS_PROXY or HTTP_PROXY, or set NO_PROXY"
-
 _MEANINGS: Mapping[str, type[StoreError]] = {
     "InvalidAccessKeyId": errors.CredentialsRejected,
     "SignatureDoesNotMatch": errors.CredentialsRejected,
@@ -93,10 +91,6 @@ def translate(
     if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
         # botocore's own words repeat the whole URL; what it met says more.
         cause = error.kwargs.get("error") or error
-        if getattr(cause, "status", None) == 407:
-            return errors.EndpointRefused(
-                f"the proxy before {endpoint} asks for credentials", hint=_PROXY_HINT
-            )
         timed_out = isinstance(error, boto.ConnectTimeoutError | boto.ReadTimeoutError)
         return (errors.TimedOut if timed_out else errors.StoreUnavailable)(
             f"no answer from {endpoint} to {operation}: {redact(cause) or type(cause).__name__}",
@@ -134,8 +128,6 @@ def _translate_answer(
     if request_id:
         message += f" (request id {request_id})"
     hint = _hint(meaning, operation, bucket, region)
-    if status == 407:
-        hint = _PROXY_HINT
     if code == "RequestTimeTooSkewed":
         hint = _clock_hint(read_offset(headers, now))
     return meaning(
@@ -149,7 +141,7 @@ def _translate_answer(
 
 
 def _meaning_of_status(status: int) -> type[StoreError]:
-    if 300 <= status < 400 or status == 407:
+    if 300 <= status < 400:
         return errors.EndpointRefused
     if status == 403:
         return errors.AccessDenied

@@ -264,25 +264,6 @@ async def test_n7_a_name_that_is_not_known_is_unavailable(volume, monkeypatch):
     assert asked == ["store.invalid"] * AT_ONCE.attempts
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_n13_a_proxy_that_wants_credentials_ends_the_run(volume, scheme, monkeypatch):
-    """At its first word, with where its credentials are set."""
-    write_files(volume, {"a.csv": b"1"})
-    with scripted_s3(lambda request: Answer(407)) as (proxy, requests):
-        monkeypatch.setenv(f"{scheme.upper()}_PROXY", proxy)
-        settings = asyncload.Settings(
-            volume=volume,
-            bucket="lake",
-            endpoint_url=f"{scheme}://store.invalid",
-            allow_http=True,
-        )
-        with pytest.raises(errors.EndpointRefused) as ended:
-            await asyncload.load(settings, now=NOW)
-    assert "HTTPS_PROXY" in ended.value.hint
-    assert ended.value.exit_code == 5
-    assert len(requests) == 1
-
-
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
