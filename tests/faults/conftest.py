@@ -1,0 +1,65 @@
+"""The real command line, a chaos proxy behind it, and a real store behind that."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+
+from asyncload.calls import RetryPolicy
+from tests.faults.lake import Lake
+from tests.support.loads import write_files
+from tests.support.program import asyncload, spawn
+
+__all__ = ["asyncload", "spawn"]
+
+LARGE = 17 * 1024 * 1024
+"""Bytes of a file that takes three parts."""
+
+
+@pytest.fixture(params=[True, False], ids=["lane", "client"])
+def lane(request):
+    """Whether puts and parts go by the fast lane: the outcomes are the same."""
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch):
+    """As many attempts as ever, with waits of a millisecond; only within this process."""
+    quick = {"first_wait": 0.001, "most_wait": 0.002}
+    monkeypatch.setattr("asyncload.loading.RetryPolicy", lambda: RetryPolicy(**quick))
+    monkeypatch.setattr(
+        "asyncload.loading.PREFLIGHT_RETRIES", RetryPolicy(attempts=4, seconds=5.0, **quick)
+    )
+
+
+@pytest.fixture
+def short_deadline(monkeypatch):
+    """A call is given up after a third of a second; only within this process."""
+    monkeypatch.setattr("asyncload.s3.store._ANSWER_SECONDS", 0.35)
+
+
+@pytest.fixture
+def lake(asyncload, volume, layer, seaweedfs, monkeypatch):
+    """A volume and a SeaweedFS, with a chaos proxy of its own for each load."""
+    with ExitStack() as stack:
+        yield Lake(asyncload, volume, layer, seaweedfs, monkeypatch, stack)
+
+
+@pytest.fixture
+def forgiving_lake(asyncload, volume, layer, moto, monkeypatch):
+    """The same before moto, which takes any credentials."""
+    with ExitStack() as stack:
+        yield Lake(asyncload, volume, layer, moto, monkeypatch, stack)
+
+
+@pytest.fixture(scope="session")
+def large_body():
+    """Bytes that no shifted, cut or mixed copy equals."""
+    return b"".join(b"%015d\n" % number for number in range(LARGE // 16))
+
+
+@pytest.fixture
+def small_and_large(volume, large_body):
+    """One file for a put, one for three parts."""
+    write_files(volume, {"a.csv": b"id|name\n1|a\n", "l.csv": large_body})
