@@ -5,6 +5,7 @@ Source: "Error responses" in the Amazon S3 API reference.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,10 +43,16 @@ _MEANINGS: Mapping[str, type[StoreError]] = {
     "IncompleteBody": errors.ServerError,
     # The bytes in memory are right: they were damaged on the way.
     "BadDigest": errors.ServerError,
+    "InvalidDigest": errors.ServerError,
     "XAmzContentSHA256Mismatch": errors.ServerError,
     # Another conditional request for the key is under way.
     "ConditionalRequestConflict": errors.ServerError,
 }
+
+# As IAM and KMS put it: "... is not authorized to perform: kms:Decrypt on resource ..."
+_DENIED = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
+_PROXY_WANTS_LOGIN = 407
+_PROXY_HINT = "give user name and password in HTTPS_PROXY or HTTP_PROXY, or bypass by NO_PROXY"
 
 
 def translate(error: Exception, operation: str, bucket: str, endpoint: str) -> AsyncloadError:
@@ -78,6 +85,10 @@ def translate(error: Exception, operation: str, bucket: str, endpoint: str) -> A
             f"the certificate of {endpoint} is not trusted: {error.kwargs['error']}",
             hint="name the right CA bundle in AWS_CA_BUNDLE",
         )
+    if isinstance(error, boto.ProxyConnectionError) and _wants_login(error):
+        return errors.EndpointRefused(
+            f"the proxy on the way to {endpoint} wants a login", hint=_PROXY_HINT
+        )
     if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
         # botocore's own words repeat the whole URL; what it met says more.
         cause = error.kwargs.get("error") or error
@@ -95,6 +106,10 @@ def _is_certificate_error(error: boto.SSLError) -> bool:
     return isinstance(error.kwargs.get("error"), ClientConnectorCertificateError)
 
 
+def _wants_login(error: boto.ProxyConnectionError) -> bool:
+    return getattr(error.kwargs.get("error"), "status", 0) == _PROXY_WANTS_LOGIN
+
+
 def _translate_answer(response: Mapping[str, Any], operation: str, bucket: str) -> AsyncloadError:
     described = response.get("Error", {})
     metadata = response.get("ResponseMetadata", {})
@@ -106,6 +121,9 @@ def _translate_answer(response: Mapping[str, Any], operation: str, bucket: str) 
     if code == "AuthorizationHeaderMalformed" and not region:
         # The same code tells of an access key that no store could accept.
         meaning = errors.CredentialsRejected
+    if meaning is errors.AccessDenied and status != 403:
+        # Told late, in an answer that began as a success: of this object only.
+        meaning = errors.RequestRejected
     name = code if not code.isdigit() else f"HTTP {code}"
     text = f"{name}: {described['Message']}" if described.get("Message") else name
     message = f"bucket {bucket!r}: {operation} was answered with {text}"
@@ -113,7 +131,9 @@ def _translate_answer(response: Mapping[str, Any], operation: str, bucket: str) 
         message += f" (request id {request_id})"
     return meaning(
         message,
-        hint=_hint(meaning, operation, bucket, region),
+        hint=_hint_in_answer(described, operation)
+        or (_PROXY_HINT if status == _PROXY_WANTS_LOGIN else "")
+        or _hint(meaning, operation, bucket, region),
         code=code,
         status=status,
         request_id=request_id,
@@ -121,7 +141,7 @@ def _translate_answer(response: Mapping[str, Any], operation: str, bucket: str) 
 
 
 def _meaning_of_status(status: int) -> type[StoreError]:
-    if 300 <= status < 400:
+    if 300 <= status < 400 or status == _PROXY_WANTS_LOGIN:
         return errors.EndpointRefused
     if status == 403:
         return errors.AccessDenied
@@ -131,6 +151,16 @@ def _meaning_of_status(status: int) -> type[StoreError]:
         # An error in an answer that claims success is S3's way to fail late.
         return errors.ServerError
     return errors.RequestRejected
+
+
+def _hint_in_answer(described: Mapping[str, Any], operation: str) -> str:
+    """Say what an error document itself names: the action that is denied, or what is lacking."""
+    if described.get("Code") == "NotImplemented":
+        lacking = described.get("Header") or operation
+        way_out = ", or use --overwrite" if lacking.lower() == "if-none-match" else ""
+        return f"the store does not offer {lacking}: use one that does{way_out}"
+    denied = _DENIED.search(described.get("Message") or "")
+    return f"permit {denied[1]}, which the request needs" if denied else ""
 
 
 def _hint(meaning: type[StoreError], operation: str, bucket: str, region: str | None) -> str:

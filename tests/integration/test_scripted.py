@@ -60,7 +60,7 @@ def listing_then(answer):
         ),
         (error(301, "PermanentRedirect"), errors.WrongRegion, "--region"),
         (error(404, "NoSuchBucket"), errors.BucketNotFound, "--bucket"),
-        (error(501, "NotImplemented"), errors.EndpointRefused, "--endpoint-url"),
+        (error(501, "NotImplemented"), errors.EndpointRefused, "ListObjectsV2"),
         (Answer(307, b"", {"Location": "http://127.0.0.1:9/"}), errors.EndpointRefused, "redirect"),
     ],
 )
