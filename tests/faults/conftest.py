@@ -35,8 +35,9 @@ def _short_waits(monkeypatch):
 
 @pytest.fixture
 def short_deadline(monkeypatch):
-    """A call is given up after a third of a second; only within this process."""
-    monkeypatch.setattr("asyncload.s3.store._ANSWER_SECONDS", 0.35)
+    """A call is given up after a second at the most; only within this process."""
+    monkeypatch.setattr("asyncload.s3.store._ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("asyncload.s3.store._LEAST_BYTES_PER_SECOND", 16 * 1024 * 1024)
 
 
 @pytest.fixture

@@ -34,7 +34,8 @@ class S3Server:
             aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
             # A server that has just started, or is busy, may want to be asked again.
-            config=Config(retries={"total_max_attempts": 8, "mode": "standard"}),
+            # Proxies that a test names are not for what it asks behind asyncload's back.
+            config=Config(retries={"total_max_attempts": 8, "mode": "standard"}, proxies={}),
         )
 
     def objects(self, prefix: str) -> dict[str, bytes]:

@@ -20,10 +20,11 @@ def proxy_before(
     *,
     oracle: Oracle | None = None,
     tls: ssl.SSLContext | None = None,
+    port: int = 0,
 ) -> Iterator[ChaosProxy]:
-    """Serve on a free port of loopback while the body runs."""
+    """Serve on loopback, on a free port unless one is given, while the body runs."""
     proxy = ChaosProxy(endpoint, decide, oracle, tls)
-    running = _Running(proxy)
+    running = _Running(proxy, port)
     running.start()
     try:
         running.wait_until_ready()
@@ -33,9 +34,10 @@ def proxy_before(
 
 
 class _Running(threading.Thread):
-    def __init__(self, proxy: ChaosProxy) -> None:
+    def __init__(self, proxy: ChaosProxy, port: int) -> None:
         super().__init__(name="chaos-proxy")
         self._proxy = proxy
+        self._port = port
         self._ready = threading.Event()
         self._failure: BaseException | None = None
 
@@ -49,7 +51,7 @@ class _Running(threading.Thread):
         ready = self._loop.create_future()
         ready.add_done_callback(lambda _: self._ready.set())
         try:
-            await self._proxy.serve(ready)
+            await self._proxy.serve(ready, self._port)
         except Exception as error:
             self._failure = error
             self._ready.set()
