@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import TextIO
 
 
 class Output:
-    """Writes lines to a stream, and stops in silence once nobody reads them any more."""
+    """Writes lines to a stream, and stops once nobody reads them or there is no room for them."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -19,8 +22,8 @@ class Output:
             return
         try:
             self._stream.write(f"{text}\n")
-        except BrokenPipeError:
-            self._closed = True
+        except OSError as error:
+            self._give_up(error)
 
     def flush(self) -> None:
         """Pass on what was written."""
@@ -28,8 +31,17 @@ class Output:
             return
         try:
             self._stream.flush()
-        except BrokenPipeError:
-            self._closed = True
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """Go on without the stream: what is loaded matters more than what is told of it."""
+        self._closed = True
+        # What it still holds must not fail once more when the interpreter goes down.
+        with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), self._stream.fileno())
+        if not isinstance(error, BrokenPipeError) and self._stream is not sys.stderr:
+            stderr().line(f"warning: standard output is cut short: {error.strerror}")
 
 
 def stdout() -> Output:
