@@ -61,7 +61,7 @@ def spawn():
         process = subprocess.Popen(
             [*prefix, sys.executable, "-m", "asyncload", *map(str, arguments)],
             stdout=options.pop("stdout", subprocess.PIPE),
-            stderr=subprocess.PIPE,
+            stderr=options.pop("stderr", subprocess.PIPE),
             text=True,
             env=dict(os.environ),
             **options,
