@@ -98,7 +98,9 @@ class Wire(asyncio.Protocol):
 
     def _make_room(self) -> None:
         if self._room is not None:
-            self._room.set_result(None)
+            # Done already where whoever wrote was cancelled meanwhile.
+            if not self._room.done():
+                self._room.set_result(None)
             self._room = None
 
     # asyncio's side of the protocol.

@@ -227,3 +227,25 @@ async def test_a_server_that_reads_slowly_gets_all_of_it():
     async with pool_to(answer) as (pool, _):
         assert (await put(pool, bytes(LARGE))).status == 200
     assert arrived
+
+
+async def test_a_put_cancelled_while_nobody_reads_it_ends_in_silence():
+    """Closing its connection wakes a writer that is gone: nothing is logged, nothing raised."""
+    unhandled = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+    begun = asyncio.Event()
+
+    async def never_read(reader, writer):
+        begun.set()
+        await asyncio.Event().wait()
+
+    body = memoryview(bytes(LARGE))
+    async with pool_to(never_read) as (pool, _):
+        async with asyncio.TaskGroup() as group:
+            put = group.create_task(pool.put(head(body), body))
+            await begun.wait()
+            await asyncio.sleep(0.05)
+            put.cancel()
+        assert put.cancelled()
+        await asyncio.sleep(0.05)
+    assert unhandled == []
