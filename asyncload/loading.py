@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime
 
 from asyncload.buffers import BufferPool
@@ -69,8 +70,12 @@ async def load_into(
     observer: Observer | None = None,
     now: datetime | None = None,
     retries: RetryPolicy | None = None,
+    executor: Executor | None = None,
 ) -> Report:
-    """Do as `load` does, into a store that is open already."""
+    """Do as `load` does, into a store that is open already.
+
+    `executor` reads the volume, in threads of its own unless one is given; it is not shut down.
+    """
     report = Report()
 
     def observe(event: Event) -> None:
@@ -87,7 +92,7 @@ async def load_into(
     )
     with (
         Volume(settings.volume) as volume,
-        ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="asyncload-reader") as threads,
+        nullcontext(executor) if executor else _reader_threads() as threads,
     ):
         readers = Readers(volume, threads)
         found = Scanner(settings.volume, include=settings.include, exclude=settings.exclude).scan()
@@ -105,3 +110,7 @@ async def load_into(
             concurrency=settings.concurrency,
         ).run(plan)
     return report
+
+
+def _reader_threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="asyncload-reader")
