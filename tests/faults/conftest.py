@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
 from asyncload.calls import RetryPolicy
+from asyncload.transfer import TransferPolicy
 from tests.faults.lake import Lake
 from tests.support.loads import write_files
 from tests.support.program import asyncload, spawn
@@ -38,6 +42,12 @@ def short_deadline(monkeypatch):
     """A call is given up after a second at the most; only within this process."""
     monkeypatch.setattr("asyncload.s3.store._ANSWER_SECONDS", 0.5)
     monkeypatch.setattr("asyncload.s3.store._LEAST_BYTES_PER_SECOND", 16 * 1024 * 1024)
+    yield
+    # aiohttp goes on flushing what nobody reads until the event loop is gone; the socket of such
+    # a connection is then closed by the collector, which tells.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture
@@ -61,6 +71,9 @@ def large_body():
 
 
 @pytest.fixture
-def small_and_large(volume, large_body):
-    """One file for a put, one for three parts."""
-    write_files(volume, {"a.csv": b"id|name\n1|a\n", "l.csv": large_body})
+def small_and_large(volume, large_body, monkeypatch):
+    """One file for a put, one for three parts: of S3's least size, only within this process."""
+    least = 5 * 1024 * 1024
+    smaller = partial(TransferPolicy, put_limit=least, part_size=least)
+    monkeypatch.setattr("asyncload.loading.TransferPolicy", smaller)
+    write_files(volume, {"a.csv": b"id|name\n1|a\n", "l.csv": large_body[: 2 * least + 16]})

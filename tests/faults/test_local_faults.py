@@ -27,7 +27,7 @@ ONE_BY_ONE = ("--concurrency", 1, "--memory", "16MiB")
 
 
 def truncate(path):
-    os.truncate(path, 9 * MIB)
+    os.truncate(path, 7 * MIB)
 
 
 def grow(path):

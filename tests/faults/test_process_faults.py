@@ -141,8 +141,9 @@ def test_p8_a_closed_standard_output_makes_no_traceback(lake, volume, spawn):
     assert process.returncode == 143 or len(lake.server.objects(lake.layer)) == 300
 
 
-def test_p9_two_runs_at_once_do_no_harm(lake, small_and_large, volume, spawn):
+def test_p9_two_runs_at_once_do_no_harm(lake, volume, large_body, spawn):
     """One writes, the other finds the same bytes; together each object is written once."""
+    write_files(volume, {"a.csv": b"1", "l.csv": large_body})
     write_files(volume, {f"d/{n:03}.csv": b"%d" % n for n in range(60)})
     proxy = lake.proxy(lambda call: Fault(delay=0.01))
     runs = [spawn(*lake.arguments(proxy.url)) for _ in range(2)]

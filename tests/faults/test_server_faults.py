@@ -378,7 +378,8 @@ def test_s20_a_bucket_that_vanishes_ends_the_run(lake, volume, lane):
     assert landed.code == 5
     assert landed.error["code"] == "NoSuchBucket"
     assert "--bucket" in landed.error["hint"]
-    assert len(landed.objects) == 20
+    # Requests that were in flight when it ended may have been cut off.
+    assert 18 <= len(landed.objects) <= 20
     assert len(puts) <= 24
     assert set(landed.statuses.values()) == {"uploaded"}
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import boto3
 from botocore.config import Config
@@ -27,6 +28,11 @@ class S3Server:
     bucket: str = "lake"
 
     def client(self):
+        return self._client
+
+    @cached_property
+    def _client(self):
+        # One for all tests: making one takes longer than most of what they ask.
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint_url,

@@ -62,8 +62,8 @@ class Oracle:
         digest = hashlib.sha256(body).hexdigest()
         return not self._versions or digest in self._versions.get(_last(path), ())
 
-    def judge(self, call: Call, body: bytes) -> None:
-        """Note what is wrong with a request."""
+    def judge(self, call: Call, body: bytes) -> Reply | None:
+        """Note what is wrong with a request; returns what `refusal` does."""
         wrong = self._find_wrong(call, body)
         if wrong is not None:
             self._blame(call, wrong)
@@ -87,6 +87,7 @@ class Oracle:
                 self._blame(call, f"parts {missing} were never sent")
             else:
                 self._check_version(call, b"".join(parts[number] for number in _numbers(body)))
+        return self._refuse(call, wrong)
 
     def settled(self, call: Call) -> None:
         """Forget the parts of an upload that is no more."""
@@ -96,11 +97,12 @@ class Oracle:
 
     def refusal(self, call: Call, body: bytes) -> Reply | None:
         """What S3 would answer instead of doing it; None where it would do it."""
-        fields = call.head.fields
-        expected = fields.get("x-amz-expected-bucket-owner")
+        return self._refuse(call, self._find_wrong(call, body))
+
+    def _refuse(self, call: Call, wrong: str | None) -> Reply | None:
+        expected = call.head.fields.get("x-amz-expected-bucket-owner")
         if self.owner is not None and expected not in (None, self.owner):
             return s3_error(403, "AccessDenied", "Access Denied")
-        wrong = self._find_wrong(call, body)
         return None if wrong is None else s3_error(400, wrong)
 
     def _find_wrong(self, call: Call, body: bytes) -> str | None:

@@ -79,12 +79,9 @@ class ChaosProxy:
                 pass
         except (_Broken, OSError, asyncio.IncompleteReadError):
             pass
-        except asyncio.CancelledError:
-            writer.transport.abort()
-            raise
         finally:
             upstream.close()
-            writer.close()
+            await _close(writer)
 
     async def _serve_one(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, upstream: Upstream
@@ -104,8 +101,14 @@ class ChaosProxy:
             await _break(fault, reader, writer)
         body = await self._read_body(reader, head.length, fault.rate)
         self.body_bytes[call.operation] += len(body)
-        self.oracle.judge(call, body)
-        reply = await self._answer(call, body, fault, upstream)
+        refusal = self.oracle.judge(call, body)
+        if fault.reply is not None and not fault.apply:
+            reply = fault.reply
+        else:
+            if fault.flip is not None and body:
+                body = _flip(body, fault.flip)
+                refusal = self.oracle.refusal(call, body)
+            reply = refusal or await self._pass_on(call, body, fault, upstream)
         if fault.after is not None:
             fault.after()
         await _give(reply.to_bytes(with_body=head.method != "HEAD"), fault, reader, writer)
@@ -131,16 +134,10 @@ class ChaosProxy:
             pieces.append(piece)
         return b"".join(pieces)
 
-    async def _answer(self, call: Call, body: bytes, fault: Fault, upstream: Upstream) -> Reply:
-        if fault.reply is not None and not fault.apply:
-            return fault.reply
-        if fault.flip is not None and body:
-            body = _flip(body, fault.flip)
-        reply = self.oracle.refusal(call, body)
-        for _ in range(1 + fault.twice if reply is None else 0):
+    async def _pass_on(self, call: Call, body: bytes, fault: Fault, upstream: Upstream) -> Reply:
+        for _ in range(1 + fault.twice):
             self.passed[call.operation] += 1
             reply = await upstream.ask(call, body)
-        assert reply is not None
         if reply.status < 300:
             self.oracle.settled(call)
         if fault.rewrite is not None:
@@ -161,6 +158,18 @@ async def _give(
     await writer.drain()
     if fault.cut_reply is not None:
         await _break(fault, reader, writer)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    try:
+        await writer.wait_closed()
+    except OSError:
+        pass
+    except asyncio.CancelledError:
+        # What nobody reads can't be flushed.
+        writer.transport.abort()
+        raise
 
 
 async def _break(fault: Fault, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
