@@ -121,7 +121,7 @@ def _translate_answer(response: Mapping[str, Any], operation: str, bucket: str) 
     if code == "AuthorizationHeaderMalformed" and not region:
         # The same code tells of an access key that no store could accept.
         meaning = errors.CredentialsRejected
-    if meaning is errors.AccessDenied and status != 403:
+    if meaning is errors.AccessDenied and not 400 <= status < 500:
         # Told late, in an answer that began as a success: of this object only.
         meaning = errors.RequestRejected
     name = code if not code.isdigit() else f"HTTP {code}"
