@@ -52,12 +52,12 @@ class FaultyStore(MemoryStore):
             ("put", key), lambda: super(FaultyStore, self).put(key, body, checksum, **options)
         )
 
-    async def create_multipart(self, key):
+    async def create_multipart(self, key, **options):
         create = super().create_multipart
         opened = []
 
         async def open_one():
-            opened.append(await create(key))
+            opened.append(await create(key, **options))
             return opened[0]
 
         try:
