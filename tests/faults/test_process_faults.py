@@ -147,9 +147,10 @@ def test_p9_two_runs_at_once_do_no_harm(lake, volume, large_body, spawn):
     write_files(volume, {f"d/{n:03}.csv": b"%d" % n for n in range(60)})
     proxy = lake.proxy(lambda call: Fault(delay=0.01))
     runs = [spawn(*lake.arguments(proxy.url)) for _ in range(2)]
+    # Both to their end, before anything is looked at.
+    words = [process.communicate(timeout=60) for process in runs]
     ended = []
-    for process in runs:
-        out, err = process.communicate(timeout=60)
+    for process, (out, err) in zip(runs, words, strict=True):
         assert process.returncode == 0, err
         fake = type("Ended", (), {"out": out, "err": err, "code": 0})
         ended.append(lake.look(fake, proxy))
