@@ -7,21 +7,27 @@ among the requests in flight.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception,
-    stop_after_attempt,
-    stop_after_delay,
-    wait_random_exponential,
-)
-
-from asyncload.errors import StoreError
+from asyncload.errors import StoreError, Throttled
+from asyncload.limits import AdaptiveLimit
 from asyncload.model import Checksum, ObjectKey
-from asyncload.store import Body, ObjectStore, Part, Receipt, RemoteObject
+from asyncload.store import (
+    CSV,
+    Body,
+    ListedObject,
+    ObjectInfo,
+    ObjectStore,
+    OpenUpload,
+    Page,
+    Part,
+    Receipt,
+    RemoteObject,
+    StoredPart,
+)
 
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
@@ -32,7 +38,13 @@ class RetryPolicy:
     """When to give up on a request, and how long to wait before the next attempt.
 
     Waits are drawn from 0 to a bound that starts at `first_wait` and doubles up to `most_wait`
-    (full jitter). All times are in seconds.
+    (full jitter). Where the store says how long to wait, that comes on top, up to
+    `most_asked_wait`. All times are in seconds.
+
+    A request is given up after `attempts` failures, or before a wait that would not end within
+    `seconds` of its first attempt. Being throttled is no failure: the store works, and asks for
+    patience. Ten attempts are over after half a minute on average, so a storm of a minute would
+    fail every file; they wait in it for as long as their time lasts, at intervals that grow.
 
     Source: "Exponential Backoff And Jitter", AWS Architecture Blog.
     """
@@ -41,36 +53,32 @@ class RetryPolicy:
     seconds: float = 300.0
     first_wait: float = 0.2
     most_wait: float = 20.0
+    most_asked_wait: float = 60.0
 
-    async def run(self, call: Callable[[], Awaitable[T]], sleep: Sleep) -> T:
-        """Make the call until it succeeds, fails for good, or the policy is exhausted."""
-        try:
-            # The common case pays for no machinery.
-            return await call()
-        except StoreError as error:
-            if not error.retryable:
-                raise
-            failure: StoreError | None = error
+    def next_wait(
+        self, error: StoreError, *, tries: int, throttled: int, elapsed: float, draw: float
+    ) -> float | None:
+        """Return how long to wait before the next attempt, None to give up.
 
-        async def attempt() -> T:
-            nonlocal failure
-            if failure is not None:
-                first, failure = failure, None
-                raise first
-            return await call()
-
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(_is_retryable),
-            stop=stop_after_attempt(self.attempts) | stop_after_delay(self.seconds),
-            wait=wait_random_exponential(multiplier=self.first_wait, max=self.most_wait),
-            sleep=sleep,
-            reraise=True,
-        )
-        return await retrying(attempt)
+        Args:
+            error: what the last attempt met.
+            tries: how many attempts there were.
+            throttled: how many of them were throttled.
+            elapsed: seconds since the first of them began.
+            draw: a random number from 0 to 1.
+        """
+        most = self.attempts if error.most_tries is None else min(error.most_tries, self.attempts)
+        if not error.retryable or tries - throttled >= most:
+            return None
+        # An exponent without a bound would end in an overflow.
+        wait = draw * min(self.most_wait, self.first_wait * 2 ** min(tries - 1, 32))
+        wait += min(error.retry_after or 0.0, self.most_asked_wait)
+        return wait if elapsed + wait < self.seconds else None
 
 
-def _is_retryable(error: BaseException) -> bool:
-    return isinstance(error, StoreError) and error.retryable
+def _loop_time() -> float:
+    """Return the running loop's time, which is what the waits are measured by."""
+    return asyncio.get_running_loop().time()
 
 
 class GovernedStore:
@@ -78,30 +86,66 @@ class GovernedStore:
 
     Args:
         store: the store that makes the requests.
-        limit: holds one place for each request in flight.
+        limit: holds one place for each request in flight, and hears how each of them went.
         retries: when to try again.
         sleep: waits for that many seconds.
+        clock: tells seconds, from any start.
+        draw: gives random numbers from 0 to 1.
     """
 
     def __init__(
         self,
         store: ObjectStore,
         *,
-        limit: asyncio.Semaphore,
+        limit: AdaptiveLimit,
         retries: RetryPolicy,
         sleep: Sleep = asyncio.sleep,
+        clock: Callable[[], float] | None = None,
+        draw: Callable[[], float] = random.random,
     ) -> None:
         self._store = store
         self._limit = limit
         self._retries = retries
         self._sleep = sleep
+        self._clock = clock or _loop_time
+        self._draw = draw
 
     async def _make(self, call: Callable[[], Awaitable[T]]) -> T:
-        async def limited() -> T:
-            async with self._limit:
-                return await call()
+        begun = self._clock()
+        tries = throttled = 0
+        while True:
+            try:
+                return await self._attempt(call)
+            except StoreError as error:
+                tries += 1
+                throttled += isinstance(error, Throttled)
+                wait = self._retries.next_wait(
+                    error,
+                    tries=tries,
+                    throttled=throttled,
+                    elapsed=self._clock() - begun,
+                    draw=self._draw(),
+                )
+                if wait is None:
+                    raise
+            await self._sleep(wait)
 
-        return await self._retries.run(limited, self._sleep)
+    async def _attempt(self, call: Callable[[], Awaitable[T]]) -> T:
+        begun = await self._limit.acquire()
+        try:
+            answer = await call()
+        except StoreError as error:
+            if error.crowded:
+                self._limit.crowded(begun)
+            elif not error.retryable:
+                # That it said no is the request's fault: it had the time to say so.
+                self._limit.succeeded(begun)
+            raise
+        else:
+            self._limit.succeeded(begun)
+            return answer
+        finally:
+            self._limit.release()
 
     @property
     def signs_payloads(self) -> bool:
@@ -121,13 +165,34 @@ class GovernedStore:
         *,
         create_only: bool,
         sha256: str | None = None,
+        info: ObjectInfo = CSV,
     ) -> Receipt:
         return await self._make(
-            lambda: self._store.put(key, body, checksum, create_only=create_only, sha256=sha256)
+            lambda: self._store.put(
+                key, body, checksum, create_only=create_only, sha256=sha256, info=info
+            )
         )
 
-    async def create_multipart(self, key: ObjectKey) -> str:
-        return await self._make(lambda: self._store.create_multipart(key))
+    async def read(self, key: ObjectKey, offset: int, length: int) -> bytes:
+        return await self._make(lambda: self._store.read(key, offset, length))
+
+    async def list_objects(self, prefix: str, after: str | None = None) -> Page[ListedObject]:
+        return await self._make(lambda: self._store.list_objects(prefix, after))
+
+    async def list_uploads(self, prefix: str, after: str | None = None) -> Page[OpenUpload]:
+        return await self._make(lambda: self._store.list_uploads(prefix, after))
+
+    async def list_parts(
+        self, key: ObjectKey, upload_id: str, after: str | None = None
+    ) -> Page[StoredPart]:
+        return await self._make(lambda: self._store.list_parts(key, upload_id, after))
+
+    async def create_multipart(
+        self, key: ObjectKey, *, algorithm: str = "CRC64NVME", info: ObjectInfo = CSV
+    ) -> str:
+        return await self._make(
+            lambda: self._store.create_multipart(key, algorithm=algorithm, info=info)
+        )
 
     async def upload_part(
         self,
@@ -148,7 +213,7 @@ class GovernedStore:
         key: ObjectKey,
         upload_id: str,
         parts: Sequence[Part],
-        checksum: Checksum,
+        checksum: Checksum | None,
         *,
         create_only: bool,
     ) -> Receipt:

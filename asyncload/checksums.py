@@ -1,4 +1,4 @@
-"""Checksums in S3's spelling: CRC64NVME by awscrt, MD5 by the standard library.
+"""Checksums in S3's spelling: CRCs by awscrt, MD5 and SHA-256 by the standard library.
 
 Source: "Checking object integrity for data uploads in Amazon S3" in the S3 user guide; a
 digest is the base64 of the big-endian value.
@@ -8,11 +8,47 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from awscrt import checksums as crt
 
 from asyncload.model import Checksum
+
+
+@dataclass(frozen=True, slots=True)
+class Crc:
+    """A cyclic redundancy check: the whole's can be combined from its parts'.
+
+    `name` is S3's, `size` its digest's in bytes. `update(data, previous)` goes on from
+    `previous`, 0 at the start. `join(first, second, length)` is the value of both one after the
+    other, where the second has `length` bytes.
+    """
+
+    name: str
+    size: int
+    update: Callable[[bytes | bytearray | memoryview, int], int]
+    join: Callable[[int, int, int], int]
+
+    def combine(self, parts: Iterable[tuple[int, int]]) -> int:
+        """Return the value of a whole from its parts' values and lengths in bytes, in order."""
+        whole = 0
+        for value, length in parts:
+            whole = self.join(whole, value, length)
+        return whole
+
+    def checksum(self, value: int) -> Checksum:
+        """Put a value into S3's spelling."""
+        return Checksum(self.name, base64.b64encode(value.to_bytes(self.size)).decode())
+
+
+CRC64NVME = Crc("CRC64NVME", 8, crt.crc64nvme, crt.combine_crc64nvme)
+CRC32 = Crc("CRC32", 4, crt.crc32, crt.combine_crc32)
+CRC32C = Crc("CRC32C", 4, crt.crc32c, crt.combine_crc32c)
+CRCS = {crc.name: crc for crc in (CRC64NVME, CRC32, CRC32C)}
+
+MD5_OF_PARTS = "MD5 of parts"
+"""What the ETag of a plain multipart object holds: the MD5 of its parts' MD5s, and their number."""
 
 
 def crc64nvme(data: bytes | bytearray | memoryview, previous: int = 0) -> int:
@@ -23,15 +59,22 @@ def crc64nvme(data: bytes | bytearray | memoryview, previous: int = 0) -> int:
 
 def combine_crc64nvme(parts: Iterable[tuple[int, int]]) -> int:
     """Return the CRC64NVME of a whole from its parts' values and lengths in bytes, in order."""
-    whole = 0
-    for value, length in parts:
-        whole = crt.combine_crc64nvme(whole, value, length)
-    return whole
+    return CRC64NVME.combine(parts)
 
 
 def crc64nvme_checksum(value: int) -> Checksum:
     """Put a CRC64NVME into S3's spelling."""
-    return Checksum("CRC64NVME", base64.b64encode(value.to_bytes(8)).decode())
+    return CRC64NVME.checksum(value)
+
+
+def checksum_of(data: bytes | bytearray | memoryview, algorithm: str) -> Checksum | None:
+    """Return the checksum of `data` by an algorithm in S3's spelling; None for one not known."""
+    if algorithm in CRCS:
+        crc = CRCS[algorithm]
+        return crc.checksum(crc.update(data, 0))
+    if algorithm == "MD5":
+        return md5_checksum(data)
+    return sha256_digest(hashlib.sha256(data).digest()) if algorithm == "SHA256" else None
 
 
 def md5_checksum(data: bytes | bytearray | memoryview) -> Checksum:
@@ -44,15 +87,41 @@ def md5_digest(digest: bytes) -> Checksum:
     return Checksum("MD5", base64.b64encode(digest).decode())
 
 
+def sha256_digest(digest: bytes) -> Checksum:
+    """Put a SHA-256 into S3's spelling."""
+    return Checksum("SHA256", base64.b64encode(digest).decode())
+
+
+def md5_of_parts(digests: Iterable[bytes]) -> Checksum:
+    """Return what the ETag of a plain multipart object holds, from its parts' MD5s."""
+    joined = b"".join(digests)
+    count = len(joined) // _MD5_SIZE
+    digest = hashlib.md5(joined, usedforsecurity=False).hexdigest()
+    return Checksum(MD5_OF_PARTS, f"{digest}-{count}")
+
+
 def md5_of_etag(etag: str) -> Checksum | None:
-    """Return the MD5 that an ETag holds, or None where it has not the form of one.
+    """Return the MD5, or MD5 of parts, that an ETag may hold; None where it has not the form.
 
     An ETag is opaque: the result is good for proving equality, never difference.
     """
+    text, dash, count = etag.strip('"').lower().partition("-")
+    digest = md5_bytes(text)
+    if not digest:
+        return None
+    if not dash:
+        return md5_digest(digest)
+    return Checksum(MD5_OF_PARTS, f"{text}-{count}") if count.isdecimal() else None
+
+
+def md5_bytes(etag: str) -> bytes:
+    """Return the 16 bytes of the MD5 that an ETag has the form of, else none."""
+    text = etag.strip('"')
     try:
-        digest = bytes.fromhex(etag.strip('"'))
+        digest = bytes.fromhex(text)
     except ValueError:
-        return None
-    if len(digest) != hashlib.md5(usedforsecurity=False).digest_size:
-        return None
-    return md5_digest(digest)
+        return b""
+    return digest if len(digest) == _MD5_SIZE else b""
+
+
+_MD5_SIZE = hashlib.md5(usedforsecurity=False).digest_size

@@ -65,16 +65,23 @@ class Scanner:
         include: path patterns (see `globs`); where there are any, only files that match one
             are loaded.
         exclude: path patterns of files that are not loaded.
+        modified_before: files modified later are left out; a time in seconds since 1970.
     """
 
     def __init__(
-        self, root: Path, *, include: Sequence[str] = (), exclude: Sequence[str] = ()
+        self,
+        root: Path,
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        modified_before: float | None = None,
     ) -> None:
         self._root = str(root)
         self._only = bool(include)
         self._included = compile_globs(include)
         self._filtered = bool(include or exclude)
         self._excluded = compile_globs(exclude)
+        self._modified_before = modified_before
 
     def scan(self) -> Iterator[Found]:
         """Yield the volume's CSVs, what is left out, and folders that can't be listed.
@@ -118,7 +125,10 @@ class Scanner:
         try:
             if not entry.is_file(follow_symlinks=False):
                 return LeftOut(path, "not a regular file")
-            return SourceFile(path, entry.stat(follow_symlinks=False).st_size)
+            status = entry.stat(follow_symlinks=False)
+            if self._modified_before is not None and status.st_mtime > self._modified_before:
+                return LeftOut(path, "too recent")
+            return SourceFile(path, status.st_size)
         except OSError as error:
             return _unlistable(path, error)
 

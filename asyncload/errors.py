@@ -80,24 +80,42 @@ class NotVerified(FileFailed):
     """The store's answer doesn't prove that it holds the bytes that were sent."""
 
 
+class ChecksumMismatch(NotVerified):
+    """The store returned another checksum than that of the bytes that were sent."""
+
+
 class StoreError(AsyncloadError):
     """A request that the store answered with an error, or didn't answer.
 
     `code` is the store's error code (`NoSuchBucket`) or "", `status` the HTTP status or 0,
-    `request_id` the store's identifier of the request or "". `retryable` says whether the same
-    request may succeed later; every request of `ObjectStore` is safe to repeat.
+    `request_id` the store's identifier of the request or "". `retry_after` is how many seconds
+    the store asks to wait, None where it doesn't say.
+
+    The error alone says what is to be done about the request. `retryable`: the same one may
+    succeed later; every request of `ObjectStore` is safe to repeat. `crowded`: there should be
+    fewer at once. `most_tries`: so many attempts will do, None where the policy's do.
     """
 
     exit_code = 3
     retryable: ClassVar[bool] = False
+    crowded: ClassVar[bool] = False
+    most_tries: ClassVar[int | None] = None
 
     def __init__(
-        self, message: str, *, hint: str = "", code: str = "", status: int = 0, request_id: str = ""
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        code: str = "",
+        status: int = 0,
+        request_id: str = "",
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.code = code
         self.status = status
         self.request_id = request_id
+        self.retry_after = retry_after
 
 
 class RequestRejected(StoreError, FileFailed):
@@ -112,17 +130,40 @@ class NoSuchUpload(StoreError):
     """The multipart upload is unknown: completed, aborted or expired."""
 
 
+class UploadBroken(StoreError):
+    """The multipart upload can't become an object any more; a new one can."""
+
+
 class ServerError(StoreError):
-    """The store answered that it can't serve the request now (5xx, 429, SlowDown)."""
-
-    retryable = True
-
-
-class StoreUnavailable(StoreError):
-    """No answer: the endpoint can't be reached, or the connection broke or timed out."""
+    """The store answered that it can't serve the request now (5xx)."""
 
     exit_code = 6
     retryable = True
+
+
+class Throttled(ServerError):
+    """The store asks for fewer requests (SlowDown, RequestTimeout, 503, 429); it does work."""
+
+    crowded = True
+
+
+class BodyDamaged(ServerError):
+    """The bytes that arrived are not those of the checksum: they were damaged on the way."""
+
+    most_tries = 3
+
+
+class StoreUnavailable(StoreError):
+    """No answer: the endpoint can't be reached, or the connection broke."""
+
+    exit_code = 6
+    retryable = True
+
+
+class TimedOut(StoreUnavailable):
+    """No answer in time: of an endpoint that is down, or of one that has too much to do."""
+
+    crowded = True
 
 
 class StoreRefused(StoreError, Refused):
@@ -137,6 +178,12 @@ class CredentialsMissing(StoreRefused):
 
 class CredentialsRejected(StoreRefused):
     """The store doesn't accept the credentials, or the time they were used at."""
+
+
+class ClockCorrected(CredentialsRejected):
+    """The store rejected the time of a request; its own time is known now."""
+
+    retryable = True
 
 
 class AccessDenied(StoreRefused):

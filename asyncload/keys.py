@@ -60,7 +60,7 @@ class KeyLayout:
     datasets: Sequence[tuple[str, str]] = ()
     _pieces: tuple[str, ...] = field(init=False)
     _rules: tuple[tuple[PathMatcher, str], ...] = field(init=False)
-    _heads: dict[str, tuple[str, str]] = field(init=False, repr=False, compare=False)
+    _heads: dict[str, tuple[str, str, str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("layer", "origin", "format"):
@@ -78,26 +78,53 @@ class KeyLayout:
         Raises:
             InvalidKey: the path makes no valid key.
         """
+        return self.locate(path)[0]
+
+    def locate(self, path: str) -> tuple[ObjectKey, str]:
+        """Return key and partition of the file at `path`. Raises as `key_for` does.
+
+        The partition is what the keys of a dataset have in common, up to a `/`.
+        """
         dataset, rest = dataset_and_path(path)
         for matches, name in self._rules:
             if matches(path):
                 dataset = name
                 break
-        head, tail = self._heads.get(dataset) or self._fill_dataset(dataset)
-        return ObjectKey(f"{head}{rest}{tail}")
+        head, tail, partition = self._heads.get(dataset) or self._fill_dataset(dataset)
+        return ObjectKey(f"{head}{rest}{tail}"), partition
+
+    def partition_of(self, path: str) -> str:
+        """Return the partition of the file at `path`, whether it makes a key or not."""
+        dataset = dataset_and_path(path)[0]
+        dataset = next((name for matches, name in self._rules if matches(path)), dataset)
+        return (self._heads.get(dataset) or self._fill_dataset(dataset))[2]
 
     def common_prefix(self) -> str:
         """Return what all keys of the run start with, up to a `/`."""
         head = "".join(self._pieces).partition(_DATASET)[0].partition(_PATH)[0]
         return head[: head.rfind("/") + 1]
 
-    def _fill_dataset(self, dataset: str) -> tuple[str, str]:
+    def fixed_prefix(self) -> str:
+        """Return what the keys of all dates and datasets start with, up to a `/`."""
+        pieces = []
+        fields = iter(_parse_template(LAYOUTS.get(self.template, self.template)))
+        literal, name, _ = next(fields)
+        while name in ("layer", "origin", "format"):
+            pieces += [literal, getattr(self, name)]
+            # There is always one more: the path's.
+            literal, name, _ = next(fields)
+        pieces.append(literal)
+        head = "".join(pieces)
+        return head[: head.rfind("/") + 1]
+
+    def _fill_dataset(self, dataset: str) -> tuple[str, str, str]:
         """Fill the dataset in once; a volume has few datasets and many files."""
         text = "".join(dataset if piece == _DATASET else piece for piece in self._pieces)
         head, tail = text.split(_PATH)
+        filled = head, tail, head[: head.rfind("/") + 1]
         if len(self._heads) < _MANY_DATASETS:
-            self._heads[dataset] = head, tail
-        return head, tail
+            self._heads[dataset] = filled
+        return filled
 
     def _fill(self) -> list[str]:
         pieces: list[str] = []

@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+import secrets
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime
+from typing import cast
 
 from asyncload.buffers import BufferPool
 from asyncload.calls import GovernedStore, RetryPolicy
 from asyncload.discovery import Scanner, check_volume
-from asyncload.model import Event, LoadStarted
+from asyncload.errors import StoreUnavailable, Throttled
+from asyncload.limits import AdaptiveLimit
+from asyncload.manifest import Manifest, describe_run, manifest_key
+from asyncload.markers import SuccessMarkers
+from asyncload.model import ConcurrencyChanged, Event, LoadStarted, ManifestWritten
 from asyncload.pipeline import Observer, Pipeline
 from asyncload.plan import LoadPlan
 from asyncload.planning import SLICE, add_found, check_plan
 from asyncload.readers import Readers
 from asyncload.report import Report
-from asyncload.s3 import S3Options, open_store
+from asyncload.report_json import summary_record
+from asyncload.s3 import ObjectOptions, S3Options, open_store
 from asyncload.settings import Settings
 from asyncload.store import ObjectStore
-from asyncload.transfer import PartWindow, TransferPolicy
+from asyncload.survey import find_open_uploads, take_inventory
+from asyncload.transfer import (
+    ChecksumChoice,
+    PartWindow,
+    Provenance,
+    TransferPolicy,
+    TransferTools,
+)
 from asyncload.version import VERSION
 from asyncload.volume import Volume
 
-# A wrong set-up should be told within seconds.
-PREFLIGHT_RETRIES = RetryPolicy(attempts=4, seconds=5.0)
+# Long enough for a store or a network that is just coming up beside us, as in a pod or by compose;
+# short enough to be waited out by somebody who mistyped an endpoint.
+PREFLIGHT = RetryPolicy(seconds=10.0, most_wait=2.0)
 
 _READER_THREADS = 16
 
@@ -48,18 +65,47 @@ async def load(
         StoreUnavailable: the store can't be reached, or not any more.
     """
     check_volume(settings.volume)
-    options = S3Options(
+    async with open_store(s3_options(settings)) as store:
+        return await load_into(store, settings, observer=observer, now=now)
+
+
+def s3_options(settings: Settings) -> S3Options:
+    """Return what to open the bucket of a run with."""
+    return S3Options(
         bucket=settings.bucket,
         connections=settings.concurrency,
         endpoint_url=settings.endpoint_url,
+        allow_http=settings.allow_http,
+        ca_bundle=settings.ca_bundle,
         region=settings.region,
         profile=settings.profile,
         user_agent=f"asyncload/{VERSION}",
         unsigned_payload=settings.unsigned_payload,
         fast_lane=settings.fast_lane,
+        expected_bucket_owner=settings.expected_bucket_owner,
+        objects=ObjectOptions(
+            storage_class=settings.storage_class,
+            sse=settings.sse,
+            sse_kms_key_id=settings.sse_kms_key_id,
+            acl=settings.acl,
+            tags=settings.tags,
+            metadata=settings.metadata,
+        ),
     )
-    async with open_store(options) as store:
-        return await load_into(store, settings, observer=observer, now=now)
+
+
+@asynccontextmanager
+async def open_bucket(settings: Settings, prefix: str) -> AsyncIterator[GovernedStore]:
+    """Open the bucket of a command that loads nothing, once it is known to be usable.
+
+    Raises:
+        UsageError, StoreRefused: it can't be used as it is named.
+        ServerError, StoreUnavailable: it could not be asked.
+    """
+    async with open_store(s3_options(settings)) as store:
+        limit = AdaptiveLimit(settings.concurrency)
+        await _preflight(GovernedStore(store, limit=limit, retries=PREFLIGHT), prefix)
+        yield GovernedStore(store, limit=limit, retries=RetryPolicy())
 
 
 async def load_into(
@@ -69,39 +115,146 @@ async def load_into(
     observer: Observer | None = None,
     now: datetime | None = None,
     retries: RetryPolicy | None = None,
+    executor: Executor | None = None,
 ) -> Report:
-    """Do as `load` does, into a store that is open already."""
+    """Do as `load` does, into a store that is open already.
+
+    `executor` reads the volume, in threads of its own unless one is given; it is not shut down.
+    """
+    started = now or datetime.now(UTC)
     report = Report()
+    run_id = new_run_id(started)
+    layout = settings.key_layout(started)
+    markers = SuccessMarkers(layout) if settings.success_marker else None
 
     def observe(event: Event) -> None:
         report.observe(event)
+        if markers is not None:
+            markers.observe(event)
         if observer is not None:
             observer(event)
 
-    policy = TransferPolicy(create_only=not settings.overwrite)
-    layout = settings.key_layout(now or datetime.now(UTC))
-    plan = LoadPlan(layout, put_limit=policy.put_limit)
-    limit = asyncio.Semaphore(settings.concurrency)
-    await GovernedStore(store, limit=limit, retries=PREFLIGHT_RETRIES).check_bucket(
-        layout.common_prefix()
-    )
+    ceiling = settings.concurrency
+    limit = AdaptiveLimit(ceiling, tell=lambda now: observe(ConcurrencyChanged(now, ceiling)))
+    await _preflight(GovernedStore(store, limit=limit, retries=PREFLIGHT), layout.common_prefix())
+    governed = GovernedStore(store, limit=limit, retries=retries or RetryPolicy())
+    policy = _policy(settings, run_id)
     with (
         Volume(settings.volume) as volume,
-        ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="asyncload-reader") as threads,
+        nullcontext(executor) if executor else _reader_threads() as threads,
     ):
         readers = Readers(volume, threads)
-        found = Scanner(settings.volume, include=settings.include, exclude=settings.exclude).scan()
-        while entries := await readers.take(found, SLICE):
-            add_found(plan, entries, observe)
-        check_plan(plan)
-        observe(LoadStarted(plan.files, plan.size))
-        await Pipeline(
-            store=GovernedStore(store, limit=limit, retries=retries or RetryPolicy()),
+        plan = LoadPlan(layout, put_limit=policy.put_limit)
+        await _fill(plan, settings, readers, observe, started)
+        observe(LoadStarted(plan.files, plan.size, run_id))
+        left_open = {}
+        if plan.has_large:
+            left_open = await find_open_uploads(governed, layout.common_prefix())
+        tools = TransferTools(
+            store=governed,
             readers=readers,
             buffers=BufferPool(settings.memory),
             window=PartWindow(settings.concurrency),
             policy=policy,
+            inventory=await take_inventory(plan, governed),
+            left_open=left_open,
             observe=observe,
-            concurrency=settings.concurrency,
-        ).run(plan)
+            now=_now,
+        )
+        async with _manifest(settings, tools, report, started) as tell:
+
+            def observe_all(event: Event) -> None:
+                observe(event)
+                tell(event)
+
+            await Pipeline(tools, observe_all, settings.concurrency).run(plan)
+        if markers is not None:
+            for failed in await markers.write(plan, governed, policy):
+                observe(failed)
     return report
+
+
+async def _preflight(store: ObjectStore, prefix: str) -> None:
+    """Find out within seconds whether the bucket can be used.
+
+    Raises:
+        StoreRefused: it can't, as this run is set up.
+        ServerError, StoreUnavailable: it could not be asked.
+    """
+    try:
+        async with asyncio.timeout(PREFLIGHT.seconds):
+            await store.check_bucket(prefix)
+    except Throttled:
+        # It is there, and busy: the uploads have more patience.
+        return
+    except TimeoutError as error:
+        raise StoreUnavailable(
+            f"no answer from the store within {PREFLIGHT.seconds:.0f} s",
+            hint="check --endpoint-url, the network and the proxy settings",
+        ) from error
+
+
+def new_run_id(started: datetime) -> str:
+    """Return an id of a run's own, that sorts by its start."""
+    return f"{started.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _policy(settings: Settings, run_id: str) -> TransferPolicy:
+    return TransferPolicy(
+        existing="overwrite"
+        if settings.overwrite
+        else "skip"
+        if settings.skip_existing
+        else "fail",
+        # The settings have checked it.
+        checksum=cast("ChecksumChoice", settings.checksum),
+        provenance=Provenance(run_id, VERSION),
+    )
+
+
+async def _fill(
+    plan: LoadPlan, settings: Settings, readers: Readers, observe: Observer, started: datetime
+) -> None:
+    """Scan the volume into a plan."""
+    found = Scanner(
+        settings.volume,
+        include=settings.include,
+        exclude=settings.exclude,
+        modified_before=settings.modified_before(started),
+    ).scan()
+    while entries := await readers.take(found, SLICE):
+        add_found(plan, entries, observe)
+    check_plan(plan)
+
+
+@asynccontextmanager
+async def _manifest(
+    settings: Settings, tools: TransferTools, report: Report, started: datetime
+) -> AsyncIterator[Observer]:
+    """Keep a manifest of what happens in the body, where one is wanted."""
+    if not settings.manifest:
+        yield _ignore
+        return
+    key = manifest_key(settings.manifest_prefix, report.run_id)
+    run = describe_run(settings, report.run_id, started)
+    manifest = Manifest(tools.store, key, run, tools.policy, tools.now)
+    async with manifest.kept():
+        yield manifest.observe
+    seconds = (tools.now() - started).total_seconds()
+    summary = summary_record(
+        report, bucket=settings.bucket, seconds=seconds, exit_code=report.exit_code, error=None
+    )
+    warned = await manifest.close(summary)
+    tools.observe(ManifestWritten(key) if warned is None else warned)
+
+
+def _ignore(_: Event) -> None:
+    """Keep no manifest."""
+
+
+def _reader_threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="asyncload-reader")

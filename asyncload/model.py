@@ -62,13 +62,19 @@ class SourceFile(NamedTuple):
 
 
 class PlannedUpload(NamedTuple):
-    """A source file and the object key it is to land under."""
+    """A source file, the object key it is to land under, and the partition that key is in.
+
+    A partition is the prefix that a dataset's keys of one date have in common.
+    """
 
     source: SourceFile
     key: ObjectKey
+    partition: str = ""
 
 
-LeftOutReason = Literal["hidden", "temporary", "excluded", "symlink", "not a regular file"]
+LeftOutReason = Literal[
+    "hidden", "temporary", "excluded", "symlink", "not a regular file", "too recent"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,10 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """An algorithm in S3's spelling (`CRC64NVME`, `MD5`) and the base64 of its digest."""
+    """An algorithm in S3's spelling (`CRC64NVME`, `MD5`) and the base64 of its digest.
+
+    For `MD5 of parts` the digest is as in an ETag: hex, a dash, and the number of parts.
+    """
 
     algorithm: str
     digest: str
@@ -89,13 +98,19 @@ class Checksum:
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """The file's bytes were sent, and the store proved by `checksum` that it holds them."""
+    """The file's bytes were sent, and the store proved by `checksum` that it holds them.
+
+    `mtime_ns` is when the file was last modified, in nanoseconds since 1970. `replaced` says
+    that other bytes were there before.
+    """
 
     status: ClassVar[str] = "uploaded"
     path: str
     key: ObjectKey
     size: int
     checksum: Checksum
+    mtime_ns: int = 0
+    replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +122,18 @@ class Unchanged:
     key: ObjectKey
     size: int
     checksum: Checksum
+    mtime_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """The key is taken by other bytes, which were left as they are, as was asked for."""
+
+    status: ClassVar[str] = "skipped"
+    path: str
+    key: ObjectKey
+    size: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +147,7 @@ class Failed:
     error: AsyncloadError
 
 
-Outcome = Uploaded | Unchanged | Failed
+Outcome = Uploaded | Unchanged | Skipped | Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +160,11 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class LoadStarted:
-    """The plan is made, and the first request is about to be sent."""
+    """The plan is made, and the first request is about to be sent, by the run of this id."""
 
     files: int
     size: int
+    run_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +173,45 @@ class PartSent:
 
     path: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartKept:
+    """`size` bytes of a large file are in the store since an earlier, broken-off run."""
+
+    path: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class UploadSwept:
+    """A multipart upload that an earlier run had left open was aborted."""
+
+    key: str
+    upload_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something went wrong that cost no file: what, and what to do."""
+
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestWritten:
+    """The record of the run is in the store, under this key."""
+
+    key: ObjectKey
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerFailed:
+    """A partition's files all landed, and its success marker could not be written: why."""
+
+    partition: str
+    error: AsyncloadError
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,4 +231,25 @@ class FileFinished:
     outcome: Outcome
 
 
-Event = Scanned | LeftOut | LoadStarted | PartSent | UploadLeftOpen | FileFinished
+@dataclass(frozen=True, slots=True)
+class ConcurrencyChanged:
+    """At most `limit` requests are now in flight at once; `ceiling` where the store takes them."""
+
+    limit: int
+    ceiling: int
+
+
+Event = (
+    Scanned
+    | LeftOut
+    | LoadStarted
+    | PartSent
+    | PartKept
+    | UploadSwept
+    | UploadLeftOpen
+    | ManifestWritten
+    | MarkerFailed
+    | Warned
+    | FileFinished
+    | ConcurrencyChanged
+)

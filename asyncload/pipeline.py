@@ -18,16 +18,8 @@ from asyncload.buffers import BufferPool
 from asyncload.errors import AsyncloadError, Refused, StoreUnavailable, first_error
 from asyncload.model import Event, Failed, FileFinished, Outcome, PlannedUpload
 from asyncload.plan import MIB, LoadPlan
-from asyncload.readers import Readers
-from asyncload.store import ObjectStore
-from asyncload.transfer import (
-    MultipartTools,
-    PartWindow,
-    TransferPolicy,
-    put_file,
-    upload_multipart,
-)
-from asyncload.volume import LoadedFile, OutgrownFile
+from asyncload.transfer import TransferTools, put_file, upload_multipart
+from asyncload.volume import Digests, LoadedFile, OutgrownFile
 
 Observer = Callable[[Event], None]
 
@@ -44,15 +36,11 @@ _LARGE_AT_ONCE = 8
 class Pipeline:
     """What it takes to run a plan.
 
-    `concurrency` is the number of small files sent at once; `store` limits the requests in
-    flight by itself.
+    `concurrency` is the number of small files sent at once; the tools' store limits the requests
+    in flight by itself.
     """
 
-    store: ObjectStore
-    readers: Readers
-    buffers: BufferPool
-    window: PartWindow
-    policy: TransferPolicy
+    tools: TransferTools
     observe: Observer
     concurrency: int
 
@@ -81,10 +69,7 @@ class Pipeline:
             await self._send_in_parts(upload)
 
     async def _send_in_parts(self, upload: PlannedUpload) -> None:
-        tools = MultipartTools(
-            self.store, self.readers, self.buffers, self.window, self.policy, self.observe
-        )
-        await self._conclude(upload, upload_multipart(upload, tools))
+        await self._conclude(upload, upload_multipart(upload, self.tools))
 
     async def _read_small(
         self, batches: Iterator[list[PlannedUpload]], queue: asyncio.Queue[_Loaded | None]
@@ -108,11 +93,12 @@ class Pipeline:
         self, uploads: list[PlannedUpload], size: int, queue: asyncio.Queue[_Loaded | None]
     ) -> list[PlannedUpload]:
         """Queue what could be read; return what no longer fits its place."""
-        batch = _Batch(self.buffers, await self.buffers.acquire(size))
+        tools = self.tools
+        batch = _Batch(tools.buffers, await tools.buffers.acquire(size))
         outgrown = []
         with batch:
-            items = await self.readers.read_batch(
-                uploads, memoryview(batch.buffer), sha256=self.store.signs_payloads
+            items = await tools.readers.read_batch(
+                uploads, memoryview(batch.buffer), self._digests()
             )
             for item in items:
                 if isinstance(item, LoadedFile):
@@ -123,10 +109,20 @@ class Pipeline:
                     self._fail(item.upload, item.error)
         return outgrown
 
+    def _digests(self) -> Digests:
+        policy, inventory = self.tools.policy, self.tools.inventory
+
+        def wants_md5(upload: PlannedUpload, size: int) -> bool:
+            # By its MD5 a listing may have shown already that the object is the file.
+            known = inventory.find(upload)
+            return policy.checksum == "md5" or (bool(known.md5) and known.size == size)
+
+        return Digests(policy.crc, self.tools.store.signs_payloads, wants_md5)
+
     async def _send_small(self, queue: asyncio.Queue[_Loaded | None]) -> None:
         while (loaded := await queue.get()) is not None:
             with loaded.batch:
-                sending = put_file(loaded.file, store=self.store, policy=self.policy)
+                sending = put_file(loaded.file, self.tools)
                 if not await self._conclude(loaded.file.upload, sending):
                     loaded.batch.spoil()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import zlib
 from array import array
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ PUT_LIMIT = 16 * MIB
 
 _COLLISIONS_NAMED = 5
 _HASH_BUCKETS = 256
+# Files at the top are a partition each: remember no more than this many.
+_MANY_PARTITIONS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,14 @@ class PartLayout:
         """The number of parts; an empty file has one, empty too."""
         return max(1, -(-self.size // self.part_size))
 
+    def length(self, number: int) -> int:
+        """Return the length in bytes of the part of this number, from 1."""
+        return min(self.part_size, self.size - (number - 1) * self.part_size)
+
     def parts(self) -> Iterator[tuple[int, int, int]]:
         """Yield (part number from 1, offset, length) with offset and length in bytes."""
         for number in range(1, self.count + 1):
-            offset = (number - 1) * self.part_size
-            yield number, offset, min(self.part_size, self.size - offset)
+            yield number, (number - 1) * self.part_size, self.length(number)
 
 
 def lay_out_parts(size: int, *, least: int, most: int) -> PartLayout:
@@ -100,6 +106,8 @@ def decide_taken_key(
 class LoadPlan:
     """The files of a volume and where each is to land.
 
+    `partitions` counts the files planned for each partition, of 10,000 partitions at the most.
+
     Args:
         layout: makes the keys.
         put_limit: files of more bytes than this are *large*: they are handed out first, the
@@ -115,14 +123,18 @@ class LoadPlan:
         self._large: list[SourceFile] = []
         self._small = _CompactSources()
         self._hashes = tuple(array("q") for _ in range(_HASH_BUCKETS))
+        self._sorted = False
+        self.partitions: Counter[str] = Counter()
 
     def add(self, source: SourceFile) -> None:
         """Plan one more file; a file that makes no valid key becomes a failure."""
         try:
-            key = self._layout.key_for(source.path)
+            key, partition = self._layout.locate(source.path)
         except InvalidKey as error:
             self.add_failure(Failed(source.path, None, source.size, error))
             return
+        if partition in self.partitions or len(self.partitions) < _MANY_PARTITIONS:
+            self.partitions[partition] += 1
         self.files += 1
         self.size += source.size
         key_hash = hash(key)
@@ -138,15 +150,31 @@ class LoadPlan:
         self.size += failure.size
         self.failures.append(failure)
 
+    @property
+    def has_large(self) -> bool:
+        """Whether any file is over the put limit."""
+        return bool(self._large)
+
     def large(self) -> Iterator[PlannedUpload]:
         """Yield the files over the put limit, largest first."""
         for source in sorted(self._large, key=lambda source: (-source.size, source.path)):
-            yield PlannedUpload(source, self._layout.key_for(source.path))
+            yield PlannedUpload(source, *self._layout.locate(source.path))
 
     def small(self) -> Iterator[PlannedUpload]:
         """Yield the files up to the put limit, in the order of the scan."""
         for source in self._small:
-            yield PlannedUpload(source, self._layout.key_for(source.path))
+            yield PlannedUpload(source, *self._layout.locate(source.path))
+
+    def holds(self, key: str) -> bool:
+        """Whether a file is planned for this key, or for another one of the same hash."""
+        if not self._sorted:
+            for hashes in self._hashes:
+                hashes[:] = array("q", sorted(hashes))
+            self._sorted = True
+        key_hash = hash(key)
+        hashes = self._hashes[key_hash % _HASH_BUCKETS]
+        at = bisect_left(hashes, key_hash)
+        return at < len(hashes) and hashes[at] == key_hash
 
     def uploads(self) -> Iterator[PlannedUpload]:
         """Yield all files, the large ones first."""

@@ -7,7 +7,15 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
-from asyncload.model import Event, FileFinished, LoadStarted, PartSent, Scanned
+from asyncload.model import (
+    ConcurrencyChanged,
+    Event,
+    FileFinished,
+    LoadStarted,
+    PartKept,
+    PartSent,
+    Scanned,
+)
 from asyncload.report_text import format_size
 
 if TYPE_CHECKING:
@@ -34,26 +42,35 @@ class ProgressView(Protocol):
 
 
 class Advance:
-    """Counts files and bytes done, so that no byte counts twice: not in parts and in a file."""
+    """Counts files and bytes done, so that no byte counts twice: not in parts and in a file.
+
+    `throttled` says how few requests the store takes at once; "" where it takes all.
+    """
 
     def __init__(self) -> None:
         self.files = 0
         self.size = 0
         self.files_done = 0
         self.size_done = 0
+        self.throttled = ""
         self._in_parts: dict[str, int] = {}
 
     def count(self, event: Event) -> None:
         """Count an event in."""
         if isinstance(event, Scanned | LoadStarted):
             self.files, self.size = event.files, event.size
-        elif isinstance(event, PartSent):
+        elif isinstance(event, PartSent | PartKept):
             self._in_parts[event.path] = self._in_parts.get(event.path, 0) + event.size
             self.size_done += event.size
         elif isinstance(event, FileFinished):
             self.files_done += 1
             told = self._in_parts.pop(event.outcome.path, 0)
             self.size_done += event.outcome.size - told
+        elif isinstance(event, ConcurrencyChanged):
+            fewer = event.limit < event.ceiling
+            self.throttled = (
+                f"throttled: {event.limit} of {event.ceiling} requests at once" if fewer else ""
+            )
 
 
 class PlainProgress:
@@ -69,6 +86,7 @@ class PlainProgress:
         self._clock = clock
         self._advance = Advance()
         self._begun = self._told = clock()
+        self._told_throttled = self._told - PLAIN_SECONDS
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +106,7 @@ class PlainProgress:
         if isinstance(event, LoadStarted):
             self._begun = self._told = now
             self._write(f"found {event.files:,} CSVs, {format_size(event.size)}")
-        elif isinstance(event, Scanned | PartSent | FileFinished):
+        elif isinstance(event, Scanned | PartSent | PartKept | FileFinished):
             if now - self._told < PLAIN_SECONDS:
                 return
             self._told = now
@@ -96,6 +114,10 @@ class PlainProgress:
                 self._write(f"found {event.files:,} CSVs so far")
             else:
                 self._write(self._line(now))
+        elif self._advance.throttled and now - self._told_throttled >= PLAIN_SECONDS:
+            # At once: until the store recovers, nothing else may happen that has a line.
+            self._told_throttled = now
+            self._write(self._advance.throttled)
 
     def _line(self, now: float) -> str:
         done, seconds = self._advance, now - self._begun
@@ -105,7 +127,9 @@ class PlainProgress:
             f"{format_size(done.size)}, {format_size(round(rate))}/s"
         )
         left = done.size - done.size_done
-        return f"{line}, {left / rate:.0f} s left" if rate > 0 and left > 0 else line
+        if rate > 0 and left > 0:
+            line += f", {left / rate:.0f} s left"
+        return f"{line}, {done.throttled}" if done.throttled else line
 
     def _write(self, line: str) -> None:
         print(line, file=self._stream, flush=True)
@@ -157,9 +181,10 @@ class LiveProgress:
             self._progress.update(self._task, description=f"found {event.files:,} CSVs")
         elif isinstance(event, LoadStarted):
             self._progress.reset(self._task, total=event.size)
-        if isinstance(event, LoadStarted | PartSent | FileFinished):
+        if isinstance(event, LoadStarted | PartSent | PartKept | FileFinished | ConcurrencyChanged):
+            throttled = f" ({done.throttled})" if done.throttled else ""
             self._progress.update(
                 self._task,
                 completed=done.size_done,
-                description=f"{done.files_done:,} of {done.files:,} files",
+                description=f"{done.files_done:,} of {done.files:,} files{throttled}",
             )

@@ -11,9 +11,11 @@ from typing import ParamSpec, TypeVar
 
 import aiofiles.os
 
+from asyncload.checksums import CRC64NVME, Crc
+from asyncload.file_state import FileState
 from asyncload.model import PlannedUpload
 from asyncload.shielding import finish, run_to_end
-from asyncload.volume import BatchItem, Digest, FileState, OpenFile, Volume
+from asyncload.volume import BatchItem, Digest, Digests, OpenFile, Volume
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -44,6 +46,9 @@ class _PatientExecutor(Executor):
         return future
 
 
+_CRC_ONLY = Digests()
+
+
 class Readers:
     """Reads a volume's files in an executor's threads.
 
@@ -58,11 +63,11 @@ class Readers:
         self._patient = _PatientExecutor(executor)
 
     async def read_batch(
-        self, uploads: Sequence[PlannedUpload], buffer: memoryview, *, sha256: bool = False
+        self, uploads: Sequence[PlannedUpload], buffer: memoryview, digests: Digests = _CRC_ONLY
     ) -> list[BatchItem]:
         """See `Volume.read_batch`."""
         return await finish(
-            _read_batch(self._volume, uploads, buffer, sha256=sha256, executor=self._patient)
+            _read_batch(self._volume, uploads, buffer, digests, executor=self._patient)
         )
 
     @asynccontextmanager
@@ -82,11 +87,12 @@ class Readers:
         buffer: memoryview,
         offset: int,
         expected: FileState,
-        digest: Digest | None = None,
+        digests: Sequence[Digest] = (),
+        crc: Crc = CRC64NVME,
     ) -> int:
         """See `OpenFile.read_part`."""
         return await finish(
-            _read_part(file, buffer, offset, expected, digest, executor=self._executor)
+            _read_part(file, buffer, offset, expected, digests, crc, executor=self._executor)
         )
 
     async def check_in_place(self, file: OpenFile, expected: FileState) -> None:

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from asyncload.errors import AsyncloadError, StoreError
-from asyncload.model import Failed, LeftOut, Outcome, PlannedUpload
+from asyncload.model import Failed, LeftOut, Outcome, PlannedUpload, Skipped, Uploaded
 from asyncload.report import Report
 
 
@@ -30,9 +30,13 @@ def outcome_record(outcome: Outcome, bucket: str) -> dict[str, Any]:
     }
     if isinstance(outcome, Failed):
         record["error"] = error_record(outcome.error)
+    elif isinstance(outcome, Skipped):
+        record["reason"] = outcome.reason
     else:
         record["verified_by"] = outcome.checksum.algorithm
         record["checksum"] = outcome.checksum.digest
+        if isinstance(outcome, Uploaded) and outcome.replaced:
+            record["replaced"] = True
     return record
 
 
@@ -60,16 +64,28 @@ def summary_record(
     return {
         "type": "summary",
         "bucket": bucket,
+        "run_id": report.run_id,
         "exit_code": exit_code,
         "files": report.files,
         "bytes": report.size,
         "uploaded": report.counts["uploaded"],
         "unchanged": report.counts["unchanged"],
+        "skipped": report.counts["skipped"],
         "failed": report.counts["failed"],
-        "bytes_uploaded": report.sizes["uploaded"],
+        "replaced": report.replaced,
+        "verified_by": dict(report.verified_by),
+        "bytes_uploaded": report.sizes["uploaded"] - report.kept,
+        "bytes_kept": report.kept,
         "left_out": dict(report.left_out),
         "left_open": [
             {"key": upload.key, "upload_id": upload.upload_id} for upload in report.left_open
+        ],
+        "swept": report.swept,
+        "manifest": report.manifest,
+        "warnings": [{"message": w.message, "hint": w.hint} for w in report.warnings],
+        "markers_failed": [
+            {"partition": failed.partition, "error": error_record(failed.error)}
+            for failed in report.markers_failed
         ],
         "seconds": round(seconds, 3),
         "error": error_record(error) if error else None,

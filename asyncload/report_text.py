@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncload.errors import AsyncloadError
-from asyncload.model import Failed, LeftOut
+from asyncload.model import Failed, LeftOut, Warned
 from asyncload.report import Report
 
 
@@ -36,20 +36,22 @@ def format_error(error: AsyncloadError) -> str:
 
 def summary_lines(report: Report, bucket: str, seconds: float) -> Iterator[str]:
     """Yield the closing summary: the totals, what was left out, and each failure by name."""
-    sent = report.sizes["uploaded"]
+    sent = report.sizes["uploaded"] - report.kept
     rate = f", {format_size(round(sent / seconds))}/s" if seconds > 0 and sent else ""
     counts = [
         f"{report.counts[kind]:,} {kind}"
-        for kind in ("uploaded", "unchanged", "failed")
+        for kind in ("uploaded", "unchanged", "skipped", "failed")
         if report.counts[kind]
     ]
     missing = report.files - sum(report.counts.values())
     if missing:
         counts.append(f"{missing:,} not reached")
+    proof = f", verified by {' and '.join(sorted(report.verified_by))}" if report.landed else ""
     yield (
-        f"{report.landed:,} of {report.files:,} files are in the raw zone: {', '.join(counts)} "
-        f"({format_size(sent)} sent in {seconds:.1f} s{rate})"
+        f"{report.landed:,} of {report.files:,} files are in the raw zone: {', '.join(counts)}"
+        f"{proof} ({format_size(sent)} sent in {seconds:.1f} s{rate})"
     )
+    yield from _particulars(report)
     yield from left_out_counts(report)
     for failure in report.failures:
         yield from failure_lines(failure, bucket)
@@ -61,6 +63,27 @@ def summary_lines(report: Report, bucket: str, seconds: float) -> Iterator[str]:
             f"left open: multipart upload {printable(upload.upload_id)} of "
             f"s3://{bucket}/{printable(upload.key)}: {printable(upload.reason)}"
         )
+    for marker in report.markers_failed:
+        yield f"no success marker in s3://{bucket}/{printable(marker.partition)}"
+        for line in format_error(marker.error).splitlines():
+            yield f"  {line.strip()}"
+
+
+def _particulars(report: Report) -> Iterator[str]:
+    """Yield what else was done on the way."""
+    if report.replaced:
+        yield f"replaced: {report.replaced:,} objects that held other bytes"
+    if report.kept:
+        yield f"resumed: {format_size(report.kept)} were there from an earlier run"
+    if report.swept:
+        yield f"swept: {report.swept:,} multipart uploads that earlier runs had left open"
+
+
+def warning_lines(warned: Warned) -> Iterator[str]:
+    """Yield what went wrong although no file failed, and what to do."""
+    yield f"warning: {printable(warned.message)}"
+    if warned.hint:
+        yield f"  hint: {printable(warned.hint)}"
 
 
 def left_out_counts(report: Report) -> Iterator[str]:

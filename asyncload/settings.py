@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from asyncload.errors import UsageError
+from asyncload.endpoints import check_endpoint
+from asyncload.errors import InvalidKey, UsageError
 from asyncload.keys import KeyLayout
+from asyncload.model import ObjectKey
+from asyncload.object_settings import (
+    ACLS,
+    CHECKSUMS,
+    check_encryption,
+    check_metadata,
+    check_owner,
+    check_storage_class,
+    check_tags,
+    choose,
+)
 from asyncload.plan import MIB
+from asyncload.reserved import METADATA_NAMES
 
 DEFAULT_CONCURRENCY = 32
 DEFAULT_MEMORY = 256 * MIB
@@ -28,8 +41,9 @@ _FACTORS = {"": 1, "k": 1024, "m": MIB, "g": 1024 * MIB}
 class Settings:
     """One run's options; each is described in the README, under the name of its flag.
 
-    `volume` is the folder to load. `memory` is in bytes. `date` is an ISO date, `today` or
-    `yesterday`, in `timezone`. `datasets` are pairs of a path pattern and a dataset's name.
+    `volume` is the folder to load. `memory` is in bytes, `min_age` in seconds. `date` is an ISO
+    date, `today` or `yesterday`, in `timezone`. `datasets` are pairs of a path pattern and a
+    dataset's name.
 
     Raises:
         UsageError: an option can't be used; the message names its flag.
@@ -48,8 +62,23 @@ class Settings:
     layout: str = "default"
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    min_age: int = 0
     overwrite: bool = False
+    skip_existing: bool = False
+    checksum: str = "auto"
+    manifest: bool = True
+    manifest_prefix: str = "_asyncload"
+    success_marker: bool = False
+    storage_class: str | None = None
+    sse: str | None = None
+    sse_kms_key_id: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    acl: str | None = None
+    expected_bucket_owner: str | None = None
     endpoint_url: str | None = None
+    allow_http: bool = False
+    ca_bundle: Path | None = None
     region: str | None = None
     profile: str | None = None
     unsigned_payload: bool = False
@@ -69,9 +98,31 @@ class Settings:
                 hint=f"the default is {DEFAULT_MEMORY // MIB}MiB",
             )
         if self.endpoint_url is not None:
-            _check_endpoint(self.endpoint_url)
+            check_endpoint(self.endpoint_url, allow_http=self.allow_http)
+        if self.overwrite and self.skip_existing:
+            raise UsageError(
+                "--overwrite and --skip-existing exclude each other",
+                hint="without either, a file whose key is taken by other bytes fails",
+            )
+        self._check_objects()
         # Any time will do to find out whether date, zone and layout can be used.
-        self.key_layout(datetime(2000, 1, 1, tzinfo=UTC))
+        layout = self.key_layout(datetime(2000, 1, 1, tzinfo=UTC))
+        if self.manifest:
+            _check_manifest_prefix(self.manifest_prefix, layout.common_prefix())
+
+    def _check_objects(self) -> None:
+        object.__setattr__(self, "checksum", choose("--checksum", self.checksum, CHECKSUMS))
+        object.__setattr__(self, "sse", check_encryption(self.sse, self.sse_kms_key_id))
+        if self.acl is not None:
+            object.__setattr__(self, "acl", choose("--acl", self.acl, ACLS))
+        check_storage_class(self.storage_class)
+        check_owner(self.expected_bucket_owner)
+        check_tags(self.tags)
+        check_metadata(self.metadata, METADATA_NAMES)
+
+    def modified_before(self, now: datetime) -> float | None:
+        """Return after which time files are too recent to load, in seconds since 1970."""
+        return now.timestamp() - self.min_age if self.min_age else None
 
     def key_layout(self, now: datetime) -> KeyLayout:
         """Return the layout of the keys of a run that starts at `now`, in any time zone.
@@ -164,20 +215,13 @@ def _checked_bucket(bucket: str) -> str:
     return name
 
 
-def _check_endpoint(url: str) -> None:
+def _check_manifest_prefix(prefix: str, data: str) -> None:
     try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        if parts.username is not None or parts.password is not None:
-            # Not repeated: what follows may be a secret.
-            raise UsageError(
-                "--endpoint-url: user name and password don't belong there",
-                hint="credentials come from the standard AWS chain only",
-            )
-    except ValueError:
-        usable = False
-    if not usable:
+        ObjectKey(f"{prefix}/run.json")
+    except InvalidKey as error:
+        raise UsageError(f"--manifest-prefix: {prefix!r} can't be part of a key") from error
+    if data and f"{prefix}/".startswith(data):
         raise UsageError(
-            f"--endpoint-url: {url!r} is no endpoint",
-            hint="use http:// or https:// and a host, such as http://127.0.0.1:8333",
+            f"--manifest-prefix: {prefix!r} lies among the data, below {data!r}",
+            hint="crawlers would take manifests for data; the default is _asyncload",
         )

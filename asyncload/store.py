@@ -6,12 +6,14 @@ S3 one pass the same contract tests.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
 
 from asyncload.model import Checksum, ObjectKey
 
+T = TypeVar("T")
 Body = bytes | bytearray | memoryview
 
 
@@ -19,12 +21,67 @@ Body = bytes | bytearray | memoryview
 class RemoteObject:
     """An object as the store describes it: its size in bytes, and a checksum of all of it.
 
-    The checksum is the CRC64NVME where the store keeps one, else the MD5 that the ETag of a
-    single put holds (and which can prove equality only), else None.
+    The checksum is one that the store vouches for: of the full object where it keeps one
+    (CRC64NVME before others), else what the ETag has the form of, an MD5 or an MD5 of parts (which
+    can prove equality only), else None. `recorded` is what its writer, asyncload, noted in its
+    metadata.
     """
 
     size: int
     checksum: Checksum | None
+    recorded: Checksum | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """An object in a listing: its key, whatever it may be, its size in bytes and its ETag."""
+
+    key: str
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenUpload:
+    """A multipart upload that was begun and neither completed nor aborted."""
+
+    key: str
+    upload_id: str
+    initiated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPart:
+    """A part that an open upload has: its checksum is a CRC64NVME, or None."""
+
+    number: int
+    size: int
+    etag: str
+    checksum: Checksum | None
+    modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a listing; `next` is where to go on, None at the end."""
+
+    items: Sequence[T]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What is stored beside an object's bytes: its content type, and metadata in ASCII.
+
+    `bookkeeping` says that it is a manifest or marker, and none of the data.
+    """
+
+    content_type: str = "text/csv"
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    bookkeeping: bool = False
+
+
+CSV = ObjectInfo()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +94,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part that the store took: its number, the ETag it got, and its CRC64NVME."""
+    """A part that the store took: its number, the ETag it got, and the checksum it was sent."""
 
     number: int
     etag: str
@@ -82,17 +139,46 @@ class ObjectStore(Protocol):
         *,
         create_only: bool,
         sha256: str | None = None,
+        info: ObjectInfo = CSV,
     ) -> Receipt:
         """Store an object in one request.
 
-        `sha256` is the body's in hex, where `signs_payloads` asks for it.
+        `checksum` is a CRC or the MD5. `sha256` is the body's in hex, where `signs_payloads` asks
+        for it.
 
         Raises:
             PreconditionFailed: `create_only`, and the key is taken.
         """
 
-    async def create_multipart(self, key: ObjectKey) -> str:
-        """Open a multipart upload and return its upload id."""
+    async def read(self, key: ObjectKey, offset: int, length: int) -> bytes:
+        """Return an object's bytes from `offset`, at most `length`; none beyond its end.
+
+        Raises:
+            RequestRejected: there is no such object.
+        """
+
+    async def list_objects(self, prefix: str, after: str | None = None) -> Page[ListedObject]:
+        """List what is below a prefix, in any order; `after` is the last page's `next`."""
+
+    async def list_uploads(self, prefix: str, after: str | None = None) -> Page[OpenUpload]:
+        """List the open multipart uploads below a prefix; `after` is as above."""
+
+    async def list_parts(
+        self, key: ObjectKey, upload_id: str, after: str | None = None
+    ) -> Page[StoredPart]:
+        """List what an open upload has; `after` is as above.
+
+        Raises:
+            NoSuchUpload: the upload was completed, aborted or never opened.
+        """
+
+    async def create_multipart(
+        self, key: ObjectKey, *, algorithm: str = "CRC64NVME", info: ObjectInfo = CSV
+    ) -> str:
+        """Open a multipart upload and return its upload id.
+
+        `algorithm` is that of its parts' checksums, and, for a CRC, of the full object's.
+        """
 
     async def upload_part(
         self,
@@ -117,15 +203,16 @@ class ObjectStore(Protocol):
         key: ObjectKey,
         upload_id: str,
         parts: Sequence[Part],
-        checksum: Checksum,
+        checksum: Checksum | None,
         *,
         create_only: bool,
     ) -> Receipt:
-        """Make one object of the parts; `checksum` is the full object's.
+        """Make one object of the parts; `checksum` is the full object's, None for MD5.
 
         Raises:
             PreconditionFailed: `create_only`, and the key is taken; the upload stays open.
             NoSuchUpload: as for `upload_part`.
+            UploadBroken: the store lost a part, or wants all of them anew.
         """
 
     async def abort_multipart(self, key: ObjectKey, upload_id: str) -> None:

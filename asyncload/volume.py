@@ -6,18 +6,18 @@ files or per part of a large one.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
-from asyncload.checksums import crc64nvme
+from asyncload.checksums import CRC64NVME, Crc
 from asyncload.errors import FileFailed, SourceChanged, SourceUnreadable
+from asyncload.file_state import FileState, changed_again, check_same, unreadable
 from asyncload.model import PlannedUpload
 
 _FOLDER_FLAGS = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
@@ -28,23 +28,30 @@ _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CACHED = 256 * 1024
 
 
-class FileState(NamedTuple):
-    """What must stay the same for a file to be one version: size, times and identity."""
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-    device: int
-
-
 class LoadedFile(NamedTuple):
-    """A small file read whole: its bytes, their CRC64NVME, and their SHA-256 in hex if wanted."""
+    """A small file read whole, in one version: its bytes and their digests.
+
+    `crc` is by the algorithm that was wanted, `sha256` in hex and `md5` in bytes if wanted.
+    `mtime_ns` is when the file was last modified, in nanoseconds since 1970.
+    """
 
     upload: PlannedUpload
     body: memoryview
     crc: int
-    sha256: str | None
+    sha256: str | None = None
+    md5: bytes | None = None
+    mtime_ns: int = 0
+
+
+class Digests(NamedTuple):
+    """What to compute of a small file's bytes while they are in the processor's cache.
+
+    `md5` says whether it is wanted of a file, given its size in bytes.
+    """
+
+    crc: Crc = CRC64NVME
+    sha256: bool = False
+    md5: Callable[[PlannedUpload, int], bool] = lambda _upload, _size: False
 
 
 class UnloadedFile(NamedTuple):
@@ -59,6 +66,9 @@ class OutgrownFile(NamedTuple):
 
     upload: PlannedUpload
     size: int
+
+
+_CRC_ONLY = Digests()
 
 
 class Digest(Protocol):
@@ -84,7 +94,7 @@ class Volume:
         try:
             self._fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise _unreadable(error) from error
+            raise unreadable(error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -111,14 +121,17 @@ class Volume:
             return file.state()
 
     def read_batch(
-        self, uploads: Sequence[PlannedUpload], buffer: memoryview, *, sha256: bool = False
+        self, uploads: Sequence[PlannedUpload], buffer: memoryview, digests: Digests = _CRC_ONLY
     ) -> list[BatchItem]:
-        """Read small files one after the other into `buffer`, each whole and in one version."""
+        """Read small files one after the other into `buffer`, each whole and in one version.
+
+        A file that changes meanwhile is read once more.
+        """
         items: list[BatchItem] = []
         start = 0
         for upload in uploads:
             try:
-                item = self._load(upload, buffer[start:], sha256)
+                item = self._load_steady(upload, buffer[start:], digests)
             except FileFailed as error:
                 item = UnloadedFile(upload, error)
             if isinstance(item, LoadedFile):
@@ -126,7 +139,16 @@ class Volume:
             items.append(item)
         return items
 
-    def _load(self, upload: PlannedUpload, room: memoryview, sha256: bool) -> BatchItem:
+    def _load_steady(self, upload: PlannedUpload, room: memoryview, digests: Digests) -> BatchItem:
+        try:
+            return self._load(upload, room, digests)
+        except SourceChanged as first:
+            try:
+                return self._load(upload, room, digests)
+            except SourceChanged as again:
+                raise changed_again(first, again) from again
+
+    def _load(self, upload: PlannedUpload, room: memoryview, digests: Digests) -> BatchItem:
         with self.open(upload.source.path) as file:
             before = file.state()
             if before.size > len(room):
@@ -134,8 +156,16 @@ class Volume:
             body = room[: before.size]
             file.read_into(body, 0)
             file.check_unchanged(before)
-        digest = hashlib.sha256(body).hexdigest() if sha256 else None
-        return LoadedFile(upload, body, crc64nvme(body), digest)
+        return LoadedFile(
+            upload,
+            body,
+            digests.crc.update(body, 0),
+            hashlib.sha256(body).hexdigest() if digests.sha256 else None,
+            hashlib.md5(body, usedforsecurity=False).digest()
+            if digests.md5(upload, before.size)
+            else None,
+            before.mtime_ns,
+        )
 
     def _open(self, path: str) -> int:
         folders = path.split("/")
@@ -150,7 +180,7 @@ class Volume:
                 parent = child
             fd = os.open(folders[-1], _FILE_FLAGS, dir_fd=parent)
         except OSError as error:
-            raise _unreadable(error) from error
+            raise unreadable(error) from error
         finally:
             if parent != self._fd:
                 os.close(parent)
@@ -202,7 +232,7 @@ class OpenFile:
             try:
                 read = os.preadv(self.fd, [buffer[done:]], offset + done)
             except OSError as error:
-                raise _unreadable(error) from error
+                raise unreadable(error) from error
             if not read:
                 raise SourceChanged(
                     f"it ended at byte {offset + done:,} while it was being read",
@@ -215,27 +245,28 @@ class OpenFile:
         buffer: memoryview,
         offset: int,
         expected: FileState,
-        digest: Digest | None = None,
+        digests: Sequence[Digest] = (),
+        crc: Crc = CRC64NVME,
     ) -> int:
-        """Fill `buffer` from `offset`, feed it to `digest`, and return its CRC64NVME.
+        """Fill `buffer` from `offset`, feed it to `digests`, and return its CRC.
 
         Raises:
             SourceChanged: the file is no longer as `expected`.
             SourceUnreadable: the read failed.
         """
-        crc = 0
+        value = 0
         for start in range(0, len(buffer), _CACHED):
             piece = buffer[start : start + _CACHED]
             self.read_into(piece, offset + start)
-            if digest is not None:
+            for digest in digests:
                 digest.update(piece)
-            crc = crc64nvme(piece, crc)
+            value = crc.update(piece, value)
         self.check_unchanged(expected)
-        return crc
+        return value
 
     def check_unchanged(self, expected: FileState) -> None:
         """Raise `SourceChanged` where the open file is not as `expected`."""
-        _check_same(expected, self.state())
+        check_same(expected, self.state())
 
     def check_in_place(self, expected: FileState) -> None:
         """Raise `SourceChanged` where the file's path now leads elsewhere or to another state."""
@@ -246,31 +277,4 @@ class OpenFile:
             raise SourceChanged(
                 f"it was taken away while it was being uploaded: {error}", hint="run again"
             ) from error
-        _check_same(expected, now)
-
-
-def _check_same(expected: FileState, now: FileState) -> None:
-    if now == expected:
-        return
-    changes = [
-        f"{name} {before} -> {after}"
-        for name, before, after in zip(FileState._fields, expected, now, strict=True)
-        if before != after
-    ]
-    raise SourceChanged(
-        f"it changed while it was being read ({', '.join(changes)})",
-        hint="load a volume that nothing writes to, or run again",
-    )
-
-
-def _unreadable(error: OSError) -> SourceUnreadable:
-    reason = os.strerror(error.errno) if error.errno else str(error)
-    hints = {
-        errno.EACCES: "give the user that runs asyncload read permission",
-        errno.ENOENT: "it was there when the volume was scanned; run again",
-        errno.ELOOP: "symbolic links are not followed",
-        errno.ENOTDIR: "symbolic links are not followed",
-        errno.EMFILE: "raise the limit of open files (ulimit -n)",
-        errno.EIO: "the medium or the mount is failing",
-    }
-    return SourceUnreadable(f"it can't be read: {reason}", hint=hints.get(error.errno or 0, ""))
+        check_same(expected, now)

@@ -67,8 +67,9 @@ fi
 asyncload run "$volume" --bucket lake --endpoint-url "$endpoint" --date 2022-05-02
 
 # 5. What must be true now: as many keys as there are CSVs. asyncload leaves hidden ones out.
+# Its record of the run lies below _asyncload/.
 s3 "
-for page in s3.get_paginator('list_objects_v2').paginate(Bucket='lake'):
+for page in s3.get_paginator('list_objects_v2').paginate(Bucket='lake', Prefix='Raw/'):
     for found in page.get('Contents', ()):
         print(found['Key'])
 " >"$work/keys"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from pathlib import Path
 
@@ -38,18 +39,55 @@ def test_every_option_is_a_setting_or_is_about_output():
     """The command line adds nothing that a library's user lacks, but for output."""
     names = {option.name for option in options_of("run")}
     fields = {name.removesuffix("s") for name in Settings.__dataclass_fields__}
+    # These end in an "s" of their own.
+    fields = fields - {"storage_clas"} | {"storage_class"}
     assert names - {"dry_run", "quiet", "json"} <= fields
     assert fields - names == {"volume"}
 
 
 def test_the_readme_names_no_option_that_is_not_there():
     """An option that went away leaves the documents too."""
-    options = [option for command in ("run", "demo") for option in options_of(command)]
+    options = [
+        option for command in ("run", "verify", "clean", "demo") for option in options_of(command)
+    ]
     known = {name for option in options for name in (*option.opts, *option.secondary_opts)}
     others = "--rm --read-only --cap-drop --security-opt --user --help --version --build "
-    others += "--abort-on-container-exit --exit-code-from"
+    others += "--abort-on-container-exit --exit-code-from --pids-limit"
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert named <= known | set(others.split())
+
+
+def policies():
+    """The JSON documents of the section on security, by the first identifier in each."""
+    documents = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", README, re.DOTALL)]
+    return {(d.get("Statement") or d["Rules"])[0].get("Sid", "lifecycle"): d for d in documents}
+
+
+def test_the_policies_in_the_readme_allow_what_a_run_asks_for():
+    """Each action that a message may ask for, on the prefix, and none on all buckets."""
+    from asyncload.s3.translate import _ACTIONS
+
+    statements = policies()["LandFiles"]["Statement"]
+    allowed = {action for s in statements for action in as_list(s["Action"])}
+    assert allowed == set(_ACTIONS.values()) | {"s3:PutObject"}
+    for statement in statements:
+        assert statement["Effect"] == "Allow"
+        prefixes = {f"arn:aws:s3:::my-lake/{name}/*" for name in ("Raw", "_asyncload")}
+        assert set(as_list(statement["Resource"])) <= prefixes or (
+            statement["Condition"] == {"StringLike": {"s3:prefix": "Raw/*"}}
+        )
+
+
+def test_the_bucket_policy_in_the_readme_denies_only():
+    """It opens nothing; what comes without TLS is denied on bucket and objects."""
+    statements = policies()["TlsOnly"]["Statement"]
+    assert {statement["Effect"] for statement in statements} == {"Deny"}
+    assert statements[0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert len(statements[0]["Resource"]) == 2
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
 
 
 def test_every_exit_code_is_in_the_readme():
@@ -65,7 +103,8 @@ def test_every_exit_code_is_in_the_readme():
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+    "document",
+    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "RELIABILITY.md"],
 )
 def test_links_to_files_lead_somewhere(document):
     """Relative links name files of the repository."""

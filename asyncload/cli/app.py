@@ -11,11 +11,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from asyncload.cli import object_options as obj
 from asyncload.cli import options as opt
 from asyncload.cli.imports import trust_unread
-from asyncload.cli.output import stderr
+from asyncload.cli.output import print_traceback, stderr, without_secrets
 from asyncload.cli.signals import Interrupted, exit_on_signals
 from asyncload.errors import AsyncloadError
+from asyncload.object_settings import parse_duration, parse_pairs
 from asyncload.report_text import format_error
 from asyncload.settings import (
     DEFAULT_CONCURRENCY,
@@ -57,9 +59,9 @@ def main() -> NoReturn:
         fail(error, error.exit_code)
     except Exception as error:
         if os.environ.get("ASYNCLOAD_TRACEBACK"):
-            raise
+            print_traceback(error)
         internal = AsyncloadError(
-            f"internal error: {type(error).__name__}: {error}",
+            without_secrets(f"internal error: {type(error).__name__}: {error}"),
             hint="please report it, with what ASYNCLOAD_TRACEBACK=1 makes it print",
         )
         fail(internal, internal.exit_code)
@@ -102,8 +104,23 @@ def run(
     format: opt.Format = "CSV",
     dataset: opt.Dataset = None,
     layout: opt.Layout = "default",
+    min_age: opt.MinAge = "0",
     overwrite: opt.Overwrite = False,
+    skip_existing: opt.SkipExisting = False,
+    checksum: opt.ChecksumOption = "auto",
+    manifest: obj.ManifestOption = True,
+    manifest_prefix: obj.ManifestPrefix = "_asyncload",
+    success_marker: obj.SuccessMarker = False,
+    storage_class: obj.StorageClass = None,
+    sse: obj.Sse = None,
+    sse_kms_key_id: obj.SseKmsKeyId = None,
+    tag: obj.Tag = None,
+    metadata: obj.Metadata = None,
+    acl: obj.Acl = None,
+    expected_bucket_owner: opt.ExpectedBucketOwner = None,
     endpoint_url: opt.EndpointUrl = None,
+    allow_http: opt.AllowHttp = False,
+    ca_bundle: opt.CaBundle = None,
     region: opt.Region = None,
     profile: opt.Profile = None,
     concurrency: opt.Concurrency = DEFAULT_CONCURRENCY,
@@ -127,8 +144,23 @@ def run(
         format=format,
         datasets=tuple(map(parse_dataset_rule, dataset or ())),
         layout=layout,
+        min_age=parse_duration("--min-age", min_age),
         overwrite=overwrite,
+        skip_existing=skip_existing,
+        checksum=checksum,
+        manifest=manifest,
+        manifest_prefix=manifest_prefix,
+        success_marker=success_marker,
+        storage_class=storage_class or None,
+        sse=sse or None,
+        sse_kms_key_id=sse_kms_key_id or None,
+        tags=parse_pairs("--tag", tag or ()),
+        metadata=parse_pairs("--metadata", metadata or ()),
+        acl=acl or None,
+        expected_bucket_owner=expected_bucket_owner or None,
         endpoint_url=endpoint_url or None,
+        allow_http=allow_http,
+        ca_bundle=ca_bundle,
         region=region or None,
         profile=profile or None,
         concurrency=concurrency,
@@ -143,6 +175,103 @@ def run(
             from asyncload.cli.run import run as do
     look_for_garbage()
     raise typer.Exit(do(settings, json=json, quiet=quiet))
+
+
+@app.command()
+def verify(
+    bucket: opt.Bucket,
+    volume: opt.VolumeArgument = None,
+    manifest: opt.VerifiedManifest = None,
+    include: opt.Include = None,
+    exclude: opt.Exclude = None,
+    min_age: opt.MinAge = "0",
+    date: opt.Date = "today",
+    timezone: opt.Timezone = "UTC",
+    layer: opt.Layer = "Raw",
+    origin: opt.Origin = "Local",
+    format: opt.Format = "CSV",
+    dataset: opt.Dataset = None,
+    layout: opt.Layout = "default",
+    manifest_prefix: obj.ManifestPrefix = "_asyncload",
+    endpoint_url: opt.EndpointUrl = None,
+    allow_http: opt.AllowHttp = False,
+    ca_bundle: opt.CaBundle = None,
+    region: opt.Region = None,
+    profile: opt.Profile = None,
+    expected_bucket_owner: opt.ExpectedBucketOwner = None,
+    concurrency: opt.Concurrency = DEFAULT_CONCURRENCY,
+    memory: opt.Memory = "256MiB",
+    quiet: opt.Quiet = False,
+    json: opt.Json = False,
+) -> None:
+    """Compare the raw zone with a volume, or a past run's manifest, by checksum."""
+    settings = Settings(
+        volume=volume or _default_volume(),
+        bucket=bucket,
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        min_age=parse_duration("--min-age", min_age),
+        date=date,
+        timezone=timezone,
+        layer=layer,
+        origin=origin,
+        format=format,
+        datasets=tuple(map(parse_dataset_rule, dataset or ())),
+        layout=layout,
+        manifest_prefix=manifest_prefix,
+        endpoint_url=endpoint_url or None,
+        allow_http=allow_http,
+        ca_bundle=ca_bundle,
+        region=region or None,
+        profile=profile or None,
+        expected_bucket_owner=expected_bucket_owner or None,
+        concurrency=concurrency,
+        memory=parse_size(memory),
+    )
+    with trust_unread():
+        from asyncload.cli.verify import verify as do
+    look_for_garbage()
+    raise typer.Exit(do(settings, manifest=manifest, json=json, quiet=quiet))
+
+
+@app.command()
+def clean(
+    bucket: opt.Bucket,
+    older_than: opt.OlderThan = "24h",
+    layer: opt.Layer = "Raw",
+    origin: opt.Origin = "Local",
+    format: opt.Format = "CSV",
+    layout: opt.Layout = "default",
+    endpoint_url: opt.EndpointUrl = None,
+    allow_http: opt.AllowHttp = False,
+    ca_bundle: opt.CaBundle = None,
+    region: opt.Region = None,
+    profile: opt.Profile = None,
+    expected_bucket_owner: opt.ExpectedBucketOwner = None,
+    yes: opt.Yes = False,
+    json: opt.Json = False,
+) -> None:
+    """List multipart uploads that were left open below the layout's prefix, and abort them."""
+    settings = Settings(
+        volume=_default_volume(),
+        bucket=bucket,
+        layer=layer,
+        origin=origin,
+        format=format,
+        layout=layout,
+        manifest=False,
+        endpoint_url=endpoint_url or None,
+        allow_http=allow_http,
+        ca_bundle=ca_bundle,
+        region=region or None,
+        profile=profile or None,
+        expected_bucket_owner=expected_bucket_owner or None,
+    )
+    seconds = parse_duration("--older-than", older_than)
+    with trust_unread():
+        from asyncload.cli.clean import clean as do
+    look_for_garbage()
+    raise typer.Exit(do(settings, older_than=seconds, yes=yes, json=json))
 
 
 @app.command()

@@ -37,8 +37,14 @@ def dry_run(settings: Settings, *, json: bool, quiet: bool) -> int:
         if isinstance(event, LeftOut):
             tell.left_out(event)
 
-    plan = LoadPlan(settings.key_layout(datetime.now(UTC)), put_limit=PUT_LIMIT)
-    found = Scanner(settings.volume, include=settings.include, exclude=settings.exclude).scan()
+    now = datetime.now(UTC)
+    plan = LoadPlan(settings.key_layout(now), put_limit=PUT_LIMIT)
+    found = Scanner(
+        settings.volume,
+        include=settings.include,
+        exclude=settings.exclude,
+        modified_before=settings.modified_before(now),
+    ).scan()
     while entries := list(islice(found, SLICE)):
         add_found(plan, entries, observe)
     check_plan(plan)

@@ -102,6 +102,44 @@ Overwrite = Annotated[
         help="Replace objects that are there with other bytes, instead of failing their files.",
     ),
 ]
+SkipExisting = Annotated[
+    bool,
+    typer.Option(
+        "--skip-existing",
+        envvar="ASYNCLOAD_SKIP_EXISTING",
+        rich_help_panel=_WHERE,
+        help="Leave objects that are there with other bytes as they are, and say so.",
+    ),
+]
+MinAge = Annotated[
+    str,
+    typer.Option(
+        envvar="ASYNCLOAD_MIN_AGE",
+        metavar="TIME",
+        rich_help_panel=_WHAT,
+        help="Leave out CSVs that were modified more recently: 90s, 15m, 24h, 7d.",
+    ),
+]
+ChecksumOption = Annotated[
+    str,
+    typer.Option(
+        "--checksum",
+        envvar="ASYNCLOAD_CHECKSUM",
+        metavar="NAME",
+        rich_help_panel=_STORE,
+        help="What must come back as proof: crc64nvme, crc32, md5; auto takes an MD5 from a store "
+        "that returns no CRC64NVME.",
+    ),
+]
+ExpectedBucketOwner = Annotated[
+    str | None,
+    typer.Option(
+        envvar="ASYNCLOAD_EXPECTED_BUCKET_OWNER",
+        metavar="ACCOUNT",
+        rich_help_panel=_STORE,
+        help="Refuse to run where the bucket is not of this AWS account.",
+    ),
+]
 EndpointUrl = Annotated[
     str | None,
     typer.Option(
@@ -109,6 +147,24 @@ EndpointUrl = Annotated[
         metavar="URL",
         rich_help_panel=_STORE,
         help="Address of an S3-compatible store; AWS without it.",
+    ),
+]
+AllowHttp = Annotated[
+    bool,
+    typer.Option(
+        "--allow-http",
+        envvar="ASYNCLOAD_ALLOW_HTTP",
+        rich_help_panel=_STORE,
+        help="Allow plain HTTP to a store on another machine; HTTPS only without it.",
+    ),
+]
+CaBundle = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="ASYNCLOAD_CA_BUNDLE",
+        metavar="PATH",
+        rich_help_panel=_STORE,
+        help="File of the certificates (PEM) to trust; from the AWS configuration without it.",
     ),
 ]
 Region = Annotated[
@@ -191,4 +247,27 @@ Json = Annotated[
         rich_help_panel=_HOW,
         help="Print the report as JSON on standard output: a line for each file, then a summary.",
     ),
+]
+VerifiedManifest = Annotated[
+    str | None,
+    typer.Option(
+        "--manifest",
+        metavar="RUN",
+        rich_help_panel=_WHAT,
+        help="Check what a past run recorded, without the volume: its run id, or the manifest's "
+        "key or s3:// address.",
+    ),
+]
+OlderThan = Annotated[
+    str,
+    typer.Option(
+        envvar="ASYNCLOAD_OLDER_THAN",
+        metavar="TIME",
+        rich_help_panel=_WHAT,
+        help="Only uploads that had no new part for so long: 90s, 15m, 24h, 7d.",
+    ),
+]
+Yes = Annotated[
+    bool,
+    typer.Option("--yes", rich_help_panel=_HOW, help="Abort them, instead of only listing them."),
 ]

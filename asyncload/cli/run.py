@@ -11,7 +11,7 @@ from asyncload.cli.output import Output, stderr, stdout
 from asyncload.cli.signals import Interrupted, run_interruptible
 from asyncload.errors import AsyncloadError
 from asyncload.loading import load
-from asyncload.model import Event, FileFinished, LeftOut
+from asyncload.model import Event, FileFinished, LeftOut, Warned
 from asyncload.progress import LiveProgress, PlainProgress, ProgressView
 from asyncload.report import Report
 from asyncload.report_json import (
@@ -20,7 +20,7 @@ from asyncload.report_json import (
     summary_record,
     to_json,
 )
-from asyncload.report_text import failure_lines, left_out_line, summary_lines
+from asyncload.report_text import failure_lines, left_out_line, summary_lines, warning_lines
 from asyncload.settings import Settings
 
 
@@ -73,6 +73,9 @@ class _Telling:
                 progress.observe(event)
                 if isinstance(event, LeftOut):
                     self._tell_left_out(event, err)
+            if isinstance(event, Warned):
+                for line in warning_lines(event):
+                    err.line(line)
             if self.json:
                 if isinstance(event, FileFinished):
                     out.line(to_json(outcome_record(event.outcome, self.bucket)))

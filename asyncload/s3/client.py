@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import aioboto3
@@ -13,41 +12,31 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from botocore import exceptions as boto
 
-from asyncload.errors import UsageError
-from asyncload.s3.lane import FastLane, find_signing_scope
+from asyncload.endpoints import check_endpoint, without_userinfo
+from asyncload.errors import CredentialsMissing, UsageError
+from asyncload.s3.lane import FastLane, find_put_pattern
+from asyncload.s3.loggers import cap_loggers
 from asyncload.s3.models import use_quick_models
+from asyncload.s3.options import S3Options
 from asyncload.s3.session import DirectSession
+from asyncload.s3.signatures import Signing, sign_by
 from asyncload.s3.store import S3Store
 from asyncload.s3.translate import translate
+from asyncload.s3.trust import check_bundle
+from asyncload.store import CSV
 
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class S3Options:
-    """Which bucket, and how to reach it. None leaves a choice to the standard AWS chain.
-
-    `connections` is the most requests that will be in flight. `unsigned_payload` leaves the
-    body's SHA-256 out of signatures on plain HTTP, as is done on HTTPS anyway. `fast_lane` sends
-    puts and parts past the generic client.
-    """
-
-    bucket: str
-    connections: int
-    endpoint_url: str | None = None
-    region: str | None = None
-    profile: str | None = None
-    user_agent: str = "asyncload"
-    unsigned_payload: bool = False
-    fast_lane: bool = True
+# A role's credentials take a second or two; botocore alone would wait for STS for minutes.
+_CREDENTIALS_SECONDS = 10.0
 
 
 @asynccontextmanager
 async def open_store(options: S3Options) -> AsyncIterator[S3Store]:
     """Open the bucket as an `ObjectStore`. Raises as `open_client` does."""
-    async with _open(options) as (client, lane):
-        yield S3Store(client, options.bucket, lane)
+    signing = Signing()
+    async with _open(options, signing) as (client, lane):
+        yield S3Store(client, options, lane, signing)
 
 
 @asynccontextmanager
@@ -55,51 +44,92 @@ async def open_client(options: S3Options) -> AsyncIterator[Any]:
     """Open aioboto3's low-level client with credentials from the standard AWS chain.
 
     Raises:
-        UsageError: profile, region or endpoint can't be used.
+        UsageError: profile, region, endpoint or CA bundle can't be used.
         StoreRefused: there are no usable credentials.
     """
-    async with _open(options) as (client, _):
+    async with _open(options, Signing()) as (client, _):
         yield client
 
 
 @asynccontextmanager
-async def _open(options: S3Options) -> AsyncIterator[tuple[Any, FastLane | None]]:
-    """Open client and fast lane.
-
-    Raises:
-        UsageError: profile, region or endpoint can't be used.
-        StoreRefused: there are no usable credentials.
-    """
-    _cap_loggers()
+async def _open(options: S3Options, signing: Signing) -> AsyncIterator[tuple[Any, FastLane | None]]:
+    """Open client and fast lane. Raises as `open_client` does."""
+    cap_loggers()
     capture = _CapturedSession()
     async with AsyncExitStack() as stack:
         try:
-            session = _open_session(options)
-            client = await stack.enter_async_context(
-                session.client(
-                    "s3", endpoint_url=options.endpoint_url, config=_config(options, capture)
-                )
-            )
-            client.meta.events.register_first("needs-retry.s3", _take_redirect_as_answer)
-            client.meta.events.register_last("before-call.s3", _expect_nothing)
-            # TLS and the signed CRC64NVME protect the body; a SHA-256 would only cost time.
-            secure = client.meta.endpoint_url.startswith("https")
-            capture.session.plain = not secure
-            sign_payload = not (secure or options.unsigned_payload)
-            client.meta.config.s3 = (client.meta.config.s3 or {}) | {
-                "payload_signing_enabled": sign_payload
-            }
-            lane = await _open_lane(client, session, capture, options, sign_payload)
+            client, lane = await _connect(options, signing, capture, stack)
         except boto.ProfileNotFound as error:
             raise UsageError(
                 f"--profile: {error}", hint="`aws configure list-profiles` names those there are"
             ) from error
         except (ValueError, boto.InvalidRegionError) as error:
-            raise UsageError(f"--endpoint-url or --region can't be used: {error}") from error
-        except boto.BotoCoreError as error:
+            raise UsageError(
+                f"--endpoint-url or --region can't be used: {without_userinfo(str(error))}"
+            ) from error
+        except (boto.BotoCoreError, boto.ClientError) as error:
             endpoint = options.endpoint_url or "the AWS endpoint"
-            raise translate(error, "the first request", options.bucket, endpoint) from error
+            raise translate(
+                error, "the first request", options.bucket, endpoint, signing
+            ) from error
         yield client, lane
+
+
+async def _connect(
+    options: S3Options, signing: Signing, capture: _CapturedSession, stack: AsyncExitStack
+) -> tuple[Any, FastLane | None]:
+    session = _open_session(options)
+    if options.ca_bundle is not None:
+        check_bundle(options.ca_bundle, named="--ca-bundle")
+    credentials = await _find_credentials(session)
+    client = await stack.enter_async_context(
+        session.client(
+            "s3",
+            endpoint_url=options.endpoint_url,
+            # None: AWS_CA_BUNDLE, the AWS configuration, or botocore's own.
+            verify=options.ca_bundle and str(options.ca_bundle),
+            config=_config(options, capture),
+        )
+    )
+    # It may come from AWS_ENDPOINT_URL or the AWS configuration.
+    check_endpoint(
+        client.meta.endpoint_url,
+        allow_http=options.allow_http,
+        named="the endpoint of the AWS configuration",
+    )
+    client.meta.events.register_first("needs-retry.s3", _take_redirect_as_answer)
+    client.meta.events.register_last("before-call.s3", _expect_nothing)
+    sign_by(signing, client)
+    # TLS and the signed CRC64NVME protect the body; a SHA-256 would only cost time.
+    secure = client.meta.endpoint_url.startswith("https")
+    capture.session.plain = not secure
+    if secure and capture.session.bundle is not None:
+        check_bundle(capture.session.bundle, named="AWS_CA_BUNDLE")
+    sign_payload = not (secure or options.unsigned_payload)
+    client.meta.config.s3 = (client.meta.config.s3 or {}) | {
+        "payload_signing_enabled": sign_payload
+    }
+    return client, await _open_lane(client, credentials, capture, options, sign_payload, signing)
+
+
+async def _find_credentials(session: aioboto3.Session) -> Any:
+    """Return the credentials of the AWS chain, made and at hand; None if there are none.
+
+    Raises:
+        CredentialsMissing: they don't come.
+    """
+    try:
+        async with asyncio.timeout(_CREDENTIALS_SECONDS):
+            credentials = await session.get_credentials()
+            if credentials is not None:
+                await credentials.get_frozen_credentials()
+    except TimeoutError as error:
+        raise CredentialsMissing(
+            f"no AWS credentials within {_CREDENTIALS_SECONDS:.0f} s",
+            hint="what hands them out (metadata service, SSO or STS) does not answer: check the "
+            "network, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        ) from error
+    return credentials
 
 
 class _ClientSession(aioboto3.Session):  # type: ignore[misc]  # aioboto3 is untyped
@@ -115,25 +145,30 @@ def _open_session(options: S3Options) -> aioboto3.Session:
 
 async def _open_lane(
     client: Any,
-    session: Any,
+    credentials: Any,
     capture: _CapturedSession,
     options: S3Options,
     sign_payload: bool,
+    signing: Signing,
 ) -> FastLane | None:
-    credentials = await session.get_credentials()
     if not options.fast_lane or credentials is None:
         return None
-    scope = await find_signing_scope(client, options.bucket)
-    if scope is None:
+    arguments = options.objects.arguments(CSV)
+    if options.expected_bucket_owner:
+        arguments["ExpectedBucketOwner"] = options.expected_bucket_owner
+    pattern = await find_put_pattern(client, options.bucket, **arguments)
+    if pattern is None:
         return None
-    base_url, region = scope
     return FastLane(
         capture.session,
         credentials,
-        base_url=base_url,
-        region=region,
+        base_url=pattern.base_url,
+        region=pattern.region,
         user_agent=client.meta.config.user_agent,
+        put_headers=pattern.put_headers,
+        part_headers=pattern.part_headers,
         sign_payload=sign_payload,
+        signing=signing,
     )
 
 
@@ -175,10 +210,3 @@ def _take_redirect_as_answer(response: Any, **_: Any) -> None:
 def _expect_nothing(params: dict[str, Any], **_: Any) -> None:
     """Send no `Expect: 100-continue`: a server that never answers it would hang the call."""
     params["headers"].pop("Expect", None)
-
-
-def _cap_loggers() -> None:
-    """Keep the libraries from writing session tokens to a debug log."""
-    for name in ("aioboto3", "aiobotocore", "boto3", "botocore", "aiohttp"):
-        logger = logging.getLogger(name)
-        logger.setLevel(max(logger.getEffectiveLevel(), logging.INFO))

@@ -4,7 +4,8 @@ A small put costs the client over a millisecond of CPU, of which signing and sen
 fifth. The lane sends through the client's own HTTP session, to the address and with the signing
 scope that the client itself would use, and knows one answer: success. Whatever else comes back
 is `None`, and the caller asks again through the client, which knows redirects, clock skew and
-error documents.
+error documents. But for a store that has too much to do: asking it twice would be the wrong
+answer, so that is raised.
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import aiohttp
 from botocore.exceptions import BotoCoreError
 
+from asyncload.errors import Throttled
 from asyncload.model import Checksum, ObjectKey
 from asyncload.s3.session import DirectSession
+from asyncload.s3.signatures import Signing
 from asyncload.s3.signing import UNSIGNED_PAYLOAD, RequestSigner
+from asyncload.s3.times import read_retry_after
+from asyncload.s3.wire import Reply
 from asyncload.store import Receipt
-
-CONTENT_TYPE = "text/csv"
 
 # Above this, hashing in a thread costs the loop less than hashing in it.
 _HASHED_INLINE = 256 * 1024
@@ -39,8 +42,11 @@ class FastLane:
         base_url: what a key is appended to, ending in `/`.
         region: the signing region.
         user_agent: the User-Agent header, as the client sends it.
+        put_headers: what a put says of the object besides its bytes, as the client does.
+        part_headers: what a part has to say besides its bytes.
         sign_payload: whether the signature covers the body's SHA-256, as it should where TLS
             does not protect it.
+        signing: tells the time to sign at, as for the client.
     """
 
     def __init__(
@@ -51,7 +57,10 @@ class FastLane:
         base_url: str,
         region: str,
         user_agent: str,
+        put_headers: Mapping[str, str],
+        part_headers: Mapping[str, str],
         sign_payload: bool,
+        signing: Signing,
     ) -> None:
         self._http = http
         self._credentials = credentials
@@ -60,6 +69,9 @@ class FastLane:
         self._base_path = parts.path
         self._signer = RequestSigner(region, parts.netloc)
         self._user_agent = user_agent
+        self._put_headers = put_headers
+        self._part_headers = part_headers
+        self._signing = signing
         self.sign_payload = sign_payload
 
     async def put(
@@ -70,9 +82,16 @@ class FastLane:
         *,
         create_only: bool,
         sha256: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> Receipt | None:
-        """Store an object; None unless the store answered with a clean success."""
-        headers = {"content-type": CONTENT_TYPE}
+        """Store an object; None unless the store answered with a clean success.
+
+        Raises:
+            Throttled: the store asks for fewer requests.
+        """
+        headers = dict(self._put_headers)
+        for name, value in (metadata or {}).items():
+            headers[f"x-amz-meta-{name}"] = value
         if create_only:
             headers["if-none-match"] = "*"
         return await self._send(key, "", headers, body, checksum, sha256)
@@ -86,9 +105,9 @@ class FastLane:
         checksum: Checksum,
         sha256: str | None = None,
     ) -> Receipt | None:
-        """Store a part; None unless the store answered with a clean success."""
+        """Store a part; None unless the store answered with a clean success. Raises as `put`."""
         query = f"partNumber={number}&uploadId={quote(upload_id, safe='-_.~')}"
-        return await self._send(key, query, {}, body, checksum, sha256)
+        return await self._send(key, query, dict(self._part_headers), body, checksum, sha256)
 
     async def _send(
         self,
@@ -99,8 +118,11 @@ class FastLane:
         checksum: Checksum,
         sha256: str | None = None,
     ) -> Receipt | None:
-        checksum_header = f"x-amz-checksum-{checksum.algorithm.lower()}"
-        headers["x-amz-sdk-checksum-algorithm"] = checksum.algorithm
+        if checksum.algorithm == "MD5":
+            checksum_header = "content-md5"
+        else:
+            checksum_header = f"x-amz-checksum-{checksum.algorithm.lower()}"
+            headers["x-amz-sdk-checksum-algorithm"] = checksum.algorithm
         headers[checksum_header] = checksum.digest
         path = self._base_path + quote(key, safe="/~")
         try:
@@ -110,7 +132,7 @@ class FastLane:
             return None
         signed = self._signer.sign(
             credentials,
-            timestamp=time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()),
+            timestamp=self._signing.timestamp(),
             path=path,
             query=query,
             headers=headers,
@@ -124,11 +146,23 @@ class FastLane:
             reply = await self._http.put(url, signed, body)
         except (aiohttp.ClientError, OSError, TimeoutError):
             return None
+        if reply.status in (429, 503):
+            raise self._throttled(reply, "UploadPart" if query else "PutObject")
         etag = reply.headers.get("etag")
         if reply.status != 200 or not etag:
             return None
-        returned = reply.headers.get(checksum_header)
+        returned = reply.headers.get(checksum_header) if checksum.algorithm != "MD5" else None
         return Receipt(etag, Checksum(checksum.algorithm, returned) if returned else None)
+
+    def _throttled(self, reply: Reply, operation: str) -> Throttled:
+        request_id = self._signing.secrets.redact(reply.headers.get("x-amz-request-id", ""))
+        return Throttled(
+            f"{operation} was answered with HTTP {reply.status} (request id {request_id})",
+            code=str(reply.status),
+            status=reply.status,
+            request_id=request_id,
+            retry_after=read_retry_after(reply.headers, self._signing.now()),
+        )
 
 
 async def _sha256(body: memoryview) -> str:
@@ -137,11 +171,25 @@ async def _sha256(body: memoryview) -> str:
     return (await asyncio.to_thread(hashlib.sha256, body)).hexdigest()
 
 
-async def find_signing_scope(client: Any, bucket: str) -> tuple[str, str] | None:
-    """Return base URL and region of a bucket's requests, as the client itself would have them.
+class PutPattern(NamedTuple):
+    """How the client sends a put: the URL that keys are added to, the region, and its headers."""
 
-    The client makes and signs a put, which is taken from it before it is sent. None where
-    requests are not signed by plain version 4 (directory buckets, multi-region access points).
+    base_url: str
+    region: str
+    put_headers: Mapping[str, str]
+    part_headers: Mapping[str, str]
+
+
+async def find_put_pattern(client: Any, bucket: str, **arguments: Any) -> PutPattern | None:
+    """Return how the client itself would send the puts to a bucket.
+
+    It makes and signs one, which is taken from it before it is sent. None where requests are not
+    signed by plain version 4 (directory buckets, multi-region access points).
+
+    Args:
+        client: aioboto3's.
+        bucket: the bucket.
+        arguments: what each PutObject is given besides key, body and checksum.
 
     Raises:
         BotoCoreError: no request can be made for this bucket, or none be signed.
@@ -150,16 +198,23 @@ async def find_signing_scope(client: Any, bucket: str) -> tuple[str, str] | None
         return None
     client.meta.events.register_first("before-send.s3.PutObject", _take)
     try:
-        await client.put_object(Bucket=bucket, Key="k", Body=b"")
+        await client.put_object(Bucket=bucket, Key="k", Body=b"", **arguments)
     except _Taken as taken:
         request = taken.request
     finally:
         client.meta.events.unregister("before-send.s3.PutObject", _take)
     parts = urlsplit(request.url)
-    region = _REGION.match(_text(request.headers["Authorization"]))
+    headers = {name.lower(): _text(value) for name, value in request.headers.items()}
+    region = _REGION.match(headers["authorization"])
     if region is None or not parts.path.endswith("/k"):
         return None
-    return f"{parts.scheme}://{parts.netloc}{parts.path[:-1]}", region[1]
+    constant = {name: value for name, value in headers.items() if _CONSTANT.match(name)}
+    return PutPattern(
+        f"{parts.scheme}://{parts.netloc}{parts.path[:-1]}",
+        region[1],
+        constant,
+        {name: value for name, value in constant.items() if name in _ON_PARTS},
+    )
 
 
 class _Taken(Exception):
@@ -177,3 +232,8 @@ def _text(header: str | bytes) -> str:
 
 
 _REGION = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]+/\d{8}/([^/,]+)/s3/aws4_request,")
+# What is the same for each put; the rest is the lane's to say.
+_CONSTANT = re.compile(
+    r"content-type$|x-amz-(?!date$|content-sha256$|security-token$|checksum-|sdk-checksum-)"
+)
+_ON_PARTS = ("x-amz-expected-bucket-owner", "x-amz-request-payer")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,8 +22,8 @@ class DirectSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is unt
     aiohttp follows a redirect by sending body and session token to whatever host the answer
     names. Here a redirect is an answer like any other.
 
-    aiobotocore 2.25 checks no server's host name, and behind a proxy not even its certificate;
-    here both are checked. For plain HTTP no CA bundle is read.
+    aiobotocore 2.25 checks no server's host name, behind a proxy or with an empty AWS_CA_BUNDLE
+    not even its certificate; here both are checked always. For plain HTTP no CA bundle is read.
 
     Attributes:
         plain: the endpoint is known to be HTTP; to be set before the first request. An HTTPS
@@ -32,11 +33,17 @@ class DirectSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is unt
     plain = False
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        # An empty AWS_CA_BUNDLE would turn verification off; nothing is to do that.
+        super().__init__(**options | {"verify": options.get("verify") or True})
         # As botocore chooses them: by scheme alone.
         self._proxies: dict[str, tuple[str | None, dict[str, str]]] = {}
         self._pools: dict[tuple[str, str], WirePool] = {}
         self._tls: ssl.SSLContext | None = None
+
+    @property
+    def bundle(self) -> Path | None:
+        """The CA bundle that was asked for; None for botocore's own."""
+        return Path(self._verify) if isinstance(self._verify, str) else None
 
     async def put(self, url: str, headers: Mapping[str, str], body: memoryview) -> Reply:
         """Send a signed PUT, with the client's trust and through its proxy where it has one.

@@ -3,24 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
+from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
-from asyncload.checksums import md5_of_etag
 from asyncload.errors import (
     AccessDenied,
     NoSuchUpload,
     RequestRejected,
     ServerError,
     StoreUnavailable,
+    Throttled,
+    TimedOut,
 )
 from asyncload.model import Checksum, ObjectKey
+from asyncload.s3.arguments import checksum_arguments, condition, part_arguments
 from asyncload.s3.body import ViewBody
-from asyncload.s3.lane import CONTENT_TYPE, FastLane
+from asyncload.s3.describe import (
+    describe_object,
+    full_checksum,
+    page_of_objects,
+    page_of_parts,
+    page_of_uploads,
+)
+from asyncload.s3.lane import FastLane
+from asyncload.s3.options import S3Options
+from asyncload.s3.signatures import Signing
 from asyncload.s3.translate import translate
-from asyncload.store import Body, Part, Receipt, RemoteObject
+from asyncload.store import (
+    CSV,
+    Body,
+    ListedObject,
+    ObjectInfo,
+    OpenUpload,
+    Page,
+    Part,
+    Receipt,
+    RemoteObject,
+    StoredPart,
+)
 
 # A call's deadline: time to be answered, and time for its bytes on a slow link.
 _ANSWER_SECONDS = 30.0
@@ -34,10 +59,19 @@ class S3Store:
     time-out for a server that stops reading.
     """
 
-    def __init__(self, client: Any, bucket: str, lane: FastLane | None = None) -> None:
+    def __init__(
+        self, client: Any, options: S3Options, lane: FastLane | None, signing: Signing
+    ) -> None:
         self._client = client
-        self._bucket = bucket
+        self._bucket = options.bucket
+        self._objects = options.objects
+        self._everywhere = {"Bucket": options.bucket}
+        if options.expected_bucket_owner:
+            self._everywhere["ExpectedBucketOwner"] = options.expected_bucket_owner
         self._lane = lane
+        self._signing = signing
+        # After a throttled put, until the client was served: it can tell what the store says.
+        self._lane_rests = False
 
     @property
     def signs_payloads(self) -> bool:
@@ -47,10 +81,7 @@ class S3Store:
     async def check_bucket(self, prefix: str) -> None:
         """See `ObjectStore`."""
         try:
-            await self._call(
-                "ListObjectsV2",
-                self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=1),
-            )
+            await self._call("ListObjectsV2", Prefix=prefix, MaxKeys=1)
         except AccessDenied:
             # Whoever may put need not be allowed to list: the first put will tell.
             return
@@ -58,16 +89,41 @@ class S3Store:
     async def head(self, key: ObjectKey) -> RemoteObject | None:
         """See `ObjectStore`."""
         try:
-            answer = await self._call(
-                "HeadObject",
-                self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED"),
-            )
+            answer = await self._call("HeadObject", Key=key, ChecksumMode="ENABLED")
         except RequestRejected as error:
             if error.status == 404:
                 return None
             raise
-        checksum = _full_checksum(answer) or md5_of_etag(answer.get("ETag", ""))
-        return RemoteObject(answer["ContentLength"], checksum)
+        return describe_object(answer)
+
+    async def read(self, key: ObjectKey, offset: int, length: int) -> bytes:
+        """See `ObjectStore`."""
+        last = offset + length - 1
+        try:
+            return await self._read(Key=key, Range=f"bytes={offset}-{last}", size=length)
+        except RequestRejected as error:
+            if error.status == 416:
+                return b""
+            raise
+
+    async def list_objects(self, prefix: str, after: str | None = None) -> Page[ListedObject]:
+        """See `ObjectStore`."""
+        where = {"ContinuationToken": after} if after else {}
+        return page_of_objects(await self._call("ListObjectsV2", Prefix=prefix, **where))
+
+    async def list_uploads(self, prefix: str, after: str | None = None) -> Page[OpenUpload]:
+        """See `ObjectStore`."""
+        key, _, upload_id = (after or "").partition("\n")
+        markers = {"KeyMarker": key, "UploadIdMarker": upload_id}
+        where = {name: marker for name, marker in markers.items() if marker}
+        return page_of_uploads(await self._call("ListMultipartUploads", Prefix=prefix, **where))
+
+    async def list_parts(
+        self, key: ObjectKey, upload_id: str, after: str | None = None
+    ) -> Page[StoredPart]:
+        """See `ObjectStore`."""
+        where = {"PartNumberMarker": int(after)} if after else {}
+        return page_of_parts(await self._call("ListParts", Key=key, UploadId=upload_id, **where))
 
     async def put(
         self,
@@ -77,38 +133,42 @@ class S3Store:
         *,
         create_only: bool,
         sha256: str | None = None,
+        info: ObjectInfo = CSV,
     ) -> Receipt:
         """See `ObjectStore`."""
         view = memoryview(body)
-        if self._lane is not None:
-            fast = self._lane.put(key, view, checksum, create_only=create_only, sha256=sha256)
-            if (receipt := await _in_time(fast, len(view))) is not None:
+        if self._lane is not None and not self._lane_rests and not info.bookkeeping:
+            fast = self._lane.put(
+                key,
+                view,
+                checksum,
+                create_only=create_only,
+                sha256=sha256,
+                metadata=info.metadata,
+            )
+            if (receipt := await self._by_lane(fast, len(view))) is not None:
                 return receipt
         answer = await self._call(
             "PutObject",
-            self._client.put_object(
-                Bucket=self._bucket,
-                Key=key,
-                Body=ViewBody(view),
-                ContentType=CONTENT_TYPE,
-                **_checksum_arguments(checksum),
-                **_condition(create_only),
-            ),
-            size=len(view),
+            Key=key,
+            Body=ViewBody(view),
+            **self._objects.arguments(info),
+            **checksum_arguments(checksum),
+            **condition(create_only),
         )
-        return Receipt(answer.get("ETag", ""), _full_checksum(answer))
+        self._lane_rests = False
+        return Receipt(answer.get("ETag", ""), full_checksum(answer, (checksum.algorithm,)))
 
-    async def create_multipart(self, key: ObjectKey) -> str:
+    async def create_multipart(
+        self, key: ObjectKey, *, algorithm: str = "CRC64NVME", info: ObjectInfo = CSV
+    ) -> str:
         """See `ObjectStore`."""
+        kind = {"ChecksumAlgorithm": algorithm, "ChecksumType": "FULL_OBJECT"}
         answer = await self._call(
             "CreateMultipartUpload",
-            self._client.create_multipart_upload(
-                Bucket=self._bucket,
-                Key=key,
-                ContentType=CONTENT_TYPE,
-                ChecksumAlgorithm="CRC64NVME",
-                ChecksumType="FULL_OBJECT",
-            ),
+            Key=key,
+            **self._objects.arguments(info),
+            **(kind if algorithm != "MD5" else {}),
         )
         return str(answer["UploadId"])
 
@@ -124,113 +184,110 @@ class S3Store:
     ) -> Receipt:
         """See `ObjectStore`."""
         view = memoryview(body)
-        if self._lane is not None:
+        if self._lane is not None and not self._lane_rests:
             fast = self._lane.upload_part(key, upload_id, number, view, checksum, sha256)
-            if (receipt := await _in_time(fast, len(view))) is not None:
+            if (receipt := await self._by_lane(fast, len(view))) is not None:
                 return receipt
         answer = await self._call(
             "UploadPart",
-            self._client.upload_part(
-                Bucket=self._bucket,
-                Key=key,
-                UploadId=upload_id,
-                PartNumber=number,
-                Body=ViewBody(view),
-                **_checksum_arguments(checksum),
-            ),
-            size=len(view),
+            Key=key,
+            UploadId=upload_id,
+            PartNumber=number,
+            Body=ViewBody(view),
+            **checksum_arguments(checksum),
         )
+        self._lane_rests = False
         if "ETag" not in answer:
             raise ServerError(f"bucket {self._bucket!r}: UploadPart was answered without an ETag")
-        return Receipt(answer["ETag"], _full_checksum(answer))
+        return Receipt(answer["ETag"], full_checksum(answer, (checksum.algorithm,)))
 
     async def complete_multipart(
         self,
         key: ObjectKey,
         upload_id: str,
         parts: Sequence[Part],
-        checksum: Checksum,
+        checksum: Checksum | None,
         *,
         create_only: bool,
     ) -> Receipt:
         """See `ObjectStore`."""
+        whole = {}
+        if checksum is not None:
+            whole = {
+                f"Checksum{checksum.algorithm}": checksum.digest,
+                "ChecksumType": "FULL_OBJECT",
+            }
         answer = await self._call(
             "CompleteMultipartUpload",
-            self._client.complete_multipart_upload(
-                Bucket=self._bucket,
-                Key=key,
-                UploadId=upload_id,
-                MultipartUpload={
-                    "Parts": [
-                        {
-                            "PartNumber": part.number,
-                            "ETag": part.etag,
-                            f"Checksum{part.checksum.algorithm}": part.checksum.digest,
-                        }
-                        for part in parts
-                    ]
-                },
-                ChecksumType="FULL_OBJECT",
-                **{f"Checksum{checksum.algorithm}": checksum.digest},
-                **_condition(create_only),
-            ),
+            Key=key,
+            UploadId=upload_id,
+            MultipartUpload={"Parts": [part_arguments(part) for part in parts]},
+            **whole,
+            **condition(create_only),
         )
-        return Receipt(answer.get("ETag", ""), _full_checksum(answer))
+        names = (checksum.algorithm,) if checksum else ()
+        return Receipt(answer.get("ETag", ""), full_checksum(answer, names))
 
     async def abort_multipart(self, key: ObjectKey, upload_id: str) -> None:
         """See `ObjectStore`."""
         try:
-            await self._call(
-                "AbortMultipartUpload",
-                self._client.abort_multipart_upload(
-                    Bucket=self._bucket, Key=key, UploadId=upload_id
-                ),
-            )
+            await self._call("AbortMultipartUpload", Key=key, UploadId=upload_id)
         except NoSuchUpload:
             return
 
-    async def _call(
-        self, operation: str, call: Awaitable[dict[str, Any]], size: int = 0
-    ) -> dict[str, Any]:
+    async def _by_lane(self, fast: Awaitable[Receipt | None], size: int) -> Receipt | None:
+        try:
+            async with asyncio.timeout(_deadline(size)):
+                return await fast
+        except TimeoutError:
+            return None
+        except Throttled:
+            self._lane_rests = True
+            raise
+
+    async def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        size = len(arguments.get("Body", b""))
+        async with self._translated(operation, size):
+            answer: dict[str, Any] = await self._method(operation)(**self._everywhere, **arguments)
+            return answer
+
+    async def _read(self, *, size: int, **arguments: Any) -> bytes:
+        async with self._translated("GetObject", size):
+            answer = await self._client.get_object(**self._everywhere, **arguments)
+            async with answer["Body"] as body:
+                content: bytes = await body.read()
+                return content
+
+    def _method(self, operation: str) -> Any:
+        return getattr(self._client, xform_name(operation))
+
+    @asynccontextmanager
+    async def _translated(self, operation: str, size: int) -> AsyncIterator[None]:
+        """Give a call its deadline, and its failure its meaning."""
         seconds = _deadline(size)
         endpoint = self._client.meta.endpoint_url
+        offset = self._signing.offset
         try:
             async with asyncio.timeout(seconds):
-                return await call
+                yield
         except (BotoCoreError, ClientError) as error:
-            raise translate(error, operation, self._bucket, endpoint) from error
+            failure = translate(error, operation, self._bucket, endpoint, self._signing)
+            if isinstance(failure, AccessDenied) and "ExpectedBucketOwner" in self._everywhere:
+                owner = self._everywhere["ExpectedBucketOwner"]
+                failure.hint += f"; or the bucket is not the account's {owner}, as is expected"
+            raise self._signing.learn(failure, error, used=offset) from error
         except TimeoutError as error:
-            raise StoreUnavailable(
+            raise TimedOut(
                 f"no answer from {endpoint} to {operation} within {seconds:.0f} s",
                 hint="check the network, or use a lower --concurrency on a slow link",
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            # A body that breaks off while it is read: botocore knows of answers only.
+            raise StoreUnavailable(
+                f"no answer from {endpoint} to {operation}: {error or type(error).__name__}",
+                hint="check the network",
             ) from error
 
 
 def _deadline(size: int) -> float:
     return _ANSWER_SECONDS + size / _LEAST_BYTES_PER_SECOND
-
-
-async def _in_time(fast: Awaitable[Receipt | None], size: int) -> Receipt | None:
-    try:
-        async with asyncio.timeout(_deadline(size)):
-            return await fast
-    except TimeoutError:
-        return None
-
-
-def _checksum_arguments(checksum: Checksum) -> dict[str, str]:
-    return {
-        # Some servers return a checksum only where its algorithm is named, too.
-        "ChecksumAlgorithm": checksum.algorithm,
-        f"Checksum{checksum.algorithm}": checksum.digest,
-    }
-
-
-def _condition(create_only: bool) -> dict[str, str]:
-    return {"IfNoneMatch": "*"} if create_only else {}
-
-
-def _full_checksum(answer: dict[str, Any]) -> Checksum | None:
-    digest = answer.get("ChecksumCRC64NVME")
-    # A checksum of the parts' checksums is marked by their number: "...-3".
-    return Checksum("CRC64NVME", digest) if digest and "-" not in digest else None

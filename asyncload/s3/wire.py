@@ -14,6 +14,8 @@ from typing import NamedTuple, cast
 
 from httptools import HttpParserError, HttpResponseParser
 
+from asyncload.shielding import run_to_end
+
 # Large writes: fewer turns of the event loop per byte than 64 KiB ones.
 _WRITE = 1024 * 1024
 # Up to here head and body are one write.
@@ -21,6 +23,7 @@ _JOINED = 64 * 1024
 # Of an answer to a put nobody reads more.
 _MOST_ANSWER = 64 * 1024
 _CONNECT_SECONDS = 5.0
+_CONNECT_GRACE = 0.5
 # Between the addresses of a host that has several (RFC 8305).
 _NEXT_ADDRESS_SECONDS = 0.25
 
@@ -98,7 +101,9 @@ class Wire(asyncio.Protocol):
 
     def _make_room(self) -> None:
         if self._room is not None:
-            self._room.set_result(None)
+            # Done already where whoever wrote was cancelled meanwhile.
+            if not self._room.done():
+                self._room.set_result(None)
             self._room = None
 
     # asyncio's side of the protocol.
@@ -197,12 +202,22 @@ class WirePool:
 
     async def _connect(self) -> Wire:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            _, wire = await asyncio.get_running_loop().create_connection(
-                Wire,
-                self._host,
-                self._port,
-                ssl=self._tls,
-                happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
-            )
+            # To its end, where there is one soon: cut off, asyncio leaves a socket open that has
+            # just been connected.
+            wire, cancelled = await run_to_end(self._open_wire(), grace=_CONNECT_GRACE)
+        if cancelled:
+            wire.abort()
+            await wire.lost
+            raise asyncio.CancelledError
         self._open.add(wire)
+        return wire
+
+    async def _open_wire(self) -> Wire:
+        _, wire = await asyncio.get_running_loop().create_connection(
+            Wire,
+            self._host,
+            self._port,
+            ssl=self._tls,
+            happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
+        )
         return wire

@@ -1,8 +1,27 @@
 """Move one file to one object: one put, or one multipart upload that is completed or aborted."""
 
-from asyncload.transfer.multipart import MultipartTools, upload_multipart
-from asyncload.transfer.policy import TransferPolicy
+from asyncload.transfer.local_sums import LocalSums
+from asyncload.transfer.multipart import upload_multipart
+from asyncload.transfer.policy import ChecksumChoice, Existing, TransferPolicy
+from asyncload.transfer.provenance import Provenance
 from asyncload.transfer.put import put_file
+from asyncload.transfer.resume import last_activity, list_all_parts
+from asyncload.transfer.tools import TransferTools
+from asyncload.transfer.verify import LocalFile, find_equality
 from asyncload.transfer.window import PartWindow
 
-__all__ = ["MultipartTools", "PartWindow", "TransferPolicy", "put_file", "upload_multipart"]
+__all__ = [
+    "ChecksumChoice",
+    "Existing",
+    "LocalFile",
+    "LocalSums",
+    "PartWindow",
+    "Provenance",
+    "TransferPolicy",
+    "TransferTools",
+    "find_equality",
+    "last_activity",
+    "list_all_parts",
+    "put_file",
+    "upload_multipart",
+]

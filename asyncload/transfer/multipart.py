@@ -4,135 +4,188 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from asyncload.buffers import BufferPool
-from asyncload.checksums import combine_crc64nvme, crc64nvme_checksum, md5_digest
+from asyncload.checksums import MD5_OF_PARTS, md5_digest, md5_of_etag
 from asyncload.errors import (
-    AccessDenied,
+    ChecksumMismatch,
     NoSuchUpload,
     ObjectConflict,
     PreconditionFailed,
+    RequestRejected,
+    SourceChanged,
     StoreError,
+    UploadBroken,
     first_error,
 )
+from asyncload.file_state import FileState, changed_again
 from asyncload.model import (
     Checksum,
+    PartKept,
     PartSent,
     PlannedUpload,
+    Skipped,
     Unchanged,
     Uploaded,
     UploadLeftOpen,
 )
 from asyncload.plan import PartLayout, lay_out_parts
-from asyncload.readers import Readers
 from asyncload.shielding import run_to_end
-from asyncload.store import ObjectStore, Part, RemoteObject
-from asyncload.transfer.policy import TransferPolicy
-from asyncload.transfer.verify import (
-    compare_with,
-    find_proof,
-    prove_by_head,
-    settle_taken_key,
-)
-from asyncload.transfer.window import PartWindow
-from asyncload.volume import FileState, OpenFile
+from asyncload.store import Part, Receipt
+from asyncload.transfer.local_sums import LocalSums
+from asyncload.transfer.resume import Resumable, find_resumable, is_there, sweep_left_open
+from asyncload.transfer.taken import look_before_sending, settle_taken_key
+from asyncload.transfer.tools import TransferTools
+from asyncload.transfer.verify import LocalFile, find_proof, prove_by_head
+from asyncload.volume import OpenFile
 
 
-@dataclass(frozen=True, slots=True)
-class MultipartTools:
-    """What multipart uploads share, and who hears of parts."""
-
-    store: ObjectStore
-    readers: Readers
-    buffers: BufferPool
-    window: PartWindow
-    policy: TransferPolicy
-    observe: Callable[[PartSent | UploadLeftOpen], None]
-
-
-async def upload_multipart(upload: PlannedUpload, tools: MultipartTools) -> Uploaded | Unchanged:
+async def upload_multipart(
+    upload: PlannedUpload, tools: TransferTools
+) -> Uploaded | Unchanged | Skipped:
     """Store a large file in parts, and prove it.
 
+    It is begun anew once where the file changed meanwhile, the store lost the upload, or what it
+    holds is not what was sent.
+
     Raises:
-        SourceChanged, SourceUnreadable, SourceTooLarge: the file's fault; nothing is completed.
-        ObjectConflict: the key is taken by other bytes, and the policy is to create only.
+        SourceUnreadable, SourceChanged, SourceTooLarge: the file can't be uploaded as it is.
+        ObjectConflict: the key is taken by other bytes, and the policy is to fail.
         NotVerified: the store's answers don't prove that it holds the bytes.
         StoreError: the store did not take it.
     """
+    try:
+        return await _attempt(upload, tools)
+    except SourceChanged as first:
+        try:
+            return await _attempt(upload, tools, resume=False)
+        except SourceChanged as again:
+            raise changed_again(first, again) from again
+    except (NoSuchUpload, UploadBroken):
+        return await _attempt(upload, tools, resume=False)
+    except ChecksumMismatch:
+        # The key was free, and now holds something damaged that is ours to replace.
+        return await _attempt(upload, tools, resume=False, replace=True)
+
+
+async def _attempt(
+    upload: PlannedUpload, tools: TransferTools, *, resume: bool = True, replace: bool = False
+) -> Uploaded | Unchanged | Skipped:
     async with tools.readers.opened(upload.source.path) as (file, state):
         layout = lay_out_parts(
             state.size, least=tools.policy.part_size, most=tools.buffers.capacity
         )
-        return await _Transfer(upload, tools, file, state, layout).run()
+        sums = LocalSums(file, state, layout, tools.policy.crc, tools.readers, tools.buffers)
+        local = LocalFile(upload, state.size, state.mtime_ns, sums.checksum)
+        sending = _Sending(upload, tools, file, state, layout, sums, local)
+        return await sending.run(resume=resume, replace=replace)
 
 
 @dataclass(slots=True)
-class _Transfer:
+class _Sending:
+    """One attempt at one file. `summed_md5` says that the parts' MD5s are wanted, too."""
+
     upload: PlannedUpload
-    tools: MultipartTools
+    tools: TransferTools
     file: OpenFile
     state: FileState
     layout: PartLayout
-    _crcs: dict[int, tuple[int, int]] = field(default_factory=dict)
+    sums: LocalSums
+    local: LocalFile
+    summed_md5: bool = field(init=False)
 
-    async def run(self) -> Uploaded | Unchanged:
-        store, key = self.tools.store, self.upload.key
-        if self.tools.policy.create_only and (remote := await self._head()) is not None:
-            # Known before the first part: a taken key costs no upload.
-            return await compare_with(remote, self.upload, self.layout.size, self._checksum)
+    def __post_init__(self) -> None:
+        self.summed_md5 = self.tools.policy.checksum == "md5"
+
+    async def run(self, *, resume: bool, replace: bool) -> Uploaded | Unchanged | Skipped:
+        tools, key, policy = self.tools, self.upload.key, self.tools.policy
+        replaces = replace
+        if not replace:
+            # A large file is read for its checksum: once, by the best one that HEAD names.
+            known = tools.inventory.find(self.upload)._replace(md5=b"")
+            finding = await look_before_sending(tools.store, self.local, known, policy)
+            if finding.outcome is not None:
+                await sweep_left_open(key, tools)
+                return finding.outcome
+            replaces = finding.replaces
+        left_open = await find_resumable(key, self.layout, tools) if resume else None
         try:
-            async with self._opened_upload() as upload_id:
-                parts = await self._send_parts(upload_id)
-                await self.tools.readers.check_in_place(self.file, self.state)
-                whole = await self._checksum("CRC64NVME")
-                receipt = await store.complete_multipart(
-                    key, upload_id, parts, whole, create_only=self.tools.policy.create_only
+            async with self._opened_upload(left_open) as opened:
+                parts = await self._send_parts(opened)
+                await tools.readers.check_in_place(self.file, self.state)
+                whole = await self._whole()
+                receipt = await tools.store.complete_multipart(
+                    key,
+                    opened.upload_id,
+                    parts,
+                    whole,
+                    create_only=policy.create_only and not replace,
                 )
+                # Before the upload is taken for completed: an answer may claim what is not so.
+                proof = await self._prove(receipt, whole)
         except PreconditionFailed:
-            return await settle_taken_key(store, self.upload, self.layout.size, self._checksum)
+            return await settle_taken_key(tools.store, self.local, policy)
         except NoSuchUpload as error:
-            return await self._settle_lost_upload(error)
-        # A receipt without a checksum proves nothing here: the ETag is of the parts.
-        if receipt.checksum is None:
-            whole = await prove_by_head(store, self.upload, self.layout.size, self._checksum)
-        else:
-            find_proof(receipt, whole, b"")
-        return Uploaded(self.upload.source.path, key, self.layout.size, whole)
+            proof = await self._settle_lost_upload(error)
+        except RequestRejected as error:
+            if left_open is None:
+                raise
+            # It may have been begun otherwise than this run would: with another checksum, say.
+            raise UploadBroken(error.message, hint=error.hint) from error
+        path, size = self.upload.source.path, self.layout.size
+        return Uploaded(path, key, size, proof, self.state.mtime_ns, replaces)
 
-    async def _head(self) -> RemoteObject | None:
-        try:
-            return await self.tools.store.head(self.upload.key)
-        except AccessDenied:
-            # Neither "there" nor "not there": the conditional Complete will tell.
+    async def _whole(self) -> Checksum | None:
+        """Return the full object's checksum that Complete is to check."""
+        if self.tools.policy.checksum == "md5":
             return None
+        return await self.sums.checksum(self.tools.policy.crc.name)
 
-    async def _settle_lost_upload(self, lost: NoSuchUpload) -> Uploaded:
+    async def _prove(self, receipt: Receipt, whole: Checksum | None) -> Checksum:
+        policy = self.tools.policy
+        if receipt.checksum is not None and whole is not None:
+            proof = find_proof(receipt, whole, b"", policy)
+            assert proof is not None, "a checksum that was returned proves or disproves"
+            return proof
+        etag = md5_of_etag(receipt.etag)
+        if etag and etag.algorithm == MD5_OF_PARTS and policy.accepts(MD5_OF_PARTS):
+            complete = len(self.sums.md5s) == self.layout.count
+            if complete and await self.sums.checksum(MD5_OF_PARTS) == etag:
+                return etag
+        return await prove_by_head(self.tools.store, self.local, policy)
+
+    async def _settle_lost_upload(self, lost: NoSuchUpload) -> Checksum:
         """The answer to an earlier Complete may have been lost: then the object is there."""
         try:
-            found = await settle_taken_key(
-                self.tools.store, self.upload, self.layout.size, self._checksum
-            )
+            found = await settle_taken_key(self.tools.store, self.local, self.tools.policy)
         except ObjectConflict:
             raise lost from None
-        return Uploaded(found.path, found.key, found.size, found.checksum)
+        if not isinstance(found, Unchanged):
+            raise lost
+        return found.checksum
 
     @asynccontextmanager
-    async def _opened_upload(self) -> AsyncIterator[str]:
-        """Open a multipart upload that the body completes, or that is aborted."""
-        upload_id, cancelled = await run_to_end(
-            self.tools.store.create_multipart(self.upload.key),
-            grace=self.tools.policy.abort_grace,
-        )
+    async def _opened_upload(self, left_open: Resumable | None) -> AsyncIterator[Resumable]:
+        """Open a multipart upload, or go on with one; the body completes it, or it is aborted."""
+        cancelled = False
+        if left_open is None:
+            policy = self.tools.policy
+            creating = self.tools.store.create_multipart(
+                self.upload.key,
+                algorithm=policy.sent_algorithm,
+                info=policy.provenance.info(self.upload, self.state.mtime_ns),
+            )
+            upload_id, cancelled = await run_to_end(creating, grace=policy.abort_grace)
+            left_open = Resumable(upload_id, {})
         try:
             if cancelled:
                 raise asyncio.CancelledError
-            yield upload_id
+            yield left_open
         except BaseException:
-            await self._abort(upload_id)
+            await self._abort(left_open.upload_id)
             raise
 
     async def _abort(self, upload_id: str) -> None:
@@ -146,15 +199,14 @@ class _Transfer:
                 UploadLeftOpen(self.upload.source.path, self.upload.key, upload_id, str(error))
             )
 
-    async def _send_parts(self, upload_id: str) -> list[Part]:
+    async def _send_parts(self, opened: Resumable) -> list[Part]:
         sending: list[asyncio.Task[Part]] = []
         try:
             async with asyncio.TaskGroup() as group:
                 for number, offset, length in self.layout.parts():
                     buffer = await self._take_buffer(length)
-                    task = group.create_task(
-                        self._send_part(upload_id, number, offset, memoryview(buffer)[:length])
-                    )
+                    view = memoryview(buffer)[:length]
+                    task = group.create_task(self._send_part(opened, number, offset, view))
                     # A callback, because a task cancelled before it starts runs no `finally`.
                     task.add_done_callback(partial(self._give_back, buffer))
                     sending.append(task)
@@ -178,47 +230,67 @@ class _Transfer:
         else:
             self.tools.buffers.release(buffer)
 
-    async def _send_part(self, upload_id: str, number: int, offset: int, view: memoryview) -> Part:
+    async def _send_part(
+        self, opened: Resumable, number: int, offset: int, view: memoryview
+    ) -> Part:
+        tools, policy = self.tools, self.tools.policy
+        stored = opened.parts.get(number)
         # Hashed where it is read, while it is in the cache and off the loop.
-        digest = hashlib.sha256() if self.tools.store.signs_payloads else None
-        crc = await self.tools.readers.read_part(self.file, view, offset, self.state, digest)
-        self._crcs[number] = crc, len(view)
-        sent = crc64nvme_checksum(crc)
+        sha256 = hashlib.sha256() if tools.store.signs_payloads and stored is None else None
+        wants_md5 = self.summed_md5 or (stored is not None and stored.checksum is None)
+        md5 = hashlib.md5(usedforsecurity=False) if wants_md5 else None
+        digests = [digest for digest in (sha256, md5) if digest is not None]
+        crc = await tools.readers.read_part(
+            self.file, view, offset, self.state, digests, policy.crc
+        )
+        self.sums.crcs[number] = crc, len(view)
+        if md5 is not None:
+            self.sums.md5s[number] = md5.digest()
+        summed = policy.crc.checksum(crc)
+        sent = summed if policy.checksum != "md5" else md5_digest(self.sums.md5s[number])
+        if stored is not None and is_there(stored, summed, self.sums.md5s.get(number)):
+            tools.observe(PartKept(self.upload.source.path, len(view)))
+            return Part(number, stored.etag, sent)
+        receipt = await self._send(
+            opened, number, view, sent, None if sha256 is None else sha256.hexdigest()
+        )
+        tools.observe(PartSent(self.upload.source.path, len(view)))
+        return Part(number, receipt.etag, sent)
+
+    async def _send(
+        self,
+        opened: Resumable,
+        number: int,
+        view: memoryview,
+        sent: Checksum,
+        sha256: str | None,
+    ) -> Receipt:
+        receipt = await self._send_once(opened, number, view, sent, sha256)
+        try:
+            find_proof(receipt, sent, view, self.tools.policy)
+        except ChecksumMismatch:
+            receipt = await self._send_once(opened, number, view, sent, sha256)
+            find_proof(receipt, sent, view, self.tools.policy)
+        if receipt.checksum is None and not self.summed_md5:
+            # No word of the checksum: the ETags may have to be the proof.
+            self.summed_md5 = True
+        if receipt.checksum is None and number not in self.sums.md5s:
+            self.sums.md5s[number] = hashlib.md5(view, usedforsecurity=False).digest()
+        # The full object's checksum is the proof; a part's only finds a fault sooner.
+        return receipt
+
+    async def _send_once(
+        self,
+        opened: Resumable,
+        number: int,
+        view: memoryview,
+        sent: Checksum,
+        sha256: str | None,
+    ) -> Receipt:
         clock = asyncio.get_running_loop().time
         begun = clock()
         receipt = await self.tools.store.upload_part(
-            self.upload.key,
-            upload_id,
-            number,
-            view,
-            sent,
-            sha256=None if digest is None else digest.hexdigest(),
+            self.upload.key, opened.upload_id, number, view, sent, sha256=sha256
         )
         self.tools.window.learn(clock() - begun)
-        # The full object's checksum is the proof; a part's only finds a fault sooner.
-        if receipt.checksum is not None:
-            find_proof(receipt, sent, view)
-        self.tools.observe(PartSent(self.upload.source.path, len(view)))
-        return Part(number, receipt.etag, sent)
-
-    async def _checksum(self, algorithm: str) -> Checksum:
-        """Compute the file's checksum: from its parts' where they were read, else by reading."""
-        if algorithm == "CRC64NVME" and len(self._crcs) == self.layout.count:
-            return crc64nvme_checksum(
-                combine_crc64nvme(self._crcs[number] for number in sorted(self._crcs))
-            )
-        md5 = hashlib.md5(usedforsecurity=False)
-        crcs = []
-        buffer = await self.tools.buffers.acquire(self.layout.part_size)
-        try:
-            for _, offset, length in self.layout.parts():
-                view = memoryview(buffer)[:length]
-                crc = await self.tools.readers.read_part(
-                    self.file, view, offset, self.state, md5 if algorithm == "MD5" else None
-                )
-                crcs.append((crc, length))
-        finally:
-            self.tools.buffers.release(buffer)
-        if algorithm == "MD5":
-            return md5_digest(md5.digest())
-        return crc64nvme_checksum(combine_crc64nvme(crcs))
+        return receipt

@@ -2,21 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
 
+from asyncload.checksums import CRC32, CRC64NVME, Crc
 from asyncload.plan import MIB, PUT_LIMIT
+from asyncload.transfer.provenance import Provenance
+
+Existing = Literal["fail", "overwrite", "skip"]
+"""What becomes of a file whose key is taken by other bytes."""
+
+ChecksumChoice = Literal["auto", "crc64nvme", "crc32", "md5"]
 
 
 @dataclass(frozen=True, slots=True)
 class TransferPolicy:
     """How files become objects. Sizes are in bytes, times in seconds.
 
-    `create_only`: never replace an object that is there. `put_limit`: larger files go as
-    multipart uploads. `part_size`: the least size of a part; very large files get larger ones.
-    `abort_grace`: how long an interrupted upload may take to clean up after itself.
+    `existing`: what becomes of a file whose key is taken by other bytes. `checksum`: what is sent
+    along and must come back; `auto` sends CRC64NVME and takes an MD5 in its place from a store
+    that has no CRC64NVME. `put_limit`: larger files go as multipart uploads. `part_size`: the
+    least size of a part; very large files get larger ones. `abort_grace`: how long an interrupted
+    upload may take to clean up after itself. `lease`: an upload that was left open is aborted by
+    a later run only after so long without a new part. `provenance`: what objects say of their
+    origin.
     """
 
-    create_only: bool = True
+    existing: Existing = "fail"
+    checksum: ChecksumChoice = "auto"
     put_limit: int = PUT_LIMIT
     part_size: int = 8 * MIB
     abort_grace: float = 5.0
+    lease: timedelta = timedelta(hours=1)
+    provenance: Provenance = field(default_factory=Provenance)
+
+    @property
+    def create_only(self) -> bool:
+        """Whether an object that is there may not be replaced."""
+        return self.existing != "overwrite"
+
+    @property
+    def crc(self) -> Crc:
+        """The CRC that is computed of each file."""
+        return CRC32 if self.checksum == "crc32" else CRC64NVME
+
+    @property
+    def sent_algorithm(self) -> str:
+        """The algorithm of the checksums that are sent, in S3's spelling."""
+        return "MD5" if self.checksum == "md5" else self.crc.name
+
+    def accepts(self, algorithm: str) -> bool:
+        """Whether a checksum by this algorithm proves what arrived."""
+        if self.checksum in ("auto", "md5"):
+            return True
+        return algorithm == self.sent_algorithm

@@ -31,7 +31,7 @@ def test_the_demo_loads_the_sample_and_proves_it(asyncload, monkeypatch):
     monkeypatch.setenv("ASYNCLOAD_LAYER", "Elsewhere")
     ended = asyncload("demo")
     assert ended.code == 0, ended.err
-    assert "└── Raw\n" in ended.out
+    assert "├── Raw\n" in ended.out
     assert "── movies.csv  47.2 kB\n" in ended.out
     assert "4. all 8 objects equal their files by SHA-256" in ended.out
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.support.loads import write_files
+from tests.support.loads import AT_ONCE, write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, error, put_accepted, scripted_s3
 
 DATE = ("--date", "2022-05-02")
@@ -28,7 +28,7 @@ def lake(monkeypatch):
         monkeypatch.setenv(name, value)
 
     def answer(request):
-        if "list-type" in request.query:
+        if request.method == "GET":
             return EMPTY_LISTING
         return (
             error(400, "InvalidRequest", "no") if "bad" in request.path else put_accepted(request)
@@ -44,7 +44,7 @@ def test_a_load_says_what_landed(asyncload, volume, lake):
     options, _ = lake
     ended = asyncload("run", volume, *options)
     assert ended.out == (
-        "1 of 1 files are in the raw zone: 1 uploaded (4 B sent in _ s)\n"
+        "1 of 1 files are in the raw zone: 1 uploaded, verified by CRC64NVME (4 B sent in _ s)\n"
         "left out: 1 hidden, 1 temporary\n"
     )
     assert ended.err == "left out: x.csv.tmp (temporary)\nfound 1 CSVs, 4 B\n"
@@ -57,7 +57,8 @@ def test_a_failed_file_is_named_with_its_key_cause_and_hint(asyncload, volume, l
     options, _ = lake
     ended = asyncload("run", volume, *options)
     assert ended.out == (
-        "1 of 2 files are in the raw zone: 1 uploaded, 1 failed (1 B sent in _ s)\n"
+        "1 of 2 files are in the raw zone: 1 uploaded, 1 failed, verified by CRC64NVME "
+        "(1 B sent in _ s)\n"
         "failed: bad.csv -> s3://lake/Raw/Local/CSV/Bad/2022/05/02/bad.csv\n"
         "  bucket 'lake': PutObject was answered with InvalidRequest: no (request id REQ1)\n"
     )
@@ -96,6 +97,8 @@ def test_json_is_a_line_for_each_file_and_a_summary(asyncload, volume, lake):
     }
     assert by_path["bad.csv"]["error"]["code"] == "InvalidRequest"
     assert by_path[".h.csv"] == {"type": "left out", "path": ".h.csv", "reason": "hidden"}
+    assert summary.pop("run_id").startswith("20")
+    assert summary.pop("manifest").startswith("_asyncload/20")
     assert summary == {
         "type": "summary",
         "bucket": "lake",
@@ -104,10 +107,17 @@ def test_json_is_a_line_for_each_file_and_a_summary(asyncload, volume, lake):
         "bytes": 10,
         "uploaded": 1,
         "unchanged": 0,
+        "skipped": 0,
         "failed": 1,
+        "replaced": 0,
+        "verified_by": {"CRC64NVME": 1},
         "bytes_uploaded": 9,
+        "bytes_kept": 0,
         "left_out": {"hidden": 1},
         "left_open": [],
+        "swept": 0,
+        "warnings": [],
+        "markers_failed": [],
         "seconds": 0,
         "error": None,
     }
@@ -135,7 +145,7 @@ def test_links_and_special_files_are_reported_and_not_followed(asyncload, volume
     )
     assert "left out: 1 not a regular file, 1 symlink" in ended.out
     assert ended.code == 0
-    assert len([r for r in requests if r.method == "PUT"]) == 1
+    assert len([r for r in requests if r.method == "PUT" and "/Raw/" in r.path]) == 1
 
 
 def test_names_that_make_no_key_fail_alone(asyncload, volume, lake):
@@ -151,7 +161,7 @@ def test_names_that_make_no_key_fail_alone(asyncload, volume, lake):
     assert "failed: new\\nline.csv\n  its key would hold a control character" in ended.out
     assert "failed: latin\\xe9.csv\n  its name is not valid UTF-8" in ended.out
     assert "bytes of UTF-8, over S3's 1,024" in ended.out
-    assert len([r for r in requests if r.method == "PUT"]) == 1
+    assert len([r for r in requests if r.method == "PUT" and "/Raw/" in r.path]) == 1
 
 
 def test_two_files_for_one_key_stop_the_run_before_any_upload(asyncload, volume, lake):
@@ -269,6 +279,22 @@ def without_override():
             ("--endpoint-url", "http://user:canary@127.0.0.1:9"),
             "error: --endpoint-url: user name and password don't belong there\n",
         ),
+        (
+            ("--endpoint-url", "http://store:8333"),
+            (
+                "error: --endpoint-url: 'http://store:8333' is plain HTTP to another machine: "
+                "anybody on the way can read and change what is sent\n  hint: use https://, or "
+                "--allow-http (ASYNCLOAD_ALLOW_HTTP=1) on a network you trust\n"
+            ),
+        ),
+        (
+            ("--endpoint-url", "http://169.254.169.254", "--allow-http"),
+            "error: --endpoint-url: 'http://169.254.169.254' is an address of this link or",
+        ),
+        (
+            ("--ca-bundle", "/no/such.pem"),
+            "error: --ca-bundle: '/no/such.pem' can't be used: No such file or directory\n  hint: ",
+        ),
         (("--layer", "a/b"), "error: --layer: 'a/b' must be one segment"),
         (("--no-such-option",), "No such option: --no-such-option"),
     ],
@@ -282,6 +308,32 @@ def test_an_option_that_can_not_be_used_is_a_usage_error(
     assert message in ended.err
     assert ended.code == 2
     assert requests == []
+
+
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "file"])
+def test_an_endpoint_of_the_aws_configuration_is_judged_alike(
+    asyncload, volume, lake, variable, monkeypatch, tmp_path
+):
+    """Wherever it was set: plain HTTP to another machine is a usage error, until it is allowed."""
+    write_files(volume, {"a.csv": b"1"})
+    options = ("--bucket", "lake", *DATE)
+    if variable == "file":
+        config = tmp_path / "config"
+        config.write_text("[default]\nendpoint_url = http://store.invalid\n")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    else:
+        monkeypatch.setenv(variable, "http://store.invalid")
+    ended = asyncload("run", volume, *options)
+    assert ended.err.startswith(
+        "error: the endpoint of the AWS configuration: 'http://store.invalid' is plain HTTP"
+    )
+    assert "--allow-http" in ended.err
+    assert ended.code == 2
+    with scripted_s3(lambda request: error(404, "NoSuchBucket")) as (proxy, requests):
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        monkeypatch.setenv("ASYNCLOAD_ALLOW_HTTP", "1")
+        assert asyncload("run", volume, *options).code == 5
+    assert {request.headers["host"] for request in requests} == {"store.invalid"}
 
 
 def test_a_missing_bucket_option_is_a_usage_error(asyncload, volume):
@@ -326,8 +378,9 @@ def test_a_wrong_region_names_the_right_one(asyncload, volume, lake):
     assert ended.code == 5
 
 
-def test_an_endpoint_that_can_not_be_reached_is_unavailable(asyncload, volume, lake):
+def test_an_endpoint_that_can_not_be_reached_is_unavailable(asyncload, volume, lake, monkeypatch):
     """Exit code 6."""
+    monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
     options, _ = lake
     ended = asyncload("run", volume, *options, "--endpoint-url", "http://127.0.0.1:9")
     assert ended.err.startswith("error: no answer from http://127.0.0.1:9 to ListObjectsV2: ")
@@ -343,6 +396,8 @@ def test_a_run_that_breaks_off_says_how_far_it_came(asyncload, volume, lake):
     def answer(request):
         if request.method == "GET":
             return EMPTY_LISTING
+        if request.method == "HEAD":
+            return put_accepted(request)
         puts.append(request)
         # A denied put of the fast lane is asked again through the client.
         return put_accepted(request) if len(puts) <= 5 else error(403, "AccessDenied")
@@ -350,7 +405,8 @@ def test_a_run_that_breaks_off_says_how_far_it_came(asyncload, volume, lake):
     with scripted_s3(answer) as (url, _):
         ended = asyncload("run", volume, *options, "--endpoint-url", url, "--concurrency", "1")
     assert ended.out.startswith(
-        "5 of 100 files are in the raw zone: 5 uploaded, 95 not reached (5 B sent in _ s)"
+        "5 of 100 files are in the raw zone: 5 uploaded, 95 not reached, verified by CRC64NVME "
+        "(5 B sent in _ s)"
     )
     assert "error: bucket 'lake': PutObject was answered with AccessDenied" in ended.err
     assert ended.code == 5
@@ -507,8 +563,10 @@ def test_an_internal_error_is_a_message_not_a_traceback(asyncload, volume, lake,
     )
     assert ended.code == 1
     monkeypatch.setenv("ASYNCLOAD_TRACEBACK", "1")
-    with pytest.raises(ZeroDivisionError):
-        asyncload("run", volume, *options)
+    traced = asyncload("run", volume, *options)
+    assert traced.err.startswith("Traceback (most recent call last):\n")
+    assert traced.err.endswith(ended.err)
+    assert traced.code == 1
 
 
 def test_a_reader_that_goes_away_makes_no_traceback(spawn, volume, lake):

@@ -31,7 +31,7 @@ class Stalls:
         self.abort_hangs = False
 
     def __call__(self, request):
-        if "list-type" in request.query:
+        if request.method == "GET":
             return EMPTY_LISTING
         if request.method == "HEAD":
             return Answer(404)

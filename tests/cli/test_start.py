@@ -48,7 +48,7 @@ def test_a_run_collects_its_garbage_and_trusts_no_more_than_it_needs(volume, mon
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     write_files(volume, {"a.csv": b"1"})
-    with scripted_s3(lambda r: put_accepted(r) if r.method == "PUT" else EMPTY_LISTING) as (url, _):
+    with scripted_s3(lambda r: EMPTY_LISTING if r.method == "GET" else put_accepted(r)) as (url, _):
         collecting, frozen, unfrozen, trusted = end_of(
             "run", volume, "--bucket", "lake", "--endpoint-url", url
         )

@@ -70,6 +70,19 @@ def test_a_read_only_volume_lands_whole(loader, seaweedfs, sample, layer):
 
 
 @pytest.mark.seaweedfs
+def test_a_container_with_little_lands_its_files(loader, seaweedfs, sample, layer):
+    """All the limits that the README recommends at once, also of memory and of processes."""
+    limits = ("--memory", "256m", "--memory-swap", "256m", "--pids-limit", "64")
+    options = [*HOST_NETWORK, *limits, "-v", f"{sample}:/data:ro"]
+    environment = settings_for(seaweedfs, layer, ASYNCLOAD_MEMORY="64MiB")
+    ended = loader.run(options=options, environment=environment)
+
+    assert ended.returncode == 0, ended.stderr
+    assert "9 of 9 files are in the raw zone: 9 uploaded" in ended.stdout
+    assert digests_in(seaweedfs, layer) == digests_of(sample, layer)
+
+
+@pytest.mark.seaweedfs
 def test_options_work_as_variables_do(loader, seaweedfs, sample, layer):
     """What follows the image's name replaces the default command; options win over variables."""
     options = [*HOST_NETWORK, "-v", f"{sample}:/volume:ro"]

@@ -8,9 +8,17 @@ import uuid
 from contextlib import asynccontextmanager
 
 import pytest
+from botocore.config import Config
 
-from asyncload.checksums import combine_crc64nvme, crc64nvme, crc64nvme_checksum, md5_checksum
-from asyncload.errors import BucketNotFound, NoSuchUpload, PreconditionFailed, StoreError
+from asyncload import checksums
+from asyncload.checksums import combine_crc64nvme, crc64nvme, crc64nvme_checksum
+from asyncload.errors import (
+    BucketNotFound,
+    NoSuchUpload,
+    PreconditionFailed,
+    RequestRejected,
+    StoreError,
+)
 from asyncload.model import ObjectKey
 from asyncload.s3 import S3Options, open_store
 from asyncload.store import Part
@@ -86,6 +94,16 @@ async def test_an_empty_body_is_an_object(store, key):
 async def test_head_of_a_free_key_is_none(store, key):
     """No object is no error."""
     assert await store.head(key) is None
+
+
+async def test_an_object_is_read_in_pieces(store, key):
+    """As many bytes as are asked for, fewer at its end, none beyond it."""
+    await store.put(key, b"0123456789", checksum_of(b"0123456789"), create_only=True)
+    assert await store.read(key, 0, 4) == b"0123"
+    assert await store.read(key, 8, 4) == b"89"
+    assert await store.read(key, 10, 4) == b""
+    with pytest.raises(RequestRejected):
+        await store.read(ObjectKey(f"{key}.none"), 0, 4)
 
 
 async def test_create_only_leaves_what_is_there(store, key):
@@ -226,15 +244,18 @@ async def test_a_bucket_that_is_not_there_is_named(request, server, monkeypatch)
 
 
 @pytest.mark.parametrize("server", SERVERS)
-async def test_an_object_put_without_crc64nvme_is_described_by_its_md5(
-    request, server, monkeypatch, key
+@pytest.mark.parametrize("algorithm", [None, "SHA256", "CRC32"])
+async def test_an_object_that_others_put_is_described_by_what_it_has(
+    request, server, monkeypatch, key, algorithm
 ):
-    """Objects that others put have an ETag to compare with."""
+    """Another checksum than ours, or an ETag that is its MD5."""
     s3 = request.getfixturevalue(server)
     for name, value in s3.environment.items():
         monkeypatch.setenv(name, value)
-    s3.client().put_object(Bucket=s3.bucket, Key=key, Body=b"theirs", ChecksumAlgorithm="SHA256")
+    named = {"ChecksumAlgorithm": algorithm} if algorithm else {}
+    plain = Config(request_checksum_calculation="when_required")
+    s3.client(plain).put_object(Bucket=s3.bucket, Key=key, Body=b"theirs", **named)
     options = S3Options(s3.bucket, connections=1, endpoint_url=s3.endpoint_url)
     async with open_store(options) as store:
         remote = await store.head(key)
-    assert remote.checksum == md5_checksum(b"theirs")
+    assert remote.checksum == checksums.checksum_of(b"theirs", algorithm or "MD5")

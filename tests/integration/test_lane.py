@@ -5,12 +5,16 @@ from __future__ import annotations
 import ssl
 import subprocess
 import threading
+from dataclasses import replace
 
 import pytest
 
 import asyncload
 from asyncload import errors
+from asyncload.checksums import crc64nvme, crc64nvme_checksum, md5_checksum
+from asyncload.model import ObjectKey
 from asyncload.plan import MIB
+from asyncload.s3 import S3Options, open_store
 from tests.support.loads import NOW, Recorder, write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, error, put_accepted, scripted_s3
 
@@ -18,6 +22,8 @@ pytestmark = pytest.mark.lane
 
 # What differs: the client counts its attempts, and tells how it retries.
 CLIENTS_OWN = {"amz-sdk-invocation-id", "amz-sdk-request", "authorization", "x-amz-date"}
+# Each run has an id of its own.
+CLIENTS_OWN |= {"x-amz-meta-asyncload-run"}
 # And each server has its own port, each client call its own features in the user agent.
 CLIENTS_OWN |= {"host", "user-agent"}
 CREATED = Answer(
@@ -37,7 +43,7 @@ def _credentials(monkeypatch):
 
 def accept_all(request):
     """A store that takes everything."""
-    if "list-type" in request.query:
+    if request.method == "GET":
         return EMPTY_LISTING
     if request.method == "HEAD":
         return Answer(404)
@@ -54,7 +60,9 @@ def accept_all(request):
 
 
 async def load(volume, url, **options):
-    settings = asyncload.Settings(volume=volume, bucket="lake", endpoint_url=url, **options)
+    settings = asyncload.Settings(
+        volume=volume, bucket="lake", endpoint_url=url, **{"manifest": False} | options
+    )
     recorder = Recorder()
     report = await asyncload.load(settings, observer=recorder, now=NOW)
     return report, recorder
@@ -96,6 +104,93 @@ async def test_lane_and_client_send_the_same_requests(volume, unsigned, overwrit
             assert (signed == {"UNSIGNED-PAYLOAD"}) is unsigned
     assert len(sent[0]) == 8
     assert sent[0] == sent[1]
+
+
+STORED = {
+    "storage_class": "STANDARD_IA",
+    "sse": "aws:kms",
+    "sse_kms_key_id": "arn:aws:kms:eu-west-1:123456789012:key/k",
+    "tags": {"team": "lake + co", "é": "1+1"},
+    "metadata": {"owner": "me"},
+    "acl": "bucket-owner-full-control",
+    "expected_bucket_owner": "123456789012",
+}
+STORED_HEADERS = {
+    "x-amz-storage-class": "STANDARD_IA",
+    "x-amz-server-side-encryption": "aws:kms",
+    "x-amz-server-side-encryption-aws-kms-key-id": "arn:aws:kms:eu-west-1:123456789012:key/k",
+    "x-amz-tagging": "team=lake+%2B+co&%C3%A9=1%2B1",
+    "x-amz-meta-owner": "me",
+    "x-amz-acl": "bucket-owner-full-control",
+}
+OWNER = {"x-amz-expected-bucket-owner": "123456789012"}
+
+
+async def test_lane_and_client_store_objects_as_they_are_asked_to(volume):
+    """Class, encryption, tags, metadata and ACL; the owner is named in every request."""
+    write_files(volume, {"a.csv": b"1", "l.csv": bytes(17 * MIB)})
+    sent = []
+    for fast_lane in (True, False):
+        with scripted_s3(accept_all) as (url, requests):
+            report, _ = await load(volume, url, fast_lane=fast_lane, **STORED)
+        assert report.exit_code == 0
+        sent.append(described(requests))
+        assert all(request.headers.items() >= OWNER.items() for request in requests)
+        opened = [r for r in requests if r.method == "PUT" and "partNumber" not in r.query]
+        opened += [r for r in requests if r.method == "POST" and "uploads" in r.query]
+        assert len(opened) == 2
+        for request in opened:
+            assert request.headers.items() >= STORED_HEADERS.items()
+        parts = [r for r in requests if "partNumber" in r.query]
+        assert len(parts) == 3
+        for part in parts:
+            assert not part.headers.keys() & STORED_HEADERS.keys()
+    assert sent[0] == sent[1]
+
+
+@pytest.mark.parametrize("fast_lane", [True, False])
+@pytest.mark.parametrize("checksum", ["crc32", "md5"])
+async def test_lane_and_client_send_the_checksum_that_is_asked_for(volume, checksum, fast_lane):
+    """And no other: a store that knows only MD5 is sent only MD5."""
+    write_files(volume, {"a.csv": b"123456789"})
+
+    def answer(request):
+        if request.method != "PUT":
+            return accept_all(request)
+        crc = request.headers.get("x-amz-checksum-crc32", "")
+        named = {"x-amz-checksum-crc32": crc} if crc else {}
+        etag = '"25f9e794323b453885f5181f1b624d0b"'
+        return Answer(200, b"", {"ETag": etag} | named)
+
+    with scripted_s3(answer) as (url, requests):
+        _, recorder = await load(volume, url, fast_lane=fast_lane, checksum=checksum)
+    assert recorder.outcomes["a.csv"].checksum.algorithm == checksum.upper()
+    (put,) = [request for request in requests if request.method == "PUT"]
+    sums = {
+        name: value
+        for name, value in put.headers.items()
+        if name.startswith("x-amz-checksum") or name == "content-md5"
+    }
+    assert (
+        sums
+        == {
+            "crc32": {"x-amz-checksum-crc32": "y/Q5Jg=="},
+            "md5": {"content-md5": "JfnnlDI7RTiF9RgfG2JNCw=="},
+        }[checksum]
+    )
+
+
+async def test_the_manifest_is_stored_where_it_can_be_read(volume):
+    """Encrypted as the data is, but in no storage class that must be restored first."""
+    write_files(volume, {"a.csv": b"1"})
+    with scripted_s3(accept_all) as (url, requests):
+        await load(volume, url, manifest=True, **STORED)
+    (manifest,) = [r for r in requests if r.method == "PUT" and "/_asyncload/" in r.path]
+    assert manifest.headers["content-type"] == "application/json"
+    assert manifest.headers["x-amz-server-side-encryption"] == "aws:kms"
+    assert "x-amz-storage-class" not in manifest.headers
+    assert "x-amz-tagging" not in manifest.headers
+    assert "x-amz-meta-owner" not in manifest.headers
 
 
 async def test_the_lane_is_taken_unless_turned_off(volume):
@@ -149,6 +244,48 @@ async def test_a_fault_has_the_same_outcome_with_the_lane_and_without(volume, fa
         else:
             with pytest.raises(outcome):
                 await load(volume, url, fast_lane=fast_lane)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    "files", [{f"{n}.csv": b"1" for n in range(4)}, {"l.csv": bytes(30 * MIB)}], ids=["put", "part"]
+)
+async def test_a_store_that_has_too_much_to_do_is_asked_once_at_a_time(volume, status, files):
+    """Not by the lane and at once again by the client, who takes over until it is served."""
+    write_files(volume, files)
+    puts = []
+
+    def script(request):
+        if request.method != "PUT":
+            return accept_all(request)
+        puts.append(request)
+        busy = error(status, "SlowDown", **{"x-amz-request-id": "REQ7"})
+        return busy if len(puts) <= 2 else accept_all(request)
+
+    with scripted_s3(script) as (url, _):
+        report, _ = await load(volume, url, concurrency=1, memory=16 * MIB)
+    assert report.exit_code == 0
+    by_client = ["amz-sdk-request" in put.headers for put in puts]
+    assert by_client == [False, True, True, False, False, False]
+
+
+async def test_a_throttled_put_tells_what_the_store_said(volume):
+    """By its status, where the lane met it; by its code, as long as it goes on."""
+    write_files(volume, {"a.csv": b"1"})
+    answer = error(503, "SlowDown", **{"Retry-After": "7"})
+    options, checksum = S3Options("lake", connections=1), crc64nvme_checksum(crc64nvme(b""))
+    with scripted_s3(lambda request: answer) as (url, _):
+        async with open_store(replace(options, endpoint_url=url)) as store:
+            told = []
+            for _ in range(2):
+                with pytest.raises(errors.Throttled) as caught:
+                    await store.put(ObjectKey("k"), b"", checksum, create_only=True)
+                told.append(caught.value)
+    assert [(e.code, e.request_id, e.retry_after) for e in told] == [
+        ("503", "REQ1", 7.0),
+        ("SlowDown", "REQ1", 7.0),
+    ]
+    assert "PutObject was answered with HTTP 503 (request id REQ1)" in told[0].message
 
 
 @pytest.mark.parametrize("fast_lane", [True, False])
@@ -210,8 +347,9 @@ async def test_silence_meets_the_deadline(volume, fast_lane, monkeypatch):
 async def test_buckets_that_sign_otherwise_have_no_lane(bucket, lane):
     """Directory buckets have sessions of their own: the client knows them."""
     from asyncload.s3.client import S3Options, _open
+    from asyncload.s3.signatures import Signing
 
-    async with _open(S3Options(bucket, connections=1)) as (_, opened):
+    async with _open(S3Options(bucket, connections=1), Signing()) as (_, opened):
         assert (opened is not None) is lane
 
 
@@ -233,21 +371,22 @@ async def test_buckets_that_sign_otherwise_have_no_lane(bucket, lane):
 async def test_the_lane_leads_where_the_client_does(options, base_url, region):
     """Path and virtual-host style, custom endpoints, regions, access points."""
     from asyncload.s3.client import S3Options, open_client
-    from asyncload.s3.lane import find_signing_scope
+    from asyncload.s3.lane import find_put_pattern
 
     options = S3Options(**{"bucket": "lake", "connections": 1} | options)
     async with open_client(options) as client:
-        assert await find_signing_scope(client, options.bucket) == (base_url, region)
+        pattern = await find_put_pattern(client, options.bucket)
+        assert (pattern.base_url, pattern.region) == (base_url, region)
 
 
 async def test_a_signature_that_is_not_plain_version_4_has_no_lane():
     """Multi-region access points sign with version 4A."""
     from asyncload.s3.client import S3Options, open_client
-    from asyncload.s3.lane import find_signing_scope
+    from asyncload.s3.lane import find_put_pattern
 
     arn = "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap"
     async with open_client(S3Options("lake", connections=1)) as client:
-        assert await find_signing_scope(client, arn) is None
+        assert await find_put_pattern(client, arn) is None
 
 
 @pytest.fixture
@@ -260,11 +399,12 @@ def certificate(tmp_path):
     return cert, key
 
 
+@pytest.mark.parametrize("by_option", [True, False])
 @pytest.mark.parametrize("fast_lane", [True, False])
 async def test_over_tls_a_trusted_bundle_is_asked_for_and_payloads_are_unsigned(
-    volume, certificate, fast_lane, monkeypatch
+    volume, certificate, fast_lane, by_option, monkeypatch
 ):
-    """`AWS_CA_BUNDLE` counts for lane and client; without it nothing is sent."""
+    """`AWS_CA_BUNDLE` and `--ca-bundle` count for lane and client; without one nothing is sent."""
     write_files(volume, {"a.csv": b"1"})
     cert, key = certificate
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -272,10 +412,13 @@ async def test_over_tls_a_trusted_bundle_is_asked_for_and_payloads_are_unsigned(
     with scripted_s3(accept_all, tls=context) as (url, requests):
         with pytest.raises(errors.EndpointRefused) as caught:
             await load(volume, url, fast_lane=fast_lane)
-        assert "AWS_CA_BUNDLE" in caught.value.hint
+        assert "--ca-bundle" in caught.value.hint
         assert requests == []
-        monkeypatch.setenv("AWS_CA_BUNDLE", str(cert))
-        report, _ = await load(volume, url, fast_lane=fast_lane)
+        if by_option:
+            report, _ = await load(volume, url, fast_lane=fast_lane, ca_bundle=cert)
+        else:
+            monkeypatch.setenv("AWS_CA_BUNDLE", str(cert))
+            report, _ = await load(volume, url, fast_lane=fast_lane)
     assert report.exit_code == 0
     (put,) = [r for r in requests if r.method == "PUT"]
     assert put.headers["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD"
@@ -288,7 +431,7 @@ async def test_a_proxy_is_used_by_lane_and_client(volume, fast_lane, monkeypatch
     write_files(volume, {"a.csv": b"1"})
     with scripted_s3(accept_all) as (proxy, requests):
         monkeypatch.setenv("HTTP_PROXY", proxy)
-        report, _ = await load(volume, "http://store.invalid", fast_lane=fast_lane)
+        report, _ = await load(volume, "http://store.invalid", fast_lane=fast_lane, allow_http=True)
     assert report.exit_code == 0
     assert {r.headers["host"] for r in requests} == {"store.invalid"}
 
@@ -297,9 +440,8 @@ async def test_credentials_that_can_not_be_refreshed_are_left_to_the_client():
     """It raises what it raises without the lane."""
     from botocore.exceptions import CredentialRetrievalError
 
-    from asyncload.checksums import md5_checksum
-    from asyncload.model import ObjectKey
     from asyncload.s3.lane import FastLane
+    from asyncload.s3.signatures import Signing
 
     class Expired:
         async def get_frozen_credentials(self):
@@ -311,7 +453,10 @@ async def test_credentials_that_can_not_be_refreshed_are_left_to_the_client():
         base_url="http://127.0.0.1:9/lake/",
         region="us-east-1",
         user_agent="",
+        put_headers={},
+        part_headers={},
         sign_payload=True,
+        signing=Signing(),
     )
     sent = lane.put(ObjectKey("k"), memoryview(b""), md5_checksum(b""), create_only=True)
     assert await sent is None

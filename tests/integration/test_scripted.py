@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
+from botocore import exceptions as boto
 
 import asyncload
 from asyncload import errors
+from asyncload.model import ObjectKey
+from asyncload.s3 import S3Options, open_store
 from asyncload.s3 import store as s3_store
+from asyncload.s3.signatures import Signing
+from asyncload.s3.translate import translate
 from tests.support.loads import AT_ONCE, NOW, Recorder, write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, error, put_accepted, scripted_s3
 
@@ -26,7 +32,9 @@ async def load_against(answer, volume, **options):
     write_files(volume, {"a.csv": b"1|2\n"})
     recorder = Recorder()
     with scripted_s3(answer) as (url, requests):
-        settings = asyncload.Settings(volume=volume, bucket="lake", endpoint_url=url, **options)
+        settings = asyncload.Settings(
+            volume=volume, bucket="lake", endpoint_url=url, **{"manifest": False} | options
+        )
         report = await asyncload.load(settings, observer=recorder, now=NOW)
     return report, recorder, requests
 
@@ -35,7 +43,9 @@ def listing_then(answer):
     """Answer the preflight well, and all else with `answer`."""
 
     def script(request):
-        return EMPTY_LISTING if "list-type" in request.query else answer(request)
+        listing = "list-type" in request.query
+        listing = listing or ("uploads" in request.query and request.method == "GET")
+        return EMPTY_LISTING if listing else answer(request)
 
     return script
 
@@ -60,7 +70,7 @@ def listing_then(answer):
         ),
         (error(301, "PermanentRedirect"), errors.WrongRegion, "--region"),
         (error(404, "NoSuchBucket"), errors.BucketNotFound, "--bucket"),
-        (error(501, "NotImplemented"), errors.EndpointRefused, "--endpoint-url"),
+        (error(501, "NotImplemented"), errors.EndpointRefused, "ListObjectsV2"),
         (Answer(307, b"", {"Location": "http://127.0.0.1:9/"}), errors.EndpointRefused, "redirect"),
     ],
 )
@@ -123,12 +133,36 @@ async def test_a_fault_that_passes_costs_a_retry_and_nothing_else(volume, passin
     puts = []
 
     def answer(request):
+        if request.method == "HEAD":
+            return put_accepted(request)
         puts.append(request)
         return passing if len(puts) == 1 else put_accepted(request)
 
     report, _, _ = await load_against(listing_then(answer), volume)
     assert report.exit_code == 0
     assert {put.body for put in puts} == {b"1|2\n"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "seconds"),
+    [
+        (error(503, "SlowDown", **{"Retry-After": "7"}), errors.Throttled, 7.0),
+        (error(429, "TooManyRequests"), errors.Throttled, None),
+        (error(503, "ServiceUnavailable"), errors.Throttled, None),
+        (error(400, "RequestTimeout"), errors.Throttled, None),
+        (Answer(503, b"<html>proxy</html>", {"Retry-After": "120"}), errors.Throttled, 120.0),
+        (error(500, "InternalError", **{"Retry-After": "1"}), errors.ServerError, 1.0),
+        (error(409, "ConditionalRequestConflict"), errors.ServerError, None),
+    ],
+)
+async def test_the_error_says_what_to_do_about_a_request(answer, kind, seconds):
+    """Whether there are too many, and how long the store asks to wait."""
+    with scripted_s3(lambda request: answer) as (url, _):
+        options = S3Options("lake", connections=1, endpoint_url=url)
+        async with open_store(options) as store:
+            with pytest.raises(errors.StoreError) as caught:
+                await store.create_multipart(ObjectKey("k"))
+    assert (type(caught.value), caught.value.retry_after) == (kind, seconds)
 
 
 async def test_a_rejected_request_fails_its_file_with_the_stores_words(volume):
@@ -163,15 +197,15 @@ async def test_codes_of_tomorrow_are_understood_by_their_status(volume):
     assert isinstance(recorder.outcomes["a.csv"].error, errors.ObjectConflict)
 
 
-async def test_a_head_that_is_rejected_fails_its_file(volume):
-    """Neither "there" nor "not there": told in the store's words."""
-    write_files(volume, {"l.csv": bytes(17 * 1024 * 1024)})
+async def test_a_head_that_is_rejected_says_nothing(volume):
+    """Neither "there" nor "not there": the conditional put goes out, and its answer counts."""
 
     def answer(request):
         return Answer(400) if request.method == "HEAD" else put_accepted(request)
 
-    _, recorder, _ = await load_against(listing_then(answer), volume)
-    assert recorder.statuses == {"a.csv": "uploaded", "l.csv": "failed"}
+    _, recorder, requests = await load_against(listing_then(answer), volume)
+    assert recorder.statuses == {"a.csv": "uploaded"}
+    assert [r.headers["if-none-match"] for r in requests if r.method == "PUT"] == ["*"]
 
 
 async def test_a_part_without_an_etag_is_sent_again(volume, monkeypatch):
@@ -206,8 +240,9 @@ async def test_every_put_is_conditional_checksummed_and_expects_nothing(volume):
     assert "asyncload/" in put.headers["user-agent"]
 
 
-async def test_an_endpoint_that_can_not_be_reached_is_unavailable(volume):
-    """Within seconds, with the endpoint in the message."""
+async def test_an_endpoint_that_can_not_be_reached_is_unavailable(volume, monkeypatch):
+    """With the endpoint in the message."""
+    monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
     write_files(volume, {"a.csv": b"1"})
     settings = asyncload.Settings(volume=volume, bucket="lake", endpoint_url="http://127.0.0.1:9")
     with pytest.raises(errors.StoreUnavailable, match=r"127\.0\.0\.1:9") as caught:
@@ -215,8 +250,43 @@ async def test_an_endpoint_that_can_not_be_reached_is_unavailable(volume):
     assert caught.value.exit_code == 6
 
 
+async def test_n7_a_name_that_is_not_known_is_unavailable(volume, monkeypatch):
+    """After having been looked up again."""
+    asked = []
+
+    def unknown(host, *arguments, **options):
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
+    write_files(volume, {"a.csv": b"1"})
+    settings = asyncload.Settings(
+        volume=volume, bucket="lake", endpoint_url="https://store.invalid"
+    )
+    with pytest.raises(errors.StoreUnavailable, match=r"store\.invalid.*Name or service") as ended:
+        await asyncload.load(settings, now=NOW)
+    assert ended.value.exit_code == 6
+    assert asked == ["store.invalid"] * AT_ONCE.attempts
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (boto.ReadTimeoutError(endpoint_url="https://h", error=TimeoutError()), errors.TimedOut),
+        (boto.ConnectTimeoutError(endpoint_url="https://h", error="slow"), errors.TimedOut),
+        (boto.EndpointConnectionError(endpoint_url="https://h"), errors.StoreUnavailable),
+        (boto.ConnectionClosedError(endpoint_url="https://h"), errors.StoreUnavailable),
+    ],
+)
+def test_only_what_takes_too_long_speaks_of_too_much_at_once(error, kind):
+    """A connection that is refused or breaks does not."""
+    assert type(translate(error, "PutObject", "lake", "https://h", Signing())) is kind
+
+
 async def test_a_server_that_never_answers_meets_its_deadline(volume, monkeypatch):
     """aiohttp would wait for ever on a server that stops reading."""
+    monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
     monkeypatch.setattr(s3_store, "_ANSWER_SECONDS", 0.05)
     held = []
 

@@ -43,11 +43,13 @@ def context_for(authority, name):
 
 
 def accept_all(request):
-    return put_accepted(request) if request.method == "PUT" else EMPTY_LISTING
+    return EMPTY_LISTING if request.method == "GET" else put_accepted(request)
 
 
 async def load(volume, url, **options):
-    settings = asyncload.Settings(volume=volume, bucket="lake", endpoint_url=url, **options)
+    settings = asyncload.Settings(
+        volume=volume, bucket="lake", endpoint_url=url, **{"manifest": False} | options
+    )
     return await asyncload.load(settings, now=NOW)
 
 
@@ -142,3 +144,90 @@ async def test_a_session_for_plain_http_trusts_nobody_unseen(authority):
             with pytest.raises(ssl.SSLCertVerificationError):
                 await session.put(f"{url}/lake/key", {}, memoryview(b""))
     assert requests == []
+
+
+@pytest.fixture
+def bundles(tmp_path):
+    """Files that are no bundle of certificates."""
+    (tmp_path / "empty.pem").touch()
+    (tmp_path / "text.pem").write_text("trust me")
+    (tmp_path / "broken.pem").write_text(
+        "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+    )
+    key = trustme.CA().private_key_pem
+    key.write_to_path(str(tmp_path / "key.pem"))
+    (tmp_path / "folder.pem").mkdir()
+    return tmp_path
+
+
+NO_BUNDLES = ["missing.pem", "empty.pem", "text.pem", "broken.pem", "key.pem", "folder.pem"]
+
+
+@pytest.mark.parametrize("name", NO_BUNDLES)
+async def test_a_ca_bundle_that_is_none_is_a_usage_error(volume, bundles, name):
+    """Missing, empty, a key, a folder: known before anything is sent."""
+    write_files(volume, {"a.csv": b"1"})
+    with (
+        scripted_s3(accept_all) as (url, requests),
+        pytest.raises(errors.UsageError, match=r"--ca-bundle: .*" + name),
+    ):
+        await load(volume, url, ca_bundle=bundles / name)
+    assert requests == []
+
+
+@pytest.mark.parametrize("name", NO_BUNDLES)
+async def test_a_ca_bundle_of_the_aws_configuration_must_be_one_too(
+    volume, bundles, name, monkeypatch
+):
+    """Where it will be used: for HTTPS."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundles / name))
+    with pytest.raises(errors.UsageError, match=r"AWS_CA_BUNDLE: .*" + name):
+        await load(volume, "https://127.0.0.1:9")
+
+
+async def test_the_ca_bundle_that_is_asked_for_counts_alone(volume, authority, tmp_path):
+    """Not AWS_CA_BUNDLE's beside it."""
+    write_files(volume, {"a.csv": b"1"})
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    with (
+        scripted_s3(accept_all, tls=context_for(authority, "127.0.0.1")) as (url, requests),
+        pytest.raises(errors.EndpointRefused, match="not trusted"),
+    ):
+        await load(volume, url, ca_bundle=other)
+    assert requests == []
+
+
+@pytest.mark.parametrize("fast_lane", [True, False])
+@pytest.mark.parametrize(
+    "turned_off",
+    [
+        {"AWS_CA_BUNDLE": ""},
+        {"AWS_CONFIG_FILE": "ca_bundle ="},
+        {"AWS_CONFIG_FILE": "verify_ssl = false"},
+        {"PYTHONHTTPSVERIFY": "0", "CURL_CA_BUNDLE": "", "REQUESTS_CA_BUNDLE": ""},
+        {"AWS_NO_VERIFY_SSL": "1", "AWS_VERIFY_SSL": "false"},
+    ],
+    ids=" ".join,
+)
+async def test_verification_can_not_be_turned_off(
+    volume, turned_off, fast_lane, monkeypatch, tmp_path
+):
+    """By nothing that turns it off elsewhere: an unknown authority's store is sent nothing."""
+    write_files(volume, {"a.csv": b"1"})
+    config = tmp_path / "config"
+    config.write_text(f"[default]\n{turned_off.get('AWS_CONFIG_FILE', '')}\n")
+    for name, value in turned_off.items():
+        monkeypatch.setenv(name, str(config) if name == "AWS_CONFIG_FILE" else value)
+    with (
+        scripted_s3(accept_all, tls=context_for(trustme.CA(), "127.0.0.1")) as (url, requests),
+        pytest.raises(errors.EndpointRefused, match="not trusted"),
+    ):
+        await load(volume, url, fast_lane=fast_lane)
+    assert requests == []
+
+
+def test_no_option_is_about_not_verifying():
+    """What isn't there can't be used by mistake."""
+    names = " ".join(asyncload.Settings.__dataclass_fields__)
+    assert not {"insecure", "verify", "trust"} & set(names.replace("_", " ").split())

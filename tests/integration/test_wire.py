@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from contextlib import asynccontextmanager
 
 import pytest
@@ -227,3 +228,51 @@ async def test_a_server_that_reads_slowly_gets_all_of_it():
     async with pool_to(answer) as (pool, _):
         assert (await put(pool, bytes(LARGE))).status == 200
     assert arrived
+
+
+async def test_a_put_cancelled_while_nobody_reads_it_ends_in_silence():
+    """Closing its connection wakes a writer that is gone: nothing is logged, nothing raised."""
+    unhandled = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def never_read(reader, writer):
+        begun.set()
+        await over.wait()
+
+    body = memoryview(bytes(LARGE))
+    async with pool_to(never_read) as (pool, _):
+        async with asyncio.TaskGroup() as group:
+            put = group.create_task(pool.put(head(body), body))
+            await begun.wait()
+            await asyncio.sleep(0.05)
+            put.cancel()
+        assert put.cancelled()
+        over.set()
+        await asyncio.sleep(0.05)
+    assert unhandled == []
+
+
+async def test_a_put_cancelled_while_it_connects_leaves_no_socket(monkeypatch):
+    """At whatever turn of the loop: what was connected by then is closed."""
+    sockets = []
+    make = socket.socket
+
+    class Watched(make):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            sockets.append(self)
+
+    async with pool_to(answers(OK)) as (pool, _):
+        monkeypatch.setattr(socket, "socket", Watched)
+        for turns in range(12):
+            async with asyncio.TaskGroup() as group:
+                put = group.create_task(pool.put(head(b""), memoryview(b"")))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                put.cancel()
+            await asyncio.sleep(0.01)
+        await pool.close()
+        await asyncio.sleep(0.05)
+    assert len(sockets) > 3
+    assert [one for one in sockets if one.fileno() != -1] == []

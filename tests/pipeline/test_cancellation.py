@@ -40,8 +40,8 @@ class SlowToAnswer(MemoryStore):
         self.reached = asyncio.Event()
         self.open = asyncio.Event()
 
-    async def create_multipart(self, key):
-        upload_id = await super().create_multipart(key)
+    async def create_multipart(self, key, **options):
+        upload_id = await super().create_multipart(key, **options)
         self.reached.set()
         await self.open.wait()
         return upload_id

@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from asyncload.calls import RetryPolicy
 from asyncload.errors import (
     AccessDenied,
     NotVerified,
@@ -15,12 +16,14 @@ from asyncload.errors import (
     ServerError,
     SourceChanged,
     SourceTooLarge,
+    SourceUnreadable,
     StoreUnavailable,
+    Throttled,
 )
-from asyncload.model import Failed, LeftOut, LoadStarted, PartSent
+from asyncload.model import ConcurrencyChanged, Failed, LeftOut, LoadStarted, PartSent
 from asyncload.plan import MIB
-from asyncload.store import Receipt, RemoteObject
-from tests.support.loads import PREFIX, Recorder, load_volume, write_files
+from asyncload.store import CSV, Receipt, RemoteObject
+from tests.support.loads import AT_ONCE, PREFIX, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
 DAY = "2022/05/02"
@@ -51,7 +54,7 @@ async def test_every_csv_lands_whole_under_its_dated_key(volume):
     assert store.uploads == {}
 
 
-async def test_a_small_file_costs_one_call_and_a_large_one_its_parts_and_three(volume):
+async def test_each_file_costs_a_look_at_its_key_and_its_upload(volume):
     """Calls are time and money."""
     write_files(volume, {"s.csv": b"1", "l.csv": bytes(16 * MIB + 1)})
     store = MemoryStore()
@@ -59,7 +62,9 @@ async def test_a_small_file_costs_one_call_and_a_large_one_its_parts_and_three(v
     assert store.calls == {
         "check_bucket": 1,
         "put": 1,
-        "head": 1,
+        # Two keys in partitions of their own are asked for; left-over uploads are listed.
+        "head": 2,
+        "list_uploads": 1,
         "create_multipart": 1,
         "upload_part": 3,
         "complete_multipart": 1,
@@ -67,7 +72,7 @@ async def test_a_small_file_costs_one_call_and_a_large_one_its_parts_and_three(v
 
 
 async def test_a_second_run_finds_everything_unchanged(volume):
-    """The same bytes under the same key are success; a large file's are not sent again."""
+    """The same bytes under the same key are success, and are not sent again."""
     write_files(volume, {"s.csv": b"1", "l.csv": os.urandom(17 * MIB)})
     store, recorder = MemoryStore(), Recorder()
     await load_volume(store, volume)
@@ -75,7 +80,7 @@ async def test_a_second_run_finds_everything_unchanged(volume):
     report = await load_volume(store, volume, recorder)
     assert recorder.statuses == {"s.csv": "unchanged", "l.csv": "unchanged"}
     assert report.exit_code == 0
-    assert store.body_bytes - sent == 1
+    assert store.body_bytes == sent
 
 
 @pytest.mark.parametrize("size", [3, 17 * MIB], ids=["small", "large"])
@@ -202,7 +207,7 @@ async def test_file_bytes_in_memory_stay_within_the_option(volume, monkeypatch):
     assert pool.in_use == 0
 
 
-async def test_a_throttled_request_is_sent_again(volume):
+async def test_s3_a_throttled_request_is_sent_again(volume):
     """503 SlowDown passes: no file fails for it."""
     write_files(volume, {f"{n}.csv": b"1" for n in range(20)} | {"l.csv": bytes(20 * MIB)})
 
@@ -214,21 +219,82 @@ async def test_a_throttled_request_is_sent_again(volume):
         def throttle(self, *request):
             if request not in self.seen:
                 self.seen.add(request)
-                raise ServerError("SlowDown", code="SlowDown", status=503)
+                raise Throttled("SlowDown", code="SlowDown", status=503)
 
-        async def put(self, key, *arguments, create_only, sha256=None):
+        async def put(self, key, *arguments, create_only, sha256=None, info=CSV):
             self.throttle(key)
-            return await super().put(key, *arguments, create_only=create_only)
+            return await super().put(key, *arguments, create_only=create_only, info=info)
 
         async def upload_part(self, key, upload_id, number, *arguments, sha256=None):
             self.throttle(key, number)
             return await super().upload_part(key, upload_id, number, *arguments)
 
-    store = Throttles()
-    report = await load_volume(store, volume)
+    store, recorder = Throttles(), Recorder()
+    report = await load_volume(store, volume, recorder, concurrency=8)
     assert report.exit_code == 0
     assert len(store.objects) == 21
     assert len(store.seen) == 20 + 3
+    changes = [event for event in recorder.events if isinstance(event, ConcurrencyChanged)]
+    assert changes[0] == ConcurrencyChanged(4, 8)
+
+
+class Beginning(MemoryStore):
+    """Meets the first request with one error after the other, and then answers."""
+
+    def __init__(self, *errors):
+        super().__init__()
+        self.errors = list(errors)
+
+    async def check_bucket(self, prefix):
+        await super().check_bucket(prefix)
+        if self.errors:
+            raise self.errors.pop(0)
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("refused"), ServerError("502")])
+async def test_n7_n8_a_store_that_is_just_coming_up_is_waited_for(volume, error, monkeypatch):
+    """A name that is not known yet, a port that nobody listens at yet."""
+    monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
+    write_files(volume, {"a.csv": b"1"})
+    store = Beginning(error, error)
+    assert (await load_volume(store, volume)).exit_code == 0
+    assert store.calls["check_bucket"] == 3
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("refused"), ServerError("502")])
+async def test_n7_n8_a_store_that_does_not_come_up_ends_the_run(volume, error, monkeypatch):
+    """Before the volume is looked at, with the exit code of a store that is not available."""
+    monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
+    write_files(volume, {"a.csv": b"1"})
+    store, recorder = Beginning(*[error] * 10), Recorder()
+    with pytest.raises(type(error)) as ended:
+        await load_volume(store, volume, recorder)
+    assert ended.value.exit_code == 6
+    assert store.calls == {"check_bucket": AT_ONCE.attempts}
+    assert recorder.events == []
+
+
+async def test_a_store_that_is_busy_from_the_start_is_a_store(volume, monkeypatch):
+    """That it throttles the first request says nothing of the set-up; uploads have more time."""
+    monkeypatch.setattr("asyncload.loading.PREFLIGHT", RetryPolicy(seconds=2, first_wait=20))
+    write_files(volume, {"a.csv": b"1"})
+    store = Beginning(*[Throttled("SlowDown", code="SlowDown", status=503)] * 100)
+    assert (await load_volume(store, volume)).exit_code == 0
+    assert store.calls["put"] == 1
+
+
+async def test_a_store_that_never_answers_ends_the_run(volume, monkeypatch):
+    """Within seconds, however long a call may take."""
+    monkeypatch.setattr("asyncload.loading.PREFLIGHT", RetryPolicy(seconds=0.05))
+    write_files(volume, {"a.csv": b"1"})
+
+    class Silent(MemoryStore):
+        async def check_bucket(self, prefix):
+            await asyncio.Event().wait()
+
+    with pytest.raises(StoreUnavailable, match="no answer from the store within 0 s") as ended:
+        await load_volume(Silent(), volume)
+    assert ended.value.exit_code == 6
 
 
 async def test_a_file_that_the_store_rejects_fails_alone(volume):
@@ -239,10 +305,10 @@ async def test_a_file_that_the_store_rejects_fails_alone(volume):
         async def _answer(self, call, body=b""):
             await super()._answer(call, body)
 
-        async def put(self, key, body, checksum, *, create_only, sha256=None):
+        async def put(self, key, body, checksum, *, create_only, sha256=None, info=CSV):
             if "bad" in key:
                 raise RequestRejected("no", code="InvalidRequest", status=400)
-            return await super().put(key, body, checksum, create_only=create_only)
+            return await super().put(key, body, checksum, create_only=create_only, info=info)
 
         async def upload_part(self, key, upload_id, number, body, checksum, *, sha256=None):
             if number == 2:
@@ -267,9 +333,9 @@ async def test_a_fault_of_the_run_ends_it_at_once(volume, error, size):
     write_files(volume, {f"{n:04}.csv": b"1" for n in range(500)} | {"l.csv": bytes(size)})
 
     class Refuses(MemoryStore):
-        async def put(self, *arguments, create_only, sha256=None):
+        async def put(self, *arguments, create_only, sha256=None, info=CSV):
             if size > 1:
-                return await super().put(*arguments, create_only=create_only)
+                return await super().put(*arguments, create_only=create_only, info=info)
             await self._answer("put")
             raise error
 
@@ -290,7 +356,7 @@ async def test_a_bug_is_not_taken_for_a_failed_file(volume):
     write_files(volume, {"a.csv": b"1"})
 
     class Buggy(MemoryStore):
-        async def put(self, *arguments, create_only, sha256=None):
+        async def put(self, *arguments, create_only, sha256=None, info=CSV):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -303,8 +369,8 @@ async def test_a_returned_checksum_that_differs_is_no_success(volume, size):
     write_files(volume, {"a.csv": bytes(size)})
 
     class Corrupts(MemoryStore):
-        async def put(self, key, body, checksum, *, create_only, sha256=None):
-            receipt = await super().put(key, body, checksum, create_only=create_only)
+        async def put(self, key, body, checksum, *, create_only, sha256=None, info=CSV):
+            receipt = await super().put(key, body, checksum, create_only=create_only, info=info)
             return _corrupted(receipt)
 
         async def complete_multipart(self, *arguments, create_only):
@@ -337,20 +403,23 @@ def _corrupted(receipt):
 
 
 class Silent(MemoryStore):
-    """A store that returns no checksum with its answers; `known` is what head tells."""
+    """A store that returns no checksum with its answers, nor an ETag that says anything.
+
+    `known` is what head tells.
+    """
 
     known = "CRC64NVME"
 
-    async def put(self, key, body, checksum, *, create_only, sha256=None):
-        receipt = await super().put(key, body, checksum, create_only=create_only)
+    async def put(self, key, body, checksum, *, create_only, sha256=None, info=CSV):
+        receipt = await super().put(key, body, checksum, create_only=create_only, info=info)
         return Receipt(receipt.etag if self.known == "MD5" else '"opaque"', None)
 
     async def upload_part(self, *arguments, sha256=None):
         return Receipt((await super().upload_part(*arguments)).etag, None)
 
     async def complete_multipart(self, *arguments, create_only):
-        receipt = await super().complete_multipart(*arguments, create_only=create_only)
-        return Receipt(receipt.etag, None)
+        await super().complete_multipart(*arguments, create_only=create_only)
+        return Receipt('"opaque"', None)
 
     async def head(self, key):
         remote = await super().head(key)
@@ -435,22 +504,49 @@ async def test_a_key_that_is_taken_and_then_free_is_a_conflict(volume):
     assert isinstance(recorder.outcomes["a.csv"].error, ObjectConflict)
 
 
-@pytest.mark.parametrize("change", ["truncate", "append", "rewrite", "replace", "delete"])
-async def test_a_large_file_that_changes_is_never_completed(volume, change):
-    """Each way to change during the upload fails the file and leaves nothing behind."""
-    write_files(volume, {"l.csv": os.urandom(40 * MIB)})
+class Disturbed(MemoryStore):
+    """Changes the file when a part of it arrives, for the first time or each time."""
+
+    def __init__(self, path, change, *, once):
+        super().__init__()
+        self._disturb = lambda: disturb(path, change)
+        self._once = once
+        self._seen = set()
+
+    async def upload_part(self, key, upload_id, number, body, checksum, *, sha256=None):
+        if upload_id not in self._seen and not (self._once and self._seen):
+            self._seen.add(upload_id)
+            self._disturb()
+        return await super().upload_part(key, upload_id, number, body, checksum)
+
+
+CHANGES = ["truncate", "append", "rewrite", "replace"]
+
+
+@pytest.mark.parametrize("change", [*CHANGES, "delete"])
+async def test_a_large_file_that_keeps_changing_is_never_completed(volume, change):
+    """Each way to change during both attempts fails the file and leaves nothing behind."""
     path = volume / "l.csv"
-
-    class Disturbed(MemoryStore):
-        async def upload_part(self, *arguments, sha256=None):
-            if self.calls["upload_part"] == 0:
-                disturb(path, change)
-            return await super().upload_part(*arguments)
-
-    store, recorder = Disturbed(), Recorder()
+    path.write_bytes(os.urandom(40 * MIB))
+    store, recorder = Disturbed(path, change, once=False), Recorder()
     await load_volume(store, volume, recorder)
-    assert isinstance(recorder.outcomes["l.csv"].error, SourceChanged)
+    error = recorder.outcomes["l.csv"].error
+    assert isinstance(error, SourceChanged | SourceUnreadable)
+    if change not in ("truncate", "delete"):
+        assert error.message.count(" -> ") >= 2, "both changes are named"
     assert (store.objects, store.uploads) == ({}, {})
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_large_file_that_changed_once_lands_as_it_is_now(volume, change):
+    """It is tried once more, and nothing of the first version stays."""
+    path = volume / "l.csv"
+    path.write_bytes(os.urandom(40 * MIB))
+    store, recorder = Disturbed(path, change, once=True), Recorder()
+    await load_volume(store, volume, recorder)
+    assert recorder.statuses == {"l.csv": "uploaded"}
+    assert list(store.objects.values()) == [path.read_bytes()]
+    assert store.uploads == {}
 
 
 def disturb(path, change):

@@ -33,8 +33,8 @@ class Recorder:
 
 
 async def load_volume(store, volume, recorder=None, **options):
-    """Load a folder into an open store, on 2022-05-02 and with quick retries."""
-    settings = Settings(volume=volume, bucket="lake", **options)
+    """Load a folder into an open store, on 2022-05-02, with quick retries and no manifest."""
+    settings = Settings(volume=volume, bucket="lake", **{"manifest": False} | options)
     return await load_into(store, settings, observer=recorder, now=NOW, retries=AT_ONCE)
 
 

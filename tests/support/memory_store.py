@@ -6,16 +6,26 @@ import asyncio
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from asyncload.checksums import combine_crc64nvme, crc64nvme, crc64nvme_checksum
+from asyncload.checksums import CRCS, checksum_of, md5_of_parts
 from asyncload.errors import (
     BucketNotFound,
     NoSuchUpload,
     PreconditionFailed,
     RequestRejected,
 )
-from asyncload.model import ObjectKey
-from asyncload.store import Part, Receipt, RemoteObject
+from asyncload.model import Checksum, ObjectKey
+from asyncload.store import (
+    CSV,
+    ListedObject,
+    OpenUpload,
+    Page,
+    Part,
+    Receipt,
+    RemoteObject,
+    StoredPart,
+)
 
 LEAST_PART = 5 * 1024 * 1024
 
@@ -23,16 +33,25 @@ LEAST_PART = 5 * 1024 * 1024
 @dataclass
 class _Upload:
     key: ObjectKey
+    algorithm: str = "CRC64NVME"
+    info: object = CSV
     parts: dict[int, bytes] = field(default_factory=dict)
+    initiated: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 class MemoryStore:
     """One bucket. `objects` and `uploads` are for tests to look at; `calls` counts requests."""
 
-    def __init__(self, *, exists: bool = True, least_part: int = LEAST_PART) -> None:
+    def __init__(
+        self, *, exists: bool = True, least_part: int = LEAST_PART, page: int = 1000
+    ) -> None:
         self.exists = exists
         self.least_part = least_part
+        self.page = page
         self.objects: dict[str, bytes] = {}
+        self.infos: dict[str, object] = {}
+        self.algorithms: dict[str, str] = {}
+        self.of_parts: dict[str, Checksum] = {}
         self.uploads: dict[str, _Upload] = {}
         self.calls: Counter[str] = Counter()
         self.body_bytes = 0
@@ -52,20 +71,71 @@ class MemoryStore:
         body = self.objects.get(key)
         if body is None:
             return None
-        return RemoteObject(len(body), crc64nvme_checksum(crc64nvme(body)))
+        algorithm = self.algorithms.get(key, "CRC64NVME")
+        recorded = (
+            self.infos[key].metadata.get("asyncload-crc64nvme") if key in self.infos else None
+        )
+        return RemoteObject(
+            len(body),
+            self.of_parts.get(key) or checksum_of(body, algorithm),
+            Checksum("CRC64NVME", recorded) if recorded else None,
+        )
 
-    async def put(self, key, body, checksum, *, create_only, sha256=None):
+    async def read(self, key, offset, length):
+        await self._answer("read")
+        if key not in self.objects:
+            raise RequestRejected("no such key", code="NoSuchKey", status=404)
+        return self.objects[key][offset : offset + length]
+
+    async def list_objects(self, prefix, after=None):
+        await self._answer("list_objects")
+        keys = sorted(k for k in self.objects if k.startswith(prefix) and k > (after or ""))
+        items = [
+            ListedObject(key, len(self.objects[key]), _etag(self.objects[key]))
+            for key in keys[: self.page]
+        ]
+        return Page(items, keys[self.page - 1] if len(keys) > self.page else None)
+
+    async def list_uploads(self, prefix, after=None):
+        await self._answer("list_uploads")
+        ids = sorted(
+            upload_id
+            for upload_id, upload in self.uploads.items()
+            if upload.key.startswith(prefix) and upload_id > (after or "")
+        )
+        items = [
+            OpenUpload(self.uploads[i].key, i, self.uploads[i].initiated) for i in ids[: self.page]
+        ]
+        return Page(items, ids[self.page - 1] if len(ids) > self.page else None)
+
+    async def list_parts(self, key, upload_id, after=None):
+        await self._answer("list_parts")
+        upload = self._upload(key, upload_id)
+        numbers = sorted(n for n in upload.parts if n > int(after or 0))
+        items = [
+            StoredPart(
+                number,
+                len(upload.parts[number]),
+                _etag(upload.parts[number]),
+                None,
+                upload.initiated,
+            )
+            for number in numbers[: self.page]
+        ]
+        return Page(items, str(numbers[self.page - 1]) if len(numbers) > self.page else None)
+
+    async def put(self, key, body, checksum, *, create_only, sha256=None, info=CSV):
         await self._answer("put", body)
         body = self._take(body, checksum)
         if create_only and key in self.objects:
             raise PreconditionFailed("the key is taken", code="PreconditionFailed", status=412)
-        self.objects[key] = body
-        return Receipt(_etag(body), checksum)
+        self._keep(key, body, checksum.algorithm, info)
+        return Receipt(_etag(body), None if checksum.algorithm == "MD5" else checksum)
 
-    async def create_multipart(self, key):
+    async def create_multipart(self, key, *, algorithm="CRC64NVME", info=CSV):
         await self._answer("create_multipart")
         upload_id = f"upload-{next(self._ids)}"
-        self.uploads[upload_id] = _Upload(key)
+        self.uploads[upload_id] = _Upload(key, algorithm, info)
         return upload_id
 
     async def upload_part(self, key, upload_id, number, body, checksum, *, sha256=None):
@@ -73,20 +143,27 @@ class MemoryStore:
         upload = self._upload(key, upload_id)
         if not 1 <= number <= 10_000:
             raise RequestRejected("part number out of range", code="InvalidArgument", status=400)
+        if checksum.algorithm != upload.algorithm:
+            raise RequestRejected("another algorithm", code="InvalidRequest", status=400)
         upload.parts[number] = self._take(body, checksum)
-        return Receipt(_etag(upload.parts[number]), checksum)
+        return Receipt(
+            _etag(upload.parts[number]), None if checksum.algorithm == "MD5" else checksum
+        )
 
     async def complete_multipart(self, key, upload_id, parts, checksum, *, create_only):
         await self._answer("complete_multipart")
         upload = self._upload(key, upload_id)
         whole = self._assemble(upload, parts)
-        if crc64nvme_checksum(crc64nvme(whole)) != checksum:
+        if checksum is not None and checksum_of(whole, upload.algorithm) != checksum:
             raise RequestRejected("the full object differs", code="BadDigest", status=400)
         if create_only and key in self.objects:
             raise PreconditionFailed("the key is taken", code="PreconditionFailed", status=412)
-        self.objects[key] = whole
+        self._keep(key, whole, upload.algorithm, upload.info)
         del self.uploads[upload_id]
-        return Receipt(f'"{hashlib.md5(whole).hexdigest()}-{len(parts)}"', checksum)
+        of_parts = md5_of_parts(hashlib.md5(upload.parts[part.number]).digest() for part in parts)
+        if checksum is None:
+            self.of_parts[key] = of_parts
+        return Receipt(f'"{of_parts.digest}"', checksum)
 
     async def abort_multipart(self, key, upload_id):
         await self._answer("abort_multipart")
@@ -107,9 +184,15 @@ class MemoryStore:
 
     def _take(self, body, checksum) -> bytes:
         whole = bytes(body)
-        if checksum != crc64nvme_checksum(crc64nvme(whole)):
+        if checksum != checksum_of(whole, checksum.algorithm):
             raise RequestRejected("the body differs", code="BadDigest", status=400)
         return whole
+
+    def _keep(self, key, body, algorithm, info) -> None:
+        self.objects[key] = body
+        self.algorithms[key] = algorithm
+        self.infos[key] = info
+        self.of_parts.pop(key, None)
 
     def _upload(self, key, upload_id) -> _Upload:
         upload = self.uploads.get(upload_id)
@@ -129,9 +212,9 @@ class MemoryStore:
             bodies.append(body)
         if any(len(body) < self.least_part for body in bodies[:-1]):
             raise RequestRejected("a part is too small", code="EntityTooSmall", status=400)
-        assert combine_crc64nvme((crc64nvme(b), len(b)) for b in bodies) == crc64nvme(
-            b"".join(bodies)
-        )
+        for crc in CRCS.values():
+            summed = [(crc.update(body, 0), len(body)) for body in bodies]
+            assert crc.combine(summed) == crc.update(b"".join(bodies), 0)
         return b"".join(bodies)
 
 

@@ -44,7 +44,9 @@ EMPTY_LISTING = Answer(
 
 
 def put_accepted(request):
-    """What S3 answers to a put: the checksum it was sent."""
+    """What S3 answers to a put: the checksum it was sent. To a look at the key: nothing there."""
+    if request.method == "HEAD":
+        return Answer(404)
     checksum = request.headers["x-amz-checksum-crc64nvme"]
     return Answer(200, b"", {"ETag": '"opaque"', "x-amz-checksum-crc64nvme": checksum})
 
@@ -68,7 +70,9 @@ def scripted_s3(
             )
             requests.append(request)
             reply = answer(request)
-            self.send_response(reply.status)
+            self.send_response_only(reply.status)
+            if "Date" not in reply.headers:
+                self.send_header("Date", self.date_time_string())
             for name, value in reply.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(reply.body)))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import boto3
 from botocore.config import Config
@@ -26,7 +27,15 @@ class S3Server:
     environment: dict[str, str]
     bucket: str = "lake"
 
-    def client(self):
+    def client(self, config=None):
+        """One client for all tests: making one takes longer than most of what they ask."""
+        return self._client if config is None else self._make_client(config)
+
+    @cached_property
+    def _client(self):
+        return self._make_client(Config())
+
+    def _make_client(self, config):
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint_url,
@@ -34,7 +43,10 @@ class S3Server:
             aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
             # A server that has just started, or is busy, may want to be asked again.
-            config=Config(retries={"total_max_attempts": 8, "mode": "standard"}),
+            # Proxies that a test names are not for what it asks behind asyncload's back.
+            config=Config(retries={"total_max_attempts": 8, "mode": "standard"}, proxies={}).merge(
+                config
+            ),
         )
 
     def objects(self, prefix: str) -> dict[str, bytes]:

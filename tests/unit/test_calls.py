@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asyncload.calls import GovernedStore, RetryPolicy
 from asyncload.errors import (
@@ -14,14 +16,19 @@ from asyncload.errors import (
     RequestRejected,
     ServerError,
     StoreUnavailable,
+    Throttled,
+    TimedOut,
 )
+from asyncload.limits import AdaptiveLimit
 from asyncload.model import Checksum, ObjectKey
-from asyncload.store import Part, Receipt, RemoteObject
+from asyncload.store import CSV, Page, Part, Receipt, RemoteObject
+from tests.support.virtual_time import run_virtually
 
 KEY = ObjectKey("Raw/a.csv")
 SUM = Checksum("CRC64NVME", "AAAAAAAAAAE=")
 PARTS = [Part(1, '"etag"', SUM)]
 RECEIPT = Receipt('"etag"', SUM)
+PAGE = Page((), "next")
 
 
 class ScriptedStore:
@@ -42,11 +49,11 @@ class ScriptedStore:
         await self._answer("head", key)
         return RemoteObject(1, SUM)
 
-    async def put(self, key, body, checksum, *, create_only, sha256=None):
+    async def put(self, key, body, checksum, *, create_only, sha256=None, info=CSV):
         await self._answer("put", key, body, checksum, create_only)
         return RECEIPT
 
-    async def create_multipart(self, key):
+    async def create_multipart(self, key, *, algorithm="CRC64NVME", info=CSV):
         await self._answer("create_multipart", key)
         return "upload-1"
 
@@ -57,6 +64,22 @@ class ScriptedStore:
     async def complete_multipart(self, key, upload_id, parts, checksum, *, create_only):
         await self._answer("complete_multipart", key, upload_id, parts, checksum, create_only)
         return RECEIPT
+
+    async def read(self, key, offset, length):
+        await self._answer("read", key, offset, length)
+        return b"bytes"
+
+    async def list_objects(self, prefix, after=None):
+        await self._answer("list_objects", prefix, after)
+        return PAGE
+
+    async def list_uploads(self, prefix, after=None):
+        await self._answer("list_uploads", prefix, after)
+        return PAGE
+
+    async def list_parts(self, key, upload_id, after=None):
+        await self._answer("list_parts", key, upload_id, after)
+        return PAGE
 
     async def abort_multipart(self, key, upload_id):
         await self._answer("abort_multipart", key, upload_id)
@@ -75,7 +98,7 @@ class ScriptedStore:
 
 
 class Sleeper:
-    """Sleeps no time, and remembers how long and with how many places free."""
+    """Sleeps no time, and remembers how long and with how many places taken."""
 
     def __init__(self, limit):
         self.waits = []
@@ -84,20 +107,28 @@ class Sleeper:
 
     async def __call__(self, seconds):
         self.waits.append(seconds)
-        self.places_taken.append(self._limit.locked())
+        self.places_taken.append(self._limit.in_flight)
         await asyncio.sleep(0)
 
 
-def govern(store, *, places=1, **policy):
-    limit = asyncio.Semaphore(places)
+def govern(store, *, places=1, told=None, draw=lambda: 0.5, **policy):
+    """Return the store and its sleeper; `told` hears of each limit."""
+    limit = AdaptiveLimit(places, tell=([] if told is None else told).append)
     sleep = Sleeper(limit)
-    return GovernedStore(store, limit=limit, retries=RetryPolicy(**policy), sleep=sleep), sleep
+    governed = GovernedStore(
+        store, limit=limit, retries=RetryPolicy(**policy), sleep=sleep, draw=draw
+    )
+    return governed, sleep
 
 
 REQUESTS = {
     "check_bucket": (("Raw/",), {}, None),
     "head": ((KEY,), {}, RemoteObject(1, SUM)),
     "put": ((KEY, b"1", SUM), {"create_only": True}, RECEIPT),
+    "read": ((KEY, 8, 4), {}, b"bytes"),
+    "list_objects": (("Raw/", "after"), {}, PAGE),
+    "list_uploads": (("Raw/", "after"), {}, PAGE),
+    "list_parts": ((KEY, "upload-1", "after"), {}, PAGE),
     "create_multipart": ((KEY,), {}, "upload-1"),
     "upload_part": ((KEY, "upload-1", 1, b"1", SUM), {}, RECEIPT),
     "complete_multipart": ((KEY, "upload-1", PARTS, SUM), {"create_only": False}, RECEIPT),
@@ -133,7 +164,7 @@ async def test_a_wait_before_the_next_attempt_holds_no_place():
     """Others use it meanwhile."""
     governed, sleep = govern(ScriptedStore(*[ServerError("busy")] * 3))
     await governed.head(KEY)
-    assert sleep.places_taken == [False, False, False]
+    assert sleep.places_taken == [0, 0, 0]
 
 
 @pytest.mark.parametrize("kind", [ServerError, StoreUnavailable])
@@ -191,22 +222,178 @@ async def test_a_request_is_given_up_when_its_time_is_over():
 
 async def test_waits_are_drawn_below_a_bound_that_doubles():
     """From 0 on, so that those who failed together do not come back together."""
-    runs = []
-    for _ in range(200):
+    for draw in (0.0, 0.25, 1.0):
         governed, sleep = govern(
-            ScriptedStore(*[ServerError("busy")] * 5), first_wait=1, most_wait=4
+            ScriptedStore(*[ServerError("busy")] * 5),
+            first_wait=1,
+            most_wait=4,
+            draw=lambda draw=draw: draw,
         )
         await governed.head(KEY)
-        runs.append(sleep.waits)
-    for waits, bound in zip(zip(*runs, strict=True), [1, 2, 4, 4, 4], strict=True):
-        assert all(0 <= wait <= bound for wait in waits)
-        assert min(waits) < bound / 4
-        assert max(waits) > bound * 3 / 4
+        assert sleep.waits == [draw * bound for bound in (1, 2, 4, 4, 4)]
+
+
+async def test_no_two_requests_wait_alike():
+    """The draw is random unless another one is handed in."""
+    waits = set()
+
+    async def sleep(seconds):
+        waits.add(seconds)
+
+    for _ in range(5):
+        store = ScriptedStore(ServerError("busy"))
+        limit = AdaptiveLimit(1)
+        await GovernedStore(store, limit=limit, retries=RetryPolicy(), sleep=sleep).head(KEY)
+    assert len(waits) == 5
+
+
+ERRORS = st.builds(
+    lambda kind, seconds: kind("it happened", retry_after=seconds),
+    st.sampled_from([ServerError, Throttled, StoreUnavailable, TimedOut, RequestRejected]),
+    st.none() | st.floats(0, 1e9),
+)
+
+
+@given(ERRORS, st.integers(1, 5000), st.integers(0, 5000), st.floats(0, 400), st.floats(0, 1))
+def test_no_wait_is_too_long_and_none_ends_too_late(error, tries, throttled, elapsed, draw):
+    """Nor is there one for what is not worth it, or has failed often enough."""
+    throttled = min(tries, throttled)
+    wait = RetryPolicy().next_wait(
+        error, tries=tries, throttled=throttled, elapsed=elapsed, draw=draw
+    )
+    if wait is None:
+        asked = min(error.retry_after or 0, 60)
+        worth_it = error.retryable and tries - throttled < 10
+        assert not worth_it or elapsed + asked + 20 >= 300
+    else:
+        assert error.retryable
+        assert min(error.retry_after or 0, 60) <= wait <= 80
+        assert elapsed + wait < 300
+
+
+@pytest.mark.parametrize(("asked", "waits"), [(None, 2.0), (0.0, 2.0), (7.5, 9.5), (3600.0, 62.0)])
+async def test_a_store_that_says_how_long_to_wait_is_waited_for(asked, waits):
+    """With jitter on top, and a minute at most."""
+    error = Throttled("busy", retry_after=asked)
+    governed, sleep = govern(ScriptedStore(error), first_wait=4)
+    await governed.head(KEY)
+    assert sleep.waits == [waits]
+
+
+# How many at once
+
+
+@pytest.mark.parametrize(
+    ("error", "limits"),
+    [
+        (Throttled("SlowDown"), [4]),
+        (TimedOut("no answer"), [4]),
+        (ServerError("500"), []),
+        (StoreUnavailable("refused"), []),
+        (AccessDenied("no"), []),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_a_crowded_store_gets_half_as_many_requests_at_once(error, limits):
+    """For all that follow; other faults say nothing of how many are too many."""
+    told = []
+    store = ScriptedStore(*[error] * 8)
+    governed, _ = govern(store, places=8, told=told, attempts=1 if not limits else 10)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(8):
+            group.create_task(head_or_fail(governed))
+    assert told[:1] == limits
+    assert store.most_in_flight == 8
+
+
+async def head_or_fail(store):
+    """Ask for an object; that it can't be had is no matter."""
+    try:
+        await store.head(KEY)
+    except (AccessDenied, ServerError, StoreUnavailable, PreconditionFailed):
+        return
+
+
+@pytest.mark.parametrize("answer", [None, PreconditionFailed("taken")])
+async def test_a_store_that_serves_again_gets_more_at_once(answer):
+    """Also by saying no, which an unchanged volume is told all the time."""
+    told = []
+    governed, _ = govern(ScriptedStore(Throttled("busy"), *[answer] * 20), places=4, told=told)
+    for _ in range(10):
+        await head_or_fail(governed)
+    assert told == [2, 3, 4]
+
+
+async def test_being_throttled_is_no_failed_attempt():
+    """A store that asks for patience gets it, for as long as the request's time lasts."""
+    store = ScriptedStore(*[Throttled("busy")] * 50, *[ServerError("500")] * 2)
+    governed, _ = govern(store, attempts=3)
+    assert await governed.head(KEY) == RemoteObject(1, SUM)
+    assert len(store.requests) == 53
+
+
+class StormyStore(ScriptedStore):
+    """Throttles everything until a time, and then takes 20 ms for each request."""
+
+    def __init__(self, until):
+        super().__init__()
+        self._until = until
+
+    async def _answer(self, *request):
+        self.requests.append(request)
+        await asyncio.sleep(0.02)
+        if asyncio.get_running_loop().time() < self._until:
+            raise Throttled("SlowDown", code="SlowDown", status=503)
+
+
+@pytest.mark.parametrize("concurrency", [1, 32, 256])
+def test_s6_a_storm_of_a_minute_over_a_thousand_files_fails_none(concurrency):
+    """All are there within a minute of its end, and the store was spared meanwhile."""
+    store = StormyStore(until=60)
+    told = []
+
+    async def load():
+        queue = list(range(1000))
+        limit = AdaptiveLimit(concurrency, tell=told.append)
+        clock = asyncio.get_running_loop().time
+        governed = GovernedStore(store, limit=limit, retries=RetryPolicy(), clock=clock)
+
+        async def put_them():
+            while queue:
+                key = ObjectKey(f"Raw/{queue.pop()}.csv")
+                await governed.put(key, b"1", SUM, create_only=True)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(concurrency):
+                group.create_task(put_them())
+        return limit.limit
+
+    limit, seconds = run_virtually(load())
+    assert 60 < seconds < 120
+    # Without a limit that halves and waits that grow it would be asked 50 times a second by each.
+    assert len(store.requests) < 1000 + 60 * concurrency
+    if concurrency > 1:
+        assert min(told) == 1
+        assert limit > 1
+
+
+def test_a_storm_that_does_not_end_fails_after_five_minutes():
+    """With what the store said last."""
+    store = StormyStore(until=1e9)
+
+    async def put():
+        clock = asyncio.get_running_loop().time
+        governed = GovernedStore(store, limit=AdaptiveLimit(1), retries=RetryPolicy(), clock=clock)
+        with pytest.raises(Throttled):
+            await governed.put(KEY, b"1", SUM, create_only=True)
+
+    _, seconds = run_virtually(put())
+    assert 270 < seconds < 300
 
 
 async def test_a_cancelled_wait_ends_the_request():
     """No further attempt is made, and no place is held."""
-    limit = asyncio.Semaphore(1)
+    limit = AdaptiveLimit(1)
     store = ScriptedStore(ServerError("busy"))
     waiting = asyncio.Event()
 
@@ -221,4 +408,4 @@ async def test_a_cancelled_wait_ends_the_request():
     with pytest.raises(asyncio.CancelledError):
         await request
     assert len(store.requests) == 1
-    assert not limit.locked()
+    assert limit.in_flight == 0

@@ -28,8 +28,9 @@ def test_an_error_says_what_happened_and_what_to_do():
 
 def test_a_store_error_says_what_the_store_said():
     """Code, status and request id are kept for the report."""
-    error = errors.ServerError("slow", code="SlowDown", status=503, request_id="R1")
+    error = errors.Throttled("slow", code="SlowDown", status=503, request_id="R1", retry_after=2.5)
     assert (error.code, error.status, error.request_id) == ("SlowDown", 503, "R1")
+    assert error.retry_after == 2.5
 
 
 @pytest.mark.parametrize(
@@ -37,10 +38,10 @@ def test_a_store_error_says_what_the_store_said():
     [
         (1, [AsyncloadError]),
         (2, [errors.UsageError]),
-        (3, [errors.FileFailed, errors.RequestRejected, errors.ServerError, StoreError]),
+        (3, [errors.FileFailed, errors.RequestRejected, StoreError]),
         (4, [errors.NothingToLoad]),
         (5, [errors.Refused, errors.StoreRefused, errors.KeyCollision, errors.BucketNotFound]),
-        (6, [errors.StoreUnavailable]),
+        (6, [errors.StoreUnavailable, errors.ServerError, errors.Throttled]),
     ],
 )
 def test_each_kind_has_its_exit_code(exit_code, kinds):
@@ -56,10 +57,14 @@ def test_what_ends_a_run_never_counts_as_one_files_fault():
     assert not refusals & faults
 
 
-def test_only_a_busy_or_silent_store_is_asked_again():
+def test_only_a_busy_or_silent_store_or_one_whose_time_is_now_known_is_asked_again():
     """Everything else would be answered the same."""
     retryable = {kind for kind in _all_below(StoreError) if kind.retryable}
-    assert retryable == {errors.ServerError, errors.StoreUnavailable}
+    crowded = {kind for kind in _all_below(StoreError) if kind.crowded}
+    assert crowded == {errors.Throttled, errors.TimedOut}
+    others = {errors.ServerError, errors.StoreUnavailable, errors.ClockCorrected}
+    others |= {errors.BodyDamaged}
+    assert retryable == others | crowded
 
 
 BUGS = [ValueError, KeyboardInterrupt]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 
 import pytest
 
@@ -13,20 +15,21 @@ from asyncload.s3.body import ViewBody, ViewPayload
 class Gone(io.StringIO):
     """A stream that breaks when it is written or flushed."""
 
-    def __init__(self, where):
+    def __init__(self, where, error=None):
         super().__init__()
         self.where = where
+        self.error = error or BrokenPipeError()
         self.tries = 0
 
     def write(self, text):
         self.tries += 1
         if self.where == "write":
-            raise BrokenPipeError
+            raise self.error
         return super().write(text)
 
     def flush(self):
         if self.where == "flush":
-            raise BrokenPipeError
+            raise self.error
 
 
 @pytest.mark.parametrize("where", ["write", "flush"])
@@ -39,6 +42,18 @@ def test_once_nobody_reads_nothing_more_is_written(where):
     out.line("two")
     out.flush()
     assert stream.tries == 1
+
+
+@pytest.mark.parametrize("where", ["write", "flush"])
+def test_once_there_is_no_room_nothing_more_is_written(where, capsys):
+    """And standard error hears of it, once; of its own fullness nobody does."""
+    out = Output(Gone(where, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
+    for _ in range(2):
+        out.line("one")
+        out.flush()
+    assert capsys.readouterr().err == (
+        "warning: standard output is cut short: No space left on device\n"
+    )
 
 
 def test_a_view_is_a_file_to_botocore():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from asyncload.errors import SourceChanged
 from asyncload.model import (
     Checksum,
+    ConcurrencyChanged,
     Failed,
     FileFinished,
     LeftOut,
@@ -154,6 +155,32 @@ def test_what_is_left_out_says_nothing_of_how_far_a_run_is(clock, stream):
     assert stream.getvalue().splitlines() == ["found 3,000 CSVs so far"]
 
 
+def test_a_throttled_run_says_so(clock, stream):
+    """At once, then with each line, until the store takes as many as are allowed."""
+    progress = PlainProgress(stream, clock)
+    progress.observe(ConcurrencyChanged(16, 32))
+    progress.observe(LoadStarted(4, 20 * MB))
+    for seconds, event in [
+        (1, ConcurrencyChanged(8, 32)),
+        (4, ConcurrencyChanged(4, 32)),
+        (5, uploaded("a.csv", 10 * MB)),
+        (0, ConcurrencyChanged(32, 32)),
+        (5, uploaded("b.csv", 5 * MB)),
+    ]:
+        clock.now += seconds
+        progress.observe(event)
+    assert stream.getvalue().splitlines() == [
+        "throttled: 16 of 32 requests at once",
+        "found 4 CSVs, 20.0 MB",
+        "throttled: 4 of 32 requests at once",
+        (
+            "1 of 4 files, 10.0 MB of 20.0 MB, 1.0 MB/s, 10 s left, "
+            "throttled: 4 of 32 requests at once"
+        ),
+        "2 of 4 files, 15.0 MB of 20.0 MB, 1.0 MB/s, 5 s left",
+    ]
+
+
 # The live display
 
 
@@ -189,6 +216,24 @@ def test_the_display_shows_bytes_and_files(monkeypatch):
             progress.observe(event)
     assert "2 of 2,000 files" in terminal.getvalue()
     assert "10.0/20.0 MB" in terminal.getvalue()
+    assert "throttled" not in terminal.getvalue()
+
+
+def test_the_display_shows_that_a_run_is_throttled(monkeypatch):
+    """And no longer, once it is not."""
+    for name, value in {"TERM": "xterm", "COLUMNS": "160", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    terminal = Terminal()
+    with LiveProgress(terminal) as progress:
+        progress.observe(LoadStarted(2, MB))
+        progress.observe(ConcurrencyChanged(8, 32))
+    assert "0 of 2 files (throttled: 8 of 32 requests at once)" in terminal.getvalue()
+    terminal = Terminal()
+    with LiveProgress(terminal) as progress:
+        progress.observe(LoadStarted(2, MB))
+        progress.observe(ConcurrencyChanged(8, 32))
+        progress.observe(ConcurrencyChanged(32, 32))
+    assert "throttled" not in terminal.getvalue()
 
 
 def test_the_display_fails_nowhere(stream):

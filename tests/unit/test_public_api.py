@@ -47,7 +47,7 @@ def test_there_are_no_other_names():
 def test_importing_asyncload_imports_none_of_its_libraries():
     """Who only wants the errors does not wait for S3."""
     loaded = modules_after("import asyncload; asyncload.AsyncloadError")
-    assert not loaded & {"aioboto3", "aiohttp", "awscrt", "botocore", "rich", "typer", "tenacity"}
+    assert not loaded & {"aioboto3", "aiohttp", "awscrt", "botocore", "rich", "typer"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]])

@@ -89,7 +89,7 @@ async def test_a_large_file_is_read_in_parts(volume, readers):
     md5, buffer = hashlib.md5(), bytearray(50)
     async with readers.opened("a.csv") as (file, state):
         assert state.size == 100
-        crc = await readers.read_part(file, memoryview(buffer), 50, state, md5)
+        crc = await readers.read_part(file, memoryview(buffer), 50, state, (md5,))
         await readers.check_in_place(file, state)
     assert buffer == content[50:]
     assert crc == crc64nvme(content[50:])

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncload import report as report_module
-from asyncload.errors import ObjectConflict, ServerError, SourceUnreadable
+from asyncload.errors import ObjectConflict, RequestRejected, ServerError, SourceUnreadable
 from asyncload.model import (
     Checksum,
     Failed,
     FileFinished,
     LeftOut,
     LoadStarted,
+    MarkerFailed,
     ObjectKey,
+    PartKept,
     PartSent,
     PlannedUpload,
     Scanned,
@@ -25,6 +28,8 @@ from asyncload.model import (
     Unchanged,
     Uploaded,
     UploadLeftOpen,
+    UploadSwept,
+    Warned,
 )
 from asyncload.report import Report
 from asyncload.report_json import (
@@ -41,6 +46,7 @@ from asyncload.report_text import (
     left_out_line,
     printable,
     summary_lines,
+    warning_lines,
 )
 
 SUM = Checksum("CRC64NVME", "AAAAAAAAAAE=")
@@ -125,8 +131,42 @@ def test_the_summary_of_a_success_is_one_line():
     """How many landed how, how much was sent, how fast."""
     report = observe(LoadStarted(2, 1_234_587), *finished(UPLOADED, UNCHANGED))
     assert list(summary_lines(report, "lake", 0.5)) == [
-        "2 of 2 files are in the raw zone: 1 uploaded, 1 unchanged (1.2 MB sent in 0.5 s, 2.5 MB/s)"
+        (
+            "2 of 2 files are in the raw zone: 1 uploaded, 1 unchanged, "
+            "verified by CRC64NVME and MD5 (1.2 MB sent in 0.5 s, 2.5 MB/s)"
+        )
     ]
+
+
+def test_the_summary_says_what_else_was_done():
+    """Replaced, resumed, swept, and markers that are missing."""
+    denied = RequestRejected("no markers", hint="permit it")
+    report = observe(
+        LoadStarted(2, 2_000_020),
+        PartKept("a.csv", 1_000_000),
+        UploadSwept("Raw/a.csv", "upload-1"),
+        *finished(replace(UPLOADED, replaced=True), UNCHANGED),
+        MarkerFailed("Raw/D/", denied),
+    )
+    _, *others = summary_lines(report, "lake", 1.0)
+    assert others == [
+        "replaced: 1 objects that held other bytes",
+        "resumed: 1.0 MB were there from an earlier run",
+        "swept: 1 multipart uploads that earlier runs had left open",
+        "no success marker in s3://lake/Raw/D/",
+        "  no markers",
+        "  hint: permit it",
+    ]
+    assert report.exit_code == 3
+
+
+def test_a_warning_says_what_to_do():
+    """Where there is something."""
+    assert list(warning_lines(Warned("a\x1b[31m", "b"))) == [
+        "warning: a\\x1b[31m",
+        "  hint: b",
+    ]
+    assert list(warning_lines(Warned("a"))) == ["warning: a"]
 
 
 @pytest.mark.parametrize(("outcome", "seconds"), [(UNCHANGED, 2.0), (UPLOADED, 0.0)])
@@ -149,8 +189,8 @@ def test_the_summary_names_each_failure(monkeypatch):
     )
     totals, *others = summary_lines(report, "lake", 61.25)
     assert totals == (
-        "1 of 2,005 files are in the raw zone: 1 uploaded, 3 failed, 2,001 not reached "
-        "(1.2 MB sent in 61.2 s, 20.2 kB/s)"
+        "1 of 2,005 files are in the raw zone: 1 uploaded, 3 failed, 2,001 not reached, "
+        "verified by CRC64NVME (1.2 MB sent in 61.2 s, 20.2 kB/s)"
     )
     assert others == [
         "left out: 2 hidden, 1 symlink",
@@ -304,19 +344,29 @@ def test_the_summary_record_of_a_run():
         *finished(UPLOADED, UNCHANGED, CONFLICT),
         LEFT_OPEN,
     )
+    report.run_id = "run-1"
     record = summary_record(report, bucket="lake", seconds=1.23456, exit_code=3, error=None)
     assert json.loads(to_json(record)) == {
         "type": "summary",
         "bucket": "lake",
+        "run_id": "run-1",
         "exit_code": 3,
         "files": 3,
         "bytes": 1_234_887,
         "uploaded": 1,
         "unchanged": 1,
+        "skipped": 0,
         "failed": 1,
+        "replaced": 0,
+        "verified_by": {"CRC64NVME": 1, "MD5": 1},
         "bytes_uploaded": 1_234_567,
+        "bytes_kept": 0,
         "left_out": {"hidden": 1},
         "left_open": [{"key": "Raw/d.csv", "upload_id": "upload-1"}],
+        "swept": 0,
+        "manifest": None,
+        "warnings": [],
+        "markers_failed": [],
         "seconds": 1.235,
         "error": None,
     }
@@ -329,15 +379,24 @@ def test_the_summary_record_of_a_run_that_was_ended_says_by_what():
     assert json.loads(to_json(record)) == {
         "type": "summary",
         "bucket": "lake",
+        "run_id": "",
         "exit_code": 6,
         "files": 0,
         "bytes": 0,
         "uploaded": 0,
         "unchanged": 0,
+        "skipped": 0,
         "failed": 0,
+        "replaced": 0,
+        "verified_by": {},
         "bytes_uploaded": 0,
+        "bytes_kept": 0,
         "left_out": {},
         "left_open": [],
+        "swept": 0,
+        "manifest": None,
+        "warnings": [],
+        "markers_failed": [],
         "seconds": 0.0,
         "error": {
             "kind": "ServerError",

@@ -220,7 +220,7 @@ def test_parts_make_the_file(volume, opened):
         state = file.state()
         for start in range(0, 2500, 1000):
             buffer = bytearray(min(1000, 2500 - start))
-            crc = file.read_part(memoryview(buffer), start, state, md5)
+            crc = file.read_part(memoryview(buffer), start, state, (md5,))
             assert buffer == content[start : start + 1000]
             assert crc == crc64nvme(buffer)
         buffer = bytearray(10)

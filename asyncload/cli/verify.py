@@ -1,0 +1,145 @@
+"""`asyncload verify`: what is in the raw zone against the volume, or against a run's manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from itertools import islice
+
+from asyncload.buffers import BufferPool
+from asyncload.cli.output import Output, stderr, stdout
+from asyncload.cli.signals import run_interruptible
+from asyncload.discovery import Scanner, check_volume
+from asyncload.inventory import Inventory
+from asyncload.loading import open_bucket
+from asyncload.model import Event
+from asyncload.plan import PUT_LIMIT, LoadPlan
+from asyncload.planning import SLICE, add_found, check_plan
+from asyncload.readers import Readers
+from asyncload.report_json import to_json
+from asyncload.report_text import printable
+from asyncload.settings import Settings
+from asyncload.store import ObjectStore
+from asyncload.transfer import PartWindow, TransferPolicy, TransferTools
+from asyncload.verification import (
+    Comparison,
+    Discrepancy,
+    manifest_key_of,
+    verify_manifest,
+    verify_volume,
+)
+from asyncload.volume import Volume
+
+_READER_THREADS = 8
+
+
+def verify(settings: Settings, *, manifest: str | None, json: bool, quiet: bool) -> int:
+    """Compare, tell what differs, and return 0 where nothing does, else 3.
+
+    Raises:
+        AsyncloadError: it could not be compared.
+    """
+    out = stdout()
+
+    def tell(found: Discrepancy) -> None:
+        for line in _lines(found, settings.bucket, json=json):
+            out.line(line)
+
+    comparison = Comparison(tell)
+    if manifest is None:
+        check_volume(settings.volume)
+    run_interruptible(_compare(settings, manifest, comparison))
+    _conclude(comparison, out, json=json, quiet=quiet)
+    return 0 if comparison.whole else 3
+
+
+async def _compare(settings: Settings, manifest: str | None, comparison: Comparison) -> None:
+    now = datetime.now(UTC)
+    async with open_bucket(settings, settings.key_layout(now).common_prefix()) as store:
+        if manifest is not None:
+            key = manifest_key_of(manifest, settings.bucket, settings.manifest_prefix)
+            await verify_manifest(key, store, comparison, settings.concurrency)
+            return
+        with (
+            Volume(settings.volume) as volume,
+            ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="asyncload-reader") as threads,
+        ):
+            tools = _tools(settings, store, Readers(volume, threads))
+            await verify_volume(_plan(settings, now), tools, comparison, settings.concurrency)
+
+
+def _plan(settings: Settings, now: datetime) -> LoadPlan:
+    plan = LoadPlan(settings.key_layout(now), put_limit=PUT_LIMIT)
+    found = Scanner(
+        settings.volume,
+        include=settings.include,
+        exclude=settings.exclude,
+        modified_before=settings.modified_before(now),
+    ).scan()
+    while entries := list(islice(found, SLICE)):
+        add_found(plan, entries, _ignore)
+    check_plan(plan)
+    return plan
+
+
+def _tools(settings: Settings, store: ObjectStore, readers: Readers) -> TransferTools:
+    return TransferTools(
+        store=store,
+        readers=readers,
+        buffers=BufferPool(settings.memory),
+        window=PartWindow(settings.concurrency),
+        policy=TransferPolicy(),
+        inventory=Inventory(),
+        left_open={},
+        observe=_ignore,
+        now=lambda: datetime.now(UTC),
+    )
+
+
+def _ignore(_: Event) -> None:
+    """Tell nobody of what is planned: only differences are of interest."""
+
+
+def _lines(found: Discrepancy, bucket: str, *, json: bool) -> Iterator[str]:
+    if json:
+        yield to_json(
+            {
+                "type": "difference",
+                "kind": found.kind,
+                "path": found.path,
+                "bucket": bucket,
+                "key": found.key,
+                "detail": found.detail,
+            }
+        )
+        return
+    path = printable(found.path) if found.path is not None else ""
+    target = f"s3://{bucket}/{printable(found.key)}" if found.key is not None else ""
+    where = " -> ".join(filter(None, (path, target)))
+    yield f"{found.kind}: {where}: {printable(found.detail)}"
+
+
+def _conclude(comparison: Comparison, out: Output, *, json: bool, quiet: bool) -> None:
+    counts = dict(sorted(comparison.found.items()))
+    if json:
+        proved = dict(comparison.proved)
+        out.line(
+            to_json(
+                {
+                    "type": "summary",
+                    "equal": proved,
+                    "whole": comparison.whole,
+                    "differences": counts,
+                }
+            )
+        )
+    elif not quiet or not comparison.whole:
+        err = stderr() if quiet else out
+        equal = sum(comparison.proved.values())
+        by = ", ".join(f"{n:,} by {name}" for name, n in sorted(comparison.proved.items()))
+        words = [f"{equal:,} equal" + (f" ({by})" if by else "")]
+        words += [f"{count:,} {kind}" for kind, count in counts.items()]
+        err.line(f"{'whole' if comparison.whole else 'not whole'}: {', '.join(words)}")
+        err.flush()
+    out.flush()

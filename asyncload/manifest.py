@@ -1,0 +1,207 @@
+"""The record of what a run landed: one JSON document beside the data, written as the run goes.
+
+Its first line opens the document and describes the run, its last one closes it with the totals;
+each line between is one file. So it can be read line by line, and written in flat memory: a long
+one goes to the store in parts while the run is under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from asyncload.checksums import checksum_of
+from asyncload.errors import AsyncloadError, first_error
+from asyncload.model import Checksum, Event, Failed, FileFinished, ObjectKey, Skipped, Warned
+from asyncload.settings import Settings
+from asyncload.shielding import run_to_end
+from asyncload.store import ObjectInfo, ObjectStore, Part
+from asyncload.transfer import TransferPolicy
+from asyncload.version import VERSION
+
+INFO = ObjectInfo(content_type="application/json", bookkeeping=True)
+
+PART_SIZE = 8 * 1024 * 1024
+"""What is sent at once, in bytes."""
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def manifest_key(prefix: str, run_id: str) -> ObjectKey:
+    """Return where the manifest of a run is."""
+    return ObjectKey(f"{prefix}/{run_id}.json")
+
+
+def describe_run(settings: Settings, run_id: str, started: datetime) -> dict[str, Any]:
+    """Return what a manifest says of its run; there are no secrets among the settings."""
+    return {
+        "id": run_id,
+        "version": VERSION,
+        "started": started.isoformat(timespec="milliseconds"),
+        "settings": {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in asdict(settings).items()
+        },
+    }
+
+
+class Manifest:
+    """Collects a run's outcomes, as an observer, and sends them on.
+
+    Args:
+        store: where it goes.
+        key: its object key.
+        run: what is said of the run: its id, settings and start.
+        policy: by what checksum it is sent.
+        now: tells the time.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        key: ObjectKey,
+        run: Mapping[str, Any],
+        policy: TransferPolicy,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.key = key
+        self.error: AsyncloadError | None = None
+        self._store = store
+        self._policy = policy
+        self._now = now
+        self._text = bytearray(f'{{"run":{_encode(run)},"files":[\n'.encode())
+        self._separator = ""
+        self._enough = asyncio.Event()
+        self._upload_id: str | None = None
+        self._parts: list[Part] = []
+        self._crcs: list[tuple[int, int]] = []
+
+    def observe(self, event: Event) -> None:
+        """Take in a file's outcome."""
+        if not isinstance(event, FileFinished) or self.error is not None:
+            return
+        self._text += f"{self._separator}{_encode(self._entry(event))}".encode()
+        self._separator = ",\n"
+        if len(self._text) >= PART_SIZE:
+            self._enough.set()
+
+    def _entry(self, event: FileFinished) -> dict[str, Any]:
+        outcome = event.outcome
+        entry: dict[str, Any] = {
+            "path": outcome.path,
+            "key": outcome.key,
+            "outcome": outcome.status,
+            "size": outcome.size,
+            "finished": self._now().isoformat(timespec="milliseconds"),
+        }
+        if isinstance(outcome, Failed):
+            entry["error"] = outcome.error.message
+        elif isinstance(outcome, Skipped):
+            entry["reason"] = outcome.reason
+        else:
+            entry["mtime_ns"] = outcome.mtime_ns
+            entry["verified_by"] = outcome.checksum.algorithm
+            entry["checksum"] = outcome.checksum.digest
+        return entry
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Send what has come together while the body runs; if that fails, leave nothing open."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                sending = group.create_task(self._send_as_it_grows())
+                try:
+                    yield
+                finally:
+                    sending.cancel()
+        except BaseException as error:
+            await self._abort()
+            if isinstance(error, BaseExceptionGroup):
+                raise first_error(error) from None
+            raise
+
+    async def close(self, summary: Mapping[str, Any]) -> Warned | None:
+        """Write the rest; return a warning where the manifest could not be written."""
+        self._text += f'\n],"summary":{_encode(summary)}}}\n'.encode()
+        try:
+            if self.error is None:
+                await self._complete()
+        except AsyncloadError as error:
+            self.error = error
+        if self.error is None:
+            return None
+        await self._abort()
+        return Warned(
+            f"the manifest {self.key} could not be written: {self.error.message}",
+            "the files are in the raw zone all the same; --no-manifest does without it",
+        )
+
+    async def _send_as_it_grows(self) -> None:
+        try:
+            while True:
+                await self._enough.wait()
+                await self._send_part(PART_SIZE)
+                if len(self._text) < PART_SIZE:
+                    self._enough.clear()
+        except AsyncloadError as error:
+            # The files matter more: they go on, and `close` tells.
+            self.error = error
+            self._text.clear()
+
+    async def _send_part(self, size: int) -> None:
+        upload_id = self._upload_id
+        if upload_id is None:
+            opened, cancelled = await run_to_end(
+                self._store.create_multipart(
+                    self.key, algorithm=self._policy.sent_algorithm, info=INFO
+                ),
+                grace=self._policy.abort_grace,
+            )
+            upload_id = self._upload_id = opened
+            if cancelled:
+                raise asyncio.CancelledError
+        body = bytes(self._text[:size])
+        crc = self._policy.crc
+        sent = self._checksum(body)
+        number = len(self._parts) + 1
+        receipt = await self._store.upload_part(self.key, upload_id, number, body, sent)
+        # Not before it is there: a cancelled attempt is repeated by `close`.
+        del self._text[:size]
+        self._parts.append(Part(number, receipt.etag, sent))
+        self._crcs.append((crc.update(body, 0), len(body)))
+
+    async def _complete(self) -> None:
+        if self._upload_id is None:
+            body = bytes(self._text)
+            await self._store.put(
+                self.key, body, self._checksum(body), create_only=False, info=INFO
+            )
+            return
+        await self._send_part(len(self._text))
+        whole = None
+        if self._policy.checksum != "md5":
+            whole = self._policy.crc.checksum(self._policy.crc.combine(self._crcs))
+        await self._store.complete_multipart(
+            self.key, self._upload_id, self._parts, whole, create_only=False
+        )
+        self._upload_id = None
+
+    def _checksum(self, body: bytes) -> Checksum:
+        checksum = checksum_of(body, self._policy.sent_algorithm)
+        assert checksum is not None, "what a policy sends can be computed"
+        return checksum
+
+    async def _abort(self) -> None:
+        if self._upload_id is None:
+            return
+        upload_id, self._upload_id = self._upload_id, None
+        grace = self._policy.abort_grace
+        with suppress(AsyncloadError, TimeoutError, asyncio.CancelledError):
+            abort = self._store.abort_multipart(self.key, upload_id)
+            await run_to_end(asyncio.wait_for(abort, grace), grace=grace)

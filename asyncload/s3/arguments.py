@@ -1,0 +1,32 @@
+"""From our values to what the client's operations are given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asyncload.model import Checksum
+from asyncload.store import Part
+
+
+def checksum_arguments(checksum: Checksum) -> dict[str, str]:
+    """Return what a put or part is given, to be checked by."""
+    if checksum.algorithm == "MD5":
+        return {"ContentMD5": checksum.digest}
+    return {
+        # Some servers return a checksum only where its algorithm is named, too.
+        "ChecksumAlgorithm": checksum.algorithm,
+        f"Checksum{checksum.algorithm}": checksum.digest,
+    }
+
+
+def part_arguments(part: Part) -> dict[str, Any]:
+    """Return how Complete names a part."""
+    named = {"PartNumber": part.number, "ETag": part.etag}
+    if part.checksum.algorithm != "MD5":
+        named[f"Checksum{part.checksum.algorithm}"] = part.checksum.digest
+    return named
+
+
+def condition(create_only: bool) -> dict[str, str]:
+    """Return what keeps an object that is there."""
+    return {"IfNoneMatch": "*"} if create_only else {}

@@ -1,0 +1,53 @@
+"""What the store says of time: how long to wait, and what time it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+
+def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Return how many seconds the answer asks to wait, None where it doesn't say.
+
+    Args:
+        headers: of the answer, in lower case.
+        now: the machine's time in seconds since 1970.
+
+    Source: `Retry-After` in RFC 9110: seconds, or a date by the clock of the server, which its
+    `Date` header shows.
+    """
+    text = headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        # Longer is nonsense, and beyond what a float can hold.
+        return float(text) if len(text) < 10 else float("inf")
+    until = _seconds_of(text)
+    if until is None:
+        return None
+    since = _seconds_of(headers.get("date", ""))
+    return max(0.0, until - (now if since is None else since))
+
+
+def read_offset(headers: Mapping[str, str], now: float) -> float | None:
+    """Return by how many seconds the store's clock is ahead of `now`; None if it doesn't tell."""
+    time = _seconds_of(headers.get("date", ""))
+    return None if time is None else time - now
+
+
+def _seconds_of(http_date: str) -> float | None:
+    try:
+        time = parsedate_to_datetime(http_date)
+    except (ValueError, OverflowError):
+        return None
+    # "-0000" says that the zone is not known; HTTP has only one.
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+
+
+def describe_offset(seconds: float) -> str:
+    """Return an offset in its largest unit that makes two: `20 min behind`, `3 days ahead of`."""
+    size, unit = abs(seconds), "s"
+    for length, larger in ((60, "min"), (60, "h"), (24, "days")):
+        if round(size / length) < 2:
+            break
+        size, unit = size / length, larger
+    return f"{size:.0f} {unit} {'behind' if seconds > 0 else 'ahead of'}"

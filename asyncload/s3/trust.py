@@ -1,0 +1,33 @@
+"""Whom TLS trusts: a bundle of certificates, which must be one."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from asyncload.errors import UsageError
+
+
+def check_bundle(path: Path, *, named: str) -> None:
+    """Make sure that a file of trusted certificates can be used.
+
+    Args:
+        path: of a PEM file.
+        named: where it was set, for the message.
+
+    Raises:
+        UsageError: it can't be read, or holds no certificate.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(path)
+        cause = "" if context.cert_store_stats()["x509"] else "it holds no certificate"
+    except ssl.SSLError:
+        cause = "it holds no certificate, or a broken one"
+    except OSError as error:
+        cause = error.strerror or str(error)
+    if cause:
+        raise UsageError(
+            f"{named}: {str(path)!r} can't be used: {cause}",
+            hint="name a PEM file with the certificates of the authorities to trust",
+        )

@@ -1,0 +1,107 @@
+"""A large file's checksums: from its parts where they were read anyway, else by reading it."""
+
+from __future__ import annotations
+
+import hashlib
+
+from asyncload.buffers import BufferPool
+from asyncload.checksums import (
+    CRC64NVME,
+    CRCS,
+    MD5_OF_PARTS,
+    Crc,
+    md5_digest,
+    md5_of_parts,
+    sha256_digest,
+)
+from asyncload.file_state import FileState
+from asyncload.model import Checksum
+from asyncload.plan import PartLayout
+from asyncload.readers import Readers
+from asyncload.volume import OpenFile
+
+
+class LocalSums:
+    """What is known of an open file's checksums; it must stay as `state` says.
+
+    `crcs` are the parts' values, by `crc`, and lengths; `md5s` the parts' MD5s: by part number.
+    """
+
+    def __init__(
+        self,
+        file: OpenFile,
+        state: FileState,
+        layout: PartLayout,
+        crc: Crc,
+        readers: Readers,
+        buffers: BufferPool,
+    ) -> None:
+        self.crcs: dict[int, tuple[int, int]] = {}
+        self.md5s: dict[int, bytes] = {}
+        self._file = file
+        self._state = state
+        self._layout = layout
+        self._crc = crc
+        self._readers = readers
+        self._buffers = buffers
+        self._computed: dict[str, Checksum | None] = {}
+
+    async def checksum(self, algorithm: str) -> Checksum | None:
+        """Return the file's checksum by an algorithm; None where it is not known here.
+
+        Raises:
+            SourceChanged: the file is no longer in its state.
+            SourceUnreadable: it can't be read.
+        """
+        if algorithm not in self._computed:
+            self._computed[algorithm] = await self._compute(algorithm)
+        return self._computed[algorithm]
+
+    async def _compute(self, algorithm: str) -> Checksum | None:
+        count = self._layout.count
+        if algorithm == self._crc.name and len(self.crcs) == count:
+            return self._crc.checksum(self._crc.combine(self.crcs[n] for n in sorted(self.crcs)))
+        if algorithm == MD5_OF_PARTS and len(self.md5s) == count:
+            return md5_of_parts(self.md5s[number] for number in sorted(self.md5s))
+        if algorithm in CRCS:
+            crc = CRCS[algorithm]
+            return crc.checksum(crc.combine(await self._read(crc, None)))
+        if algorithm == MD5_OF_PARTS:
+            return await self._read_md5_of_parts()
+        if algorithm == "MD5":
+            md5 = hashlib.md5(usedforsecurity=False)
+            await self._read(CRC64NVME, md5)
+            return md5_digest(md5.digest())
+        if algorithm == "SHA256":
+            sha256 = hashlib.sha256()
+            await self._read(CRC64NVME, sha256)
+            return sha256_digest(sha256.digest())
+        return None
+
+    async def _read(self, crc: Crc, digest: hashlib._Hash | None) -> list[tuple[int, int]]:
+        values = []
+        buffer = await self._buffers.acquire(self._layout.part_size)
+        try:
+            for _, offset, length in self._layout.parts():
+                view = memoryview(buffer)[:length]
+                digests = () if digest is None else (digest,)
+                value = await self._readers.read_part(
+                    self._file, view, offset, self._state, digests, crc
+                )
+                values.append((value, length))
+        finally:
+            self._buffers.release(buffer)
+        return values
+
+    async def _read_md5_of_parts(self) -> Checksum:
+        digests = []
+        buffer = await self._buffers.acquire(self._layout.part_size)
+        try:
+            for _, offset, length in self._layout.parts():
+                md5 = hashlib.md5(usedforsecurity=False)
+                view = memoryview(buffer)[:length]
+                await self._readers.read_part(self._file, view, offset, self._state, (md5,))
+                digests.append(md5.digest())
+        finally:
+            self._buffers.release(buffer)
+        return md5_of_parts(digests)

@@ -1,0 +1,44 @@
+"""What an object says of where it comes from, in its metadata. Pure."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from asyncload import reserved
+from asyncload.model import Checksum, PlannedUpload
+from asyncload.store import CSV, ObjectInfo
+
+# S3 takes 2 KiB of metadata in all; the user's own is at most the rest of it.
+_LONGEST_PATH = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """The run and the version of asyncload that an object comes from; nothing without a run."""
+
+    run_id: str = ""
+    version: str = ""
+
+    def info(
+        self, upload: PlannedUpload, mtime_ns: int, checksum: Checksum | None = None
+    ) -> ObjectInfo:
+        """Return what is stored beside a file's bytes.
+
+        `source-path` is percent-encoded, and left out where that takes over 1 KiB; `mtime` is in
+        seconds since 1970, as rclone writes it, too.
+        """
+        if not self.run_id:
+            return CSV
+        metadata = {
+            reserved.VERSION: self.version,
+            reserved.RUN: self.run_id,
+            reserved.MTIME: f"{mtime_ns // 1_000_000_000}.{mtime_ns % 1_000_000_000:09}",
+        }
+        path = quote(os.fsencode(upload.source.path))
+        if len(path) <= _LONGEST_PATH:
+            metadata[reserved.SOURCE_PATH] = path
+        if checksum is not None and checksum.algorithm == "CRC64NVME":
+            metadata[reserved.CRC64NVME] = checksum.digest
+        return ObjectInfo(metadata=metadata)

@@ -1,0 +1,126 @@
+"""What it means that a key is taken: the same bytes are success, other bytes are never lost."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from asyncload.checksums import md5_digest
+from asyncload.errors import AccessDenied, ObjectConflict, RequestRejected, StoreError
+from asyncload.inventory import Known
+from asyncload.model import Checksum, Skipped, Unchanged
+from asyncload.store import ObjectStore, RemoteObject
+from asyncload.transfer.policy import TransferPolicy
+from asyncload.transfer.verify import LocalFile, find_equality
+
+
+class Finding(NamedTuple):
+    """The outcome of a file that need not be sent, None where it must be.
+
+    `replaces` says that it then goes in the place of other bytes.
+    """
+
+    outcome: Unchanged | Skipped | None
+    replaces: bool = False
+
+
+_SEND = Finding(None)
+
+
+async def look_before_sending(
+    store: ObjectStore, file: LocalFile, known: Known, policy: TransferPolicy
+) -> Finding:
+    """Find out whether a file has to be sent, before any of its bytes are.
+
+    | known   | size   | listed MD5 | object by HEAD    | finding                             |
+    |---------|--------|------------|-------------------|-------------------------------------|
+    | free    |        |            |                   | send                                |
+    | taken   | equal  | equal      |                   | unchanged                           |
+    | any other                    || none              | send                                |
+    |                              || equal by checksum | unchanged                           |
+    |                              || other, or unknown | conflict, skipped or send to replace |
+    | unknown |        |            | denied, rejected  | send: the answer to it will tell    |
+    | taken   |        |            | denied, rejected  | as where other bytes are there      |
+
+    Raises:
+        ObjectConflict: other bytes are there, and the policy is to fail.
+        StoreError: the store can't be asked.
+    """
+    if known.state == "free":
+        return _SEND
+    if known.md5 and known.size == file.size:
+        listed = md5_digest(known.md5)
+        if await file.checksum("MD5") == listed:
+            return Finding(_unchanged(file, listed))
+    try:
+        remote = await store.head(file.upload.key)
+    except (AccessDenied, RequestRejected) as error:
+        if known.state == "unknown":
+            # Neither "there" nor "not there": the conditional request will tell. So it will where
+            # the set-up is wrong: the answer to HEAD has no body that says how.
+            return _SEND
+        return _other_bytes(file, policy, _denied(error), "permit s3:GetObject on the key")
+    if remote is None:
+        return _SEND
+    return await compare_with(remote, file, policy)
+
+
+async def settle_taken_key(
+    store: ObjectStore, file: LocalFile, policy: TransferPolicy
+) -> Unchanged | Skipped:
+    """Decide what it means that a create-only request found the key taken.
+
+    Raises:
+        ObjectConflict: other bytes are there, or it can't be told, and the policy is to fail.
+    """
+    try:
+        remote = await store.head(file.upload.key)
+    except (AccessDenied, RequestRejected) as error:
+        finding = _other_bytes(file, policy, _denied(error), "permit s3:GetObject on the key")
+    else:
+        if remote is None:
+            raise ObjectConflict(
+                "the key was taken, and then it was not: something else writes and deletes there",
+                hint="run again",
+            )
+        finding = await compare_with(remote, file, policy)
+    assert finding.outcome is not None, "a create-only policy replaces nothing"
+    return finding.outcome
+
+
+async def compare_with(remote: RemoteObject, file: LocalFile, policy: TransferPolicy) -> Finding:
+    """Compare a file with what is there.
+
+    Raises:
+        ObjectConflict: it is not known to be the same, and the policy is to fail.
+    """
+    checksum = await find_equality(remote, file)
+    if checksum is not None:
+        return Finding(_unchanged(file, checksum))
+    what = (
+        f"by an object of {remote.size:,} bytes, and the file has {file.size:,}"
+        if remote.size != file.size
+        else "by an object of the same size whose bytes differ, or can't be compared"
+    )
+    return _other_bytes(file, policy, what, "load under another --date")
+
+
+def _denied(error: StoreError) -> str:
+    return f"and its object may not be compared: {error.message}"
+
+
+def _other_bytes(file: LocalFile, policy: TransferPolicy, what: str, otherwise: str) -> Finding:
+    if policy.existing == "overwrite":
+        return Finding(None, replaces=True)
+    message = f"the key is taken {what}" if what.startswith("by") else f"the key is taken, {what}"
+    if policy.existing == "skip":
+        path, key = file.upload.source.path, file.upload.key
+        return Finding(Skipped(path, key, file.size, message))
+    raise ObjectConflict(
+        message,
+        hint=f"replace it with --overwrite, leave it with --skip-existing, or {otherwise}",
+    )
+
+
+def _unchanged(file: LocalFile, checksum: Checksum) -> Unchanged:
+    path, key = file.upload.source.path, file.upload.key
+    return Unchanged(path, key, file.size, checksum, file.mtime_ns)

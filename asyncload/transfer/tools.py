@@ -1,0 +1,34 @@
+"""What the transfers of a run share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from asyncload.buffers import BufferPool
+from asyncload.inventory import Inventory
+from asyncload.model import Event
+from asyncload.readers import Readers
+from asyncload.store import ObjectStore, OpenUpload
+from asyncload.transfer.policy import TransferPolicy
+from asyncload.transfer.window import PartWindow
+
+
+@dataclass(frozen=True, slots=True)
+class TransferTools:
+    """The store, the volume, the bounds, and what is known of the bucket.
+
+    `inventory` and `left_open` are what is there before the run: objects, and the open multipart
+    uploads of each key, the latest first. `now` tells the time in UTC.
+    """
+
+    store: ObjectStore
+    readers: Readers
+    buffers: BufferPool
+    window: PartWindow
+    policy: TransferPolicy
+    inventory: Inventory
+    left_open: Mapping[str, Sequence[OpenUpload]]
+    observe: Callable[[Event], None]
+    now: Callable[[], datetime]

@@ -1,0 +1,124 @@
+"""`asyncload clean`: multipart uploads that nobody will complete any more."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+
+import pytest
+
+from asyncload.errors import RequestRejected
+from asyncload.s3.store import S3Store
+from tests.conftest import SERVERS
+
+PART = 5 * 1024 * 1024
+
+
+@pytest.fixture
+def leftovers(s3, layer):
+    """Two uploads of the layout, one with a part, and one of somebody else's prefix."""
+    client, ids = s3.client(), {}
+    for key in (f"{layer}/Local/CSV/A/a.csv", f"{layer}/Local/CSV/B/b.csv", f"{layer}/Other/c"):
+        ids[key] = client.create_multipart_upload(Bucket=s3.bucket, Key=key)["UploadId"]
+    key = f"{layer}/Local/CSV/A/a.csv"
+    client.upload_part(Bucket=s3.bucket, Key=key, UploadId=ids[key], PartNumber=1, Body=bytes(PART))
+    yield ids
+    for key, upload_id in ids.items():
+        # What a test has aborted is gone.
+        with suppress(client.exceptions.NoSuchUpload):
+            client.abort_multipart_upload(Bucket=s3.bucket, Key=key, UploadId=upload_id)
+
+
+@pytest.fixture
+def options(s3, layer):
+    return ["--bucket", s3.bucket, "--endpoint-url", s3.endpoint_url, "--layer", layer]
+
+
+def test_without_yes_they_are_only_listed(asyncload, leftovers, options, s3, layer):
+    """With their key, parts and bytes; other prefixes are nobody's business here."""
+    ended = asyncload("clean", *options, "--older-than", "0s")
+    *lines, summary = ended.out.splitlines()
+    assert len(lines) == 2
+    assert f"left open: s3://{s3.bucket}/{layer}/Local/CSV/A/a.csv: 1 parts, 5.2 MB" in ended.out
+    where = f"s3://{s3.bucket}/{layer}/Local/CSV/"
+    assert summary == f"2 left-over uploads below {where}, 5.2 MB; --yes aborts them"
+    assert ended.code == 0
+    assert len(s3.open_uploads(layer)) == 3
+
+
+def test_with_yes_they_are_aborted_and_only_they(asyncload, leftovers, options, s3, layer):
+    """What lies below another prefix stays; a second time there is nothing to do."""
+    ended = asyncload("clean", *options, "--older-than", "0s", "--yes")
+    assert ended.out.count("aborted: ") == 2
+    assert ended.out.endswith("; 2 aborted\n")
+    assert ended.code == 0
+    assert s3.open_uploads(layer) == [f"{layer}/Other/c"]
+    again = asyncload("clean", *options, "--older-than", "0s", "--yes")
+    where = f"s3://{s3.bucket}/{layer}/Local/CSV/"
+    assert (again.code, again.out) == (0, f"0 left-over uploads below {where}, 0 B\n")
+
+
+# moto says of every upload that it was begun in 2010.
+@pytest.mark.parametrize("s3", SERVERS[1:], indirect=True)
+def test_young_ones_may_be_a_live_runs(asyncload, leftovers, options, s3, layer):
+    """A day is the default; it is the last part that counts."""
+    ended = asyncload("clean", *options, "--yes")
+    assert ended.out.startswith("0 left-over uploads")
+    assert len(s3.open_uploads(layer)) == 3
+
+
+def test_programs_get_records(asyncload, leftovers, options, s3, layer):
+    """A line each, and a summary."""
+    ended = asyncload("clean", *options, "--older-than", "0s", "--json")
+    *uploads, summary = map(json.loads, ended.out.splitlines())
+    by_key = {upload["key"]: upload for upload in uploads}
+    upload = by_key[f"{layer}/Local/CSV/A/a.csv"]
+    assert (upload["parts"], upload["bytes"], upload["aborted"]) == (1, PART, False)
+    assert upload["upload_id"] == leftovers[f"{layer}/Local/CSV/A/a.csv"]
+    assert summary == {
+        "type": "summary",
+        "prefix": f"{layer}/Local/CSV/",
+        "uploads": 2,
+        "bytes": PART,
+        "aborted": 0,
+    }
+
+
+def test_one_that_can_not_be_aborted_is_told(asyncload, leftovers, options, monkeypatch):
+    """The others are aborted all the same, and the exit code says that something stayed."""
+    abort = S3Store.abort_multipart
+
+    async def refuse_one(self, key, upload_id):
+        if key.endswith("a.csv"):
+            raise RequestRejected("not this one", code="MethodNotAllowed", status=405)
+        await abort(self, key, upload_id)
+
+    monkeypatch.setattr(S3Store, "abort_multipart", refuse_one)
+    ended = asyncload("clean", *options, "--older-than", "0s", "--yes")
+    assert ended.code == 3
+    assert "error: not this one" in ended.err
+    assert ended.out.endswith("; 1 aborted\n")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--layout", "{dataset}/{path}"], "share no prefix"),
+        (["--older-than", "soon"], "--older-than"),
+    ],
+)
+def test_what_can_not_be_done_is_a_usage_error(asyncload, options, more, message):
+    """The whole bucket is never meant."""
+    ended = asyncload("clean", *options, *more)
+    assert ended.code == 2
+    assert message in ended.err
+
+
+def test_a_layout_with_the_date_first_is_cleaned_for_all_dates(asyncload, s3, options, layer):
+    """Leftovers are from other days."""
+    client, key = s3.client(), f"{layer}/2001/01/01/A/a.csv"
+    client.create_multipart_upload(Bucket=s3.bucket, Key=key)
+    layout = "{layer}/{date:%Y/%m/%d}/{dataset}/{path}"
+    ended = asyncload("clean", *options, "--layout", layout, "--older-than", "0s", "--yes")
+    assert ended.out.count("aborted: ") == 1
+    assert s3.open_uploads(layer) == []

@@ -1,0 +1,158 @@
+"""`asyncload verify`: is what should be in the raw zone there, byte for byte?"""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from asyncload.plan import MIB
+from tests.support.loads import write_files
+
+DAY = "2022/05/02"
+
+
+@pytest.fixture
+def loaded(asyncload, volume, s3, layer):
+    """A volume that was loaded; gives the options that lead to it, and the run's summary."""
+    write_files(volume, {f"d/{n}.csv": f"{n}\n".encode() for n in range(4)} | {"top.csv": b"top"})
+    (volume / "large.csv").write_bytes(os.urandom(17 * MIB))
+    options = ["--bucket", s3.bucket, "--endpoint-url", s3.endpoint_url, "--layer", layer]
+    ended = asyncload("run", volume, *options, "--date", "2022-05-02", "--json")
+    assert ended.code == 0
+    return options, json.loads(ended.out.splitlines()[-1].replace(":_", ":0"))
+
+
+def test_a_volume_that_landed_is_whole(asyncload, volume, loaded):
+    """By checksum, and said so."""
+    options, _ = loaded
+    ended = asyncload("verify", volume, *options, "--date", "2022-05-02")
+    assert ended.out == "whole: 6 equal (6 by CRC64NVME)\n"
+    assert (ended.code, ended.err) == (0, "")
+    assert asyncload("verify", volume, *options, "--date", "2022-05-02", "--quiet").out == ""
+
+
+def test_what_is_not_as_it_should_be_is_named(asyncload, volume, loaded, s3, layer):
+    """Missing, different in size or bytes, unreadable, and extra; markers are not data."""
+    options, _ = loaded
+    client, prefix = s3.client(), f"{layer}/Local/CSV"
+    client.delete_object(Bucket=s3.bucket, Key=f"{prefix}/D/{DAY}/0.csv")
+    client.put_object(Bucket=s3.bucket, Key=f"{prefix}/D/{DAY}/1.csv", Body=b"9\n")
+    client.put_object(Bucket=s3.bucket, Key=f"{prefix}/D/{DAY}/2.csv", Body=b"longer\n")
+    client.put_object(Bucket=s3.bucket, Key=f"{prefix}/D/{DAY}/x.csv", Body=b"?")
+    client.put_object(Bucket=s3.bucket, Key=f"{prefix}/D/{DAY}/_SUCCESS", Body=b"")
+    write_files(volume, {"bad\nname.csv": b"", "new.csv": b"1"})
+    ended = asyncload("verify", volume, *options, "--date", "2022-05-02")
+    lines = ended.out.splitlines()
+    address = f"s3://{s3.bucket}/{prefix}"
+    assert sorted(lines[:-1]) == sorted(
+        [
+            f"missing: d/0.csv -> {address}/D/{DAY}/0.csv: there is no object",
+            f"different: d/1.csv -> {address}/D/{DAY}/1.csv: the bytes differ",
+            f"different: d/2.csv -> {address}/D/{DAY}/2.csv: the object has 7 bytes, the file 2",
+            f"extra: {address}/D/{DAY}/x.csv: an object of 1 bytes that no file belongs to",
+            f"missing: new.csv -> {address}/New/{DAY}/new.csv: there is no object",
+            (
+                "unreadable: bad\\nname.csv: its key would hold a control character or an empty, "
+                "'.' or '..' segment"
+            ),
+        ]
+    )
+    assert lines[-1].startswith("not whole: 3 equal (")
+    assert lines[-1].endswith("2 different, 1 extra, 2 missing, 1 unreadable")
+    assert ended.code == 3
+
+
+def test_differences_are_records_for_programs(asyncload, volume, loaded, s3, layer):
+    """A line each, and a summary."""
+    options, _ = loaded
+    key = f"{layer}/Local/CSV/Top/{DAY}/top.csv"
+    s3.client().delete_object(Bucket=s3.bucket, Key=key)
+    ended = asyncload("verify", volume, *options, "--date", "2022-05-02", "--json")
+    difference, summary = map(json.loads, ended.out.splitlines())
+    assert difference == {
+        "type": "difference",
+        "kind": "missing",
+        "path": "top.csv",
+        "bucket": s3.bucket,
+        "key": key,
+        "detail": "there is no object",
+    }
+    assert (summary["whole"], summary["differences"]) == (False, {"missing": 1})
+    quiet = asyncload("verify", volume, *options, "--date", "2022-05-02", "--quiet")
+    assert quiet.err.startswith("not whole: 5 equal")
+
+
+@pytest.mark.parametrize("named", ["id", "key", "address"])
+def test_a_past_run_is_checked_without_its_volume(asyncload, volume, loaded, s3, layer, named):
+    """By the manifest that it wrote, however that is named."""
+    options, summary = loaded
+    for path in volume.rglob("*.csv"):
+        path.unlink()
+    run = {
+        "id": summary["run_id"],
+        "key": summary["manifest"],
+        "address": f"s3://{s3.bucket}/{summary['manifest']}",
+    }[named]
+    ended = asyncload("verify", *options, "--manifest", run)
+    assert (ended.code, ended.out) == (0, "whole: 6 equal (6 by CRC64NVME)\n")
+    client, prefix = s3.client(), f"{layer}/Local/CSV"
+    client.delete_object(Bucket=s3.bucket, Key=f"{prefix}/D/{DAY}/0.csv")
+    client.put_object(Bucket=s3.bucket, Key=f"{prefix}/D/{DAY}/1.csv", Body=b"9\n")
+    client.put_object(Bucket=s3.bucket, Key=f"{prefix}/D/{DAY}/2.csv", Body=b"longer\n")
+    ended = asyncload("verify", *options, "--manifest", run)
+    assert ended.code == 3
+    kinds = sorted(line.partition(":")[0] for line in ended.out.splitlines()[:-1])
+    assert kinds == ["different", "different", "missing"]
+
+
+def test_files_that_failed_in_a_past_run_are_missing_and_skipped_ones_are_not(
+    asyncload, volume, s3, layer
+):
+    """A failure of then is one of now; what was skipped was not to land."""
+    options = ["--bucket", s3.bucket, "--endpoint-url", s3.endpoint_url, "--layer", layer]
+    prefix = f"{layer}/Local/CSV"
+    write_files(volume, {"a.csv": b"1", "b.csv": b"1"})
+    s3.client().put_object(Bucket=s3.bucket, Key=f"{prefix}/B/{DAY}/b.csv", Body=b"2")
+    for more, code in ((["--skip-existing"], 0), ([], 3)):
+        ended = asyncload("run", volume, *options, "--date", "2022-05-02", "--json", *more)
+        summary = json.loads(ended.out.splitlines()[-1].replace(":_", ":0"))
+        checked = asyncload("verify", *options, "--manifest", summary["run_id"])
+        assert (ended.code, checked.code) == (code, code)
+    assert "missing: b.csv" in checked.out
+    assert "it failed in that run" in checked.out
+
+
+@pytest.mark.parametrize(
+    ("manifest", "message"),
+    [
+        ("no-such-run", "there is no object '_asyncload/no-such-run.json'"),
+        ("s3://elsewhere/_asyncload/x.json", "is not in the bucket"),
+        ("a//b", "is no key"),
+        ("{layer}/none", "is no manifest of asyncload's"),
+        ("{layer}/cut", "is cut off"),
+        ("{layer}/broken", "can't be read"),
+    ],
+)
+def test_what_is_no_manifest_is_told(asyncload, s3, layer, manifest, message):
+    """A usage error, before anything is compared."""
+    contents = {
+        "none": b"a|b\n",
+        "cut": b'{"run":{},"files":[\n',
+        "broken": b'{"run":{},"files":[\n{"path"\n],"summary":{}}\n',
+    }
+    for name, body in contents.items():
+        s3.client().put_object(Bucket=s3.bucket, Key=f"{layer}/{name}", Body=body)
+    options = ["--bucket", s3.bucket, "--endpoint-url", s3.endpoint_url]
+    ended = asyncload("verify", *options, "--manifest", manifest.format(layer=layer))
+    assert ended.code == 2
+    assert message in ended.err
+
+
+def test_a_volume_that_is_not_there_is_told(asyncload, tmp_path, s3):
+    """As for a run."""
+    options = ["--bucket", s3.bucket, "--endpoint-url", s3.endpoint_url]
+    ended = asyncload("verify", tmp_path / "none", *options)
+    assert ended.code == 2
+    assert "does not exist" in ended.err

@@ -1,0 +1,278 @@
+"""C1 to C14 of the catalogue: what credentials and permissions may lack, and what becomes of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import time
+
+import pytest
+
+from tests.faults.lake import fail_always
+from tests.faults.proxy import Fault, Oracle, s3_error
+from tests.support.loads import write_files
+from tests.support.scripted_s3 import Answer, scripted_s3
+
+DENIED = Fault(reply=s3_error(403, "AccessDenied", "Access Denied"))
+
+
+@pytest.fixture
+def hundred(volume):
+    """So many files that one error for each would be seen."""
+    write_files(volume, {f"{n:03}.csv": b"%d" % n for n in range(100)})
+
+
+def check_refused(landed, *, puts=0):
+    """One message, exit 5, and no more than so many puts."""
+    assert landed.code == 5
+    assert landed.objects == {}
+    assert landed.open_uploads == []
+    assert landed.ended.err.count("error:") == 1
+    assert landed.proxy.count("PutObject") <= puts
+    return landed.error
+
+
+def test_c1_without_credentials_nothing_is_sent(lake, hundred, lane, monkeypatch):
+    """Within seconds, with the ways to give some."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    begun = time.monotonic()
+    landed = lake.load(lane=lane)
+    assert time.monotonic() - begun < 10
+    error = check_refused(landed)
+    assert error["kind"] == "CredentialsMissing"
+    assert "AWS_ACCESS_KEY_ID" in error["hint"]
+    assert landed.proxy.calls == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "code"),
+    [
+        pytest.param("AWS_ACCESS_KEY_ID", "InvalidAccessKeyId", id="c2"),
+        pytest.param("AWS_SECRET_ACCESS_KEY", "SignatureDoesNotMatch", id="c3"),
+    ],
+)
+def test_c2_c3_a_wrong_key_or_secret_is_told_by_the_preflight(
+    lake, hundred, variable, code, lane, monkeypatch
+):
+    """SeaweedFS checks signatures: one request, one message."""
+    monkeypatch.setenv(variable, "wrong0123456789abcdef")
+    landed = lake.load(lane=lane)
+    error = check_refused(landed)
+    assert (error["kind"], error["code"]) == ("CredentialsRejected", code)
+    assert len(landed.proxy.calls) == 1
+
+
+def test_c4_credentials_that_have_expired_are_told_by_the_preflight(lake, hundred, lane):
+    """One request, one message that names the session token."""
+    landed = lake.load(
+        fail_always("ListObjectsV2", Fault(reply=s3_error(400, "ExpiredToken"))), lane=lane
+    )
+    error = check_refused(landed)
+    assert (error["kind"], error["code"]) == ("CredentialsRejected", "ExpiredToken")
+    assert "session token" in error["hint"]
+    assert len(landed.proxy.calls) == 1
+
+
+@pytest.fixture
+def refreshing(forgiving_lake, monkeypatch):
+    """Credentials from a service: AKIA1 first, then AKIA2; `minutes` is how long they say to be
+    good for. Yields the service's requests."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    state = {"minutes": 60}
+
+    def answer(request):
+        until = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=state["minutes"])
+        state["served"] = state.get("served", 0) + 1
+        document = {
+            "AccessKeyId": f"AKIA{min(state['served'], 2)}",
+            "SecretAccessKey": "secret",
+            "Token": "token-canary",
+            "Expiration": until.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        return Answer(200, json.dumps(document).encode(), {"content-type": "application/json"})
+
+    with scripted_s3(answer) as (url, _):
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{url}/credentials")
+        yield state
+
+
+def keys_of(landed, operation):
+    """The access keys that requests of an operation were signed with, in order."""
+    return [
+        call.head.fields["authorization"].split("Credential=")[1].split("/")[0]
+        for call in landed.proxy.calls
+        if call.operation == operation
+    ]
+
+
+def test_c5_credentials_about_to_expire_are_refreshed_during_the_run(
+    forgiving_lake, hundred, refreshing, lane
+):
+    """All files land; the later requests are signed with the new key."""
+    refreshing["minutes"] = 5
+    landed = forgiving_lake.load(lane=lane)
+    assert (landed.code, len(landed.objects)) == (0, 100)
+    assert set(keys_of(landed, "PutObject")) == {"AKIA2"}
+    assert "token-canary" not in landed.ended.out + landed.ended.err
+
+
+@pytest.mark.xfail(strict=True, reason="an ExpiredToken ends the run, refreshable or not")
+def test_c5_credentials_that_expire_early_are_refreshed_and_the_request_repeated(
+    forgiving_lake, hundred, refreshing, lane
+):
+    """Revoked before their time: the store's ExpiredToken makes the run fetch others."""
+
+    def decide(call):
+        expired = (
+            call.operation == "PutObject"
+            and "Credential=AKIA1/" in (call.head.fields["authorization"])
+        )
+        return Fault(reply=s3_error(400, "ExpiredToken")) if expired else None
+
+    landed = forgiving_lake.load(decide, lane=lane)
+    assert (landed.code, len(landed.objects)) == (0, 100)
+
+
+def test_c6_static_credentials_that_expire_end_the_run_and_what_landed_stays(
+    lake, hundred, volume, large_body, lane
+):
+    """Exit 5; what is done stays done, and the open upload is aborted if that is still allowed."""
+    write_files(volume, {"l.csv": large_body})
+    puts = []
+
+    def decide(call):
+        puts.append(call.operation == "PutObject")
+        expired = sum(puts) > 30 and call.operation in ("PutObject", "UploadPart")
+        return Fault(reply=s3_error(400, "ExpiredToken")) if expired else None
+
+    landed = lake.load(decide, "--concurrency", 4, lane=lane)
+    assert landed.code == 5
+    assert landed.error["code"] == "ExpiredToken"
+    uploaded = [path for path, status in landed.statuses.items() if status == "uploaded"]
+    assert len(uploaded) >= 20
+    assert set(landed.objects) >= set(uploaded)
+    assert sum(puts) <= 40
+
+
+def test_c7_the_wrong_region_ends_the_run_with_the_right_one(lake, hundred, lane):
+    """One request, and the option to use."""
+    answer = s3_error(
+        400,
+        "AuthorizationHeaderMalformed",
+        "the region 'us-east-1' is wrong; expecting 'eu-west-1'",
+        extra="<Region>eu-west-1</Region>",
+    )
+    landed = lake.load(lambda call: Fault(reply=answer), lane=lane)
+    assert "--region eu-west-1" in check_refused(landed)["hint"]
+    assert len(landed.proxy.calls) == 1
+
+
+def test_c8_a_denied_put_ends_the_run_at_once(lake, hundred, lane):
+    """Listing is allowed: the first put tells, not one message for each file."""
+    landed = lake.load(fail_always("PutObject", DENIED), "--concurrency", 2, lane=lane)
+    error = check_refused(landed, puts=4)
+    assert error["kind"] == "AccessDenied"
+    assert "s3:PutObject" in error["hint"]
+
+
+def test_c9_where_only_putting_is_allowed_the_puts_answer_counts(lake, small_and_large, lane):
+    """Denied Head and List mean neither "there" nor "not there": files land by If-None-Match."""
+    decide = fail_always({"HeadObject", "ListObjectsV2"}, DENIED)
+    landed = lake.load(decide, lane=lane)
+    assert landed.code == 0
+    assert landed.statuses == {"a.csv": "uploaded", "l.csv": "uploaded"}
+
+
+def test_c9_where_only_putting_is_allowed_a_taken_key_is_not_called_the_same(
+    lake, small_and_large, lane
+):
+    """The second run can't compare: it says so, and neither lies nor overwrites."""
+    lake.load(lane=lane)
+    landed = lake.load(fail_always({"HeadObject", "ListObjectsV2"}, DENIED), lane=lane)
+    assert (landed.code, landed.statuses) == (3, {"a.csv": "failed", "l.csv": "failed"})
+    for record in landed.files.values():
+        assert record["error"]["kind"] == "ObjectConflict"
+        assert "s3:GetObject" in record["error"]["hint"]
+
+
+def test_c10_a_bucket_that_is_not_there_ends_the_run(lake, hundred, lane):
+    """By the preflight, with the option to check."""
+    landed = lake.load(None, "--bucket", "no-such-bucket", lane=lane)
+    error = check_refused(landed)
+    assert (error["kind"], error["code"]) == ("BucketNotFound", "NoSuchBucket")
+    assert "--bucket" in error["hint"]
+
+
+OWNER = "111122223333"
+
+
+def test_c11_a_bucket_of_somebody_elses_is_refused(lake, hundred, lane):
+    """Every request says whose bucket it expects: the first put is refused, and ends the run."""
+    proxy = lake.proxy(oracle=Oracle(owner="444455556666", owner_expected=True))
+    ended = lake.program(*lake.arguments(proxy.url, "--expected-bucket-owner", OWNER, lane=lane))
+    landed = lake.look(ended, proxy)
+    assert landed.code == 5
+    assert OWNER in landed.error["hint"]
+    assert proxy.oracle.violations == []
+    assert landed.objects == {}
+
+
+def test_c11_the_owner_is_named_in_every_request(lake, small_and_large, lane):
+    """By the lane as by the client; all files land where the owner is right."""
+    proxy = lake.proxy(oracle=Oracle(owner=OWNER, owner_expected=True))
+    options = ("--expected-bucket-owner", OWNER)
+    ended = lake.program(*lake.arguments(proxy.url, *options, lane=lane))
+    assert ended.code == 0
+    assert proxy.oracle.violations == []
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_c12_object_lock_is_served_checksums_always_deletions_never(
+    lake, small_and_large, volume, large_body, overwrite, lane
+):
+    """A bucket with Object Lock demands a checksum and keeps every version: nothing else is
+    asked of it, when landing, when meeting taken keys and when failing."""
+    options = ["--overwrite"] if overwrite else []
+    lake.load(None, *options, lane=lane)
+    write_files(volume, {"a.csv": b"changed", "l.csv": large_body[::-1]})
+    aborting = fail_always("CompleteMultipartUpload", Fault(reply=s3_error(400, "InvalidPart")))
+    for decide in (None, aborting):
+        landed = lake.load(decide, *options, lane=lane)
+        operations = {call.operation for call in landed.proxy.calls}
+        assert "DeleteObject" not in operations
+        for call in landed.proxy.calls:
+            if call.operation in ("PutObject", "UploadPart", "CompleteMultipartUpload"):
+                assert "x-amz-checksum-crc64nvme" in call.head.fields or call.part
+    assert landed.proxy.oracle.violations == []
+
+
+@pytest.mark.parametrize("operation", ["PutObject", "CreateMultipartUpload"])
+def test_c13_a_denied_kms_key_ends_the_run_with_the_action(lake, small_and_large, operation, lane):
+    """The bucket's key wants kms:GenerateDataKey: s3:PutObject would not help."""
+    message = (
+        "User: arn:aws:sts::111122223333:assumed-role/loader/i is not authorized to perform: "
+        "kms:GenerateDataKey on resource: arn:aws:kms:us-east-1:111122223333:key/k"
+    )
+    denied = Fault(reply=s3_error(403, "AccessDenied", message))
+    landed = lake.load(fail_always(operation, denied), lane=lane)
+    assert landed.code == 5
+    assert "permit kms:GenerateDataKey" in landed.error["hint"]
+
+
+@pytest.mark.parametrize("silent", [True, False], ids=["silent", "refusing"])
+def test_c14_a_metadata_service_out_of_reach_is_waited_for_a_while_only(
+    lake, hundred, silent, lane, monkeypatch
+):
+    """Then it is as if there were no credentials, within ten seconds."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"):
+        monkeypatch.delenv(name)
+    stall = Fault(cut_request=0, how="stall" if silent else "reset")
+    service = lake.proxy(lambda call: stall)
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", service.url)
+    begun = time.monotonic()
+    landed = lake.load(lane=lane)
+    assert time.monotonic() - begun < 10
+    assert check_refused(landed)["kind"] == "CredentialsMissing"
+    assert len(service.calls) >= 1

@@ -1,0 +1,109 @@
+"""P4 and P5 of the catalogue: a loop of kills, each at a point that a seed names."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import ExitStack, suppress
+
+import pytest
+
+from tests.faults.lake import Lake
+from tests.faults.proxy import Fault, draw
+from tests.support.loads import write_files
+
+SMALL = 12
+# A load of the small files and the three parts of the large one makes this many requests.
+REQUESTS = SMALL + 7
+MOMENTS = ("before", "after", "reply")
+
+
+class Killer:
+    """Kills a process when its n-th request arrives, was done, or is being answered."""
+
+    def __init__(self, number, moment):
+        self.number = number
+        self.moment = moment
+        self.process = None
+        self.killed = False
+        self._seen = 0
+
+    def __call__(self, call):
+        self._seen += 1
+        if self._seen != self.number:
+            return None
+        if self.moment == "before":
+            return Fault(before=self._kill, cut_request=0)
+        if self.moment == "after":
+            return Fault(after=self._kill, cut_reply=0)
+        return Fault(after=self._kill)
+
+    def _kill(self):
+        self.killed = True
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait()
+
+
+def kill_and_run_again(lake, spawn, seed):
+    """Kill a load at the seed's point, then load to the end; returns what the second one said."""
+    number = 1 + int(draw("kill", seed) * REQUESTS)
+    killer = Killer(number, MOMENTS[seed % len(MOMENTS)])
+    proxy = lake.proxy(killer)
+    arguments = lake.arguments(proxy.url, "--concurrency", 4)
+    killer.process = spawn(*arguments)
+    killer.process.communicate(timeout=30)
+    assert killer.killed, (seed, number, killer.moment)
+    files = {path.name: path.read_bytes() for path in lake.volume.rglob("*.csv")}
+    left = {key.rsplit("/", 1)[-1]: b for key, b in lake.server.objects(f"{lake.layer}/").items()}
+    assert left.items() <= files.items(), "an object is no whole file"
+    proxy.decide = lambda call: None
+    again = spawn(*arguments)
+    out, err = again.communicate(timeout=30)
+    assert again.returncode == 0, err
+    objects = lake.server.objects(f"{lake.layer}/")
+    assert len(objects) == len(files)
+    assert {key.rsplit("/", 1)[-1]: body for key, body in objects.items()} == files
+    assert proxy.oracle.violations == []
+    statuses = Counter(
+        record["status"] for record in map(json.loads, out.splitlines()) if record["type"] == "file"
+    )
+    assert statuses["unchanged"] >= len(left)
+    assert statuses["failed"] == 0
+    return lake.server.open_uploads(f"{lake.layer}/")
+
+
+@pytest.fixture
+def killing(asyncload, volume, layer, seaweedfs, spawn, monkeypatch, large_body):
+    """Run a seed of the loop, below a key segment of its own."""
+    write_files(volume, {f"s/{n:02}.csv": b"id|name\n%d|x\n" % n for n in range(SMALL)})
+    write_files(volume, {"l.csv": large_body})
+
+    def run(seed):
+        with ExitStack() as stack:
+            lake = Lake(asyncload, volume, f"{layer}-{seed}", seaweedfs, monkeypatch, stack)
+            return kill_and_run_again(lake, spawn, seed)
+
+    return run
+
+
+@pytest.mark.parametrize("first", range(0, 30, 5))
+def test_p4_p5_a_kill_at_any_request_leaves_no_part_of_a_file_and_loses_none(killing, first):
+    """SIGKILL, as the kernel's killer of processes sends it: the next run lands the rest."""
+    for seed in range(first, first + 5):
+        killing(seed)
+
+
+def test_p4_p5_the_next_run_leaves_no_upload_open(killing):
+    """What the killed run had begun is resumed or swept."""
+    # A kill while parts are under way, for each moment.
+    seeds = [seed for seed in range(60) if SMALL < 1 + int(draw("kill", seed) * REQUESTS) < 19][:3]
+    assert [killing(seed) for seed in seeds] == [[], [], []]
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+def test_p4_p5_a_thousand_kills(killing):
+    """The figures of a release."""
+    for seed in range(1_000):
+        killing(seed)

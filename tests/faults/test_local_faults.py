@@ -1,0 +1,511 @@
+"""L1 to L28 of the catalogue: what a volume may hold or do, and what becomes of it."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from asyncload.discovery import Scanner
+from tests.faults.lake import fail_first
+from tests.faults.proxy import Fault
+from tests.integration.test_memory import LAUNCHER
+from tests.support.loads import write_files
+
+MIB = 1024 * 1024
+NOBODY = 65534
+ONE_BY_ONE = ("--concurrency", 1, "--memory", "16MiB")
+
+
+def truncate(path):
+    os.truncate(path, 7 * MIB)
+
+
+def grow(path):
+    with path.open("ab") as file:
+        file.write(b"one more line\n")
+
+
+def rewrite_same_size(path):
+    """Other bytes, and the times as they were."""
+    status = path.stat()
+    with path.open("r+b") as file:
+        file.write(b"!" * 64)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def replace(path):
+    other = path.with_name("other.tmp")
+    other.write_bytes(bytes(path.stat().st_size))
+    other.replace(path)
+
+
+CHANGES = {
+    "l1-truncated": truncate,
+    "l2-grown": grow,
+    "l3-rewritten": rewrite_same_size,
+    "l4-replaced": replace,
+    "l5-deleted": Path.unlink,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("when", [1, 3], ids=["first-part", "last-part"])
+def test_l1_l2_l3_l4_l5_a_file_that_keeps_changing_is_never_completed(
+    lake, small_and_large, volume, change, when, lane
+):
+    """Whatever was sent of it is aborted; the other file lands."""
+    path = volume / "l.csv"
+    uploads = set()
+
+    def decide(call):
+        # What is left of it may have no such part the second time.
+        part = 1 if uploads else when
+        if call.operation == "UploadPart" and call.part == part and call.upload_id not in uploads:
+            uploads.add(call.upload_id)
+            if path.exists():
+                return Fault(before=lambda: change(path))
+        return None
+
+    landed = lake.load(decide, *ONE_BY_ONE, lane=lane)
+    assert landed.code == 3
+    assert landed.statuses == {"a.csv": "uploaded", "l.csv": "failed"}
+    assert list(landed.objects) == ["a.csv"]
+    assert landed.open_uploads == []
+    assert landed.proxy.count("CompleteMultipartUpload") == 0
+    assert len(uploads) <= 2
+
+
+@pytest.mark.parametrize("change", [truncate, grow, rewrite_same_size, replace])
+def test_l1_l2_l3_l4_a_file_that_changed_once_lands_in_its_new_version(
+    lake, small_and_large, volume, change, lane
+):
+    """One more try: what lands is one whole version, the later one."""
+    path = volume / "l.csv"
+    proxy = lake.proxy()
+
+    def change_and_tell():
+        change(path)
+        proxy.oracle.register(volume)
+
+    proxy.decide = fail_first("UploadPart", Fault(before=change_and_tell))
+    changed = []
+
+    def decide(call):
+        if call.operation == "UploadPart" and call.part == 2 and not changed:
+            changed.append(call)
+            return Fault(before=change_and_tell)
+        return None
+
+    proxy.decide = decide
+    landed = lake.load(None, *ONE_BY_ONE, proxy=proxy, lane=lane)
+    assert landed.code == 0
+    assert landed.objects["l.csv"] == path.read_bytes()
+
+
+@contextmanager
+def without_rights():
+    """No more rights on files than an ordinary user has, be the tests run by root."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.fixture
+def ordinary_user(lake, monkeypatch, volume):
+    """The volume is the working folder: those above it may be closed to others."""
+    monkeypatch.chdir(volume)
+    lake.volume = Path()
+    yield without_rights
+    for path in volume.rglob("*"):
+        path.chmod(0o700)
+
+
+def test_l6_a_file_that_may_not_be_read_fails_by_name(lake, volume, ordinary_user, lane):
+    """The others land."""
+    write_files(volume, {"a.csv": b"1", "closed.csv": b"2"})
+    proxy = lake.proxy()
+    (volume / "closed.csv").chmod(0)
+    with ordinary_user():
+        landed = lake.load(proxy=proxy, lane=lane)
+    assert (landed.code, landed.statuses) == (3, {"a.csv": "uploaded", "closed.csv": "failed"})
+    error = landed.files["closed.csv"]["error"]
+    assert "Permission denied" in error["message"]
+    assert "read permission" in error["hint"]
+
+
+def failing_reads(monkeypatch, path, do):
+    """Let reads of one file do something else: the kernel's answer, not the program's."""
+    inode, read = path.stat().st_ino, os.preadv
+
+    def preadv(fd, buffers, offset, *flags):
+        if os.fstat(fd).st_ino == inode:
+            do()
+        return read(fd, buffers, offset, *flags)
+
+    monkeypatch.setattr(os, "preadv", preadv)
+
+
+def raise_eio():
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("path", ["a.csv", "l.csv"])
+def test_l7_a_medium_that_fails_fails_its_file(
+    lake, small_and_large, volume, path, lane, monkeypatch
+):
+    """EIO is told with the path; the other file lands and no upload is left."""
+    failing_reads(monkeypatch, volume / path, raise_eio)
+    landed = lake.load(lane=lane)
+    assert landed.code == 3
+    assert [p for p, status in landed.statuses.items() if status == "failed"] == [path]
+    assert "Input/output error" in landed.files[path]["error"]["message"]
+
+
+@pytest.mark.xfail(strict=True, reason="EMFILE fails the file at once")
+def test_l8_where_files_can_not_be_opened_for_a_moment_they_are_opened_later(
+    lake, volume, lane, monkeypatch
+):
+    """The limit of open files means fewer at once, not fewer landed."""
+    write_files(volume, {f"{n}.csv": b"%d" % n for n in range(40)})
+    opened, tries = os.open, itertools.count()
+
+    def crowded(path, flags, *arguments, **options):
+        if str(path).endswith(".csv") and next(tries) % 3 == 0:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return opened(path, flags, *arguments, **options)
+
+    proxy = lake.proxy()
+    monkeypatch.setattr(os, "open", crowded)
+    landed = lake.load(proxy=proxy, lane=lane)
+    assert set(landed.statuses.values()) == {"uploaded"}
+
+
+FEW_FILES = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_l8_with_few_open_files_allowed_whatever_fails_is_told(lake, volume, spawn, lane):
+    """A real limit of the process: no traceback, no lie, no half-written object."""
+    write_files(volume, {f"d{n}/{n}.csv": b"%d" % n for n in range(100)})
+    proxy = lake.proxy()
+    process = spawn(
+        *lake.arguments(proxy.url, lane=lane),
+        prefix=(sys.executable, "-c", FEW_FILES),
+    )
+    out, err = process.communicate(timeout=60)
+    assert "Traceback" not in err
+    assert process.returncode in (0, 3, 6)
+    assert len(out.splitlines()) > 1 or "error:" in err
+    for key, body in lake.server.objects(f"{lake.layer}/").items():
+        assert proxy.oracle.is_version(key, body)
+
+
+@pytest.mark.xfail(strict=True, reason="a read that stalls has no deadline")
+def test_l9_a_read_that_stalls_fails_its_file_after_a_while(lake, volume, lane, monkeypatch):
+    """A dead mount must not hold up the run: the others land, and it ends."""
+    write_files(volume, {"a.csv": b"1", "stalled.csv": b"2"})
+    gone_on = threading.Event()
+    failing_reads(monkeypatch, volume / "stalled.csv", lambda: gone_on.wait(2))
+    landed = lake.load(lane=lane)
+    assert not gone_on.is_set()
+    assert landed.statuses == {"a.csv": "uploaded", "stalled.csv": "failed"}
+
+
+def test_l10_a_folder_that_may_not_be_listed_fails_by_name(lake, volume, ordinary_user, lane):
+    """Never silently: CSVs may be below it."""
+    write_files(volume, {"a.csv": b"1", "closed/b.csv": b"2"})
+    proxy = lake.proxy()
+    (volume / "closed").chmod(0)
+    with ordinary_user():
+        landed = lake.load(proxy=proxy, lane=lane)
+    assert (landed.code, landed.statuses) == (3, {"a.csv": "uploaded", "closed": "failed"})
+
+
+def test_l11_l12_l13_links_are_not_followed_and_told(lake, volume, tmp_path, lane):
+    """Loops, ways out of the volume, and links to nowhere."""
+    write_files(volume, {"a.csv": b"1", "deep/b.csv": b"2"})
+    (tmp_path / "secret.csv").write_bytes(b"not in the volume")
+    links = {
+        "loop": volume,
+        "deep/up.csv": volume / "deep/up.csv",
+        "out.csv": tmp_path / "secret.csv",
+        "out": tmp_path,
+        "dangling.csv": tmp_path / "nowhere.csv",
+        "inside.csv": volume / "a.csv",
+    }
+    for name, target in links.items():
+        (volume / name).symlink_to(target)
+    proxy = lake.proxy()
+    landed = lake.load(proxy=proxy, lane=lane)
+    assert (landed.code, set(landed.objects)) == (0, {"a.csv", "b.csv"})
+    left_out = {r["path"]: r["reason"] for r in landed.records if r["type"] == "left out"}
+    assert left_out == dict.fromkeys(links, "symlink")
+    for name in links:
+        assert f"left out: {name}" in landed.ended.err
+
+
+def test_l12_a_file_that_becomes_a_way_out_of_the_volume_is_not_opened(
+    lake, volume, tmp_path, lane
+):
+    """Between scan and upload a link may take its place: what it leads to never lands."""
+    write_files(volume, {"a.csv": b"1", "deep/b.csv": b"2"})
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "b.csv").write_bytes(b"not in the volume")
+
+    def swap():
+        (volume / "deep").rename(volume / "moved")
+        (volume / "deep").symlink_to(secret)
+
+    proxy = lake.proxy()
+    scan = Scanner.scan
+
+    def scan_then_swap(self):
+        yield from scan(self)
+        swap()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Scanner, "scan", scan_then_swap)
+        landed = lake.load(proxy=proxy, lane=lane)
+    assert (landed.code, landed.objects) == (3, {"a.csv": b"1"})
+    assert "deep/b.csv" in landed.files
+
+
+def test_l14_l15_what_is_no_regular_file_is_left_out_and_told(lake, volume, lane, monkeypatch):
+    """Opening a FIFO would wait for ever."""
+    write_files(volume, {"a.csv": b"1"})
+    monkeypatch.chdir(volume)
+    os.mkfifo("fifo.csv")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket.csv")
+        names = ["fifo.csv", "socket.csv"]
+        with suppress(PermissionError):
+            # Where one may be made; by /dev/null's numbers.
+            os.mknod("device.csv", 0o20666, os.makedev(1, 3))
+            names.append("device.csv")
+        landed = lake.load(lane=lane)
+    assert (landed.code, landed.statuses) == (0, {"a.csv": "uploaded"})
+    left_out = {r["path"]: r["reason"] for r in landed.records if r["type"] == "left out"}
+    assert left_out == dict.fromkeys(names, "not a regular file")
+
+
+def test_l16_a_sparse_file_lands_byte_for_byte(lake, volume, lane):
+    """Its holes are zeros."""
+    path = volume / "sparse.csv"
+    with path.open("wb") as file:
+        file.write(b"head\n")
+        file.seek(17 * MIB)
+        file.write(b"tail\n")
+    landed = lake.load(lane=lane)
+    assert landed.code == 0
+    assert landed.objects["sparse.csv"] == path.read_bytes()
+
+
+def test_l17_an_empty_file_lands_by_one_put(lake, volume, lane):
+    """0 bytes are a file as any other."""
+    write_files(volume, {"empty.csv": b""})
+    landed = lake.load(lane=lane)
+    assert (landed.code, landed.objects) == (0, {"empty.csv": b""})
+    assert landed.proxy.passed["PutObject"] == 1
+    assert landed.proxy.count("CreateMultipartUpload") == 0
+
+
+def test_l18_l19_a_name_that_makes_no_key_fails_and_is_escaped(lake, volume, lane):
+    """Not UTF-8, or with controls that a terminal would obey: told without obeying."""
+    write_files(volume, {"a.csv": b"1"})
+    names = [b"latin-\xe9.csv", b"new\nline.csv", b"red\x1b[31m.csv", b"bell\x07.csv"]
+    for name in names:
+        (volume / os.fsdecode(name)).write_bytes(b"2")
+    proxy = lake.proxy()
+    landed = lake.load(proxy=proxy, lane=lane)
+    assert (landed.code, landed.objects) == (3, {"a.csv": b"1"})
+    assert list(landed.statuses.values()).count("failed") == 4
+    plain = lake.program(*[a for a in lake.arguments(proxy.url) if a != "--json"])
+    told = plain.out + plain.err
+    for escaped in (r"latin-\xe9.csv", r"new\nline.csv", r"red\x1b[31m.csv", r"bell\x07.csv"):
+        assert f"failed: {escaped}" in told
+    assert not {"\x1b", "\x07"} & set(told + landed.ended.err)
+    assert proxy.count("PutObject") <= 4
+
+
+NAMES = ["back\\slash", "50%", "a+b", "who?", "#1", "a b", "😀", "é", "e\u0301", "a&b=c", "~'()!*"]
+
+
+@pytest.mark.parametrize("server", ["moto", "seaweedfs"])
+def test_l20_names_of_all_kinds_round_trip_byte_by_byte(request, volume, layer, server, lane):
+    """Percent, plus, emoji; composed and decomposed letters stay two files."""
+    lake = request.getfixturevalue("lake" if server == "seaweedfs" else "forgiving_lake")
+    # SeaweedFS itself makes a slash of a backslash.
+    names = [name for name in NAMES if server == "moto" or "\\" not in name]
+    write_files(volume, {f"d {n}/{name}.csv": name.encode() for n, name in enumerate(names)})
+    landed = lake.load(lane=lane)
+    assert landed.code == 0
+    assert landed.objects == {f"{name}.csv": name.encode() for name in names}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--layer", ".."),
+        ("--origin", "a/b"),
+        ("--dataset", "*=.."),
+        ("--dataset", "*="),
+        ("--layout", "/{path}"),
+        ("--layout", "../{path}"),
+        ("--layout", "a//{path}"),
+    ],
+    ids=" ".join,
+)
+def test_l21_no_option_leads_a_key_out_of_its_place(lake, volume, options, lane):
+    """A usage error, before any request."""
+    write_files(volume, {"a.csv": b"1"})
+    proxy = lake.proxy()
+    ended = lake.program(*lake.arguments(proxy.url, lane=lane), *options)
+    assert ended.code == 2
+    assert proxy.calls == []
+
+
+def test_l22_a_key_over_1024_bytes_fails_before_it_is_sent(lake, volume, lane):
+    """Counted in bytes of UTF-8, not in letters; the longest that fits lands."""
+    head = len(f"{lake.layer}/Local/CSV/Deep/2022/05/02/")
+    room = 1024 - head - len("/é.csv".encode())
+    folders = "/".join(["x" * 200] * (room // 201))
+    folders += "/" + "y" * (room - len(folders) - 1)
+    write_files(volume, {f"deep/{folders}/é.csv": b"1", f"deep/{folders}/éé.csv": b"2"})
+    landed = lake.load(lane=lane)
+    assert landed.code == 3
+    assert sorted(landed.statuses.values()) == ["failed", "uploaded"]
+    assert landed.proxy.count("PutObject") == 1
+    (put,) = [call for call in landed.proxy.calls if call.operation == "PutObject"]
+    assert len(put.key.encode()) == 1024
+
+
+def test_l23_names_that_differ_in_case_are_two_objects(lake, volume, lane):
+    """Nothing is folded."""
+    write_files(volume, {"d/a.csv": b"1", "d/A.csv": b"2", "d/A.CSV": b"3"})
+    landed = lake.load(lane=lane)
+    assert landed.objects == {"a.csv": b"1", "A.csv": b"2", "A.CSV": b"3"}
+
+
+def test_l24_two_files_for_one_key_end_the_run_before_any_upload(lake, volume, lane):
+    """Both are named."""
+    write_files(volume, {"films/a.csv": b"1", "Films/a.csv": b"2", "b.csv": b"3"})
+    landed = lake.load(lane=lane)
+    assert landed.code == 5
+    assert "films/a.csv" in landed.error["message"]
+    assert "Films/a.csv" in landed.error["message"]
+    assert landed.proxy.count("PutObject") == 0
+
+
+def test_l25_a_volume_that_can_not_be_written_is_loaded(lake, volume, ordinary_user, lane):
+    """Nothing is ever written there."""
+    write_files(volume, {"deep/a.csv": b"1"})
+    proxy = lake.proxy()
+    before = sorted((path, path.stat().st_mtime_ns) for path in volume.rglob("*"))
+    for path in (volume / "deep/a.csv", volume / "deep", volume):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    with ordinary_user():
+        landed = lake.load(proxy=proxy, lane=lane)
+    volume.chmod(0o755)
+    assert (landed.code, landed.objects) == (0, {"a.csv": b"1"})
+    assert sorted((path, path.stat().st_mtime_ns) for path in volume.rglob("*")) == before
+
+
+@pytest.mark.parametrize("json", [True, False], ids=["json", "text"])
+def test_l26_a_full_disk_below_the_report_warns_and_uploads_all_the_same(lake, volume, spawn, json):
+    """What is loaded matters more than what is told of it."""
+    write_files(volume, {f"{n}.csv": b"%d" % n for n in range(300)})
+    proxy = lake.proxy()
+    arguments = lake.arguments(proxy.url)
+    with Path("/dev/full").open("w") as full:
+        process = spawn(*(a for a in arguments if json or a != "--json"), stdout=full)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    assert "No space left on device" in err
+    assert len(lake.server.objects(lake.layer)) == 300
+
+
+def test_l26_a_full_disk_below_the_log_is_no_reason_to_fail(lake, volume, spawn):
+    """Nobody can be told, and all files land."""
+    write_files(volume, {f"{n}.csv": b"%d" % n for n in range(3)})
+    (volume / "left.csv").symlink_to("out")
+    proxy = lake.proxy()
+    with Path("/dev/full").open("w") as full:
+        process = spawn(*lake.arguments(proxy.url), stderr=full)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert len(lake.server.objects(lake.layer)) == 3
+
+
+def peak_of(*arguments):
+    """Run the program; return its exit code and its peak RSS in MiB."""
+    command = [sys.executable, "-m", "asyncload", *map(str, arguments)]
+    ended = subprocess.run(
+        [sys.executable, "-c", LAUNCHER, *command], stdout=subprocess.PIPE, check=True, text=True
+    )
+    code, peak = ended.stdout.splitlines()[-1].split()
+    return int(code), int(peak) / 1024
+
+
+def test_l27_memory_is_bounded_by_the_option_not_by_the_file(lake, volume):
+    """A file of four times --memory lands within it and what a process takes by itself."""
+    with (volume / "l.csv").open("wb") as file:
+        file.truncate(64 * MIB)
+    proxy = lake.proxy()
+    arguments = lake.arguments(proxy.url, "--memory", "16MiB", "--quiet")
+    code, peak = peak_of(*(a for a in arguments if a != "--json"))
+    assert code == 0
+    assert peak <= 16 + 128
+    assert lake.server.objects(lake.layer).popitem()[1] == bytes(64 * MIB)
+
+
+def make_many(volume, count):
+    """Make empty files, a thousand to a folder."""
+    for number in range(count):
+        if number % 1000 == 0:
+            folder = volume / f"{number // 1000:04}"
+            folder.mkdir()
+        os.close(os.open(folder / f"{number:07}.csv", os.O_CREAT | os.O_WRONLY))
+
+
+def plan(volume):
+    return peak_of("run", volume, "--bucket", "lake", "--dry-run", "--quiet")
+
+
+def test_l28_many_files_are_scanned_as_a_stream_in_flat_memory(volume):
+    """The first is known before the last is looked at; 20,000 more cost next to nothing."""
+    make_many(volume, 1_000)
+    _, few = plan(volume)
+    make_many(volume / "0000", 20_000)
+    code, many = plan(volume)
+    assert code == 0
+    assert many - few < 8
+    scan = Scanner(volume).scan()
+    assert next(scan).path == "0000/0000000.csv"
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(600)
+def test_l28_a_million_files_are_planned_within_128_mib(volume):
+    """Under 60 bytes a file."""
+    make_many(volume, 1_000_000)
+    code, peak = plan(volume)
+    assert code == 0
+    assert peak < 128

@@ -1,0 +1,256 @@
+"""N1 to N14 of the catalogue: what a network may do, and what becomes of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import ssl
+import time
+from urllib.parse import urlsplit
+
+import pytest
+import trustme
+
+from tests.faults.gate import gate_before
+from tests.faults.lake import fail_always, fail_first
+from tests.faults.proxy import Fault, Reply, proxy_before
+from tests.support.loads import write_files
+from tests.support.servers import free_port
+
+WRITES = {"PutObject", "CreateMultipartUpload", "UploadPart"}
+ALL = WRITES | {"ListObjectsV2", "HeadObject", "CompleteMultipartUpload"}
+LANDED = {"a.csv": "uploaded", "l.csv": "uploaded"}
+
+
+def check_it_passes(lake, fault, lane, operations=ALL, **options):
+    """The first request for each thing meets the fault; all files land, whole."""
+    landed = lake.load(fail_first(operations, fault), lane=lane, **options)
+    assert landed.code == 0
+    assert landed.statuses.keys() == LANDED.keys()
+    retried = {call.operation for call in landed.proxy.calls if call.attempt == 2}
+    assert retried >= operations - {"HeadObject"}
+    return landed
+
+
+BREAKS = {
+    "n1-reset-in-the-head": Fault(cut_request=10),
+    "n1-reset-in-the-body": Fault(cut_request=9_000),
+    "n1-closed-in-the-body": Fault(cut_request=9_000, how="close"),
+    "n1-reset-before-the-reply": Fault(cut_reply=0),
+    "n1-closed-before-the-reply": Fault(cut_reply=0, how="close"),
+    "n1-reset-in-the-reply": Fault(cut_reply=25),
+    "n1-closed-in-the-reply": Fault(cut_reply=25, how="close"),
+}
+
+
+@pytest.mark.parametrize("fault", BREAKS.values(), ids=BREAKS)
+def test_n1_a_connection_that_breaks_at_any_byte_costs_a_retry(lake, small_and_large, fault, lane):
+    """In head, body or reply: the request is repeated; where it was done already, it is seen."""
+    orphans = 1 if fault.cut_reply is not None else 0
+    check_it_passes(lake, fault, lane, orphans=orphans)
+
+
+SILENCE = {
+    "n2-stops-reading": Fault(cut_request=2_000, how="stall"),
+    "n3-no-reply": Fault(cut_reply=0, how="stall"),
+    "n3-silence-in-the-reply": Fault(cut_reply=30, how="stall"),
+    "n4-a-reply-byte-by-byte": Fault(trickle=20),
+    "n5-half-closed-instead-of-a-reply": Fault(cut_reply=0, how="half-close"),
+    "n5-half-closed-in-the-reply": Fault(cut_reply=30, how="half-close"),
+}
+
+
+@pytest.mark.parametrize("fault", SILENCE.values(), ids=SILENCE)
+def test_n2_n3_n4_n5_silence_meets_the_calls_deadline(
+    lake, small_and_large, fault, lane, short_deadline
+):
+    """A server that stops reading or answering is left after the deadline, and asked again."""
+    orphans = 1 if fault.cut_request is None else 0
+    check_it_passes(lake, fault, lane, orphans=orphans)
+
+
+def test_n3_a_server_that_stays_silent_ends_the_run(lake, volume, lane, short_deadline):
+    """Exit 6 after the last try, with the endpoint in the message: nothing hangs."""
+    write_files(volume, {"a.csv": b"1"})
+    landed = lake.load(fail_always("ListObjectsV2", Fault(cut_reply=0, how="stall")), lane=lane)
+    assert landed.code == 6
+    assert landed.proxy.url in landed.error["message"]
+    assert landed.proxy.count("ListObjectsV2") == 10
+
+
+def test_n6_no_request_expects_a_100_continue(lake, small_and_large, lane):
+    """A server that never sends one can't make a call wait for it."""
+    landed = lake.load(lane=lane)
+    assert len(landed.proxy.calls) == 10
+    assert not any("expect" in call.head.fields for call in landed.proxy.calls)
+
+
+def test_n7_a_name_that_does_not_resolve_is_unavailable(lake, volume, lane):
+    """Exit 6, with the endpoint in the message and what to check."""
+    write_files(volume, {"a.csv": b"1"})
+    landed = lake.load(None, "--allow-http", url="http://store.invalid:8333", lane=lane)
+    assert landed.code == 6
+    assert "store.invalid" in landed.error["message"]
+    assert "--endpoint-url" in landed.error["hint"]
+
+
+def test_n8_a_refused_connection_is_unavailable(lake, volume, lane):
+    """Exit 6, after more than one try."""
+    write_files(volume, {"a.csv": b"1"})
+    url = f"http://127.0.0.1:{free_port()}"
+    landed = lake.load(url=url, lane=lane)
+    assert landed.code == 6
+    assert url in landed.error["message"]
+
+
+def test_n8_a_server_that_comes_up_meanwhile_is_used(lake, volume, spawn):
+    """The preflight asks again: a run may be started a moment before its store."""
+    write_files(volume, {"a.csv": b"1"})
+    port = free_port()
+    process = spawn(*lake.arguments(f"http://127.0.0.1:{port}"))
+    time.sleep(4)
+    with proxy_before(lake.server.endpoint_url, port=port) as proxy:
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert proxy.count("PutObject") == 1
+
+
+def tls_for(authority, name="127.0.0.1", **options):
+    """A server's context, with a certificate for `name`; counts the handshakes begun."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name, **options).configure_cert(context)
+    context.handshakes = []
+    context.sni_callback = lambda *arguments: context.handshakes.append(arguments)
+    return context
+
+
+@pytest.fixture
+def authority(tmp_path, monkeypatch):
+    """An authority that is trusted."""
+    authority = trustme.CA()
+    bundle = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    return authority
+
+
+YESTERDAY = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+LAST_WEEK = YESTERDAY - dt.timedelta(days=7)
+
+
+@pytest.mark.parametrize("wrong", ["untrusted", "expired", "wrong-host"])
+def test_n9_a_certificate_that_is_wrong_ends_the_run_at_once(lake, volume, authority, wrong, lane):
+    """One handshake, no retry, no request: exit 5."""
+    write_files(volume, {"a.csv": b"1"})
+    tls = {
+        "untrusted": lambda: tls_for(trustme.CA()),
+        "expired": lambda: tls_for(authority, not_before=LAST_WEEK, not_after=YESTERDAY),
+        "wrong-host": lambda: tls_for(authority, "elsewhere.example"),
+    }[wrong]()
+    landed = lake.load(proxy=lake.proxy(tls=tls), lane=lane)
+    assert landed.code == 5
+    assert "certificate" in landed.error["message"]
+    assert landed.proxy.calls == []
+    assert len(tls.handshakes) == 1
+
+
+def break_handshake(alert):
+    """Answer the client's hello with a fatal alert, or never."""
+    return (lambda client: client.sendall(b"\x15\x03\x03\x00\x02\x02\x28")) if alert else id
+
+
+@pytest.mark.parametrize("alert", [True, False], ids=["alert", "stall"])
+def test_n10_a_handshake_that_fails_or_stalls_is_tried_again(
+    lake, small_and_large, authority, alert, lane, monkeypatch
+):
+    """The third connection gets through, and all files land."""
+    monkeypatch.setattr("asyncload.s3.client._CONNECT_SECONDS", 0.4)
+    monkeypatch.setattr("asyncload.s3.wire._CONNECT_SECONDS", 0.4)
+    proxy = lake.proxy(tls=tls_for(authority))
+    with gate_before(urlsplit(proxy.url).port, 2, break_handshake(alert)) as (port, connections):
+        landed = lake.load(proxy=proxy, url=f"https://127.0.0.1:{port}", lane=lane)
+    assert (landed.code, landed.statuses) == (0, LANDED)
+    assert len(connections) > 2
+
+
+def test_n11_a_link_of_64_kib_a_second_is_slow_and_finishes(lake, volume, lane):
+    """Its bytes have the time that they need: nothing is sent twice."""
+    body = bytes(96 * 1024)
+    write_files(volume, {"a.csv": body})
+    landed = lake.load(fail_always("PutObject", Fault(rate=64 * 1024)), lane=lane)
+    assert (landed.code, landed.statuses) == (0, {"a.csv": "uploaded"})
+    assert landed.proxy.body_bytes["PutObject"] == len(body)
+
+
+def test_n11_the_deadline_grows_with_the_bytes(lake, volume, lane, monkeypatch, short_deadline):
+    """A body that takes longer than the time to answer is waited for, by its size."""
+    write_files(volume, {"a.csv": bytes(1024 * 1024)})
+    monkeypatch.setattr("asyncload.s3.store._LEAST_BYTES_PER_SECOND", 512 * 1024)
+    landed = lake.load(fail_always("PutObject", Fault(rate=1024 * 1024)), lane=lane)
+    assert landed.code == 0
+    assert landed.proxy.count("PutObject") == 1
+
+
+def test_n12_a_late_duplicate_of_a_part_is_harmless(lake, small_and_large, lane):
+    """A part, and a put, that arrive twice make the same object."""
+    landed = lake.load(fail_first({"UploadPart", "PutObject"}, Fault(twice=True)), lane=lane)
+    assert landed.code == 0
+    assert landed.statuses["l.csv"] == "uploaded"
+    assert landed.proxy.passed["UploadPart"] == 6
+
+
+@pytest.mark.parametrize("operation", ["ListObjectsV2", "PutObject"])
+def test_n13_a_proxy_that_wants_a_login_ends_the_run(lake, volume, operation, lane, monkeypatch):
+    """407 is about the way, not about a file: exit 5, with the variable that holds the login."""
+    write_files(volume, {f"{n}.csv": b"1" for n in range(50)})
+    proxy = lake.proxy(fail_always(operation, Fault(reply=Reply(407, b"<html>login</html>"))))
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    options = ("--concurrency", 2, "--allow-http")
+    landed = lake.load(None, *options, proxy=proxy, url="http://store.invalid", lane=lane)
+    assert landed.code == 5
+    assert "HTTP_PROXY" in landed.error["hint"]
+    assert landed.proxy.count("PutObject") <= 4
+
+
+def test_n13_a_proxy_that_wants_a_login_for_its_tunnel_ends_the_run(
+    lake, volume, lane, monkeypatch
+):
+    """The same where HTTPS is tunnelled through it."""
+    write_files(volume, {"a.csv": b"1"})
+    proxy = lake.proxy(lambda call: Fault(reply=Reply(407, b"login")))
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    landed = lake.load(proxy=proxy, url="https://store.invalid", lane=lane)
+    assert landed.code == 5
+    assert "HTTPS_PROXY" in landed.error["hint"]
+    assert len(proxy.calls) == 1
+
+
+def test_n13_a_proxy_in_trouble_is_asked_again(lake, small_and_large, lane, monkeypatch):
+    """Its 503 in HTML is no answer of the store's."""
+    proxy = lake.proxy(fail_first(ALL, Fault(reply=Reply(503, b"<html>busy</html>")), times=2))
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    landed = lake.load(proxy=proxy, url=lake.server.endpoint_url, lane=lane)
+    assert (landed.code, landed.statuses) == (0, LANDED)
+
+
+def test_n14_a_bit_that_is_flipped_in_flight_is_found_and_mended(lake, small_and_large, lane):
+    """The server's BadDigest tells; the bytes in memory are sent again."""
+    fault = Fault(flip=12_345)
+    landed = check_it_passes(lake, fault, lane, {"PutObject", "UploadPart"})
+    assert landed.proxy.oracle.violations == []
+
+
+def test_n1_a_manifest_whose_reply_breaks_off_is_read_again(lake, volume):
+    """`verify` reads it in pieces, and each piece whole."""
+    write_files(volume, {"a.csv": b"1"})
+    proxy = lake.proxy()
+    store = ("--bucket", lake.server.bucket, "--endpoint-url", proxy.url, "--layer", lake.layer)
+    ended = lake.program("run", volume, *store, "--json")
+    summary = json.loads(ended.out.splitlines()[-1].replace(":_", ":0"))
+    proxy.decide = fail_first("GetObject", Fault(cut_reply=700))
+    ended = lake.program("verify", *store, "--manifest", summary["manifest"])
+    assert (ended.code, ended.out) == (0, "whole: 1 equal (1 by CRC64NVME)\n")
+    assert proxy.count("GetObject") >= 2

@@ -1,0 +1,100 @@
+"""Where credentials come from: services that may not answer."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+import asyncload
+from asyncload import errors
+from asyncload.s3 import client as s3_client
+from tests.support.loads import NOW, write_files
+from tests.support.scripted_s3 import EMPTY_LISTING, Answer, scripted_s3
+
+
+@asynccontextmanager
+async def silent_server():
+    """A service that takes connections and never answers; yields its URL and how often it was."""
+    held = []
+
+    async def hold(reader, writer):
+        held.append(writer)
+        await asyncio.Event().wait()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", held
+    finally:
+        server.close()
+        for writer in held:
+            writer.close()
+
+
+async def load(volume, url, **options):
+    settings = asyncload.Settings(volume=volume, bucket="lake", endpoint_url=url, **options)
+    return await asyncload.load(settings, now=NOW)
+
+
+@pytest.mark.parametrize("fast_lane", [True, False])
+async def test_c14_a_metadata_service_out_of_reach_is_left(volume, fast_lane, monkeypatch):
+    """After a try or two it is as if there were no credentials."""
+    write_files(volume, {"a.csv": b"1"})
+    async with silent_server() as (metadata, held):
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata)
+        with (
+            scripted_s3(lambda request: EMPTY_LISTING) as (url, requests),
+            pytest.raises(errors.CredentialsMissing) as ended,
+        ):
+            await load(volume, url, region="us-east-1", fast_lane=fast_lane)
+    assert ended.value.exit_code == 5
+    assert requests == []
+    assert 1 <= len(held) <= 4
+
+
+async def test_c14_a_service_that_takes_too_long_for_credentials_is_left(volume, monkeypatch):
+    """A container's, which botocore would ask again and again."""
+    monkeypatch.setattr(s3_client, "_CREDENTIALS_SECONDS", 0.2)
+    write_files(volume, {"a.csv": b"1"})
+    async with silent_server() as (metadata, held):
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{metadata}/role")
+        with (
+            scripted_s3(lambda request: EMPTY_LISTING) as (url, requests),
+            pytest.raises(errors.CredentialsMissing, match="no AWS credentials within") as ended,
+        ):
+            await load(volume, url, region="us-east-1")
+    assert "metadata service" in ended.value.hint
+    assert requests == []
+    assert len(held) == 1
+
+
+@pytest.mark.parametrize("fast_lane", [True, False])
+async def test_a_role_that_can_not_be_assumed_is_told_before_anything_is_sent(
+    volume, fast_lane, monkeypatch, tmp_path
+):
+    """STS's refusal is no fault of the bucket."""
+    write_files(volume, {"a.csv": b"1"})
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile lake]\nrole_arn = arn:aws:iam::123456789012:role/loader\n"
+        "source_profile = people\nregion = us-east-1\n"
+        "[profile people]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = secret\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    denied = Answer(
+        403,
+        b"<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>"
+        b"<Message>not you</Message></Error><RequestId>STS1</RequestId></ErrorResponse>",
+    )
+    with (
+        scripted_s3(lambda request: denied) as (sts, asked),
+        scripted_s3(lambda request: EMPTY_LISTING) as (url, requests),
+    ):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts)
+        with pytest.raises(errors.StoreRefused, match="AssumeRole") as ended:
+            await load(volume, url, profile="lake", fast_lane=fast_lane)
+    assert ended.value.exit_code == 5
+    assert requests == []
+    assert asked

@@ -1,0 +1,135 @@
+"""`--checksum`: what is sent along, and what must come back."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from asyncload.errors import NotVerified
+from asyncload.plan import MIB
+from asyncload.store import Receipt, RemoteObject
+from tests.support.loads import Recorder, load_volume, write_files
+from tests.support.memory_store import MemoryStore
+
+SIZES = [0, 1, 40 * MIB]
+
+
+class Plain(MemoryStore):
+    """A store of the old kind: it knows no checksums, but its ETags are MD5s."""
+
+    async def put(self, *arguments, **options):
+        return Receipt((await super().put(*arguments, **options)).etag, None)
+
+    async def upload_part(self, *arguments, **options):
+        return Receipt((await super().upload_part(*arguments, **options)).etag, None)
+
+    async def complete_multipart(self, *arguments, **options):
+        return Receipt((await super().complete_multipart(*arguments, **options)).etag, None)
+
+    async def head(self, key):
+        from asyncload.checksums import md5_checksum
+
+        remote = await super().head(key)
+        if remote is None:
+            return None
+        return RemoteObject(remote.size, self.of_parts.get(key) or md5_checksum(self.objects[key]))
+
+    def _keep(self, key, body, algorithm, info):
+        super()._keep(key, body, algorithm, info)
+        if len(body) > 16 * MIB:
+            import hashlib
+
+            from asyncload.checksums import md5_of_parts
+
+            step = 8 * MIB
+            parts = [body[at : at + step] for at in range(0, len(body), step)]
+            self.of_parts[key] = md5_of_parts(hashlib.md5(part).digest() for part in parts)
+
+
+async def load(store, volume, **options):
+    recorder = Recorder()
+    report = await load_volume(store, volume, recorder, **options)
+    return report, recorder
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    ("choice", "proof"),
+    [("auto", "CRC64NVME"), ("crc64nvme", "CRC64NVME"), ("crc32", "CRC32"), ("md5", "MD5")],
+)
+async def test_the_algorithm_that_is_asked_for_proves_the_file(volume, size, choice, proof):
+    """Of puts, parts and the whole; a run afterwards finds it by whatever the store keeps."""
+    write_files(volume, {"a.csv": os.urandom(size)})
+    store = MemoryStore()
+    _, recorder = await load(store, volume, checksum=choice)
+    expected = "MD5 of parts" if choice == "md5" and size > 16 * MIB else proof
+    assert recorder.outcomes["a.csv"].checksum.algorithm == expected
+    sent = store.body_bytes
+    for again in ("auto", choice):
+        _, recorder = await load(store, volume, checksum=again)
+        assert recorder.statuses == {"a.csv": "unchanged"}
+    assert store.body_bytes == sent
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("choice", ["auto", "md5"])
+async def test_a_store_without_checksums_proves_by_its_etags(volume, size, choice):
+    """`auto` finds out by itself, and says so."""
+    write_files(volume, {"a.csv": os.urandom(size)})
+    store = Plain()
+    report, recorder = await load(store, volume, checksum=choice)
+    by = "MD5 of parts" if size > 16 * MIB else "MD5"
+    assert recorder.outcomes["a.csv"].checksum.algorithm == by
+    assert report.verified_by == {by: 1}
+    sent = store.body_bytes
+    _, recorder = await load(store, volume)
+    assert recorder.statuses == {"a.csv": "unchanged"}
+    assert store.body_bytes == sent
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("choice", ["crc64nvme", "crc32"])
+async def test_a_checksum_that_does_not_come_back_is_no_proof(volume, size, choice):
+    """Whoever asks for one by name gets that one, or a failure that names the option."""
+    write_files(volume, {"a.csv": os.urandom(size)})
+    _, recorder = await load(Plain(), volume, checksum=choice)
+    error = recorder.outcomes["a.csv"].error
+    assert isinstance(error, NotVerified)
+    assert choice in error.message
+
+
+@pytest.mark.parametrize("algorithm", ["CRC32C", "SHA256", "MD5", "CRC32"])
+@pytest.mark.parametrize("size", [1, 17 * MIB])
+async def test_objects_that_others_put_are_compared_by_what_the_store_offers(
+    volume, algorithm, size
+):
+    """Whatever algorithm their programs chose."""
+    write_files(volume, {"a.csv": os.urandom(size)})
+    store = MemoryStore()
+    await load(store, volume)
+    (key,) = store.objects
+    store.algorithms[key] = algorithm
+    _, recorder = await load(store, volume)
+    assert recorder.outcomes["a.csv"].status == "unchanged"
+    assert recorder.outcomes["a.csv"].checksum.algorithm == algorithm
+
+
+@pytest.mark.parametrize("size", [1, 17 * MIB])
+async def test_a_checksum_that_nobody_here_can_compute_proves_nothing(volume, size):
+    """The key is taken, by what can't be told."""
+    write_files(volume, {"a.csv": os.urandom(size)})
+    store = MemoryStore()
+    await load(store, volume)
+
+    class Strange(MemoryStore):
+        async def head(self, key):
+            from asyncload.model import Checksum
+
+            remote = await super().head(key)
+            return RemoteObject(remote.size, Checksum("XXHASH", "AA=="))
+
+    strange = Strange()
+    strange.objects = store.objects
+    _, recorder = await load(strange, volume)
+    assert recorder.statuses == {"a.csv": "failed"}

@@ -1,0 +1,269 @@
+"""What is there already: found by listing, compared by checksum, never sent again, never lost."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from asyncload.checksums import crc64nvme, crc64nvme_checksum
+from asyncload.errors import AccessDenied, ObjectConflict, RequestRejected, StoreUnavailable
+from asyncload.model import Checksum
+from asyncload.plan import MIB
+from asyncload.store import ListedObject, ObjectInfo, Page, RemoteObject
+from tests.support.loads import PREFIX, Recorder, load_volume, write_files
+from tests.support.memory_store import MemoryStore
+
+DAY = "2022/05/02"
+FOLDER = f"{PREFIX}/D/{DAY}"
+
+
+async def load(store, volume, **options):
+    """Load, and return report, recorder, and the calls and body bytes it took."""
+    calls, sent = store.calls.copy(), store.body_bytes
+    recorder = Recorder()
+    report = await load_volume(store, volume, recorder, **options)
+    return report, recorder, store.calls - calls, store.body_bytes - sent
+
+
+async def test_a_first_run_lists_each_partition_once_and_puts_each_file_once(volume):
+    """No other call: what is not listed is free."""
+    write_files(volume, {f"{d}/{n}.csv": b"1" for d in "de" for n in range(50)})
+    _, _, calls, _ = await load(MemoryStore(), volume)
+    assert calls == {"check_bucket": 1, "list_objects": 2, "put": 100}
+
+
+async def test_a_second_run_sends_nothing_and_asks_for_no_single_key(volume):
+    """10,000 files in one partition: ten pages of listing, whose ETags are the files' MD5s."""
+    write_files(volume, {f"d/{n:05}.csv": f"{n}\n".encode() for n in range(10_000)})
+    store = MemoryStore()
+    await load(store, volume)
+    report, recorder, calls, sent = await load(store, volume)
+    assert calls == {"check_bucket": 1, "list_objects": 10}
+    assert sent == 0
+    assert report.counts == {"unchanged": 10_000}
+    assert {o.checksum.algorithm for o in recorder.outcomes.values()} == {"MD5"}
+
+
+async def test_where_etags_say_nothing_head_does_but_only_for_equal_sizes(volume):
+    """An ETag of another form is no MD5; other sizes are asked about once more before failing."""
+
+    class Opaque(MemoryStore):
+        async def list_objects(self, prefix, after=None):
+            page = await super().list_objects(prefix, after)
+            return Page([ListedObject(o.key, o.size, '"opaque"') for o in page.items], page.next)
+
+    write_files(volume, {f"d/{n}.csv": b"1" for n in range(5)})
+    store = Opaque()
+    await load(store, volume)
+    write_files(volume, {"d/new.csv": b"1"})
+    report, _, calls, sent = await load(store, volume)
+    assert report.counts == {"unchanged": 5, "uploaded": 1}
+    assert (calls["head"], calls["put"], sent) == (5, 1, 1)
+
+
+@pytest.mark.parametrize("files", [1, 2])
+async def test_a_partition_of_few_files_is_not_listed(volume, files):
+    """Asking for their keys costs no more; a run over it again sends nothing, too."""
+    write_files(volume, {f"d/{n}.csv": b"1" for n in range(files)})
+    store = MemoryStore()
+    _, _, calls, _ = await load(store, volume)
+    assert calls == {"check_bucket": 1, "head": files, "put": files}
+    _, _, calls, sent = await load(store, volume)
+    assert calls == {"check_bucket": 1, "head": files}
+    assert sent == 0
+
+
+async def test_a_partition_full_of_other_objects_is_not_listed_to_its_end(volume):
+    """Three files among thousands of objects: their keys are asked for after a few pages."""
+    write_files(volume, {f"d/{n}.csv": b"1" for n in range(3)})
+    store = MemoryStore(page=10)
+    store.objects |= {f"{FOLDER}/!{n:04}": b"other" for n in range(1000)}
+    report, _, calls, _ = await load(store, volume)
+    assert report.exit_code == 0
+    assert calls == {"check_bucket": 1, "list_objects": 4, "head": 3, "put": 3}
+
+
+@pytest.mark.parametrize("error", [AccessDenied, RequestRejected])
+async def test_a_listing_that_is_denied_says_nothing(volume, error):
+    """Neither "there" nor "not there": keys are asked for, one by one."""
+
+    class Denies(MemoryStore):
+        async def list_objects(self, prefix, after=None):
+            await self._answer("list_objects")
+            raise error("no")
+
+    write_files(volume, {f"d/{n}.csv": b"1" for n in range(5)})
+    store = Denies()
+    assert (await load(store, volume))[0].counts == {"uploaded": 5}
+    report, _, calls, sent = await load(store, volume)
+    assert report.counts == {"unchanged": 5}
+    assert (calls["head"], sent) == (5, 0)
+
+
+async def test_where_nothing_may_be_asked_the_put_decides(volume):
+    """The condition on the put protects what is there, and nothing is taken for landed."""
+
+    class DeniesAll(MemoryStore):
+        async def list_objects(self, prefix, after=None):
+            raise AccessDenied("no list")
+
+        async def head(self, key):
+            raise AccessDenied("no head")
+
+    write_files(volume, {f"d/{n}.csv": b"1" for n in range(3)})
+    store = DeniesAll()
+    assert (await load(store, volume))[0].counts == {"uploaded": 3}
+    report, recorder, _, _ = await load(store, volume)
+    assert report.counts == {"failed": 3}
+    assert "s3:GetObject" in recorder.outcomes["d/0.csv"].error.hint
+    assert (await load(store, volume, skip_existing=True))[0].counts == {"skipped": 3}
+    assert (await load(store, volume, overwrite=True))[0].counts == {"uploaded": 3}
+
+
+async def test_what_is_listed_and_may_not_be_compared_is_a_conflict(volume):
+    """Unless it is to be replaced or left."""
+
+    class Denies(MemoryStore):
+        async def head(self, key):
+            raise AccessDenied("no head")
+
+    write_files(volume, {f"d/{n}.csv": b"1" for n in range(3)})
+    store = Denies()
+    store.objects[f"{FOLDER}/0.csv"] = b"2"
+    report, recorder, _, _ = await load(store, volume)
+    assert report.counts == {"failed": 1, "uploaded": 2}
+    assert isinstance(recorder.outcomes["d/0.csv"].error, ObjectConflict)
+
+
+@pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
+@pytest.mark.parametrize("listed", [True, False])
+async def test_skip_existing_leaves_what_is_there_and_says_so(volume, size, listed):
+    """The same bytes are unchanged as ever; other bytes stay; the run is a success."""
+    write_files(volume, {"d/a.csv": os.urandom(size), "d/b.csv": b"1"})
+    if listed:
+        write_files(volume, {"d/c.csv": b"1", "d/e.csv": b"1"})
+    store = MemoryStore()
+    store.objects |= {f"{FOLDER}/a.csv": b"theirs", f"{FOLDER}/b.csv": b"1"}
+    report, recorder, _, sent = await load(store, volume, skip_existing=True)
+    assert recorder.statuses["d/a.csv"] == "skipped"
+    assert "taken by an object of 6 bytes" in recorder.outcomes["d/a.csv"].reason
+    assert recorder.statuses["d/b.csv"] == "unchanged"
+    assert store.objects[f"{FOLDER}/a.csv"] == b"theirs"
+    assert report.exit_code == 0
+    assert sent == 2 * listed
+
+
+@pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
+async def test_overwrite_sends_only_what_differs_and_says_what_it_replaced(volume, size):
+    """What is the same stays untouched."""
+    write_files(volume, {"d/a.csv": os.urandom(size), "d/b.csv": b"1", "d/c.csv": b"new"})
+    store = MemoryStore()
+    store.objects |= {f"{FOLDER}/a.csv": b"theirs", f"{FOLDER}/b.csv": b"1"}
+    report, recorder, _, sent = await load(store, volume, overwrite=True)
+    assert report.counts == {"uploaded": 2, "unchanged": 1}
+    assert recorder.outcomes["d/a.csv"].replaced
+    assert not recorder.outcomes["d/c.csv"].replaced
+    assert report.replaced == 1
+    assert sent == size + 3
+    assert store.objects[f"{FOLDER}/a.csv"] == (volume / "d/a.csv").read_bytes()
+
+
+async def test_a_wrong_md5_in_a_listing_is_not_believed(volume):
+    """An ETag may look like an MD5 and be none: head is asked, and its checksum counts."""
+
+    class Encrypted(MemoryStore):
+        async def list_objects(self, prefix, after=None):
+            page = await super().list_objects(prefix, after)
+            return Page([ListedObject(o.key, o.size, f'"{"0" * 31}1"') for o in page.items], None)
+
+    write_files(volume, {f"d/{n}.csv": b"1" for n in range(3)})
+    store = Encrypted()
+    await load(store, volume)
+    report, recorder, _, sent = await load(store, volume)
+    assert (report.counts, sent) == ({"unchanged": 3}, 0)
+    assert recorder.outcomes["d/0.csv"].checksum.algorithm == "CRC64NVME"
+
+
+@pytest.mark.parametrize("same", [True, False])
+async def test_where_the_store_has_no_checksum_its_metadata_has(volume, same):
+    """What asyncload noted when it sent an object; size alone is never enough."""
+
+    class Forgets(MemoryStore):
+        async def list_objects(self, prefix, after=None):
+            page = await super().list_objects(prefix, after)
+            return Page([ListedObject(o.key, o.size, '"opaque"') for o in page.items], None)
+
+        async def head(self, key):
+            remote = await super().head(key)
+            return remote and RemoteObject(remote.size, None, remote.recorded)
+
+    write_files(volume, {f"d/{n}.csv": b"1" for n in range(3)})
+    store = Forgets()
+    for n in range(3):
+        key = f"{FOLDER}/{n}.csv"
+        noted = crc64nvme_checksum(crc64nvme(b"1" if same else b"2")).digest
+        store.objects[key] = b"1" if same else b"2"
+        store.infos[key] = ObjectInfo(metadata={"asyncload-crc64nvme": noted})
+    report, *_ = await load(store, volume)
+    assert report.counts == ({"unchanged": 3} if same else {"failed": 3})
+
+
+async def test_what_another_run_lands_meanwhile_is_success(volume):
+    """The same bytes, between our listing and our put."""
+    write_files(volume, {f"d/{n}.csv": b"1" for n in range(3)})
+
+    class Overtaken(MemoryStore):
+        async def list_objects(self, prefix, after=None):
+            page = await super().list_objects(prefix, after)
+            self.objects[f"{FOLDER}/0.csv"] = b"1"
+            self.objects[f"{FOLDER}/1.csv"] = b"2"
+            return page
+
+    report, recorder, _, _ = await load(Overtaken(), volume)
+    assert recorder.statuses == {
+        "d/0.csv": "unchanged",
+        "d/1.csv": "failed",
+        "d/2.csv": "uploaded",
+    }
+    assert report.exit_code == 3
+
+
+async def test_foreign_objects_and_folder_objects_change_nothing(volume):
+    """Whatever else lies under the prefix stays, and is no part of the load."""
+    write_files(volume, {f"d/{n}.csv": b"1" for n in range(3)})
+    store = MemoryStore()
+    foreign = {f"{FOLDER}/": b"", f"{FOLDER}/x/": b"", f"{FOLDER}/other.parquet": b"PAR1"}
+    store.objects |= foreign
+    report, *_ = await load(store, volume)
+    assert report.counts == {"uploaded": 3}
+    assert store.objects.items() >= foreign.items()
+
+
+async def test_a_store_that_is_gone_when_partitions_are_listed_ends_the_run(volume):
+    """That is no answer about the bucket."""
+
+    class Gone(MemoryStore):
+        async def list_objects(self, prefix, after=None):
+            raise StoreUnavailable("gone")
+
+    write_files(volume, {f"d/{n}.csv": b"1" for n in range(3)})
+    with pytest.raises(StoreUnavailable):
+        await load(Gone(), volume)
+
+
+@pytest.mark.parametrize("recorded", [b"1", b"2", None])
+async def test_an_etag_that_differs_says_nothing_and_the_metadata_does(volume, recorded):
+    """It has the form of an MD5, and may be anything."""
+
+    class Encrypted(MemoryStore):
+        async def head(self, key):
+            await super().head(key)
+            noted = recorded and crc64nvme_checksum(crc64nvme(recorded))
+            return RemoteObject(1, Checksum("MD5", "AAAAAAAAAAAAAAAAAAAAAA=="), noted)
+
+    write_files(volume, {"d/1.csv": b"1"})
+    store = Encrypted()
+    store.objects[f"{FOLDER}/1.csv"] = b"?"
+    report, *_ = await load(store, volume)
+    assert report.counts == ({"unchanged": 1} if recorded == b"1" else {"failed": 1})

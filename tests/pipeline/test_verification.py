@@ -1,0 +1,163 @@
+"""What a comparison says where the store, the volume or the manifest is not as it was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from asyncload.buffers import BufferPool
+from asyncload.cleaning import find_leftovers
+from asyncload.discovery import Scanner
+from asyncload.errors import NoSuchUpload, StoreUnavailable
+from asyncload.inventory import Inventory
+from asyncload.model import ObjectKey
+from asyncload.plan import MIB, LoadPlan
+from asyncload.planning import add_found
+from asyncload.readers import Readers
+from asyncload.settings import Settings
+from asyncload.store import Page, RemoteObject
+from asyncload.transfer import PartWindow, TransferPolicy, TransferTools
+from asyncload.verification import Comparison, verify_manifest, verify_volume
+from asyncload.volume import Volume
+from tests.support.loads import NOW, PREFIX, load_volume, write_files
+from tests.support.memory_store import MemoryStore
+
+FOLDER = f"{PREFIX}/D/2022/05/02"
+
+
+async def compare(store, folder, between=lambda: None):
+    """Compare a volume with a store; `between` runs after the plan is made."""
+    told = []
+    plan = LoadPlan(Settings(volume=folder, bucket="lake").key_layout(NOW), put_limit=16 * MIB)
+    add_found(plan, Scanner(folder).scan(), lambda event: None)
+    between()
+    with Volume(folder) as volume, ThreadPoolExecutor(2) as threads:
+        tools = TransferTools(
+            store=store,
+            readers=Readers(volume, threads),
+            buffers=BufferPool(16 * MIB),
+            window=PartWindow(4),
+            policy=TransferPolicy(),
+            inventory=Inventory(),
+            left_open={},
+            observe=lambda event: None,
+            now=lambda: NOW,
+        )
+        comparison = Comparison(told.append)
+        await verify_volume(plan, tools, comparison, 4)
+    return comparison, {found.path: (found.kind, found.detail) for found in told}
+
+
+@pytest.fixture
+async def loaded(volume):
+    """Three files, and the store they were loaded into."""
+    write_files(volume, {f"d/{n}.csv": b"1" for n in range(3)})
+    store = MemoryStore()
+    await load_volume(store, volume)
+    return store
+
+
+async def test_an_object_that_vanishes_meanwhile_is_missing(loaded, volume):
+    """It was listed, and then it was gone."""
+
+    class Vanishing(MemoryStore):
+        async def head(self, key):
+            return None if key.endswith("0.csv") else await super().head(key)
+
+    store = Vanishing()
+    store.objects = loaded.objects
+    _, told = await compare(store, volume)
+    assert told == {"d/0.csv": ("missing", "there is no object")}
+
+
+async def test_a_file_that_vanishes_meanwhile_is_unreadable(loaded, volume):
+    """It can't be compared, and is told as what it is."""
+    comparison, told = await compare(loaded, volume, (volume / "d/0.csv").unlink)
+    assert told["d/0.csv"][0] == "unreadable"
+    assert comparison.proved == Counter({"CRC64NVME": 2})
+
+
+async def test_an_object_without_any_checksum_can_not_be_compared(loaded, volume):
+    """Equal sizes prove nothing."""
+
+    class Silent(MemoryStore):
+        async def head(self, key):
+            return RemoteObject((await super().head(key)).size, None)
+
+    store = Silent()
+    store.objects = loaded.objects
+    comparison, told = await compare(store, volume)
+    assert not comparison.whole
+    assert told["d/0.csv"] == (
+        "different",
+        "the store has no checksum of the object to compare by",
+    )
+
+
+async def test_a_store_that_is_gone_ends_the_comparison(loaded, volume):
+    """Nothing can be said of the rest."""
+
+    class Gone(MemoryStore):
+        async def head(self, key):
+            raise StoreUnavailable("gone")
+
+    store = Gone()
+    store.objects = loaded.objects
+    with pytest.raises(StoreUnavailable):
+        await compare(store, volume)
+
+
+async def test_a_long_manifest_is_read_and_compared_in_pieces(volume, monkeypatch):
+    """Neither its lines nor its bytes come at once; empty lines are nothing."""
+    monkeypatch.setattr("asyncload.verification._ENTRIES_AT_ONCE", 7)
+    monkeypatch.setattr("asyncload.verification._READ", 100)
+    write_files(volume, {f"d/{n}.csv": b"1" for n in range(50)})
+    store = MemoryStore()
+    report = await load_volume(store, volume, manifest=True)
+    key = ObjectKey(report.manifest)
+    store.objects[key] = store.objects[key].rstrip(b"\n").replace(b'"files":[\n', b'"files":[\n\n')
+    told = []
+    comparison = Comparison(told.append)
+    await verify_manifest(key, store, comparison, 4)
+    assert comparison.proved == Counter({"CRC64NVME": 50})
+    del store.objects[f"{FOLDER}/7.csv"]
+    await verify_manifest(key, store, comparison, 4)
+    assert [found.path for found in told] == ["d/7.csv"]
+
+
+async def test_left_overs_are_those_without_a_new_part():
+    """One that was added to lately, or is gone by now, is none."""
+    young = datetime.now(UTC)
+
+    class Lake(MemoryStore):
+        async def list_parts(self, key, upload_id, after=None):
+            page = await super().list_parts(key, upload_id, after)
+            if key.endswith("gone.csv"):
+                raise NoSuchUpload("gone")
+            return page
+
+    store = Lake(least_part=1)
+    for name in ("old", "busy", "gone", "new"):
+        key = ObjectKey(f"{PREFIX}/{name}.csv")
+        upload_id = await store.create_multipart(key)
+        if name != "new":
+            store.uploads[upload_id].initiated = young - timedelta(days=3)
+    listed = store.list_parts
+
+    async def list_parts(key, upload_id, after=None):
+        page = await listed(key, upload_id, after)
+        if key.endswith("busy.csv"):
+            from asyncload.store import StoredPart
+
+            return Page([StoredPart(1, 5, '"e"', None, young)], None)
+        return page
+
+    store.list_parts = list_parts
+    before = young - timedelta(days=1)
+    found = [leftover async for leftover in find_leftovers(store, f"{PREFIX}/", before)]
+    assert [leftover.upload.key for leftover in found] == [f"{PREFIX}/old.csv"]
+    await asyncio.sleep(0)

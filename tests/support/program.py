@@ -1,0 +1,76 @@
+"""Run the command line: in this process where that will do, in its own where it must."""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from asyncload.cli import main
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended; times in `out` read `_`."""
+
+    code: int
+    out: str
+    err: str
+
+
+def without_times(text: str) -> str:
+    """Replace seconds and rates, which no two runs share."""
+    text = re.sub(r"in \d+\.\d s(, [\d.,]+ \w+/s)?", "in _ s", text)
+    return re.sub(r'"seconds":[\d.]+', '"seconds":_', text)
+
+
+@pytest.fixture
+def asyncload(capsys, monkeypatch):
+    """Run `asyncload ARGUMENTS` in this process."""
+
+    def run(*arguments):
+        before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+        monkeypatch.setattr(sys, "argv", ["asyncload", *map(str, arguments)])
+        try:
+            with pytest.raises(SystemExit) as ended:
+                main()
+        finally:
+            for signum, handler in before.items():
+                signal.signal(signum, handler)
+            gc.enable()
+            gc.unfreeze()
+        captured = capsys.readouterr()
+        code = ended.value.code or 0
+        return Ended(code, without_times(captured.out), captured.err)
+
+    return run
+
+
+@pytest.fixture
+def spawn():
+    """Start `asyncload ARGUMENTS` in a process of its own."""
+    started = []
+
+    def start(*arguments, prefix=(), **options):
+        process = subprocess.Popen(
+            [*prefix, sys.executable, "-m", "asyncload", *map(str, arguments)],
+            stdout=options.pop("stdout", subprocess.PIPE),
+            stderr=options.pop("stderr", subprocess.PIPE),
+            text=True,
+            env=dict(os.environ),
+            **options,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
