@@ -1,0 +1,79 @@
+"""A manifest by itself: what has come together is sent, and what failed is not added to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from asyncload.errors import RequestRejected
+from asyncload.manifest import Manifest, manifest_key
+from asyncload.model import FileFinished, LoadStarted, ObjectKey, Skipped
+from asyncload.transfer import TransferPolicy
+from tests.support.memory_store import MemoryStore
+
+KEY = manifest_key("_asyncload", "run-1")
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch):
+    monkeypatch.setattr("asyncload.manifest.PART_SIZE", 500)
+
+
+def manifest_in(store):
+    return Manifest(store, KEY, {"id": "run-1"}, TransferPolicy(), lambda: datetime.now(UTC))
+
+
+def observe(manifest, *numbers):
+    """Tell of files that were skipped, some 150 bytes each."""
+    for number in numbers:
+        path = f"{number:05}.csv"
+        manifest.observe(FileFinished(Skipped(path, ObjectKey(path), 1, "it is there")))
+
+
+async def turns():
+    """Let others do what they can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_a_part_goes_out_each_time_enough_has_come_together():
+    """And nothing before; in the end it is one document."""
+    store = MemoryStore(least_part=1)
+    manifest = manifest_in(store)
+    async with manifest.kept():
+        manifest.observe(LoadStarted(9, 9))
+        observe(manifest, 1, 2)
+        await turns()
+        assert store.calls["upload_part"] == 0
+        observe(manifest, 3, 4)
+        await turns()
+        assert store.calls["upload_part"] == 1
+        observe(manifest, *range(5, 15))
+        await turns()
+        assert store.calls["upload_part"] >= 3
+    assert await manifest.close({"exit_code": 0}) is None
+    document = json.loads(store.objects[KEY])
+    assert [entry["path"] for entry in document["files"]] == [f"{n:05}.csv" for n in range(1, 15)]
+    assert document["summary"] == {"exit_code": 0}
+
+
+async def test_once_it_failed_nothing_is_added():
+    """Memory stays flat, and the end tells why."""
+
+    class Refuses(MemoryStore):
+        async def upload_part(self, *arguments, **options):
+            raise RequestRejected("no room")
+
+    store = Refuses(least_part=1)
+    manifest = manifest_in(store)
+    async with manifest.kept():
+        observe(manifest, *range(5))
+        await turns()
+        observe(manifest, *range(1000))
+        assert len(manifest._text) == 0
+    warned = await manifest.close({})
+    assert "no room" in warned.message
+    assert (store.objects, store.uploads) == ({}, {})
