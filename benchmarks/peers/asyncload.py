@@ -1,4 +1,4 @@
-"""asyncload: its defaults."""
+"""asyncload: its defaults, but for the record of the run, which no other tool writes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def _command(job: Job) -> Command:
         f"--bucket={job.bucket}",
         f"--endpoint-url={job.endpoint_url}",
         "--date=2022-05-02",
+        "--no-manifest",
     ]
     if job.concurrency:
         options.append(f"--concurrency={job.concurrency}")
@@ -31,7 +32,7 @@ def _command(job: Job) -> Command:
 PEER = Peer(
     "asyncload",
     installed("asyncload"),
-    "its defaults; --unsigned-payload where the workload is unsigned over HTTP",
+    "its defaults, --no-manifest; --unsigned-payload where the workload is unsigned over HTTP",
     _command,
 )
 
