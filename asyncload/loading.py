@@ -12,7 +12,7 @@ from typing import cast
 
 from asyncload.buffers import BufferPool
 from asyncload.calls import GovernedStore, RetryPolicy
-from asyncload.discovery import Scanner, check_volume
+from asyncload.discovery import check_volume
 from asyncload.errors import StoreUnavailable, Throttled
 from asyncload.limits import AdaptiveLimit
 from asyncload.manifest import Manifest, describe_run, manifest_key
@@ -220,12 +220,7 @@ async def _fill(
     plan: LoadPlan, settings: Settings, readers: Readers, observe: Observer, started: datetime
 ) -> None:
     """Scan the volume into a plan."""
-    found = Scanner(
-        settings.volume,
-        include=settings.include,
-        exclude=settings.exclude,
-        modified_before=settings.modified_before(started),
-    ).scan()
+    found = settings.scanner(started).scan()
     while entries := await readers.take(found, SLICE):
         add_found(plan, entries, observe)
     check_plan(plan)

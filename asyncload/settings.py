@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from asyncload.discovery import Scanner
 from asyncload.endpoints import check_endpoint
 from asyncload.errors import InvalidKey, UsageError
 from asyncload.keys import KeyLayout
@@ -120,9 +121,14 @@ class Settings:
         check_tags(self.tags)
         check_metadata(self.metadata, METADATA_NAMES)
 
-    def modified_before(self, now: datetime) -> float | None:
-        """Return after which time files are too recent to load, in seconds since 1970."""
-        return now.timestamp() - self.min_age if self.min_age else None
+    def scanner(self, now: datetime) -> Scanner:
+        """Return what finds the CSVs of a run that starts at `now`."""
+        return Scanner(
+            self.volume,
+            include=self.include,
+            exclude=self.exclude,
+            modified_before=now.timestamp() - self.min_age if self.min_age else None,
+        )
 
     def key_layout(self, now: datetime) -> KeyLayout:
         """Return the layout of the keys of a run that starts at `now`, in any time zone.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from asyncload.cli.output import stderr, stdout
-from asyncload.discovery import Scanner, check_volume
+from asyncload.discovery import check_volume
 from asyncload.model import Event, Failed, LeftOut, PlannedUpload
 from asyncload.plan import PUT_LIMIT, LoadPlan
 from asyncload.planning import SLICE, add_found, check_plan
@@ -39,12 +39,7 @@ def dry_run(settings: Settings, *, json: bool, quiet: bool) -> int:
 
     now = datetime.now(UTC)
     plan = LoadPlan(settings.key_layout(now), put_limit=PUT_LIMIT)
-    found = Scanner(
-        settings.volume,
-        include=settings.include,
-        exclude=settings.exclude,
-        modified_before=settings.modified_before(now),
-    ).scan()
+    found = settings.scanner(now).scan()
     while entries := list(islice(found, SLICE)):
         add_found(plan, entries, observe)
     check_plan(plan)

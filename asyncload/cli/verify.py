@@ -10,7 +10,7 @@ from itertools import islice
 from asyncload.buffers import BufferPool
 from asyncload.cli.output import Output, stderr, stdout
 from asyncload.cli.signals import run_interruptible
-from asyncload.discovery import Scanner, check_volume
+from asyncload.discovery import check_volume
 from asyncload.inventory import Inventory
 from asyncload.loading import open_bucket
 from asyncload.model import Event
@@ -71,12 +71,7 @@ async def _compare(settings: Settings, manifest: str | None, comparison: Compari
 
 def _plan(settings: Settings, now: datetime) -> LoadPlan:
     plan = LoadPlan(settings.key_layout(now), put_limit=PUT_LIMIT)
-    found = Scanner(
-        settings.volume,
-        include=settings.include,
-        exclude=settings.exclude,
-        modified_before=settings.modified_before(now),
-    ).scan()
+    found = settings.scanner(now).scan()
     while entries := list(islice(found, SLICE)):
         add_found(plan, entries, _ignore)
     check_plan(plan)
