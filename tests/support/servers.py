@@ -36,7 +36,7 @@ class S3Server:
         return self._make_client(Config())
 
     def _make_client(self, config):
-        return boto3.client(
+        client = boto3.client(
             "s3",
             endpoint_url=self.endpoint_url,
             region_name="us-east-1",
@@ -48,6 +48,9 @@ class S3Server:
                 config
             ),
         )
+        # urllib3 may read a `100 Continue` and the answer as one, and warn: ask for none.
+        client.meta.events.register_last("before-call.s3", _expect_nothing)
+        return client
 
     def objects(self, prefix: str) -> dict[str, bytes]:
         client = self.client()
@@ -61,6 +64,10 @@ class S3Server:
     def open_uploads(self, prefix: str) -> list[str]:
         answer = self.client().list_multipart_uploads(Bucket=self.bucket)
         return [u["Key"] for u in answer.get("Uploads", ()) if u["Key"].startswith(prefix)]
+
+
+def _expect_nothing(params, **_):
+    params["headers"].pop("Expect", None)
 
 
 @contextmanager
