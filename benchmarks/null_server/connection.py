@@ -94,10 +94,9 @@ class Connection:
         """Read once; return whether more may be waiting."""
         body = self._body
         skippable = body.skippable if body else 0
-        if body and skippable and not self._encrypted:
+        if body and skippable:
             asked = min(skippable, len(_buffer))
-            # Linux drops the bytes of a TCP stream without copying them.
-            got = self._wire.recv_into(_view, asked, socket.MSG_TRUNC)
+            got = self._drop_records(asked) if self._encrypted else self._drop(asked)
             body.skip(got)
             if body.done:
                 self._finish_request()
@@ -110,6 +109,26 @@ class Connection:
         self._wait_for(self._body.skippable if self._body else 0)
         # TLS hands out a record at a time, however much was asked for.
         return self._encrypted or got == asked
+
+    def _drop(self, most: int) -> int:
+        # Linux drops the bytes of a TCP stream without copying them.
+        return self._wire.recv_into(_view, most, socket.MSG_TRUNC)
+
+    def _drop_records(self, most: int) -> int:
+        """Decrypt what has arrived, a record at a time, and drop it; return how much it was."""
+        assert isinstance(self._wire, ssl.SSLSocket)
+        read, left = self._wire.read, most
+        try:
+            # One connection's turn: what a socket holds, some megabytes.
+            while left:
+                got = read(left, _buffer)
+                if not got:
+                    break
+                left -= got
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            if left == most:
+                raise
+        return most - left
 
     def _wait_for(self, left: int) -> None:
         """Have the loop woken for as much as `left` bytes of a body allow."""
