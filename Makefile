@@ -32,7 +32,7 @@ test-fast: $(READY)  ## Run the tests that need no server
 	$(PYTEST) -n auto tests/unit tests/pipeline
 
 test-nightly: $(READY)  ## Run the tests that take long
-	$(PYTEST) -m nightly
+	$(PYTEST) -n auto -m nightly
 
 bench: $(READY)  ## Compare with the peers: about an hour; --only, --runs and --quick in BENCH
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/bench.txt
