@@ -9,8 +9,7 @@ from functools import partial
 
 from asyncload.errors import NoSuchUpload
 from asyncload.model import ObjectKey
-from asyncload.store import ObjectStore, OpenUpload
-from asyncload.survey import pages_of
+from asyncload.store import ObjectStore, OpenUpload, pages_of
 from asyncload.transfer import last_activity, list_all_parts
 
 

@@ -10,7 +10,6 @@ stayed unavailable, 130 and 143 interrupted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 
@@ -200,22 +199,3 @@ class WrongRegion(StoreRefused):
 
 class EndpointRefused(StoreRefused):
     """The endpoint can't be trusted or spoken to: certificate, redirect or protocol."""
-
-
-def first_error(errors: BaseExceptionGroup) -> BaseException:
-    """Return the error of a task group that says most: a bug, what ends the run, a file's fault.
-
-    Of several of one kind it is the first.
-    """
-    leaves = list(_leaves(errors))
-    bugs = [error for error in leaves if not isinstance(error, AsyncloadError)]
-    ending = [error for error in leaves if isinstance(error, Refused | StoreUnavailable)]
-    return (bugs or ending or leaves)[0]
-
-
-def _leaves(errors: BaseExceptionGroup) -> Iterator[BaseException]:
-    for error in errors.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from asyncload.checksums import checksum_of
-from asyncload.errors import AsyncloadError, first_error
+from asyncload.errors import AsyncloadError
+from asyncload.groups import task_group
 from asyncload.model import Checksum, Event, Failed, FileFinished, ObjectKey, Skipped, Warned
 from asyncload.settings import Settings
 from asyncload.shielding import run_to_end
@@ -114,16 +115,14 @@ class Manifest:
     async def kept(self) -> AsyncIterator[None]:
         """Send what has come together while the body runs; if that fails, leave nothing open."""
         try:
-            async with asyncio.TaskGroup() as group:
+            async with task_group() as group:
                 sending = group.create_task(self._send_as_it_grows())
                 try:
                     yield
                 finally:
                     sending.cancel()
-        except BaseException as error:
+        except BaseException:
             await self._abort()
-            if isinstance(error, BaseExceptionGroup):
-                raise first_error(error) from None
             raise
 
     async def close(self, summary: Mapping[str, Any]) -> Warned | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
-
 from asyncload.checksums import checksum_of
-from asyncload.errors import AsyncloadError, first_error
+from asyncload.errors import AsyncloadError
+from asyncload.groups import for_each
 from asyncload.keys import KeyLayout
 from asyncload.model import Event, Failed, FileFinished, MarkerFailed, ObjectKey, Skipped
 from asyncload.plan import LoadPlan
@@ -39,28 +37,16 @@ class SuccessMarkers:
         """Mark the complete partitions; return those whose marker could not be written."""
         complete = {upload.partition for upload in plan.uploads()} - self._incomplete
         failed: list[MarkerFailed] = []
-        partitions = iter(sorted(complete))
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(_WORKERS):
-                    group.create_task(_mark(partitions, store, policy, failed))
-        except BaseExceptionGroup as errors:
-            raise first_error(errors) from None
+        checksum = checksum_of(b"", policy.sent_algorithm)
+        assert checksum is not None, "what a policy sends can be computed"
+
+        async def mark(partition: str) -> None:
+            try:
+                key = ObjectKey(f"{partition}{SUCCESS_MARKER}")
+                # Again and again the same: an earlier run's is replaced.
+                await store.put(key, b"", checksum, create_only=False, info=INFO)
+            except AsyncloadError as error:
+                failed.append(MarkerFailed(partition, error))
+
+        await for_each(iter(sorted(complete)), mark, _WORKERS)
         return failed
-
-
-async def _mark(
-    partitions: Iterator[str],
-    store: ObjectStore,
-    policy: TransferPolicy,
-    failed: list[MarkerFailed],
-) -> None:
-    checksum = checksum_of(b"", policy.sent_algorithm)
-    assert checksum is not None, "what a policy sends can be computed"
-    for partition in partitions:
-        try:
-            key = ObjectKey(f"{partition}{SUCCESS_MARKER}")
-            # Again and again the same: an earlier run's is replaced.
-            await store.put(key, b"", checksum, create_only=False, info=INFO)
-        except AsyncloadError as error:
-            failed.append(MarkerFailed(partition, error))

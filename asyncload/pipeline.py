@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from asyncload.buffers import BufferPool
-from asyncload.errors import AsyncloadError, Refused, StoreUnavailable, first_error
+from asyncload.errors import AsyncloadError, Refused, StoreUnavailable
+from asyncload.groups import task_group
 from asyncload.model import Event, Failed, FileFinished, Outcome, PlannedUpload
 from asyncload.plan import MIB, LoadPlan
 from asyncload.transfer import TransferTools, put_file, upload_multipart
@@ -54,15 +55,12 @@ class Pipeline:
             self.observe(FileFinished(failure))
         large, batches = plan.large(), cut_batches(plan.small())
         queue: asyncio.Queue[_Loaded | None] = asyncio.Queue(self.concurrency)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(_LARGE_AT_ONCE, self.concurrency)):
-                    group.create_task(self._send_large(large))
-                group.create_task(self._read_small(batches, queue))
-                for _ in range(self.concurrency):
-                    group.create_task(self._send_small(queue))
-        except BaseExceptionGroup as errors:
-            raise first_error(errors) from None
+        async with task_group() as group:
+            for _ in range(min(_LARGE_AT_ONCE, self.concurrency)):
+                group.create_task(self._send_large(large))
+            group.create_task(self._read_small(batches, queue))
+            for _ in range(self.concurrency):
+                group.create_task(self._send_small(queue))
 
     async def _send_large(self, uploads: Iterator[PlannedUpload]) -> None:
         for upload in uploads:

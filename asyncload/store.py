@@ -6,7 +6,7 @@ S3 one pass the same contract tests.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -67,6 +67,17 @@ class Page(Generic[T]):
 
     items: Sequence[T]
     next: str | None
+
+
+async def pages_of(
+    ask: Callable[[str | None], Awaitable[Page[T]]],
+) -> AsyncIterator[Sequence[T]]:
+    """Yield a listing's pages; `ask` is given where to go on."""
+    page = await ask(None)
+    yield page.items
+    while page.next is not None:
+        page = await ask(page.next)
+        yield page.items
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TypeVar
 
 from asyncload.checksums import md5_bytes
-from asyncload.errors import AccessDenied, EndpointRefused, RequestRejected, first_error
+from asyncload.errors import AccessDenied, EndpointRefused, RequestRejected
+from asyncload.groups import for_each
 from asyncload.inventory import Inventory
 from asyncload.plan import LoadPlan
-from asyncload.store import ListedObject, ObjectStore, OpenUpload, Page
+from asyncload.store import ListedObject, ObjectStore, OpenUpload, pages_of
 
 T = TypeVar("T")
 
@@ -31,35 +31,28 @@ async def take_inventory(plan: LoadPlan, store: ObjectStore) -> Inventory:
     """
     inventory = Inventory()
     partitions = iter([(name, n) for name, n in plan.partitions.items() if n > FEW])
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(_WORKERS):
-                group.create_task(_list_partitions(partitions, plan, store, inventory))
-    except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
+    await for_each(
+        partitions, partial(_list_partition, plan=plan, store=store, inventory=inventory), _WORKERS
+    )
     inventory.seal()
     return inventory
 
 
-async def _list_partitions(
-    partitions: Iterator[tuple[str, int]],
-    plan: LoadPlan,
-    store: ObjectStore,
-    inventory: Inventory,
+async def _list_partition(
+    wanted: tuple[str, int], *, plan: LoadPlan, store: ObjectStore, inventory: Inventory
 ) -> None:
-    for partition, files in partitions:
-        pages = 0
-        try:
-            async for page in pages_of(partial(store.list_objects, partition)):
-                inventory.add(inventory_entries(page), plan.holds)
-                pages += 1
-                if pages > files:
-                    break
-            else:
-                inventory.close(partition)
-        except (AccessDenied, EndpointRefused, RequestRejected):
-            # Neither "there" nor "not there": each key is asked for, or the put's answer tells.
-            continue
+    partition, files = wanted
+    pages = 0
+    try:
+        async for page in pages_of(partial(store.list_objects, partition)):
+            inventory.add(inventory_entries(page), plan.holds)
+            pages += 1
+            if pages > files:
+                return
+    except (AccessDenied, EndpointRefused, RequestRejected):
+        # Neither "there" nor "not there": each key is asked for, or the put's answer tells.
+        return
+    inventory.close(partition)
 
 
 def inventory_entries(page: Iterable[ListedObject]) -> Iterator[tuple[str, int, bytes]]:
@@ -83,14 +76,3 @@ async def find_open_uploads(store: ObjectStore, prefix: str) -> dict[str, list[O
     for uploads in found.values():
         uploads.sort(key=lambda upload: upload.initiated, reverse=True)
     return dict(found)
-
-
-async def pages_of(
-    ask: Callable[[str | None], Awaitable[Page[T]]],
-) -> AsyncIterator[Iterable[T]]:
-    """Yield a listing's pages; `ask` is given where to go on."""
-    page = await ask(None)
-    yield page.items
-    while page.next is not None:
-        page = await ask(page.next)
-        yield page.items

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, TypeVar
 
-from asyncload.errors import FileFailed, InvalidKey, UsageError, first_error
+from asyncload.errors import FileFailed, InvalidKey, UsageError
+from asyncload.groups import for_each
 from asyncload.inventory import Inventory
 from asyncload.model import Checksum, ObjectKey, PlannedUpload
 from asyncload.plan import LoadPlan, lay_out_parts
-from asyncload.store import ObjectStore, RemoteObject
-from asyncload.survey import inventory_entries, pages_of
+from asyncload.store import ObjectStore, RemoteObject, pages_of
+from asyncload.survey import inventory_entries
 from asyncload.transfer import LocalFile, LocalSums, TransferTools, find_equality
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ async def verify_volume(
     async def compare(upload: PlannedUpload) -> None:
         await _compare_file(upload, tools, inventory, comparison)
 
-    await _for_each(plan.uploads(), compare, concurrency)
+    await for_each(plan.uploads(), compare, concurrency)
 
 
 async def _list_partition(
@@ -162,9 +162,9 @@ async def verify_manifest(
     async for entry in read_manifest(store, key):
         batch.append(entry)
         if len(batch) == _ENTRIES_AT_ONCE:
-            await _for_each(iter(batch), compare, concurrency)
+            await for_each(iter(batch), compare, concurrency)
             batch = []
-    await _for_each(iter(batch), compare, concurrency)
+    await for_each(iter(batch), compare, concurrency)
 
 
 _ENTRIES_AT_ONCE = 10_000
@@ -231,21 +231,6 @@ async def _lines(store: ObjectStore, key: ObjectKey) -> AsyncIterator[bytes]:
             yield line
     if rest:
         yield rest
-
-
-async def _for_each(
-    items: Iterator[T], act: Callable[[T], Awaitable[None]], concurrency: int
-) -> None:
-    async def work() -> None:
-        for item in items:
-            await act(item)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(concurrency):
-                group.create_task(work())
-    except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
 
 
 def manifest_key_of(text: str, bucket: str, prefix: str) -> ObjectKey:

@@ -19,9 +19,9 @@ from asyncload.errors import (
     SourceChanged,
     StoreError,
     UploadBroken,
-    first_error,
 )
 from asyncload.file_state import FileState, changed_again
+from asyncload.groups import task_group
 from asyncload.model import (
     Checksum,
     PartKept,
@@ -201,17 +201,14 @@ class _Sending:
 
     async def _send_parts(self, opened: Resumable) -> list[Part]:
         sending: list[asyncio.Task[Part]] = []
-        try:
-            async with asyncio.TaskGroup() as group:
-                for number, offset, length in self.layout.parts():
-                    buffer = await self._take_buffer(length)
-                    view = memoryview(buffer)[:length]
-                    task = group.create_task(self._send_part(opened, number, offset, view))
-                    # A callback, because a task cancelled before it starts runs no `finally`.
-                    task.add_done_callback(partial(self._give_back, buffer))
-                    sending.append(task)
-        except BaseExceptionGroup as errors:
-            raise first_error(errors) from None
+        async with task_group() as group:
+            for number, offset, length in self.layout.parts():
+                buffer = await self._take_buffer(length)
+                view = memoryview(buffer)[:length]
+                task = group.create_task(self._send_part(opened, number, offset, view))
+                # A callback, because a task cancelled before it starts runs no `finally`.
+                task.add_done_callback(partial(self._give_back, buffer))
+                sending.append(task)
         return [task.result() for task in sending]
 
     async def _take_buffer(self, length: int) -> bytearray:

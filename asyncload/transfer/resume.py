@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from asyncload.checksums import md5_bytes
@@ -16,7 +17,7 @@ from asyncload.errors import (
 )
 from asyncload.model import Checksum, ObjectKey, UploadSwept
 from asyncload.plan import PartLayout
-from asyncload.store import ObjectStore, OpenUpload, StoredPart
+from asyncload.store import ObjectStore, OpenUpload, StoredPart, pages_of
 from asyncload.transfer.tools import TransferTools
 
 
@@ -37,31 +38,35 @@ async def find_resumable(
     run's.
     """
     found = None
-    for upload in tools.left_open.get(key, ()):
-        try:
-            parts = await list_all_parts(tools.store, key, upload)
-        except (AccessDenied, EndpointRefused, NoSuchUpload, RequestRejected):
-            continue
+    async for upload, parts in _left_open(key, tools):
         fits = all(fits_layout(part, layout) for part in parts)
         if fits and found is None:
             found = Resumable(upload.upload_id, {part.number: part for part in parts})
         elif not fits or is_expired(upload, parts, tools.now() - tools.policy.lease):
-            await sweep(key, upload, tools)
+            await _sweep(key, upload, tools)
     return found
 
 
 async def sweep_left_open(key: ObjectKey, tools: TransferTools) -> None:
     """Abort a key's open uploads that had no new part during the policy's lease."""
+    async for upload, parts in _left_open(key, tools):
+        if is_expired(upload, parts, tools.now() - tools.policy.lease):
+            await _sweep(key, upload, tools)
+
+
+async def _left_open(
+    key: ObjectKey, tools: TransferTools
+) -> AsyncIterator[tuple[OpenUpload, list[StoredPart]]]:
     for upload in tools.left_open.get(key, ()):
         try:
             parts = await list_all_parts(tools.store, key, upload)
         except (AccessDenied, EndpointRefused, NoSuchUpload, RequestRejected):
+            # Ended meanwhile, or not ours to look at.
             continue
-        if is_expired(upload, parts, tools.now() - tools.policy.lease):
-            await sweep(key, upload, tools)
+        yield upload, parts
 
 
-async def sweep(key: ObjectKey, upload: OpenUpload, tools: TransferTools) -> None:
+async def _sweep(key: ObjectKey, upload: OpenUpload, tools: TransferTools) -> None:
     """Abort an upload of an earlier run, and tell of it."""
     await tools.store.abort_multipart(key, upload.upload_id)
     tools.observe(UploadSwept(key, upload.upload_id))
@@ -71,12 +76,8 @@ async def list_all_parts(
     store: ObjectStore, key: ObjectKey, upload: OpenUpload
 ) -> list[StoredPart]:
     """Return all parts that an open upload has. Raises as `ObjectStore.list_parts` does."""
-    page = await store.list_parts(key, upload.upload_id)
-    parts = list(page.items)
-    while page.next is not None:
-        page = await store.list_parts(key, upload.upload_id, page.next)
-        parts += page.items
-    return parts
+    pages = pages_of(partial(store.list_parts, key, upload.upload_id))
+    return [part async for page in pages for part in page]
 
 
 def fits_layout(part: StoredPart, layout: PartLayout) -> bool:

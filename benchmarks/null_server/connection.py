@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 
 from benchmarks.null_server.answers import answer
 from benchmarks.null_server.bodies import Body, body_of
@@ -117,7 +118,9 @@ class Connection:
     def _drop_records(self, most: int) -> int:
         """Decrypt what has arrived, a record at a time, and drop it; return how much it was."""
         assert isinstance(self._wire, ssl.SSLSocket)
-        read, left = self._wire.read, most
+        # Typed as if there were no buffer to read into.
+        read: Callable[[int, bytearray], int] = self._wire.read  # type: ignore[assignment]
+        left = most
         try:
             # One connection's turn: what a socket holds, some megabytes.
             while left:

@@ -1,13 +1,11 @@
-"""Errors by meaning: exit codes, what may be retried, and which of several is told."""
+"""Errors by meaning: exit codes, and what may be retried."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from asyncload import errors
-from asyncload.errors import AsyncloadError, StoreError, first_error
+from asyncload.errors import AsyncloadError, StoreError
 
 
 def _all_below(root):
@@ -65,30 +63,3 @@ def test_only_a_busy_or_silent_store_or_one_whose_time_is_now_known_is_asked_aga
     others = {errors.ServerError, errors.StoreUnavailable, errors.ClockCorrected}
     others |= {errors.BodyDamaged}
     assert retryable == others | crowded
-
-
-BUGS = [ValueError, KeyboardInterrupt]
-ENDING = [errors.AccessDenied, errors.KeyCollision, errors.StoreUnavailable]
-FAULTS = [errors.SourceChanged, errors.ServerError, errors.ObjectConflict]
-LEAVES = st.sampled_from(BUGS + ENDING + FAULTS).map(lambda kind: kind("it happened"))
-TREES = st.recursive(LEAVES, lambda trees: st.lists(trees, min_size=1, max_size=4))
-
-
-def _group(tree):
-    return (
-        BaseExceptionGroup("group", [_group(t) for t in tree]) if isinstance(tree, list) else tree
-    )
-
-
-def _flat(tree):
-    return [leaf for branch in tree for leaf in _flat(branch)] if isinstance(tree, list) else [tree]
-
-
-@given(st.lists(TREES, min_size=1, max_size=4))
-def test_the_error_told_is_the_one_that_says_most(tree):
-    """A bug goes before what ends the run, that before a file's fault; then the first counts."""
-
-    def rank(error):
-        return [type(error) in kinds for kinds in (BUGS, ENDING, FAULTS)].index(True)
-
-    assert first_error(_group(tree)) is min(_flat(tree), key=rank)
