@@ -35,7 +35,7 @@ def format_error(error: AsyncloadError) -> str:
 
 
 def summary_lines(report: Report, bucket: str, seconds: float) -> Iterator[str]:
-    """Yield the closing summary: the totals, what was left out, and each failure by name."""
+    """Yield the closing summary: totals, what was left out, each failure, the manifest."""
     sent = report.sizes["uploaded"] - report.kept
     rate = f", {format_size(round(sent / seconds))}/s" if seconds > 0 and sent else ""
     counts = [
@@ -67,6 +67,8 @@ def summary_lines(report: Report, bucket: str, seconds: float) -> Iterator[str]:
         yield f"no success marker in s3://{bucket}/{printable(marker.partition)}"
         for line in format_error(marker.error).splitlines():
             yield f"  {line.strip()}"
+    if report.manifest:
+        yield f"manifest: s3://{bucket}/{printable(report.manifest)}"
 
 
 def _particulars(report: Report) -> Iterator[str]:

@@ -46,6 +46,7 @@ def test_a_load_says_what_landed(asyncload, volume, lake):
     assert ended.out == (
         "1 of 1 files are in the raw zone: 1 uploaded, verified by CRC64NVME (4 B sent in _ s)\n"
         "left out: 1 hidden, 1 temporary\n"
+        "manifest: s3://lake/_asyncload/RUN.json\n"
     )
     assert ended.err == "left out: x.csv.tmp (temporary)\nfound 1 CSVs, 4 B\n"
     assert ended.code == 0
@@ -61,6 +62,7 @@ def test_a_failed_file_is_named_with_its_key_cause_and_hint(asyncload, volume, l
         "(1 B sent in _ s)\n"
         "failed: bad.csv -> s3://lake/Raw/Local/CSV/Bad/2022/05/02/bad.csv\n"
         "  bucket 'lake': PutObject was answered with InvalidRequest: no (request id REQ1)\n"
+        "manifest: s3://lake/_asyncload/RUN.json\n"
     )
     assert ended.code == 3
 

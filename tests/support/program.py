@@ -25,8 +25,9 @@ class Ended:
 
 
 def without_times(text: str) -> str:
-    """Replace seconds and rates, which no two runs share."""
+    """Replace seconds, rates and a manifest's name, which no two runs share."""
     text = re.sub(r"in \d+\.\d s(, [\d.,]+ \w+/s)?", "in _ s", text)
+    text = re.sub(r"(?m)^(manifest: \S+/)\S+\.json$", r"\1RUN.json", text)
     return re.sub(r'"seconds":[\d.]+', '"seconds":_', text)
 
 

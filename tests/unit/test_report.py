@@ -18,6 +18,7 @@ from asyncload.model import (
     FileFinished,
     LeftOut,
     LoadStarted,
+    ManifestWritten,
     MarkerFailed,
     ObjectKey,
     PartKept,
@@ -139,7 +140,7 @@ def test_the_summary_of_a_success_is_one_line():
 
 
 def test_the_summary_says_what_else_was_done():
-    """Replaced, resumed, swept, and markers that are missing."""
+    """Replaced, resumed, swept, markers that are missing, and where the record is."""
     denied = RequestRejected("no markers", hint="permit it")
     report = observe(
         LoadStarted(2, 2_000_020),
@@ -147,6 +148,7 @@ def test_the_summary_says_what_else_was_done():
         UploadSwept("Raw/a.csv", "upload-1"),
         *finished(replace(UPLOADED, replaced=True), UNCHANGED),
         MarkerFailed("Raw/D/", denied),
+        ManifestWritten("_asyncload/run-1.json"),
     )
     _, *others = summary_lines(report, "lake", 1.0)
     assert others == [
@@ -156,6 +158,7 @@ def test_the_summary_says_what_else_was_done():
         "no success marker in s3://lake/Raw/D/",
         "  no markers",
         "  hint: permit it",
+        "manifest: s3://lake/_asyncload/run-1.json",
     ]
     assert report.exit_code == 3
 
