@@ -30,6 +30,7 @@ _MEANINGS: Mapping[str, type[StoreError]] = {
     "InvalidAccessKeyId": errors.CredentialsRejected,
     "SignatureDoesNotMatch": errors.CredentialsRejected,
     "ExpiredToken": errors.CredentialsRejected,
+    "TokenRefreshRequired": errors.CredentialsRejected,
     "InvalidToken": errors.CredentialsRejected,
     "RequestTimeTooSkewed": errors.CredentialsRejected,
     "AccessDenied": errors.AccessDenied,
