@@ -64,6 +64,14 @@ class SourceUnreadable(FileFailed):
     """A source file or folder can't be opened or read."""
 
 
+class SourceStalled(SourceUnreadable):
+    """A source file or folder did not answer in time."""
+
+
+class TooManyOpenFiles(SourceUnreadable):
+    """A source file can't be opened now: the process, or the machine, has too many open."""
+
+
 class SourceChanged(FileFailed):
     """A source file changed while it was being read or uploaded."""
 

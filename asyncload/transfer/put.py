@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from asyncload.batches import LoadedFile
 from asyncload.checksums import checksum_of, md5_digest
 from asyncload.errors import ChecksumMismatch, PreconditionFailed
 from asyncload.model import Checksum, Skipped, Unchanged, Uploaded
 from asyncload.transfer.taken import look_before_sending, settle_taken_key
 from asyncload.transfer.tools import TransferTools
 from asyncload.transfer.verify import LocalFile, find_proof, prove_by_head
-from asyncload.volume import LoadedFile
 
 
 async def put_file(loaded: LoadedFile, tools: TransferTools) -> Uploaded | Unchanged | Skipped:
