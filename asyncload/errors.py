@@ -101,13 +101,12 @@ class StoreError(AsyncloadError):
 
     The error alone says what is to be done about the request. `retryable`: the same one may
     succeed later; every request of `ObjectStore` is safe to repeat. `crowded`: there should be
-    fewer at once. `most_tries`: so many attempts will do, None where the policy's do.
+    fewer at once.
     """
 
     exit_code = 3
     retryable: ClassVar[bool] = False
     crowded: ClassVar[bool] = False
-    most_tries: ClassVar[int | None] = None
 
     def __init__(
         self,
@@ -156,9 +155,7 @@ class Throttled(ServerError):
 
 
 class BodyDamaged(ServerError):
-    """The bytes that arrived are not those of the checksum: they were damaged on the way."""
-
-    most_tries = 3
+    """The bytes that arrived are not those of the checksum: damaged on the way, or in memory."""
 
 
 class StoreUnavailable(StoreError):

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -143,7 +144,10 @@ async def load_into(
     ceiling = settings.concurrency
     limit = AdaptiveLimit(ceiling, tell=lambda now: observe(ConcurrencyChanged(now, ceiling)))
     await _preflight(GovernedStore(store, limit=limit, retries=PREFLIGHT), layout.common_prefix())
-    governed = GovernedStore(store, limit=limit, retries=retries or RetryPolicy())
+    retries = retries or RetryPolicy()
+    governed = GovernedStore(store, limit=limit, retries=retries)
+    # Of files that arrive damaged, whoever sends them has a better copy: on the disk.
+    files = GovernedStore(store, limit=limit, retries=replace(retries, damaged=1))
     policy = _policy(settings, run_id)
     async with open_readers(settings.volume, executor) as readers:
         plan = LoadPlan(layout, put_limit=policy.put_limit)
@@ -153,7 +157,7 @@ async def load_into(
         if plan.has_large:
             left_open = await find_open_uploads(governed, layout.common_prefix())
         tools = TransferTools(
-            store=governed,
+            store=files,
             readers=readers,
             buffers=BufferPool(settings.memory),
             window=PartWindow(settings.concurrency),
@@ -163,7 +167,7 @@ async def load_into(
             observe=observe,
             now=_now,
         )
-        async with _manifest(settings, tools, report, started) as tell:
+        async with _manifest(settings, governed, tools, report, started) as tell:
 
             def observe_all(event: Event) -> None:
                 observe(event)
@@ -235,7 +239,11 @@ async def fill_plan(
 
 @asynccontextmanager
 async def _manifest(
-    settings: Settings, tools: TransferTools, report: Report, started: datetime
+    settings: Settings,
+    store: ObjectStore,
+    tools: TransferTools,
+    report: Report,
+    started: datetime,
 ) -> AsyncIterator[Observer]:
     """Keep a manifest of what happens in the body, where one is wanted."""
     if not settings.manifest:
@@ -243,7 +251,7 @@ async def _manifest(
         return
     key = manifest_key(settings.manifest_prefix, report.run_id)
     run = describe_run(settings, report.run_id, started)
-    manifest = Manifest(tools.store, key, run, tools.policy, tools.now)
+    manifest = Manifest(store, key, run, tools.policy, tools.now)
     async with manifest.kept():
         yield manifest.observe
     seconds = (tools.now() - started).total_seconds()

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from asyncload.batches import Digests, LoadedFile, OutgrownFile
+from asyncload.batches import LoadedFile, OutgrownFile
 from asyncload.buffers import BufferPool
 from asyncload.errors import AsyncloadError, Refused, StoreUnavailable, first_error
 from asyncload.model import Event, Failed, FileFinished, Outcome, PlannedUpload
 from asyncload.plan import MIB, LoadPlan
-from asyncload.transfer import TransferTools, put_file, upload_multipart
+from asyncload.transfer import TransferTools, put_file, upload_multipart, wanted_digests
 
 Observer = Callable[[Event], None]
 
@@ -105,7 +105,7 @@ class Pipeline:
         outgrown = []
         with batch:
             read = await tools.readers.read_batch(
-                uploads, memoryview(batch.buffer), self._digests()
+                uploads, memoryview(batch.buffer), wanted_digests(tools)
             )
             if read.stuck:
                 batch.spoil()
@@ -117,16 +117,6 @@ class Pipeline:
                 else:
                     self._fail(item.upload, item.error)
         return outgrown, read.others
-
-    def _digests(self) -> Digests:
-        policy, inventory = self.tools.policy, self.tools.inventory
-
-        def wants_md5(upload: PlannedUpload, size: int) -> bool:
-            # By its MD5 a listing may have shown already that the object is the file.
-            known = inventory.find(upload)
-            return policy.checksum == "md5" or (bool(known.md5) and known.size == size)
-
-        return Digests(policy.crc, self.tools.store.signs_payloads, wants_md5)
 
     async def _send_small(self, queue: asyncio.Queue[_Loaded | None]) -> None:
         while (loaded := await queue.get()) is not None:
