@@ -407,6 +407,25 @@ def crowded(monkeypatch):
     return state
 
 
+async def test_l8_a_batch_that_gets_on_is_gone_on_with(volume, slow, crowded, monkeypatch):
+    """Each file can be opened at the third try only: none fails, for nothing is stuck."""
+    write_files(volume, {f"{n}.csv": b"1" for n in range(10)})
+    crowded["times"] = 2
+    counted = Volume._load
+
+    def load(*arguments):
+        item = counted(*arguments)
+        crowded["times"] = 2
+        return item
+
+    monkeypatch.setattr(Volume, "_load", load)
+    readers = Readers(slow.volume, slow.executor, crowded=0.1)
+    uploads = [planned(f"{n}.csv") for n in range(10)]
+    read = await readers.read_batch(uploads, memoryview(bytearray(10)))
+    assert [bytes(item.body) for item in read.items] == [b"1"] * 10
+    assert crowded["tries"] == 30
+
+
 @pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE])
 async def test_l8_what_can_not_be_opened_now_is_opened_later(volume, readers, crowded, error):
     """Small files, large ones, and the last look at a large one's path."""
