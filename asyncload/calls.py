@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from asyncload.errors import StoreError, Throttled
+from asyncload.errors import BodyDamaged, StoreError, Throttled
 from asyncload.limits import AdaptiveLimit
 from asyncload.model import Checksum, ObjectKey
 from asyncload.store import (
@@ -41,15 +41,17 @@ class RetryPolicy:
     (full jitter). Where the store says how long to wait, that comes on top, up to
     `most_asked_wait`. All times are in seconds.
 
-    A request is given up after `attempts` failures, or before a wait that would not end within
-    `seconds` of its first attempt. Being throttled is no failure: the store works, and asks for
-    patience. Ten attempts are over after half a minute on average, so a storm of a minute would
-    fail every file; they wait in it for as long as their time lasts, at intervals that grow.
+    A request is given up after `attempts` failures, `damaged` where the store finds its body
+    damaged, or before a wait that would not end within `seconds` of its first attempt. Being
+    throttled is no failure: the store works, and asks for patience. Ten attempts are over after
+    half a minute on average, so a storm of a minute would fail every file; they wait in it for as
+    long as their time lasts, at intervals that grow.
 
     Source: "Exponential Backoff And Jitter", AWS Architecture Blog.
     """
 
     attempts: int = 10
+    damaged: int = 3
     seconds: float = 300.0
     first_wait: float = 0.2
     most_wait: float = 20.0
@@ -67,7 +69,7 @@ class RetryPolicy:
             elapsed: seconds since the first of them began.
             draw: a random number from 0 to 1.
         """
-        most = self.attempts if error.most_tries is None else min(error.most_tries, self.attempts)
+        most = min(self.damaged, self.attempts) if isinstance(error, BodyDamaged) else self.attempts
         if not error.retryable or tries - throttled >= most:
             return None
         # An exponent without a bound would end in an overflow.

@@ -5,23 +5,28 @@ The scan blocks; `scan` yields as it goes, so that a caller can run it in slices
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 
-from asyncload.errors import SourceUnreadable, UsageError
+from asyncload.errors import UsageError
+from asyncload.file_state import means_too_many_open, unlistable
 from asyncload.globs import compile_globs
 from asyncload.model import Failed, LeftOut, SourceFile
+from asyncload.pulse import unwatched
 
 Found = SourceFile | LeftOut | Failed
 
 _CSV = ".csv"
 _SLICE = 10_000
 _name = attrgetter("name")
+# In seconds, between tries to open a folder while too many files are open.
+_WAITS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 1.6)
 # What editors, office programs and writers of partial exports leave beside or instead of a CSV.
 _TEMPORARY = re.compile(
     r"(?:^~\$|^#.*#$|~$|\.csv\.(?:tmp|temp|part|partial|swp|bak|crdownload|filepart)$"
@@ -66,6 +71,7 @@ class Scanner:
             are loaded.
         exclude: path patterns of files that are not loaded.
         modified_before: files modified later are left out; a time in seconds since 1970.
+        sleep: waits for that many seconds.
     """
 
     def __init__(
@@ -75,6 +81,7 @@ class Scanner:
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         modified_before: float | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._root = str(root)
         self._only = bool(include)
@@ -82,12 +89,16 @@ class Scanner:
         self._filtered = bool(include or exclude)
         self._excluded = compile_globs(exclude)
         self._modified_before = modified_before
+        self._sleep = sleep
 
-    def scan(self) -> Iterator[Found]:
+    def scan(self, tell: Callable[[str], None] = unwatched) -> Iterator[Found]:
         """Yield the volume's CSVs, what is left out, and folders that can't be listed.
 
         Folder by folder, each folder's files before its sub-folders, by name (in a folder of
         very many entries: by name within slices of it, so that memory stays flat).
+
+        Args:
+            tell: is called with what is about to be looked at: that may take long, or for ever.
         """
         folders = [("", False)]
         while folders:
@@ -95,10 +106,11 @@ class Scanner:
             prefix = f"{folder}/" if folder else ""
             below: list[tuple[str, bool]] = []
             try:
-                with os.scandir(f"{self._root}/{folder}") as listing:
+                with self._open(folder, tell) as listing:
                     while entries := sorted(islice(listing, _SLICE), key=_name):
                         for entry in entries:
                             path = prefix + entry.name
+                            tell(path)
                             if entry.is_dir(follow_symlinks=False):
                                 below.append((path, hidden or entry.name.startswith(".")))
                             elif found := self._judge(entry, path, hidden):
@@ -106,6 +118,20 @@ class Scanner:
             except OSError as error:
                 yield _unlistable(folder or ".", error)
             folders.extend(sorted(below, reverse=True))
+
+    def _open(
+        self, folder: str, tell: Callable[[str], None]
+    ) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
+        """Begin to list a folder; later, where too many files are open now."""
+        for wait in _WAITS:
+            tell(folder or ".")
+            try:
+                return os.scandir(f"{self._root}/{folder}")
+            except OSError as error:
+                if not means_too_many_open(error):
+                    raise
+            self._sleep(wait)
+        return os.scandir(f"{self._root}/{folder}")
 
     def _judge(self, entry: os.DirEntry[str], path: str, hidden: bool) -> Found | None:
         name = entry.name
@@ -145,14 +171,4 @@ def _leads_to_folder(link: os.DirEntry[str]) -> bool:
 
 
 def _unlistable(path: str, error: OSError) -> Failed:
-    reason = os.strerror(error.errno) if error.errno else str(error)
-    denied = error.errno == errno.EACCES
-    return Failed(
-        path,
-        None,
-        0,
-        SourceUnreadable(
-            f"it can't be listed: {reason}",
-            hint="give the user that runs asyncload read permission" if denied else "run again",
-        ),
-    )
+    return Failed(path, None, 0, unlistable(error))

@@ -63,6 +63,14 @@ class SourceUnreadable(FileFailed):
     """A source file or folder can't be opened or read."""
 
 
+class SourceStalled(SourceUnreadable):
+    """A source file or folder did not answer in time."""
+
+
+class TooManyOpenFiles(SourceUnreadable):
+    """A source file can't be opened now: the process, or the machine, has too many open."""
+
+
 class SourceChanged(FileFailed):
     """A source file changed while it was being read or uploaded."""
 
@@ -92,13 +100,12 @@ class StoreError(AsyncloadError):
 
     The error alone says what is to be done about the request. `retryable`: the same one may
     succeed later; every request of `ObjectStore` is safe to repeat. `crowded`: there should be
-    fewer at once. `most_tries`: so many attempts will do, None where the policy's do.
+    fewer at once.
     """
 
     exit_code = 3
     retryable: ClassVar[bool] = False
     crowded: ClassVar[bool] = False
-    most_tries: ClassVar[int | None] = None
 
     def __init__(
         self,
@@ -147,9 +154,7 @@ class Throttled(ServerError):
 
 
 class BodyDamaged(ServerError):
-    """The bytes that arrived are not those of the checksum: they were damaged on the way."""
-
-    most_tries = 3
+    """The bytes that arrived are not those of the checksum: damaged on the way, or in memory."""
 
 
 class StoreUnavailable(StoreError):

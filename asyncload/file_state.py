@@ -6,7 +6,7 @@ import errno
 import os
 from typing import NamedTuple
 
-from asyncload.errors import SourceChanged, SourceUnreadable
+from asyncload.errors import SourceChanged, SourceUnreadable, TooManyOpenFiles
 
 
 class FileState(NamedTuple):
@@ -39,15 +39,32 @@ def changed_again(first: SourceChanged, again: SourceChanged) -> SourceChanged:
     return SourceChanged(f"{first.message}; and once more: {again.message}", hint=again.hint)
 
 
+_HINTS = {
+    errno.EACCES: "give the user that runs asyncload read permission",
+    errno.ENOENT: "it was there when the volume was scanned; run again",
+    errno.ELOOP: "symbolic links are not followed",
+    errno.ENOTDIR: "symbolic links are not followed",
+    errno.EMFILE: "raise the limit of open files (ulimit -n), or lower --concurrency",
+    errno.ENFILE: "the whole machine has too many files open (fs.file-max)",
+    errno.EIO: "the medium or the mount is failing",
+}
+
+
 def unreadable(error: OSError) -> SourceUnreadable:
     """Return what an error of the operating system means for a source file."""
     reason = os.strerror(error.errno) if error.errno else str(error)
-    hints = {
-        errno.EACCES: "give the user that runs asyncload read permission",
-        errno.ENOENT: "it was there when the volume was scanned; run again",
-        errno.ELOOP: "symbolic links are not followed",
-        errno.ENOTDIR: "symbolic links are not followed",
-        errno.EMFILE: "raise the limit of open files (ulimit -n)",
-        errno.EIO: "the medium or the mount is failing",
-    }
-    return SourceUnreadable(f"it can't be read: {reason}", hint=hints.get(error.errno or 0, ""))
+    kind = TooManyOpenFiles if means_too_many_open(error) else SourceUnreadable
+    return kind(f"it can't be read: {reason}", hint=_HINTS.get(error.errno or 0, ""))
+
+
+def unlistable(error: OSError) -> SourceUnreadable:
+    """Return what an error of the operating system means for a folder, or an entry of one."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    told = error.errno == errno.EACCES or means_too_many_open(error)
+    hint = _HINTS[error.errno] if told and error.errno else "run again"
+    return SourceUnreadable(f"it can't be listed: {reason}", hint=hint)
+
+
+def means_too_many_open(error: OSError) -> bool:
+    """Whether something can't be opened only because too much is open already."""
+    return error.errno in (errno.EMFILE, errno.ENFILE)

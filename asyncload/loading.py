@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import cast
 
 from asyncload.buffers import BufferPool
 from asyncload.calls import GovernedStore, RetryPolicy
 from asyncload.discovery import check_volume
 from asyncload.errors import StoreUnavailable, Throttled
+from asyncload.hops import STALLED_SECONDS, Hops
 from asyncload.limits import AdaptiveLimit
 from asyncload.manifest import Manifest, describe_run, manifest_key
 from asyncload.markers import SuccessMarkers
@@ -21,13 +24,14 @@ from asyncload.model import ConcurrencyChanged, Event, LoadStarted, ManifestWrit
 from asyncload.pipeline import Observer, Pipeline
 from asyncload.plan import LoadPlan
 from asyncload.planning import SLICE, add_found, check_plan
-from asyncload.readers import Readers
+from asyncload.readers import CROWDED_SECONDS, Readers
 from asyncload.report import Report
 from asyncload.report_json import summary_record
 from asyncload.s3 import ObjectOptions, S3Options, open_store
 from asyncload.settings import Settings
 from asyncload.store import ObjectStore
 from asyncload.survey import find_open_uploads, take_inventory
+from asyncload.threads import ReaderThreads
 from asyncload.transfer import (
     ChecksumChoice,
     PartWindow,
@@ -61,12 +65,15 @@ async def load(
     Raises:
         UsageError: a setting can't be used, or the volume does not exist.
         NothingToLoad: the volume holds no CSV.
+        SourceUnreadable: the volume can't be opened, or does not answer.
         Refused: credentials, permission, bucket, region or colliding keys; see its subclasses.
         StoreUnavailable: the store can't be reached, or not any more.
     """
-    check_volume(settings.volume)
-    async with open_store(s3_options(settings)) as store:
-        return await load_into(store, settings, observer=observer, now=now)
+    with ReaderThreads(_READER_THREADS) as threads:
+        # Before the bucket is opened: whoever mistyped the folder should not wait for that.
+        await Hops(threads, patience=STALLED_SECONDS).make(check_volume, settings.volume)
+        async with open_store(s3_options(settings)) as store:
+            return await load_into(store, settings, observer=observer, now=now, executor=threads)
 
 
 def s3_options(settings: Settings) -> S3Options:
@@ -119,7 +126,7 @@ async def load_into(
 ) -> Report:
     """Do as `load` does, into a store that is open already.
 
-    `executor` reads the volume, in threads of its own unless one is given; it is not shut down.
+    `executor` reads the volume; it is not shut down. Threads of its own do where none is given.
     """
     started = now or datetime.now(UTC)
     report = Report()
@@ -137,21 +144,20 @@ async def load_into(
     ceiling = settings.concurrency
     limit = AdaptiveLimit(ceiling, tell=lambda now: observe(ConcurrencyChanged(now, ceiling)))
     await _preflight(GovernedStore(store, limit=limit, retries=PREFLIGHT), layout.common_prefix())
-    governed = GovernedStore(store, limit=limit, retries=retries or RetryPolicy())
+    retries = retries or RetryPolicy()
+    governed = GovernedStore(store, limit=limit, retries=retries)
+    # Of files that arrive damaged, whoever sends them has a better copy: on the disk.
+    files = GovernedStore(store, limit=limit, retries=replace(retries, damaged=1))
     policy = _policy(settings, run_id)
-    with (
-        Volume(settings.volume) as volume,
-        nullcontext(executor) if executor else _reader_threads() as threads,
-    ):
-        readers = Readers(volume, threads)
+    async with open_readers(settings.volume, executor) as readers:
         plan = LoadPlan(layout, put_limit=policy.put_limit)
-        await _fill(plan, settings, readers, observe, started)
+        await fill_plan(plan, settings, readers, observe, started)
         observe(LoadStarted(plan.files, plan.size, run_id))
         left_open = {}
         if plan.has_large:
             left_open = await find_open_uploads(governed, layout.common_prefix())
         tools = TransferTools(
-            store=governed,
+            store=files,
             readers=readers,
             buffers=BufferPool(settings.memory),
             window=PartWindow(settings.concurrency),
@@ -161,7 +167,7 @@ async def load_into(
             observe=observe,
             now=_now,
         )
-        async with _manifest(settings, tools, report, started) as tell:
+        async with _manifest(settings, governed, tools, report, started) as tell:
 
             def observe_all(event: Event) -> None:
                 observe(event)
@@ -216,11 +222,16 @@ def _policy(settings: Settings, run_id: str) -> TransferPolicy:
     )
 
 
-async def _fill(
+async def fill_plan(
     plan: LoadPlan, settings: Settings, readers: Readers, observe: Observer, started: datetime
 ) -> None:
-    """Scan the volume into a plan."""
-    found = settings.scanner(started).scan()
+    """Scan the volume of a run that began at `started` into a plan.
+
+    Raises:
+        NothingToLoad, KeyCollision: see `check_plan`.
+        SourceStalled: a folder does not answer.
+    """
+    found = readers.scan(settings.scanner(started).scan)
     while entries := await readers.take(found, SLICE):
         add_found(plan, entries, observe)
     check_plan(plan)
@@ -228,7 +239,11 @@ async def _fill(
 
 @asynccontextmanager
 async def _manifest(
-    settings: Settings, tools: TransferTools, report: Report, started: datetime
+    settings: Settings,
+    store: ObjectStore,
+    tools: TransferTools,
+    report: Report,
+    started: datetime,
 ) -> AsyncIterator[Observer]:
     """Keep a manifest of what happens in the body, where one is wanted."""
     if not settings.manifest:
@@ -236,7 +251,7 @@ async def _manifest(
         return
     key = manifest_key(settings.manifest_prefix, report.run_id)
     run = describe_run(settings, report.run_id, started)
-    manifest = Manifest(tools.store, key, run, tools.policy, tools.now)
+    manifest = Manifest(store, key, run, tools.policy, tools.now)
     async with manifest.kept():
         yield manifest.observe
     seconds = (tools.now() - started).total_seconds()
@@ -251,5 +266,20 @@ def _ignore(_: Event) -> None:
     """Keep no manifest."""
 
 
-def _reader_threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="asyncload-reader")
+@asynccontextmanager
+async def open_readers(root: Path, executor: Executor | None = None) -> AsyncIterator[Readers]:
+    """Open a volume to be read by an executor, by threads of its own where none is given.
+
+    Raises:
+        UsageError: it does not exist, is no folder or can't be listed.
+        SourceUnreadable: it can't be opened, or does not answer.
+    """
+    with nullcontext(executor) if executor else ReaderThreads(_READER_THREADS) as threads:
+        opening = Hops(threads, patience=STALLED_SECONDS).make(_open_volume, root)
+        with await opening as volume:
+            yield Readers(volume, threads, patience=STALLED_SECONDS, crowded=CROWDED_SECONDS)
+
+
+def _open_volume(root: Path) -> Volume:
+    check_volume(root)
+    return Volume(root)

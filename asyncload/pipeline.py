@@ -9,18 +9,18 @@ outcome; a fault of the run ends it, cancels what is under way and is raised.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from asyncload.batches import LoadedFile, OutgrownFile
 from asyncload.buffers import BufferPool
 from asyncload.errors import AsyncloadError, Refused, StoreUnavailable
 from asyncload.groups import task_group
 from asyncload.model import Event, Failed, FileFinished, Outcome, PlannedUpload
 from asyncload.plan import MIB, LoadPlan
-from asyncload.transfer import TransferTools, put_file, upload_multipart
-from asyncload.volume import Digests, LoadedFile, OutgrownFile
+from asyncload.transfer import TransferTools, put_file, upload_multipart, wanted_digests
 
 Observer = Callable[[Event], None]
 
@@ -82,40 +82,39 @@ class Pipeline:
         self, batches: Iterator[list[PlannedUpload]], queue: asyncio.Queue[_Loaded | None]
     ) -> None:
         for uploads in batches:
-            size = sum(upload.source.size for upload in uploads)
-            for upload in await self._read_batch(uploads, size, queue):
-                # It grew since the scan: parts take a file of any size.
-                await self._send_in_parts(upload)
+            others: Sequence[PlannedUpload] = uploads
+            while others:
+                outgrown, others = await self._read_batch(others, queue)
+                for upload in outgrown:
+                    # It grew since the scan: parts take a file of any size.
+                    await self._send_in_parts(upload)
 
     async def _read_batch(
-        self, uploads: list[PlannedUpload], size: int, queue: asyncio.Queue[_Loaded | None]
-    ) -> list[PlannedUpload]:
-        """Queue what could be read; return what no longer fits its place."""
+        self, uploads: Sequence[PlannedUpload], queue: asyncio.Queue[_Loaded | None]
+    ) -> tuple[list[PlannedUpload], Sequence[PlannedUpload]]:
+        """Queue what could be read; return what no longer fits its place, and what is yet unread.
+
+        Unread are those behind a file whose read is stuck: where they would lie, its thread may
+        still write. They wait for a buffer of their own, that one is not used again.
+        """
         tools = self.tools
+        size = sum(upload.source.size for upload in uploads)
         batch = _Batch(tools.buffers, await tools.buffers.acquire(size))
         outgrown = []
         with batch:
-            items = await tools.readers.read_batch(
-                uploads, memoryview(batch.buffer), self._digests()
+            read = await tools.readers.read_batch(
+                uploads, memoryview(batch.buffer), wanted_digests(tools)
             )
-            for item in items:
+            if read.stuck:
+                batch.spoil()
+            for item in read.items:
                 if isinstance(item, LoadedFile):
                     await queue.put(_Loaded(item, batch.share()))
                 elif isinstance(item, OutgrownFile):
                     outgrown.append(item.upload)
                 else:
                     self._fail(item.upload, item.error)
-        return outgrown
-
-    def _digests(self) -> Digests:
-        policy, inventory = self.tools.policy, self.tools.inventory
-
-        def wants_md5(upload: PlannedUpload, size: int) -> bool:
-            # By its MD5 a listing may have shown already that the object is the file.
-            known = inventory.find(upload)
-            return policy.checksum == "md5" or (bool(known.md5) and known.size == size)
-
-        return Digests(policy.crc, self.tools.store.signs_payloads, wants_md5)
+        return outgrown, read.others
 
     async def _send_small(self, queue: asyncio.Queue[_Loaded | None]) -> None:
         while (loaded := await queue.get()) is not None:
@@ -172,7 +171,7 @@ class _Batch:
         return self
 
     def spoil(self) -> None:
-        """Keep the buffer from a new user: a broken-off request may still be read from it."""
+        """Keep the buffer from a new user: a broken-off request or read may still be at it."""
         self._reusable = False
 
     def __enter__(self) -> None:

@@ -1,24 +1,34 @@
-"""The volume from the event loop: each call is one hop to a reader thread, by aiofiles."""
+"""The volume from the event loop: each call is one hop to a reader thread."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from typing import ParamSpec, TypeVar
+from typing import Generic, NamedTuple, ParamSpec, TypeVar
 
-import aiofiles.os
-
+from asyncload.batches import CRC_ONLY, BatchItem, Digests, UnloadedFile
 from asyncload.checksums import CRC64NVME, Crc
+from asyncload.errors import SourceStalled, TooManyOpenFiles
 from asyncload.file_state import FileState
+from asyncload.hops import STALLED_SECONDS, Hops
 from asyncload.model import PlannedUpload
-from asyncload.shielding import finish, run_to_end
-from asyncload.volume import BatchItem, Digest, Digests, OpenFile, Volume
+from asyncload.pulse import GivenUp, Pulse
+from asyncload.volume import Beat, Digest, OpenFile, Volume
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+CROWDED_SECONDS = 10.0
+"""While nothing at all could be opened for so long, too many open files are no passing state."""
+
+# In seconds, between two tries to open something: the first, doubled each time, and the longest.
+_FIRST_WAIT = 0.01
+_LONGEST_WAIT = 0.5
 
 
 class _PatientExecutor(Executor):
@@ -46,40 +56,112 @@ class _PatientExecutor(Executor):
         return future
 
 
-_CRC_ONLY = Digests()
+class ReadBatch(NamedTuple):
+    """What became of a batch's first files, and its others, which are still to be read.
+
+    `stuck` says that a thread may still write into the buffer: into no file's bytes that are among
+    `items`, but where the others would go.
+    """
+
+    items: Sequence[BatchItem]
+    others: Sequence[PlannedUpload] = ()
+    stuck: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scan(Generic[T]):
+    """A blocking iterator that tells how far it is."""
+
+    items: Iterator[T]
+    pulse: Pulse
 
 
 class Readers:
     """Reads a volume's files in an executor's threads.
 
     A hop is what costs, not the read: hence one hop for a batch of small files and one for a
-    part. A hop is always waited for, cancelled or not: its thread is writing into a buffer
-    that must not find a new user before.
+    part. Each ends, as `Hops` says; whatever it raises, the buffer it was given may then still be
+    written into.
+
+    Where too many files are open, what is to be opened waits until others were closed: whoever
+    waits holds no file, so there are fewer at once. That goes on while anything can be opened, and
+    for some seconds more.
+
+    Args:
+        volume: the volume.
+        executor: whose threads read it.
+        patience: see `Hops`; in seconds.
+        crowded: for how many seconds nothing at all may be opened before files fail for it.
     """
 
-    def __init__(self, volume: Volume, executor: Executor) -> None:
+    def __init__(
+        self,
+        volume: Volume,
+        executor: Executor,
+        *,
+        patience: float = STALLED_SECONDS,
+        crowded: float = CROWDED_SECONDS,
+    ) -> None:
         self._volume = volume
-        self._executor = executor
+        self._hops = Hops(executor, patience=patience)
         self._patient = _PatientExecutor(executor)
+        self._crowded = crowded
+        self._crowded_since: float | None = None
 
     async def read_batch(
-        self, uploads: Sequence[PlannedUpload], buffer: memoryview, digests: Digests = _CRC_ONLY
-    ) -> list[BatchItem]:
-        """See `Volume.read_batch`."""
-        return await finish(
-            _read_batch(self._volume, uploads, buffer, digests, executor=self._patient)
+        self, uploads: Sequence[PlannedUpload], buffer: memoryview, digests: Digests = CRC_ONLY
+    ) -> ReadBatch:
+        """Read small files into a buffer, as `Volume.read_batch` does.
+
+        A file whose read stalls fails alone: those before it are there, and those after it are
+        left to be read into another buffer.
+        """
+        items: list[BatchItem] = []
+        while len(items) < len(uploads):
+            try:
+                reading = partial(self._read_on, uploads, buffer, digests, items)
+                await self._when_not_crowded(reading, progress=items.__len__)
+            except TooManyOpenFiles as error:
+                items.append(UnloadedFile(uploads[len(items)], error))
+            except SourceStalled as error:
+                # As far as it is known now: the thread may add to its own list yet.
+                known = list(items)
+                unread = uploads[len(known) :]
+                known += [UnloadedFile(stalled, error) for stalled in unread[:1]]
+                return ReadBatch(known, unread[1:], stuck=True)
+        return ReadBatch(items)
+
+    async def _read_on(
+        self,
+        uploads: Sequence[PlannedUpload],
+        buffer: memoryview,
+        digests: Digests,
+        items: list[BatchItem],
+    ) -> None:
+        pulse = Pulse()
+        await self._hops.make(
+            self._volume.read_batch,
+            uploads,
+            buffer,
+            digests,
+            items,
+            pulse.beat,
+            pulse=pulse,
+            through=self._patient,
         )
 
     @asynccontextmanager
     async def opened(self, path: str) -> AsyncIterator[tuple[OpenFile, FileState]]:
         """Open a file and say in what state it is. Raises as `Volume.open` does."""
-        file, cancelled = await run_to_end(
-            _open(self._volume, path, executor=self._executor), grace=None
-        )
+        file, state = await self._when_not_crowded(partial(self._open, path))
         with file:
-            if cancelled:
-                raise asyncio.CancelledError
-            yield file, file.state()
+            yield file, state
+
+    async def _open(self, path: str) -> tuple[OpenFile, FileState]:
+        pulse = Pulse()
+        return await self._hops.make(
+            _open, self._volume, path, pulse.beat, pulse=pulse, undo=_close
+        )
 
     async def read_part(
         self,
@@ -91,25 +173,70 @@ class Readers:
         crc: Crc = CRC64NVME,
     ) -> int:
         """See `OpenFile.read_part`."""
-        return await finish(
-            _read_part(file, buffer, offset, expected, digests, crc, executor=self._executor)
+        pulse = Pulse()
+        return await self._hops.make(
+            file.read_part, buffer, offset, expected, digests, crc, pulse.beat, pulse=pulse
         )
 
     async def check_in_place(self, file: OpenFile, expected: FileState) -> None:
         """See `OpenFile.check_in_place`."""
-        await finish(_check_in_place(file, expected, executor=self._executor))
+        await self._when_not_crowded(partial(self._hops.make, file.check_in_place, expected))
 
-    async def take(self, items: Iterator[T], count: int) -> list[T]:
-        """Return the next `count` items of a blocking iterator; fewer only at its end."""
-        return await finish(_take(items, count, executor=self._executor))
+    def scan(self, begin: Callable[[Callable[[str], None]], Iterator[T]]) -> Scan[T]:
+        """Return a blocking iterator's items, to be taken by `take`.
+
+        `begin` is given what is to be called with all that is about to be looked at.
+        """
+        pulse = Pulse()
+        return Scan(begin(pulse.beat), pulse)
+
+    async def take(self, scan: Scan[T], count: int) -> list[T]:
+        """Return the next `count` items of a scan; fewer only at its end.
+
+        Raises:
+            SourceStalled: it did not get on; it can't be gone on with.
+        """
+        try:
+            return await self._hops.make(_take, scan.items, count, pulse=scan.pulse)
+        except SourceStalled as error:
+            raise SourceStalled(
+                f"the volume can't be scanned, at {scan.pulse.at!r}: {error}", hint=error.hint
+            ) from error
+
+    async def _when_not_crowded(
+        self, open_: Callable[[], Awaitable[T]], progress: Callable[[], int] = lambda: 0
+    ) -> T:
+        clock, pause, before = asyncio.get_running_loop().time, _FIRST_WAIT, progress()
+        while True:
+            try:
+                opened = await open_()
+            except TooManyOpenFiles:
+                if progress() > before:
+                    pause, before, self._crowded_since = _FIRST_WAIT, progress(), None
+                if self._crowded_since is None:
+                    self._crowded_since = clock()
+                if clock() - self._crowded_since >= self._crowded:
+                    raise
+            else:
+                self._crowded_since = None
+                return opened
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_WAIT)
 
 
-_read_batch = aiofiles.os.wrap(Volume.read_batch)
-_open = aiofiles.os.wrap(Volume.open)
-_read_part = aiofiles.os.wrap(OpenFile.read_part)
-_check_in_place = aiofiles.os.wrap(OpenFile.check_in_place)
+def _open(volume: Volume, path: str, beat: Beat) -> tuple[OpenFile, FileState]:
+    file = volume.open(path)
+    try:
+        beat()
+        return file, file.state()
+    except GivenUp:
+        file.close()
+        raise
 
 
-@aiofiles.os.wrap
+def _close(opened: tuple[OpenFile, FileState]) -> None:
+    opened[0].close()
+
+
 def _take(items: Iterator[T], count: int) -> list[T]:
     return list(islice(items, count))

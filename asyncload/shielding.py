@@ -40,11 +40,3 @@ async def run_to_end(step: Awaitable[T], *, grace: float | None) -> tuple[T, boo
     if cancelled and not task.cancelled() and task.exception() is not None:
         raise asyncio.CancelledError from task.exception()
     return task.result(), cancelled
-
-
-async def finish(step: Awaitable[T], *, grace: float | None = None) -> T:
-    """Await `step` whole, then raise the caller's cancellation if one came meanwhile."""
-    result, cancelled = await run_to_end(step, grace=grace)
-    if cancelled:
-        raise asyncio.CancelledError
-    return result

@@ -13,12 +13,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import Protocol, Self
 
+from asyncload.batches import (
+    CRC_ONLY,
+    BatchItem,
+    Digests,
+    LoadedFile,
+    OutgrownFile,
+    UnloadedFile,
+)
 from asyncload.checksums import CRC64NVME, Crc
-from asyncload.errors import FileFailed, SourceChanged, SourceUnreadable
+from asyncload.errors import FileFailed, SourceChanged, SourceUnreadable, TooManyOpenFiles
 from asyncload.file_state import FileState, changed_again, check_same, unreadable
 from asyncload.model import PlannedUpload
+from asyncload.pulse import unwatched
 
 _FOLDER_FLAGS = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 # O_NONBLOCK: opening a FIFO that has taken a file's name must not hang.
@@ -28,56 +37,13 @@ _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CACHED = 256 * 1024
 
 
-class LoadedFile(NamedTuple):
-    """A small file read whole, in one version: its bytes and their digests.
-
-    `crc` is by the algorithm that was wanted, `sha256` in hex and `md5` in bytes if wanted.
-    `mtime_ns` is when the file was last modified, in nanoseconds since 1970.
-    """
-
-    upload: PlannedUpload
-    body: memoryview
-    crc: int
-    sha256: str | None = None
-    md5: bytes | None = None
-    mtime_ns: int = 0
-
-
-class Digests(NamedTuple):
-    """What to compute of a small file's bytes while they are in the processor's cache.
-
-    `md5` says whether it is wanted of a file, given its size in bytes.
-    """
-
-    crc: Crc = CRC64NVME
-    sha256: bool = False
-    md5: Callable[[PlannedUpload, int], bool] = lambda _upload, _size: False
-
-
-class UnloadedFile(NamedTuple):
-    """A file of a batch that could not be read, and why."""
-
-    upload: PlannedUpload
-    error: FileFailed
-
-
-class OutgrownFile(NamedTuple):
-    """A file that no longer fits where the plan had room for it."""
-
-    upload: PlannedUpload
-    size: int
-
-
-_CRC_ONLY = Digests()
-
-
 class Digest(Protocol):
     """A running digest, as hashlib makes them."""
 
     def update(self, data: memoryview, /) -> None: ...
 
 
-BatchItem = LoadedFile | UnloadedFile | OutgrownFile
+Beat = Callable[[], None]
 
 
 class Volume:
@@ -112,6 +78,7 @@ class Volume:
 
         Raises:
             SourceUnreadable: it can't be opened, is a link or no regular file.
+            TooManyOpenFiles: it can't be opened now.
         """
         return OpenFile(self, path, self._open(path))
 
@@ -121,17 +88,35 @@ class Volume:
             return file.state()
 
     def read_batch(
-        self, uploads: Sequence[PlannedUpload], buffer: memoryview, digests: Digests = _CRC_ONLY
+        self,
+        uploads: Sequence[PlannedUpload],
+        buffer: memoryview,
+        digests: Digests = CRC_ONLY,
+        items: list[BatchItem] | None = None,
+        beat: Beat = unwatched,
     ) -> list[BatchItem]:
         """Read small files one after the other into `buffer`, each whole and in one version.
 
         A file that changes meanwhile is read once more.
+
+        Args:
+            uploads: the files.
+            buffer: where their bytes go, each after those before.
+            digests: what to compute of them.
+            items: what became of the first of them in an earlier call; gets that of the others,
+                each as soon as it is known.
+            beat: is called whenever the reading got on.
+
+        Raises:
+            TooManyOpenFiles: the first file that is not among `items` can't be opened now.
         """
-        items: list[BatchItem] = []
-        start = 0
-        for upload in uploads:
+        items = [] if items is None else items
+        start = sum(len(item.body) for item in items if isinstance(item, LoadedFile))
+        for upload in uploads[len(items) :]:
             try:
-                item = self._load_steady(upload, buffer[start:], digests)
+                item = self._load_steady(upload, buffer[start:], digests, beat)
+            except TooManyOpenFiles:
+                raise
             except FileFailed as error:
                 item = UnloadedFile(upload, error)
             if isinstance(item, LoadedFile):
@@ -139,22 +124,27 @@ class Volume:
             items.append(item)
         return items
 
-    def _load_steady(self, upload: PlannedUpload, room: memoryview, digests: Digests) -> BatchItem:
+    def _load_steady(
+        self, upload: PlannedUpload, room: memoryview, digests: Digests, beat: Beat
+    ) -> BatchItem:
         try:
-            return self._load(upload, room, digests)
+            return self._load(upload, room, digests, beat)
         except SourceChanged as first:
             try:
-                return self._load(upload, room, digests)
+                return self._load(upload, room, digests, beat)
             except SourceChanged as again:
                 raise changed_again(first, again) from again
 
-    def _load(self, upload: PlannedUpload, room: memoryview, digests: Digests) -> BatchItem:
+    def _load(
+        self, upload: PlannedUpload, room: memoryview, digests: Digests, beat: Beat
+    ) -> BatchItem:
         with self.open(upload.source.path) as file:
+            beat()
             before = file.state()
             if before.size > len(room):
                 return OutgrownFile(upload, before.size)
             body = room[: before.size]
-            file.read_into(body, 0)
+            file.read_into(body, 0, beat)
             file.check_unchanged(before)
         return LoadedFile(
             upload,
@@ -220,8 +210,8 @@ class OpenFile:
             status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
         )
 
-    def read_into(self, buffer: memoryview, offset: int) -> None:
-        """Fill `buffer` with the file's bytes from `offset`.
+    def read_into(self, buffer: memoryview, offset: int, beat: Beat = unwatched) -> None:
+        """Fill `buffer` with the file's bytes from `offset`, beating with each read.
 
         Raises:
             SourceChanged: the file ends before the buffer is full.
@@ -233,6 +223,7 @@ class OpenFile:
                 read = os.preadv(self.fd, [buffer[done:]], offset + done)
             except OSError as error:
                 raise unreadable(error) from error
+            beat()
             if not read:
                 raise SourceChanged(
                     f"it ended at byte {offset + done:,} while it was being read",
@@ -247,6 +238,7 @@ class OpenFile:
         expected: FileState,
         digests: Sequence[Digest] = (),
         crc: Crc = CRC64NVME,
+        beat: Beat = unwatched,
     ) -> int:
         """Fill `buffer` from `offset`, feed it to `digests`, and return its CRC.
 
@@ -257,7 +249,7 @@ class OpenFile:
         value = 0
         for start in range(0, len(buffer), _CACHED):
             piece = buffer[start : start + _CACHED]
-            self.read_into(piece, offset + start)
+            self.read_into(piece, offset + start, beat)
             for digest in digests:
                 digest.update(piece)
             value = crc.update(piece, value)
@@ -269,10 +261,16 @@ class OpenFile:
         check_same(expected, self.state())
 
     def check_in_place(self, expected: FileState) -> None:
-        """Raise `SourceChanged` where the file's path now leads elsewhere or to another state."""
+        """Raise `SourceChanged` where the file's path now leads elsewhere or to another state.
+
+        Raises:
+            TooManyOpenFiles: it can't be opened now.
+        """
         self.check_unchanged(expected)
         try:
             now = self.volume.state_of(self.path)
+        except TooManyOpenFiles:
+            raise
         except SourceUnreadable as error:
             raise SourceChanged(
                 f"it was taken away while it was being uploaded: {error}", hint="run again"

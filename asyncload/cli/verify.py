@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from itertools import islice
 
 from asyncload.buffers import BufferPool
 from asyncload.cli.output import Output, stderr, stdout
 from asyncload.cli.signals import run_interruptible
-from asyncload.discovery import check_volume
 from asyncload.inventory import Inventory
-from asyncload.loading import open_bucket
+from asyncload.loading import fill_plan, open_bucket, open_readers
 from asyncload.model import Event
 from asyncload.plan import PUT_LIMIT, LoadPlan
-from asyncload.planning import SLICE, add_found, check_plan
 from asyncload.readers import Readers
 from asyncload.report_json import to_json
 from asyncload.report_text import printable
@@ -29,9 +25,6 @@ from asyncload.verification import (
     verify_manifest,
     verify_volume,
 )
-from asyncload.volume import Volume
-
-_READER_THREADS = 8
 
 
 def verify(settings: Settings, *, manifest: str | None, json: bool, quiet: bool) -> int:
@@ -47,8 +40,6 @@ def verify(settings: Settings, *, manifest: str | None, json: bool, quiet: bool)
             out.line(line)
 
     comparison = Comparison(tell)
-    if manifest is None:
-        check_volume(settings.volume)
     run_interruptible(_compare(settings, manifest, comparison))
     _conclude(comparison, out, json=json, quiet=quiet)
     return 0 if comparison.whole else 3
@@ -56,26 +47,17 @@ def verify(settings: Settings, *, manifest: str | None, json: bool, quiet: bool)
 
 async def _compare(settings: Settings, manifest: str | None, comparison: Comparison) -> None:
     now = datetime.now(UTC)
-    async with open_bucket(settings, settings.key_layout(now).common_prefix()) as store:
-        if manifest is not None:
+    prefix = settings.key_layout(now).common_prefix()
+    if manifest is not None:
+        async with open_bucket(settings, prefix) as store:
             key = manifest_key_of(manifest, settings.bucket, settings.manifest_prefix)
             await verify_manifest(key, store, comparison, settings.concurrency)
-            return
-        with (
-            Volume(settings.volume) as volume,
-            ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="asyncload-reader") as threads,
-        ):
-            tools = _tools(settings, store, Readers(volume, threads))
-            await verify_volume(_plan(settings, now), tools, comparison, settings.concurrency)
-
-
-def _plan(settings: Settings, now: datetime) -> LoadPlan:
-    plan = LoadPlan(settings.key_layout(now), put_limit=PUT_LIMIT)
-    found = settings.scanner(now).scan()
-    while entries := list(islice(found, SLICE)):
-        add_found(plan, entries, _ignore)
-    check_plan(plan)
-    return plan
+        return
+    async with open_readers(settings.volume) as readers, open_bucket(settings, prefix) as store:
+        plan = LoadPlan(settings.key_layout(now), put_limit=PUT_LIMIT)
+        await fill_plan(plan, settings, readers, _ignore, now)
+        tools = _tools(settings, store, readers)
+        await verify_volume(plan, tools, comparison, settings.concurrency)
 
 
 def _tools(settings: Settings, store: ObjectStore, readers: Readers) -> TransferTools:

@@ -30,3 +30,10 @@ def part_arguments(part: Part) -> dict[str, Any]:
 def condition(create_only: bool) -> dict[str, str]:
     """Return what keeps an object that is there."""
     return {"IfNoneMatch": "*"} if create_only else {}
+
+
+def whole_arguments(checksum: Checksum | None) -> dict[str, str]:
+    """Return how Complete is told the full object's checksum."""
+    if checksum is None:
+        return {}
+    return {f"Checksum{checksum.algorithm}": checksum.digest, "ChecksumType": "FULL_OBJECT"}

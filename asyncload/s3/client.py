@@ -78,10 +78,15 @@ async def _open(options: S3Options, signing: Signing) -> AsyncIterator[tuple[Any
 async def _connect(
     options: S3Options, signing: Signing, capture: _CapturedSession, stack: AsyncExitStack
 ) -> tuple[Any, FastLane | None]:
-    session = _open_session(options)
+    core = AioSession(profile=options.profile)
+    use_quick_models(core)
+    session = _ClientSession(botocore_session=core, region_name=options.region)
     if options.ca_bundle is not None:
         check_bundle(options.ca_bundle, named="--ca-bundle")
     credentials = await _find_credentials(session)
+    # Where roles are assumed, botocore keeps what it got by its own clock; one cache for all ways.
+    cache = core.get_component("credential_provider").get_provider("assume-role").cache
+    signing.renewal.renew_by(credentials, cache.clear, seconds=_CREDENTIALS_SECONDS)
     client = await stack.enter_async_context(
         session.client(
             "s3",
@@ -135,12 +140,6 @@ async def _find_credentials(session: aioboto3.Session) -> Any:
 class _ClientSession(aioboto3.Session):  # type: ignore[misc]  # aioboto3 is untyped
     def _register_default_handlers(self) -> None:
         """Add no methods for files to the client: we use none, and their imports take long."""
-
-
-def _open_session(options: S3Options) -> aioboto3.Session:
-    session = AioSession(profile=options.profile)
-    use_quick_models(session)
-    return _ClientSession(botocore_session=session, region_name=options.region)
 
 
 async def _open_lane(

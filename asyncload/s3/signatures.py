@@ -14,6 +14,7 @@ from botocore.auth import S3SigV4Auth
 from botocore.exceptions import ClientError
 
 from asyncload.errors import AsyncloadError, ClockCorrected, StoreError
+from asyncload.s3.renewal import Renewal
 from asyncload.s3.secrets import Secrets
 from asyncload.s3.times import read_offset
 
@@ -30,12 +31,14 @@ class Signing:
     Attributes:
         offset: in seconds; more than 0 where the machine's clock is behind the store's.
         secrets: the client signed with so far.
+        renewal: what the client signs with can be renewed by.
     """
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self.now = now
         self.offset = 0.0
         self.secrets = Secrets()
+        self.renewal = Renewal(self.secrets)
 
     def timestamp(self) -> str:
         """Return the time to sign at in UTC, as `20220502T120000Z`."""

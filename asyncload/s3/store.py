@@ -21,7 +21,7 @@ from asyncload.errors import (
     TimedOut,
 )
 from asyncload.model import Checksum, ObjectKey
-from asyncload.s3.arguments import checksum_arguments, condition, part_arguments
+from asyncload.s3.arguments import checksum_arguments, condition, part_arguments, whole_arguments
 from asyncload.s3.body import ViewBody
 from asyncload.s3.describe import (
     describe_object,
@@ -88,19 +88,35 @@ class S3Store:
 
     async def head(self, key: ObjectKey) -> RemoteObject | None:
         """See `ObjectStore`."""
+        renewals = self._signing.renewal.count
         try:
             answer = await self._call("HeadObject", Key=key, ChecksumMode="ENABLED")
         except RequestRejected as error:
             if error.status == 404:
                 return None
-            raise
+            if error.status != 400:
+                raise
+            # No answer to HEAD says that credentials have expired; one that has a body does.
+            await self.check_bucket(key)
+            if self._signing.renewal.count == renewals:
+                raise
+            return await self.head(key)
         return describe_object(answer)
 
     async def read(self, key: ObjectKey, offset: int, length: int) -> bytes:
         """See `ObjectStore`."""
         last = offset + length - 1
+
+        async def ask() -> bytes:
+            where = {"Key": key, "Range": f"bytes={offset}-{last}"}
+            async with self._translated("GetObject", length):
+                answer = await self._client.get_object(**self._everywhere, **where)
+                async with answer["Body"] as body:
+                    content: bytes = await body.read()
+                    return content
+
         try:
-            return await self._read(Key=key, Range=f"bytes={offset}-{last}", size=length)
+            return await self._signing.renewal.repeat(ask)
         except RequestRejected as error:
             if error.status == 416:
                 return b""
@@ -211,18 +227,12 @@ class S3Store:
         create_only: bool,
     ) -> Receipt:
         """See `ObjectStore`."""
-        whole = {}
-        if checksum is not None:
-            whole = {
-                f"Checksum{checksum.algorithm}": checksum.digest,
-                "ChecksumType": "FULL_OBJECT",
-            }
         answer = await self._call(
             "CompleteMultipartUpload",
             Key=key,
             UploadId=upload_id,
             MultipartUpload={"Parts": [part_arguments(part) for part in parts]},
-            **whole,
+            **whole_arguments(checksum),
             **condition(create_only),
         )
         names = (checksum.algorithm,) if checksum else ()
@@ -247,19 +257,14 @@ class S3Store:
 
     async def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         size = len(arguments.get("Body", b""))
-        async with self._translated(operation, size):
-            answer: dict[str, Any] = await self._method(operation)(**self._everywhere, **arguments)
-            return answer
+        method = getattr(self._client, xform_name(operation))
 
-    async def _read(self, *, size: int, **arguments: Any) -> bytes:
-        async with self._translated("GetObject", size):
-            answer = await self._client.get_object(**self._everywhere, **arguments)
-            async with answer["Body"] as body:
-                content: bytes = await body.read()
-                return content
+        async def ask() -> dict[str, Any]:
+            async with self._translated(operation, size):
+                answer: dict[str, Any] = await method(**self._everywhere, **arguments)
+                return answer
 
-    def _method(self, operation: str) -> Any:
-        return getattr(self._client, xform_name(operation))
+        return await self._signing.renewal.repeat(ask)
 
     @asynccontextmanager
     async def _translated(self, operation: str, size: int) -> AsyncIterator[None]:

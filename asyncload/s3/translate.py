@@ -30,6 +30,7 @@ _MEANINGS: Mapping[str, type[StoreError]] = {
     "InvalidAccessKeyId": errors.CredentialsRejected,
     "SignatureDoesNotMatch": errors.CredentialsRejected,
     "ExpiredToken": errors.CredentialsRejected,
+    "TokenRefreshRequired": errors.CredentialsRejected,
     "InvalidToken": errors.CredentialsRejected,
     "RequestTimeTooSkewed": errors.CredentialsRejected,
     "AccessDenied": errors.AccessDenied,
@@ -49,7 +50,6 @@ _MEANINGS: Mapping[str, type[StoreError]] = {
     "SlowDown": errors.Throttled,
     "RequestTimeout": errors.Throttled,
     "IncompleteBody": errors.ServerError,
-    # The bytes in memory are right: they were damaged on the way.
     "BadDigest": errors.BodyDamaged,
     "InvalidDigest": errors.BodyDamaged,
     "XAmzContentSHA256Mismatch": errors.BodyDamaged,
@@ -145,6 +145,9 @@ def _translate_answer(
         meaning = errors.CredentialsRejected
     if code == "ConditionalRequestConflict" and operation == "CompleteMultipartUpload":
         # Another writer came first: S3 wants all of the upload anew.
+        meaning = errors.UploadBroken
+    if meaning is errors.BodyDamaged and operation == "CompleteMultipartUpload":
+        # Of the whole: each part arrived as it was sent, and one of them was read wrong.
         meaning = errors.UploadBroken
     if meaning is errors.AccessDenied and not 400 <= status < 500:
         # Told late, in an answer that began as a success: of this object only.

@@ -4,7 +4,7 @@ from asyncload.transfer.local_sums import LocalSums
 from asyncload.transfer.multipart import upload_multipart
 from asyncload.transfer.policy import ChecksumChoice, Existing, TransferPolicy
 from asyncload.transfer.provenance import Provenance
-from asyncload.transfer.put import put_file
+from asyncload.transfer.put import put_file, wanted_digests
 from asyncload.transfer.resume import last_activity, list_all_parts
 from asyncload.transfer.tools import TransferTools
 from asyncload.transfer.verify import LocalFile, find_equality
@@ -24,4 +24,5 @@ __all__ = [
     "list_all_parts",
     "put_file",
     "upload_multipart",
+    "wanted_digests",
 ]

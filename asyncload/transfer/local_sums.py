@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from asyncload.buffers import BufferPool
 from asyncload.checksums import (
@@ -80,8 +82,7 @@ class LocalSums:
 
     async def _read(self, crc: Crc, digest: hashlib._Hash | None) -> list[tuple[int, int]]:
         values = []
-        buffer = await self._buffers.acquire(self._layout.part_size)
-        try:
+        async with self._buffer() as buffer:
             for _, offset, length in self._layout.parts():
                 view = memoryview(buffer)[:length]
                 digests = () if digest is None else (digest,)
@@ -89,19 +90,25 @@ class LocalSums:
                     self._file, view, offset, self._state, digests, crc
                 )
                 values.append((value, length))
-        finally:
-            self._buffers.release(buffer)
         return values
 
     async def _read_md5_of_parts(self) -> Checksum:
         digests = []
-        buffer = await self._buffers.acquire(self._layout.part_size)
-        try:
+        async with self._buffer() as buffer:
             for _, offset, length in self._layout.parts():
                 md5 = hashlib.md5(usedforsecurity=False)
                 view = memoryview(buffer)[:length]
                 await self._readers.read_part(self._file, view, offset, self._state, (md5,))
                 digests.append(md5.digest())
-        finally:
-            self._buffers.release(buffer)
         return md5_of_parts(digests)
+
+    @asynccontextmanager
+    async def _buffer(self) -> AsyncIterator[bytearray]:
+        """Lend a buffer for a part; one that a read failed in may still be written into."""
+        buffer = await self._buffers.acquire(self._layout.part_size)
+        try:
+            yield buffer
+        except BaseException:
+            self._buffers.discard(buffer)
+            raise
+        self._buffers.release(buffer)

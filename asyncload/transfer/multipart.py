@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
 from asyncload.checksums import MD5_OF_PARTS, md5_digest, md5_of_etag
 from asyncload.errors import (
+    BodyDamaged,
     ChecksumMismatch,
     NoSuchUpload,
     ObjectConflict,
@@ -230,6 +231,15 @@ class _Sending:
     async def _send_part(
         self, opened: Resumable, number: int, offset: int, view: memoryview
     ) -> Part:
+        for _ in range(self.tools.policy.rereads):
+            # The damage may have been done in memory: what is on the disk is right.
+            with suppress(BodyDamaged):
+                return await self._read_and_send(opened, number, offset, view)
+        return await self._read_and_send(opened, number, offset, view)
+
+    async def _read_and_send(
+        self, opened: Resumable, number: int, offset: int, view: memoryview
+    ) -> Part:
         tools, policy = self.tools, self.tools.policy
         stored = opened.parts.get(number)
         # Hashed where it is read, while it is in the cache and off the loop.
@@ -262,32 +272,25 @@ class _Sending:
         sent: Checksum,
         sha256: str | None,
     ) -> Receipt:
-        receipt = await self._send_once(opened, number, view, sent, sha256)
+        clock, tools = asyncio.get_running_loop().time, self.tools
+
+        async def once() -> Receipt:
+            begun = clock()
+            receipt = await tools.store.upload_part(
+                self.upload.key, opened.upload_id, number, view, sent, sha256=sha256
+            )
+            tools.window.learn(clock() - begun)
+            find_proof(receipt, sent, view, tools.policy)
+            return receipt
+
         try:
-            find_proof(receipt, sent, view, self.tools.policy)
+            receipt = await once()
         except ChecksumMismatch:
-            receipt = await self._send_once(opened, number, view, sent, sha256)
-            find_proof(receipt, sent, view, self.tools.policy)
+            receipt = await once()
         if receipt.checksum is None and not self.summed_md5:
             # No word of the checksum: the ETags may have to be the proof.
             self.summed_md5 = True
         if receipt.checksum is None and number not in self.sums.md5s:
             self.sums.md5s[number] = hashlib.md5(view, usedforsecurity=False).digest()
         # The full object's checksum is the proof; a part's only finds a fault sooner.
-        return receipt
-
-    async def _send_once(
-        self,
-        opened: Resumable,
-        number: int,
-        view: memoryview,
-        sent: Checksum,
-        sha256: str | None,
-    ) -> Receipt:
-        clock = asyncio.get_running_loop().time
-        begun = clock()
-        receipt = await self.tools.store.upload_part(
-            self.upload.key, opened.upload_id, number, view, sent, sha256=sha256
-        )
-        self.tools.window.learn(clock() - begun)
         return receipt

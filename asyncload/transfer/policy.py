@@ -25,7 +25,8 @@ class TransferPolicy:
     that has no CRC64NVME. `put_limit`: larger files go as multipart uploads. `part_size`: the
     least size of a part; very large files get larger ones. `abort_grace`: how long an interrupted
     upload may take to clean up after itself. `lease`: an upload that was left open is aborted by
-    a later run only after so long without a new part. `provenance`: what objects say of their
+    a later run only after so long without a new part. `rereads`: how often a file or part is read
+    again and sent anew where the store finds it damaged. `provenance`: what objects say of their
     origin.
     """
 
@@ -35,6 +36,7 @@ class TransferPolicy:
     part_size: int = 8 * MIB
     abort_grace: float = 5.0
     lease: timedelta = timedelta(hours=1)
+    rereads: int = 2
     provenance: Provenance = field(default_factory=Provenance)
 
     @property

@@ -2,54 +2,111 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from asyncload.batches import Digests, LoadedFile, UnloadedFile
 from asyncload.checksums import checksum_of, md5_digest
-from asyncload.errors import ChecksumMismatch, PreconditionFailed
-from asyncload.model import Checksum, Skipped, Unchanged, Uploaded
+from asyncload.errors import BodyDamaged, ChecksumMismatch, PreconditionFailed, SourceChanged
+from asyncload.model import Checksum, PlannedUpload, Skipped, Unchanged, Uploaded
 from asyncload.transfer.taken import look_before_sending, settle_taken_key
 from asyncload.transfer.tools import TransferTools
 from asyncload.transfer.verify import LocalFile, find_proof, prove_by_head
-from asyncload.volume import LoadedFile
+
+
+def wanted_digests(tools: TransferTools) -> Digests:
+    """Return what is to be computed of small files where they are read, for `put_file`."""
+    policy, inventory = tools.policy, tools.inventory
+
+    def wants_md5(upload: PlannedUpload, size: int) -> bool:
+        # By its MD5 a listing may have shown already that the object is the file.
+        known = inventory.find(upload)
+        return policy.checksum == "md5" or (bool(known.md5) and known.size == size)
+
+    return Digests(policy.crc, tools.store.signs_payloads, wants_md5)
 
 
 async def put_file(loaded: LoadedFile, tools: TransferTools) -> Uploaded | Unchanged | Skipped:
     """Store a file that was read whole, and prove it.
 
+    Where the store finds its bytes damaged, it is read again, to the same place in memory.
+
     Raises:
         ObjectConflict: the key is taken by other bytes, and the policy is to fail.
         NotVerified: the store's answers don't prove that it holds the bytes.
+        SourceUnreadable, SourceChanged: it could not be read again.
         StoreError: the store did not take it.
     """
-    upload, body, crc, sha256, md5, mtime_ns = loaded
-    store, policy = tools.store, tools.policy
-    summed = policy.crc.checksum(crc)
+    return await _Sending(loaded, tools).run()
 
-    async def checksum(algorithm: str) -> Checksum | None:
-        if algorithm == summed.algorithm:
-            return summed
-        if algorithm == "MD5" and md5 is not None:
-            return md5_digest(md5)
-        return checksum_of(body, algorithm)
 
-    file = LocalFile(upload, len(body), mtime_ns, checksum)
-    finding = await look_before_sending(store, file, tools.inventory.find(upload), policy)
-    if finding.outcome is not None:
-        return finding.outcome
-    sent = summed if md5 is None or policy.checksum != "md5" else md5_digest(md5)
-    info = policy.provenance.info(upload, mtime_ns, summed)
+@dataclass(slots=True)
+class _Sending:
+    loaded: LoadedFile
+    tools: TransferTools
 
-    async def put(create_only: bool) -> Checksum | None:
-        receipt = await store.put(
-            upload.key, body, sent, create_only=create_only, sha256=sha256, info=info
+    async def run(self) -> Uploaded | Unchanged | Skipped:
+        tools, policy, upload = self.tools, self.tools.policy, self.loaded.upload
+        known = tools.inventory.find(upload)
+        finding = await look_before_sending(tools.store, self._local(), known, policy)
+        if finding.outcome is not None:
+            return finding.outcome
+        try:
+            proof = await self._put(policy.create_only)
+        except PreconditionFailed:
+            return await settle_taken_key(tools.store, self._local(), policy)
+        except ChecksumMismatch:
+            # The key was free, and now holds something damaged that is ours to replace.
+            proof = await self._put(create_only=False)
+        local = self._local()
+        if proof is None:
+            proof = await prove_by_head(tools.store, local, policy)
+        path, replaces = upload.source.path, finding.replaces
+        return Uploaded(path, upload.key, local.size, proof, local.mtime_ns, replaces)
+
+    def _local(self) -> LocalFile:
+        upload, body, crc, _, md5, mtime_ns = self.loaded
+        summed = self.tools.policy.crc.checksum(crc)
+
+        async def checksum(algorithm: str) -> Checksum | None:
+            if algorithm == summed.algorithm:
+                return summed
+            if algorithm == "MD5" and md5 is not None:
+                return md5_digest(md5)
+            return checksum_of(body, algorithm)
+
+        return LocalFile(upload, len(body), mtime_ns, checksum)
+
+    async def _put(self, create_only: bool) -> Checksum | None:
+        for _ in range(self.tools.policy.rereads):
+            try:
+                return await self._put_once(create_only)
+            except BodyDamaged:
+                self.loaded = await self._read_again()
+        return await self._put_once(create_only)
+
+    async def _put_once(self, create_only: bool) -> Checksum | None:
+        policy = self.tools.policy
+        upload, body, crc, sha256, md5, mtime_ns = self.loaded
+        summed = policy.crc.checksum(crc)
+        sent = summed if md5 is None or policy.checksum != "md5" else md5_digest(md5)
+        receipt = await self.tools.store.put(
+            upload.key,
+            body,
+            sent,
+            create_only=create_only,
+            sha256=sha256,
+            info=policy.provenance.info(upload, mtime_ns, summed),
         )
         return find_proof(receipt, sent, body, policy)
 
-    try:
-        proof = await put(policy.create_only)
-    except PreconditionFailed:
-        return await settle_taken_key(store, file, policy)
-    except ChecksumMismatch:
-        # The key was free, and now holds something damaged that is ours to replace.
-        proof = await put(create_only=False)
-    if proof is None:
-        proof = await prove_by_head(store, file, policy)
-    return Uploaded(upload.source.path, upload.key, len(body), proof, mtime_ns, finding.replaces)
+    async def _read_again(self) -> LoadedFile:
+        upload, body = self.loaded.upload, self.loaded.body
+        read = await self.tools.readers.read_batch([upload], body, wanted_digests(self.tools))
+        (item,) = read.items
+        if isinstance(item, LoadedFile):
+            return item
+        if isinstance(item, UnloadedFile):
+            raise item.error
+        raise SourceChanged(
+            f"it grew to {item.size:,} bytes while it was being uploaded", hint="run again"
+        )

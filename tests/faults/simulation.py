@@ -98,7 +98,7 @@ class FaultyStore(MemoryStore):
             raise Throttled("simulated", code="SlowDown", status=503)
         if (share := share - rates.delays) < 0:
             return await self._dawdle(which, call)
-        if (share := share - rates.corruption) < 0:
+        if what[0] in ("put", "part") and (share := share - rates.corruption) < 0:
             raise BodyDamaged("simulated", code="BadDigest", status=400)
         answer = await call()
         if share - rates.lost_replies < 0:

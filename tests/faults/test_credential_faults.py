@@ -118,21 +118,89 @@ def test_c5_credentials_about_to_expire_are_refreshed_during_the_run(
     assert "token-canary" not in landed.ended.out + landed.ended.err
 
 
-@pytest.mark.xfail(strict=True, reason="an ExpiredToken ends the run, refreshable or not")
-def test_c5_credentials_that_expire_early_are_refreshed_and_the_request_repeated(
-    forgiving_lake, hundred, refreshing, lane
-):
-    """Revoked before their time: the store's ExpiredToken makes the run fetch others."""
+EXPIRED = Fault(reply=s3_error(400, "ExpiredToken"))
+
+
+def revoke_first_key(*operations):
+    """From the first request of these operations on, nothing is done for AKIA1."""
+    revoked = []
 
     def decide(call):
-        expired = (
-            call.operation == "PutObject"
-            and "Credential=AKIA1/" in (call.head.fields["authorization"])
-        )
-        return Fault(reply=s3_error(400, "ExpiredToken")) if expired else None
+        if call.operation in operations:
+            revoked.append(call)
+        signed = call.head.fields["authorization"]
+        return EXPIRED if revoked and "Credential=AKIA1/" in signed else None
 
-    landed = forgiving_lake.load(decide, lane=lane)
+    return decide
+
+
+def test_c5_credentials_that_expire_early_are_renewed_once_for_all_requests(
+    forgiving_lake, hundred, refreshing, lane
+):
+    """Revoked before their time: whatever was signed with them is repeated once, with others."""
+    landed = forgiving_lake.load(revoke_first_key("PutObject"), lane=lane)
     assert (landed.code, len(landed.objects)) == (0, 100)
+    assert refreshing["served"] == 2
+    signed = keys_of(landed, "PutObject")
+    # No more in vain than were under way at once, each by the lane and then by the client.
+    assert 1 <= signed.count("AKIA1") <= 32 * (1 + lane)
+    assert signed.count("AKIA2") == 100
+    assert "token-canary" not in landed.ended.out + landed.ended.err
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "ListObjectsV2",
+        "ListMultipartUploads",
+        "CreateMultipartUpload",
+        "UploadPart",
+        "CompleteMultipartUpload",
+    ],
+)
+def test_c5_credentials_that_expire_early_are_renewed_at_any_request(
+    forgiving_lake, small_and_large, refreshing, operation, lane
+):
+    """Lists, parts and Complete as well as puts."""
+    landed = forgiving_lake.load(revoke_first_key(operation), lane=lane)
+    assert (landed.code, len(landed.objects)) == (0, 2)
+    assert refreshing["served"] == 2
+    assert keys_of(landed, operation)[-1] == "AKIA2"
+    assert landed.open_uploads == []
+
+
+def test_c5_a_look_at_a_key_whose_answer_can_not_say_so_is_repeated_too(
+    forgiving_lake, small_and_large, refreshing, lane
+):
+    """HEAD is answered with 400 and nothing else: a file that is there is not called a conflict."""
+    forgiving_lake.load(lane=lane)
+    refreshing["served"] = 0
+    landed = forgiving_lake.load(revoke_first_key("HeadObject"), lane=lane)
+    assert refreshing["served"] == 2
+    assert (landed.code, set(landed.statuses.values())) == (0, {"unchanged"})
+
+
+def test_c5_a_look_at_a_key_that_is_rejected_for_good_is_not_repeated(
+    forgiving_lake, volume, refreshing, lane
+):
+    """The list that is asked for instead of it says nothing of credentials."""
+    write_files(volume, {"a.csv": b"1"})
+    rejected = fail_always("HeadObject", Fault(reply=s3_error(400, "BadRequest")))
+    landed = forgiving_lake.load(rejected, lane=lane)
+    assert (landed.code, refreshing["served"]) == (0, 1)
+    # botocore itself asks twice, in case that the bucket is elsewhere.
+    assert landed.proxy.count("HeadObject") <= 2
+
+
+def test_c5_credentials_that_are_renewed_in_vain_end_the_run(
+    forgiving_lake, hundred, refreshing, lane
+):
+    """The others are rejected, too: each request was repeated once at the most, and none again."""
+    landed = forgiving_lake.load(fail_always("PutObject", EXPIRED), lane=lane)
+    assert (landed.code, landed.objects) == (5, {})
+    assert landed.error["code"] == "ExpiredToken"
+    assert refreshing["served"] == 2
+    assert landed.proxy.count("PutObject") <= 32 * (2 + lane)
 
 
 def test_c6_static_credentials_that_expire_end_the_run_and_what_landed_stays(

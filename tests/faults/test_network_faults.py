@@ -237,7 +237,7 @@ def test_n13_a_proxy_in_trouble_is_asked_again(lake, small_and_large, lane, monk
 
 
 def test_n14_a_bit_that_is_flipped_in_flight_is_found_and_mended(lake, small_and_large, lane):
-    """The server's BadDigest tells; the bytes in memory are sent again."""
+    """The server's BadDigest tells; the file is read again and sent anew."""
     fault = Fault(flip=12_345)
     landed = check_it_passes(lake, fault, lane, {"PutObject", "UploadPart"})
     assert landed.proxy.oracle.violations == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,7 +12,17 @@ import asyncload
 from asyncload import errors
 from asyncload.s3 import client as s3_client
 from tests.support.loads import NOW, write_files
-from tests.support.scripted_s3 import EMPTY_LISTING, Answer, scripted_s3
+from tests.support.scripted_s3 import EMPTY_LISTING, Answer, error, put_accepted, scripted_s3
+
+ROLE = """
+[profile lake]
+role_arn = arn:aws:iam::123456789012:role/loader
+source_profile = people
+region = us-east-1
+[profile people]
+aws_access_key_id = AKIAEXAMPLE
+aws_secret_access_key = secret
+"""
 
 
 @asynccontextmanager
@@ -77,11 +88,7 @@ async def test_a_role_that_can_not_be_assumed_is_told_before_anything_is_sent(
     """STS's refusal is no fault of the bucket."""
     write_files(volume, {"a.csv": b"1"})
     config = tmp_path / "config"
-    config.write_text(
-        "[profile lake]\nrole_arn = arn:aws:iam::123456789012:role/loader\n"
-        "source_profile = people\nregion = us-east-1\n"
-        "[profile people]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = secret\n"
-    )
+    config.write_text(ROLE)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     denied = Answer(
         403,
@@ -98,3 +105,41 @@ async def test_a_role_that_can_not_be_assumed_is_told_before_anything_is_sent(
     assert ended.value.exit_code == 5
     assert requests == []
     assert asked
+
+
+@pytest.mark.parametrize("fast_lane", [True, False])
+async def test_c5_a_role_whose_session_was_revoked_is_assumed_anew(
+    volume, fast_lane, monkeypatch, tmp_path
+):
+    """botocore keeps a role's credentials for as long as they say: those are forgotten."""
+    write_files(volume, {f"{n}.csv": b"%d" % n for n in range(5)})
+    config = tmp_path / "config"
+    config.write_text(ROLE)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    assumed = []
+
+    def assume(request):
+        assumed.append(request)
+        until = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+        return Answer(
+            200,
+            "<AssumeRoleResponse><AssumeRoleResult><Credentials>"
+            f"<AccessKeyId>ASIA{len(assumed)}</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"
+            f"<SessionToken>t</SessionToken><Expiration>{until:%Y-%m-%dT%H:%M:%SZ}</Expiration>"
+            "</Credentials></AssumeRoleResult></AssumeRoleResponse>".encode(),
+        )
+
+    def answer(request):
+        if request.method == "GET":
+            return EMPTY_LISTING
+        if "Credential=ASIA1/" in request.headers["authorization"]:
+            return error(400, "ExpiredToken")
+        return put_accepted(request)
+
+    with scripted_s3(assume) as (sts, _), scripted_s3(answer) as (url, requests):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts)
+        options = {"profile": "lake", "manifest": False, "fast_lane": fast_lane}
+        report = await load(volume, url, **options)
+    assert report.exit_code == 0
+    assert len(assumed) == 2
+    assert "Credential=ASIA2/" in requests[-1].headers["authorization"]

@@ -61,5 +61,6 @@ def test_only_a_busy_or_silent_store_or_one_whose_time_is_now_known_is_asked_aga
     crowded = {kind for kind in _all_below(StoreError) if kind.crowded}
     assert crowded == {errors.Throttled, errors.TimedOut}
     others = {errors.ServerError, errors.StoreUnavailable, errors.ClockCorrected}
+    # A damaged body is read again by whoever sends it, where it comes from a file.
     others |= {errors.BodyDamaged}
     assert retryable == others | crowded

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from asyncload.shielding import finish, run_to_end
+from asyncload.shielding import run_to_end
 
 TURN = 0.01
 
@@ -36,6 +36,14 @@ class Step:
         if self._error is not None:
             raise self._error
         return "result"
+
+
+async def finish(step, *, grace=None):
+    """A caller that has nothing to undo."""
+    result, cancelled = await run_to_end(step, grace=grace)
+    if cancelled:
+        raise asyncio.CancelledError
+    return result
 
 
 async def test_an_undisturbed_step_gives_its_result():

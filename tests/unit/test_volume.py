@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from asyncload.batches import LoadedFile, OutgrownFile, UnloadedFile
 from asyncload.checksums import crc64nvme
 from asyncload.errors import SourceChanged, SourceUnreadable
 from asyncload.model import ObjectKey, PlannedUpload, SourceFile
-from asyncload.volume import LoadedFile, OpenFile, OutgrownFile, UnloadedFile, Volume
+from asyncload.volume import OpenFile, Volume
 from tests.support.loads import write_files
 
 pytestmark = [pytest.mark.usefixtures("no_file_left_open"), pytest.mark.timeout(20)]
@@ -192,8 +193,8 @@ class WrittenWhileRead(Volume):
 
 
 class _WrittenWhileRead(OpenFile):
-    def read_into(self, buffer, offset):
-        super().read_into(buffer, offset)
+    def read_into(self, buffer, offset, *beat):
+        super().read_into(buffer, offset, *beat)
         with (self.volume.root / self.path).open("ab") as writer:
             writer.write(b"more")
 

@@ -1,0 +1,56 @@
+"""What becomes of small files that are read together into one buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from asyncload.checksums import CRC64NVME, Crc
+from asyncload.errors import FileFailed
+from asyncload.model import PlannedUpload
+
+
+class LoadedFile(NamedTuple):
+    """A small file read whole, in one version: its bytes and their digests.
+
+    `crc` is by the algorithm that was wanted, `sha256` in hex and `md5` in bytes if wanted.
+    `mtime_ns` is when the file was last modified, in nanoseconds since 1970.
+    """
+
+    upload: PlannedUpload
+    body: memoryview
+    crc: int
+    sha256: str | None = None
+    md5: bytes | None = None
+    mtime_ns: int = 0
+
+
+class Digests(NamedTuple):
+    """What to compute of a small file's bytes while they are in the processor's cache.
+
+    `md5` says whether it is wanted of a file, given its size in bytes.
+    """
+
+    crc: Crc = CRC64NVME
+    sha256: bool = False
+    md5: Callable[[PlannedUpload, int], bool] = lambda _upload, _size: False
+
+
+class UnloadedFile(NamedTuple):
+    """A file of a batch that could not be read, and why."""
+
+    upload: PlannedUpload
+    error: FileFailed
+
+
+class OutgrownFile(NamedTuple):
+    """A file that no longer fits where the plan had room for it."""
+
+    upload: PlannedUpload
+    size: int
+
+
+CRC_ONLY = Digests()
+
+
+BatchItem = LoadedFile | UnloadedFile | OutgrownFile

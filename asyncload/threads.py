@@ -1,0 +1,96 @@
+"""Threads to read in, of which one that is stuck holds up neither the others nor the exit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from queue import SimpleQueue
+from typing import ParamSpec, TypeVar
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class ReaderThreads(Executor):
+    """Does work in up to `count` threads; leaving its context waits for those that are not stuck.
+
+    concurrent.futures' own executor has the interpreter wait for each of its threads at its exit,
+    for ever where one sits in a system call that never returns. These are daemons: the process
+    ends without them.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._idle = threading.Semaphore(0)
+        self._lock = threading.Lock()
+        self._threads: set[threading.Thread] = set()
+        self._stuck: set[threading.Thread] = set()
+
+    @property
+    def stuck(self) -> int:
+        """How many threads were taken for stuck, and have not come back."""
+        return len(self._stuck)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether so many threads are stuck that no more should be risked."""
+        return self.stuck >= self._count
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """See `Executor`."""
+        future: Future[T] = Future()
+
+        def work() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = fn(*args, **kwargs)
+            except BaseException as error:
+                # Whatever it is: for whoever waits.
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._work.put(work)
+        if not self._idle.acquire(blocking=False):
+            with self._lock:
+                if len(self._threads) < self._count:
+                    self._start()
+        return future
+
+    def replace(self, thread: threading.Thread) -> None:
+        """Take a thread for stuck: another one works in its place, it ends once it comes back."""
+        with self._lock:
+            if thread in self._threads:
+                self._threads.remove(thread)
+                self._stuck.add(thread)
+                self._start()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002  # all work is waited for or given up
+        """See `Executor`; a thread that is stuck is not waited for."""
+        with self._lock:
+            threads = list(self._threads)
+        for _ in threads:
+            self._work.put(None)
+        if wait:
+            for thread in threads:
+                thread.join()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._serve, name="asyncload-reader", daemon=True)
+        self._threads.add(thread)
+        thread.start()
+
+    def _serve(self) -> None:
+        me = threading.current_thread()
+        while (work := self._work.get()) is not None:
+            work()
+            # It holds what it worked with.
+            del work
+            with self._lock:
+                if me in self._stuck:
+                    self._stuck.remove(me)
+                    return
+            self._idle.release()

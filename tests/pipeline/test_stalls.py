@@ -1,0 +1,67 @@
+"""Reads that never come back: the memory that they hold is not waited for, nor used again."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+
+from asyncload.buffers import BufferPool
+from asyncload.plan import MIB
+from tests.support.loads import Recorder, load_volume, write_files
+from tests.support.memory_store import MemoryStore
+
+
+@pytest.fixture
+def stalling(monkeypatch):
+    """Reads of the files in it don't come back before the test's end."""
+    read, go_on, paths = os.preadv, threading.Event(), set()
+
+    def preadv(fd, buffers, offset, *flags):
+        if any(os.path.samestat(os.fstat(fd), path.stat()) for path in paths):
+            go_on.wait(30)
+        return read(fd, buffers, offset, *flags)
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    monkeypatch.setattr("asyncload.loading.STALLED_SECONDS", 0.2)
+    yield paths
+    go_on.set()
+    for thread in threading.enumerate():
+        if thread.name == "asyncload-reader":
+            thread.join(10)
+
+
+@pytest.fixture
+def pools(monkeypatch):
+    """The pools of buffers that loads make."""
+    made = []
+
+    def make(capacity):
+        made.append(BufferPool(capacity))
+        return made[-1]
+
+    monkeypatch.setattr("asyncload.loading.BufferPool", make)
+    return made
+
+
+SIZES = {"small": 5, "large": 17 * MIB}
+
+
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize("there", [False, True], ids=["sent", "compared"])
+async def test_l9_more_stalls_than_memory_hold_nothing_up(volume, stalling, pools, size, there):
+    """Each takes its buffers with it, and leaves their allowance to the next file."""
+    names = [f"{n}.csv" for n in range(5)]
+    write_files(volume, {name: name.encode() * (size // 5) for name in names})
+    store = MemoryStore()
+    if there:
+        await load_volume(store, volume)
+    stalling.update(volume / name for name in names[:4])
+    recorder = Recorder()
+    await load_volume(store, volume, recorder, memory=16 * MIB, concurrency=1)
+    last = "unchanged" if there else "uploaded"
+    assert recorder.statuses == dict.fromkeys(names[:4], "failed") | {names[4]: last}
+    assert {type(recorder.outcomes[name].error).__name__ for name in names[:4]} == {"SourceStalled"}
+    assert store.uploads == {}
+    assert pools[-1].in_use == 0
