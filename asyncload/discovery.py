@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
@@ -44,7 +45,8 @@ def check_volume(root: Path) -> None:
     try:
         found = root.exists()
         if root.is_dir():
-            os.scandir(root).close()
+            with _listing(str(root)):
+                pass
     except OSError as error:
         raise UsageError(
             f"the volume {root} can't be listed: {error.strerror}",
@@ -106,7 +108,8 @@ class Scanner:
             prefix = f"{folder}/" if folder else ""
             below: list[tuple[str, bool]] = []
             try:
-                with self._open(folder, tell) as listing:
+                at = f"{self._root}/{folder}"
+                with _listing(at, partial(tell, folder or "."), self._sleep) as listing:
                     while entries := sorted(islice(listing, _SLICE), key=_name):
                         for entry in entries:
                             path = prefix + entry.name
@@ -118,20 +121,6 @@ class Scanner:
             except OSError as error:
                 yield _unlistable(folder or ".", error)
             folders.extend(sorted(below, reverse=True))
-
-    def _open(
-        self, folder: str, tell: Callable[[str], None]
-    ) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
-        """Begin to list a folder; later, where too many files are open now."""
-        for wait in _WAITS:
-            tell(folder or ".")
-            try:
-                return os.scandir(f"{self._root}/{folder}")
-            except OSError as error:
-                if not means_too_many_open(error):
-                    raise
-            self._sleep(wait)
-        return os.scandir(f"{self._root}/{folder}")
 
     def _judge(self, entry: os.DirEntry[str], path: str, hidden: bool) -> Found | None:
         name = entry.name
@@ -160,6 +149,23 @@ class Scanner:
 
     def _is_filtered_out(self, path: str) -> bool:
         return self._excluded(path) or (self._only and not self._included(path))
+
+
+def _listing(
+    folder: str,
+    tell: Callable[[], None] = lambda: None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
+    """Begin to list a folder; later, where too many files are open now."""
+    for wait in _WAITS:
+        tell()
+        try:
+            return os.scandir(folder)
+        except OSError as error:
+            if not means_too_many_open(error):
+                raise
+        sleep(wait)
+    return os.scandir(folder)
 
 
 def _leads_to_folder(link: os.DirEntry[str]) -> bool:

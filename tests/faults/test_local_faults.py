@@ -431,8 +431,8 @@ def test_l12_a_file_that_becomes_a_way_out_of_the_volume_is_not_opened(
     proxy = lake.proxy()
     scan = Scanner.scan
 
-    def scan_then_swap(self):
-        yield from scan(self)
+    def scan_then_swap(self, *tell):
+        yield from scan(self, *tell)
         swap()
 
     with pytest.MonkeyPatch.context() as patch:

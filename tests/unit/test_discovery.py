@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from pathlib import Path
@@ -277,3 +278,40 @@ def test_a_volume_that_cannot_be_listed_is_refused_by_name(volume, unprivileged)
     assert error.value.hint == (
         "give the user that runs asyncload read permission, or name another folder"
     )
+
+
+@pytest.fixture
+def crowded(monkeypatch):
+    """Folders can't be listed as often as it says, since too much is open."""
+    listed, state = os.scandir, {"times": 0}
+
+    def scandir(path):
+        if state["times"]:
+            state["times"] -= 1
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    return state
+
+
+def test_l8_a_folder_that_can_not_be_opened_now_is_listed_later(volume, crowded):
+    """After waits that grow, in which whoever watches hears that the scan is alive."""
+    write_files(volume, {"a.csv": b"1", "d/b.csv": b"22"})
+    crowded["times"] = 3
+    waits, told = [], []
+    scanner = Scanner(volume, sleep=waits.append)
+    assert list(scanner.scan(told.append)) == [SourceFile("a.csv", 1), SourceFile("d/b.csv", 2)]
+    assert waits == sorted(waits)
+    assert (len(waits), told) == (3, ["."] * 4 + ["a.csv", "d", "d", "d/b.csv"])
+
+
+def test_l8_a_folder_that_can_not_be_opened_for_long_fails_with_the_remedy(volume, crowded):
+    """After some seconds."""
+    crowded["times"] = 100
+    waits = []
+    (failed,) = Scanner(volume, sleep=waits.append).scan()
+    assert 3 < sum(waits) < 10
+    assert failed.path == "."
+    assert failed.error.message == "it can't be listed: Too many open files"
+    assert "ulimit -n" in failed.error.hint
