@@ -16,10 +16,10 @@ from operator import attrgetter
 from pathlib import Path
 
 from asyncload.errors import UsageError
-from asyncload.file_state import means_too_many_open, unlistable
 from asyncload.globs import compile_globs
 from asyncload.model import Failed, LeftOut, SourceFile
-from asyncload.pulse import unwatched
+from asyncload.source.file_state import means_too_many_open, unlistable
+from asyncload.source.pulse import unwatched
 
 Found = SourceFile | LeftOut | Failed
 

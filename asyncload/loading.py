@@ -16,7 +16,6 @@ from asyncload.buffers import BufferPool
 from asyncload.calls import GovernedStore, RetryPolicy
 from asyncload.discovery import check_volume
 from asyncload.errors import StoreUnavailable, Throttled
-from asyncload.hops import STALLED_SECONDS, Hops
 from asyncload.limits import AdaptiveLimit
 from asyncload.manifest import Manifest, describe_run, manifest_key
 from asyncload.markers import SuccessMarkers
@@ -24,14 +23,16 @@ from asyncload.model import ConcurrencyChanged, Event, LoadStarted, ManifestWrit
 from asyncload.pipeline import Observer, Pipeline
 from asyncload.plan import LoadPlan
 from asyncload.planning import SLICE, add_found, check_plan
-from asyncload.readers import CROWDED_SECONDS, Readers
 from asyncload.report import Report
 from asyncload.report_json import summary_record
 from asyncload.s3 import ObjectOptions, S3Options, open_store
 from asyncload.settings import Settings
+from asyncload.source.hops import STALLED_SECONDS, Hops
+from asyncload.source.readers import CROWDED_SECONDS, Readers
+from asyncload.source.threads import ReaderThreads
+from asyncload.source.volume import Volume
 from asyncload.store import ObjectStore
 from asyncload.survey import find_open_uploads, take_inventory
-from asyncload.threads import ReaderThreads
 from asyncload.transfer import (
     ChecksumChoice,
     PartWindow,
@@ -40,7 +41,6 @@ from asyncload.transfer import (
     TransferTools,
 )
 from asyncload.version import VERSION
-from asyncload.volume import Volume
 
 # Long enough for a store or a network that is just coming up beside us, as in a pod or by compose;
 # short enough to be waited out by somebody who mistyped an endpoint.

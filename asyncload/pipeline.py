@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from asyncload.batches import LoadedFile, OutgrownFile
 from asyncload.buffers import BufferPool
 from asyncload.errors import AsyncloadError, Refused, StoreUnavailable
 from asyncload.groups import task_group
 from asyncload.model import Event, Failed, FileFinished, Outcome, PlannedUpload
 from asyncload.plan import MIB, LoadPlan
+from asyncload.source.batches import LoadedFile, OutgrownFile
 from asyncload.transfer import TransferTools, put_file, upload_multipart, wanted_digests
 
 Observer = Callable[[Event], None]

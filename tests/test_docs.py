@@ -118,7 +118,8 @@ def test_architecture_names_every_module():
     text = (REPOSITORY / "ARCHITECTURE.md").read_text()
     modules = {
         path.stem if path.is_file() else path.name
-        for path in (REPOSITORY / "asyncload").iterdir()
+        for folder in ("asyncload", "asyncload/source")
+        for path in (REPOSITORY / folder).iterdir()
         if not path.name.startswith("_") and path.name != "py.typed"
     }
     missing = {name for name in modules - {"version"} if f"`{name}`" not in text}

@@ -12,10 +12,10 @@ from asyncload.inventory import Inventory
 from asyncload.loading import fill_plan, open_bucket, open_readers
 from asyncload.model import Event
 from asyncload.plan import PUT_LIMIT, LoadPlan
-from asyncload.readers import Readers
 from asyncload.report_json import to_json
 from asyncload.report_text import printable
 from asyncload.settings import Settings
+from asyncload.source.readers import Readers
 from asyncload.store import ObjectStore
 from asyncload.transfer import PartWindow, TransferPolicy, TransferTools
 from asyncload.verification import (

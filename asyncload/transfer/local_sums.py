@@ -16,11 +16,11 @@ from asyncload.checksums import (
     md5_of_parts,
     sha256_digest,
 )
-from asyncload.file_state import FileState
 from asyncload.model import Checksum
 from asyncload.plan import PartLayout
-from asyncload.readers import Readers
-from asyncload.volume import OpenFile
+from asyncload.source.file_state import FileState
+from asyncload.source.readers import Readers
+from asyncload.source.volume import OpenFile
 
 
 class LocalSums:

@@ -21,7 +21,6 @@ from asyncload.errors import (
     StoreError,
     UploadBroken,
 )
-from asyncload.file_state import FileState, changed_again
 from asyncload.groups import task_group
 from asyncload.model import (
     Checksum,
@@ -35,13 +34,14 @@ from asyncload.model import (
 )
 from asyncload.plan import PartLayout, lay_out_parts
 from asyncload.shielding import run_to_end
+from asyncload.source.file_state import FileState, changed_again
+from asyncload.source.volume import OpenFile
 from asyncload.store import Part, Receipt
 from asyncload.transfer.local_sums import LocalSums
 from asyncload.transfer.resume import Resumable, find_resumable, is_there, sweep_left_open
 from asyncload.transfer.taken import look_before_sending, settle_taken_key
 from asyncload.transfer.tools import TransferTools
 from asyncload.transfer.verify import LocalFile, find_proof, prove_by_head
-from asyncload.volume import OpenFile
 
 
 async def upload_multipart(

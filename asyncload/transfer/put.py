@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asyncload.batches import Digests, LoadedFile, UnloadedFile
 from asyncload.checksums import checksum_of, md5_digest
 from asyncload.errors import BodyDamaged, ChecksumMismatch, PreconditionFailed, SourceChanged
 from asyncload.model import Checksum, PlannedUpload, Skipped, Unchanged, Uploaded
+from asyncload.source.batches import Digests, LoadedFile, UnloadedFile
 from asyncload.transfer.taken import look_before_sending, settle_taken_key
 from asyncload.transfer.tools import TransferTools
 from asyncload.transfer.verify import LocalFile, find_proof, prove_by_head

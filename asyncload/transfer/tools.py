@@ -9,7 +9,7 @@ from datetime import datetime
 from asyncload.buffers import BufferPool
 from asyncload.inventory import Inventory
 from asyncload.model import Event
-from asyncload.readers import Readers
+from asyncload.source.readers import Readers
 from asyncload.store import ObjectStore, OpenUpload
 from asyncload.transfer.policy import TransferPolicy
 from asyncload.transfer.window import PartWindow

@@ -141,7 +141,7 @@ async def test_an_abort_that_hangs_does_not_hold_the_end_up(mixed, monkeypatch):
 
 async def test_cancelled_during_the_scan_nothing_is_sent(volume, monkeypatch):
     """A long scan can be interrupted."""
-    from asyncload.readers import Readers
+    from asyncload.source.readers import Readers
 
     write_files(volume, {f"{n}.csv": b"1" for n in range(50)})
     scanning = asyncio.Event()

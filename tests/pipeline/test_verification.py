@@ -17,12 +17,12 @@ from asyncload.inventory import Inventory
 from asyncload.model import ObjectKey
 from asyncload.plan import MIB, LoadPlan
 from asyncload.planning import add_found
-from asyncload.readers import Readers
 from asyncload.settings import Settings
+from asyncload.source.readers import Readers
+from asyncload.source.volume import Volume
 from asyncload.store import Page, RemoteObject
 from asyncload.transfer import PartWindow, TransferPolicy, TransferTools
 from asyncload.verification import Comparison, verify_manifest, verify_volume
-from asyncload.volume import Volume
 from tests.support.loads import NOW, PREFIX, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 

@@ -14,14 +14,14 @@ from contextlib import contextmanager, nullcontext
 
 import pytest
 
-from asyncload.batches import LoadedFile
 from asyncload.checksums import crc64nvme
 from asyncload.errors import SourceChanged, SourceStalled, SourceUnreadable, TooManyOpenFiles
-from asyncload.hops import Hops
 from asyncload.model import ObjectKey, PlannedUpload, SourceFile
-from asyncload.readers import Readers
-from asyncload.threads import ReaderThreads
-from asyncload.volume import Volume
+from asyncload.source.batches import LoadedFile
+from asyncload.source.hops import Hops
+from asyncload.source.readers import Readers
+from asyncload.source.threads import ReaderThreads
+from asyncload.source.volume import Volume
 from tests.support.loads import write_files
 
 pytestmark = pytest.mark.usefixtures("no_file_left_open")
@@ -176,7 +176,7 @@ async def test_only_a_quick_volume_is_waited_for(slow, volume, monkeypatch, busy
         # Whatever the machine is doing: a quick reader is given the time.
         return concurrent.futures.wait(futures, timeout if busy else 10)
 
-    monkeypatch.setattr("asyncload.readers.wait", wait)
+    monkeypatch.setattr("asyncload.source.readers.wait", wait)
     with slow.kept_busy() if busy else nullcontext():
         hops = [
             asyncio.ensure_future(slow.readers.read_batch([planned("a.csv")], memoryview(b"")))
@@ -354,7 +354,7 @@ async def test_p1_a_cancelled_read_that_is_stuck_is_waited_for_a_while_only(
     volume, stuck_reads, threads, monkeypatch, own_threads
 ):
     """A signal must end the run although the mount is dead."""
-    monkeypatch.setattr("asyncload.hops._CANCELLED_SECONDS", 0.1)
+    monkeypatch.setattr("asyncload.source.hops._CANCELLED_SECONDS", 0.1)
     write_files(volume, {"a.csv": b"1"})
     names, go_on = stuck_reads
     names.add("a.csv")
@@ -379,7 +379,7 @@ async def test_p1_a_cancelled_read_whose_turn_never_came_is_never_done(volume, t
     waiting = [asyncio.ensure_future(hops.make(busy.wait, 20)) for _ in range(2)]
     await asyncio.sleep(0.01)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asyncload.hops._CANCELLED_SECONDS", 0.05)
+        patch.setattr("asyncload.source.hops._CANCELLED_SECONDS", 0.05)
         late = asyncio.ensure_future(hops.make(done.append, 1))
         await asyncio.sleep(0.01)
         late.cancel()

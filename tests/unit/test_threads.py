@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from asyncload.threads import ReaderThreads
+from asyncload.source.threads import ReaderThreads
 
 
 def test_work_is_done_and_what_it_raised_is_told():

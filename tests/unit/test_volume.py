@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from asyncload.batches import LoadedFile, OutgrownFile, UnloadedFile
 from asyncload.checksums import crc64nvme
 from asyncload.errors import SourceChanged, SourceUnreadable
 from asyncload.model import ObjectKey, PlannedUpload, SourceFile
-from asyncload.volume import OpenFile, Volume
+from asyncload.source.batches import LoadedFile, OutgrownFile, UnloadedFile
+from asyncload.source.volume import OpenFile, Volume
 from tests.support.loads import write_files
 
 pytestmark = [pytest.mark.usefixtures("no_file_left_open"), pytest.mark.timeout(20)]

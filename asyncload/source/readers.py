@@ -11,14 +11,14 @@ from functools import partial
 from itertools import islice
 from typing import Generic, NamedTuple, ParamSpec, TypeVar
 
-from asyncload.batches import CRC_ONLY, BatchItem, Digests, UnloadedFile
 from asyncload.checksums import CRC64NVME, Crc
 from asyncload.errors import SourceStalled, TooManyOpenFiles
-from asyncload.file_state import FileState
-from asyncload.hops import STALLED_SECONDS, Hops
 from asyncload.model import PlannedUpload
-from asyncload.pulse import GivenUp, Pulse
-from asyncload.volume import Beat, Digest, OpenFile, Volume
+from asyncload.source.batches import CRC_ONLY, BatchItem, Digests, UnloadedFile
+from asyncload.source.file_state import FileState
+from asyncload.source.hops import STALLED_SECONDS, Hops
+from asyncload.source.pulse import GivenUp, Pulse
+from asyncload.source.volume import Beat, Digest, OpenFile, Volume
 
 T = TypeVar("T")
 P = ParamSpec("P")

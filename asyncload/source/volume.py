@@ -15,7 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from asyncload.batches import (
+from asyncload.checksums import CRC64NVME, Crc
+from asyncload.errors import FileFailed, SourceChanged, SourceUnreadable, TooManyOpenFiles
+from asyncload.model import PlannedUpload
+from asyncload.source.batches import (
     CRC_ONLY,
     BatchItem,
     Digests,
@@ -23,11 +26,8 @@ from asyncload.batches import (
     OutgrownFile,
     UnloadedFile,
 )
-from asyncload.checksums import CRC64NVME, Crc
-from asyncload.errors import FileFailed, SourceChanged, SourceUnreadable, TooManyOpenFiles
-from asyncload.file_state import FileState, changed_again, check_same, unreadable
-from asyncload.model import PlannedUpload
-from asyncload.pulse import unwatched
+from asyncload.source.file_state import FileState, changed_again, check_same, unreadable
+from asyncload.source.pulse import unwatched
 
 _FOLDER_FLAGS = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 # O_NONBLOCK: opening a FIFO that has taken a file's name must not hang.

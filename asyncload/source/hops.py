@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import aiofiles.os
 
 from asyncload.errors import SourceStalled
-from asyncload.pulse import Pulse
-from asyncload.threads import ReaderThreads
+from asyncload.source.pulse import Pulse
+from asyncload.source.threads import ReaderThreads
 
 T = TypeVar("T")
 
