@@ -29,6 +29,10 @@ MAX_OBJECT_SIZE = 5 * 1024 * 1024 * MIB
 PUT_LIMIT = 16 * MIB
 """Files of more bytes than this go as multipart uploads."""
 
+# From so many parts on, larger ones are worth more than more of them, up to this size.
+_PARTS_ENOUGH = 128
+_ROOMY = 16 * MIB
+
 _COLLISIONS_NAMED = 5
 _HASH_BUCKETS = 256
 # Files at the top are a partition each: remember no more than this many.
@@ -63,7 +67,11 @@ class PartLayout:
 def lay_out_parts(size: int, *, least: int, most: int) -> PartLayout:
     """Cut a file of `size` bytes into parts of at least `least` and at most `most` bytes.
 
-    The part size is a whole number of MiB, and only as large as 10,000 parts demand.
+    The part size is a whole number of MiB: for files of over a thousand MiB a 128th of the file up
+    to 16 MiB, and only as much more as 10,000 parts demand. A part costs half a millisecond besides
+    its bytes, so larger ones are faster; but only so many fit the memory, and each is the least
+    that is sent again. With `most` from 64 MiB it depends on the size alone: a run goes on with
+    what another one began.
 
     Raises:
         SourceTooLarge: the file is over 5 TiB, or needs parts larger than `most`.
@@ -73,8 +81,9 @@ def lay_out_parts(size: int, *, least: int, most: int) -> PartLayout:
             f"it is {size:,} bytes, over S3's limit of {MAX_OBJECT_SIZE:,} (5 TiB) for an object",
             hint="split the file",
         )
-    needed = -(-size // MAX_PARTS)
-    part_size = max(least, -(-needed // MIB) * MIB)
+    needed = -(-size // (MAX_PARTS * MIB)) * MIB
+    roomy = min(size // (_PARTS_ENOUGH * MIB) * MIB, _ROOMY, most // (4 * MIB) * MIB)
+    part_size = max(least, needed, roomy)
     if part_size > most:
         raise SourceTooLarge(
             f"it needs parts of {part_size // MIB} MiB, more than the memory for parts",

@@ -55,20 +55,43 @@ def test_parts_cover_the_file_exactly(size, least):
     assert 0 < parts[-1][2] <= layout.part_size or size == 0
 
 
-@given(size=st.integers(0, MAX_OBJECT_SIZE), least=st.integers(5, 64).map(lambda mib: mib * MIB))
-def test_parts_are_only_as_large_as_their_number_demands(size, least):
-    """The least part size serves, or one MiB less would make more than 10,000 parts."""
-    part_size = lay_out_parts(size, least=least, most=GIB).part_size
-    assert part_size == least or (part_size - MIB) * MAX_PARTS < size
+@given(
+    size=st.integers(0, MAX_OBJECT_SIZE) | st.integers(0, 4 * GIB),
+    least=st.integers(5, 64).map(lambda mib: mib * MIB),
+)
+def test_parts_are_only_as_large_as_serves(size, least):
+    """The least size, up to 16 MiB where 128 parts are left, or what 10,000 parts demand."""
+    layout = lay_out_parts(size, least=least, most=GIB)
+    part_size = layout.part_size
+    roomy = part_size <= 16 * MIB and layout.count >= 128
+    assert part_size == least or roomy or (part_size - MIB) * MAX_PARTS < size
+
+
+@pytest.mark.parametrize(
+    ("gib", "mib"),
+    [(0.02, 8), (1, 8), (1.5, 12), (2, 16), (4, 16), (20, 16), (200, 21), (2000, 205)],
+)
+def test_large_files_have_larger_parts_whatever_the_memory(gib, mib):
+    """So that a run goes on with what one with other memory began."""
+    for most in (64, 256, 1024):
+        if most >= mib:
+            layout = lay_out_parts(int(gib * GIB), least=8 * MIB, most=most * MIB)
+            assert layout.part_size == mib * MIB
+
+
+@pytest.mark.parametrize(("most", "mib"), [(16, 8), (32, 8), (48, 12), (63, 15), (64, 16)])
+def test_with_little_memory_four_parts_fit_it(most, mib):
+    """Or the least size is what it is."""
+    assert lay_out_parts(4 * GIB, least=8 * MIB, most=most * MIB).part_size == mib * MIB
 
 
 @given(size=st.integers(0, MAX_OBJECT_SIZE), most=st.integers(16, 600).map(lambda mib: mib * MIB))
 @example(size=16 * MIB * MAX_PARTS, most=16 * MIB)
 def test_a_part_fits_the_memory_for_parts_or_the_file_is_refused(size, most):
     """The hint names the memory that would do."""
-    needed = lay_out_parts(size, least=8 * MIB, most=GIB).part_size
+    needed = max(8 * MIB, -(-size // (MAX_PARTS * MIB)) * MIB)
     if needed <= most:
-        assert lay_out_parts(size, least=8 * MIB, most=most).part_size == needed
+        assert needed <= lay_out_parts(size, least=8 * MIB, most=most).part_size <= most
         return
     with pytest.raises(SourceTooLarge) as error:
         lay_out_parts(size, least=8 * MIB, most=most)
