@@ -291,6 +291,8 @@ def demo(
 def look_for_garbage() -> None:
     """Begin to collect garbage, in what is made from now on: what is imported stays."""
     gc.freeze()
+    # A put makes hundreds of objects, and hardly ever a cycle.
+    gc.set_threshold(20_000, 20, 50)
     gc.enable()
 
 

@@ -141,9 +141,9 @@ class FastLane:
         signed["user-agent"] = self._user_agent
         signed["accept"] = "*/*"
         signed["accept-encoding"] = "identity"
-        url = f"{self._origin}{path}?{query}" if query else f"{self._origin}{path}"
+        target = f"{path}?{query}" if query else path
         try:
-            reply = await self._http.put(url, signed, body)
+            reply = await self._http.put(self._origin, target, signed, body)
         except (aiohttp.ClientError, OSError, TimeoutError):
             return None
         if reply.status in (429, 503):

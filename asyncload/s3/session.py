@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -14,6 +14,11 @@ from yarl import URL
 
 from asyncload.s3.body import ViewBody, ViewPayload
 from asyncload.s3.wire import Reply, WirePool
+
+
+class _Proxy(NamedTuple):
+    url: str
+    headers: Mapping[str, str]
 
 
 class DirectSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyped
@@ -35,9 +40,7 @@ class DirectSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is unt
     def __init__(self, **options: Any) -> None:
         # An empty AWS_CA_BUNDLE would turn verification off; nothing is to do that.
         super().__init__(**options | {"verify": options.get("verify") or True})
-        # As botocore chooses them: by scheme alone.
-        self._proxies: dict[str, tuple[str | None, dict[str, str]]] = {}
-        self._pools: dict[tuple[str, str], WirePool] = {}
+        self._routes: dict[str, _Proxy | WirePool] = {}
         self._tls: ssl.SSLContext | None = None
 
     @property
@@ -45,64 +48,65 @@ class DirectSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is unt
         """The CA bundle that was asked for; None for botocore's own."""
         return Path(self._verify) if isinstance(self._verify, str) else None
 
-    async def put(self, url: str, headers: Mapping[str, str], body: memoryview) -> Reply:
+    async def put(
+        self, origin: str, target: str, headers: Mapping[str, str], body: memoryview
+    ) -> Reply:
         """Send a signed PUT, with the client's trust and through its proxy where it has one.
 
         Args:
-            url: absolute and percent-encoded; it is sent as it is.
+            origin: scheme, host and port.
+            target: path and query, percent-encoded; they are sent as they are.
             headers: all that the request is to have, but for Content-Length.
             body: is not read any more once this returned.
 
         Raises:
             OSError, aiohttp.ClientError, TimeoutError: there was no answer.
         """
-        proxy, proxy_headers = self._proxy_for(url)
-        if proxy is not None:
-            return await self._put_through(proxy, proxy_headers, url, headers, body)
-        scheme, _, rest = url.partition("://")
-        authority, _, target = rest.partition("/")
-        pool = self._pools.get((scheme, authority)) or await self._open_pool(scheme, authority)
+        route = self._routes.get(origin) or await self._find_route(origin)
+        if isinstance(route, _Proxy):
+            return await self._put_through(route, f"{origin}{target}", headers, body)
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        head = f"PUT /{target} HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n"
-        return await pool.put(head.encode(), body)
+        head = f"PUT {target} HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n"
+        return await route.put(head.encode(), body)
 
-    async def _open_pool(self, scheme: str, authority: str) -> WirePool:
-        parts = urlsplit(f"{scheme}://{authority}")
-        tls = None
-        if scheme == "https":
-            # Made with the client's connections: it has their CA bundle and certificate.
-            await self._get_session(None)
-            tls = self._tls or ssl.create_default_context()
-        assert parts.hostname is not None
-        pool = WirePool(parts.hostname, parts.port or (443 if tls else 80), tls)
-        self._pools[scheme, authority] = pool
-        return pool
+    async def _find_route(self, origin: str) -> _Proxy | WirePool:
+        proxy = self._proxy_config.proxy_url_for(origin)
+        if proxy is not None:
+            self._routes[origin] = _Proxy(proxy, self._proxy_config.proxy_headers_for(origin))
+        else:
+            parts = urlsplit(origin)
+            tls = None
+            if parts.scheme == "https":
+                # Made with the client's connections: it has their CA bundle and certificate.
+                await self._get_session(None)
+                tls = self._tls or ssl.create_default_context()
+            assert parts.hostname is not None
+            pool = WirePool(parts.hostname, parts.port or (443 if tls else 80), tls)
+            # Another put may have been as early.
+            self._routes.setdefault(origin, pool)
+        return self._routes[origin]
 
     async def _put_through(
-        self,
-        proxy: str,
-        proxy_headers: Mapping[str, str],
-        url: str,
-        headers: Mapping[str, str],
-        body: memoryview,
+        self, proxy: _Proxy, url: str, headers: Mapping[str, str], body: memoryview
     ) -> Reply:
-        requests = await self._get_session(proxy)
+        requests = await self._get_session(proxy.url)
         response = await requests.request(
             "PUT",
             url=URL(url, encoded=True),
             headers=headers,
             data=ViewBody(body),
-            proxy=proxy,
-            proxy_headers=proxy_headers,
+            proxy=proxy.url,
+            proxy_headers=proxy.headers,
         )
         async with response:
             await response.read()
             return Reply(response.status, response.headers)
 
     async def __aexit__(self, *exception: object) -> None:
-        for pool in self._pools.values():
-            await pool.close()
-        self._pools.clear()
+        for route in self._routes.values():
+            if isinstance(route, WirePool):
+                await route.close()
+        self._routes.clear()
         await super().__aexit__(*exception)
 
     def _create_connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:
@@ -119,15 +123,6 @@ class DirectSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is unt
         context.check_hostname = True
         self._tls = context
         return context
-
-    def _proxy_for(self, url: str) -> tuple[str | None, dict[str, str]]:
-        scheme = url.partition(":")[0]
-        if scheme not in self._proxies:
-            self._proxies[scheme] = (
-                self._proxy_config.proxy_url_for(url),
-                self._proxy_config.proxy_headers_for(url),
-            )
-        return self._proxies[scheme]
 
     async def _get_session(self, proxy_url: str | None) -> _DirectRequests:
         return _DirectRequests(await super()._get_session(proxy_url))

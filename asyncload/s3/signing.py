@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from typing import Protocol
 
@@ -71,8 +72,7 @@ class RequestSigner:
         }
         if credentials.token:
             signed["x-amz-security-token"] = credentials.token
-        names = sorted(signed)
-        listed = ";".join(names)
+        names, listed = _in_order(tuple(signed))
         lines = "".join([f"{name}:{signed[name]}\n" for name in names])
         canonical = f"PUT\n{path}\n{query}\n{lines}\n{listed}\n{payload}"
         day = timestamp[:8]
@@ -94,6 +94,13 @@ class RequestSigner:
                 key = hmac.digest(key, text.encode(), "sha256")
             self._key = secret, day, _keyed(key)
         return self._key[2]
+
+
+@lru_cache(64)
+def _in_order(names: tuple[str, ...]) -> tuple[list[str], str]:
+    """Return headers' names sorted and as a list in words: most requests have the same."""
+    ordered = sorted(names)
+    return ordered, ";".join(ordered)
 
 
 def _keyed(key: bytes) -> hmac.HMAC:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from asyncload.checksums import checksum_of, md5_digest
 from asyncload.errors import BodyDamaged, ChecksumMismatch, PreconditionFailed, SourceChanged
@@ -41,53 +41,59 @@ async def put_file(loaded: LoadedFile, tools: TransferTools) -> Uploaded | Uncha
 
 @dataclass(slots=True)
 class _Sending:
+    """One file. `summed` and `local` tell of it as it was read last."""
+
     loaded: LoadedFile
     tools: TransferTools
+    summed: Checksum = field(init=False)
+    local: LocalFile = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._take(self.loaded)
 
     async def run(self) -> Uploaded | Unchanged | Skipped:
         tools, policy, upload = self.tools, self.tools.policy, self.loaded.upload
         known = tools.inventory.find(upload)
-        finding = await look_before_sending(tools.store, self._local(), known, policy)
+        finding = await look_before_sending(tools.store, self.local, known, policy)
         if finding.outcome is not None:
             return finding.outcome
         try:
             proof = await self._put(policy.create_only)
         except PreconditionFailed:
-            return await settle_taken_key(tools.store, self._local(), policy)
+            return await settle_taken_key(tools.store, self.local, policy)
         except ChecksumMismatch:
             # The key was free, and now holds something damaged that is ours to replace.
             proof = await self._put(create_only=False)
-        local = self._local()
+        local = self.local
         if proof is None:
             proof = await prove_by_head(tools.store, local, policy)
         path, replaces = upload.source.path, finding.replaces
         return Uploaded(path, upload.key, local.size, proof, local.mtime_ns, replaces)
 
-    def _local(self) -> LocalFile:
-        upload, body, crc, _, md5, mtime_ns = self.loaded
-        summed = self.tools.policy.crc.checksum(crc)
+    def _take(self, loaded: LoadedFile) -> None:
+        self.loaded = loaded
+        self.summed = self.tools.policy.crc.checksum(loaded.crc)
+        self.local = LocalFile(loaded.upload, len(loaded.body), loaded.mtime_ns, self._checksum)
 
-        async def checksum(algorithm: str) -> Checksum | None:
-            if algorithm == summed.algorithm:
-                return summed
-            if algorithm == "MD5" and md5 is not None:
-                return md5_digest(md5)
-            return checksum_of(body, algorithm)
-
-        return LocalFile(upload, len(body), mtime_ns, checksum)
+    async def _checksum(self, algorithm: str) -> Checksum | None:
+        if algorithm == self.summed.algorithm:
+            return self.summed
+        if algorithm == "MD5" and self.loaded.md5 is not None:
+            return md5_digest(self.loaded.md5)
+        return checksum_of(self.loaded.body, algorithm)
 
     async def _put(self, create_only: bool) -> Checksum | None:
         for _ in range(self.tools.policy.rereads):
             try:
                 return await self._put_once(create_only)
             except BodyDamaged:
-                self.loaded = await self._read_again()
+                self._take(await self._read_again())
         return await self._put_once(create_only)
 
     async def _put_once(self, create_only: bool) -> Checksum | None:
         policy = self.tools.policy
-        upload, body, crc, sha256, md5, mtime_ns = self.loaded
-        summed = policy.crc.checksum(crc)
+        upload, body, _, sha256, md5, mtime_ns = self.loaded
+        summed = self.summed
         sent = summed if md5 is None or policy.checksum != "md5" else md5_digest(md5)
         receipt = await self.tools.store.put(
             upload.key,
