@@ -32,6 +32,8 @@ PUT_LIMIT = 16 * MIB
 # From so many parts on, larger ones are worth more than more of them, up to this size.
 _PARTS_ENOUGH = 128
 _ROOMY = 16 * MIB
+# So many are to fit the memory for parts.
+_AT_ONCE = 8
 
 _COLLISIONS_NAMED = 5
 _HASH_BUCKETS = 256
@@ -70,7 +72,7 @@ def lay_out_parts(size: int, *, least: int, most: int) -> PartLayout:
     The part size is a whole number of MiB: for files of over a thousand MiB a 128th of the file up
     to 16 MiB, and only as much more as 10,000 parts demand. A part costs half a millisecond besides
     its bytes, so larger ones are faster; but only so many fit the memory, and each is the least
-    that is sent again. With `most` from 64 MiB it depends on the size alone: a run goes on with
+    that is sent again. With `most` from 128 MiB it depends on the size alone: a run goes on with
     what another one began.
 
     Raises:
@@ -82,7 +84,7 @@ def lay_out_parts(size: int, *, least: int, most: int) -> PartLayout:
             hint="split the file",
         )
     needed = -(-size // (MAX_PARTS * MIB)) * MIB
-    roomy = min(size // (_PARTS_ENOUGH * MIB) * MIB, _ROOMY, most // (4 * MIB) * MIB)
+    roomy = min(size // (_PARTS_ENOUGH * MIB) * MIB, _ROOMY, most // (_AT_ONCE * MIB) * MIB)
     part_size = max(least, needed, roomy)
     if part_size > most:
         raise SourceTooLarge(

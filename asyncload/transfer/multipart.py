@@ -279,7 +279,7 @@ class _Sending:
             receipt = await tools.store.upload_part(
                 self.upload.key, opened.upload_id, number, view, sent, sha256=sha256
             )
-            tools.window.learn(clock() - begun)
+            tools.window.learn(len(view), clock() - begun)
             find_proof(receipt, sent, view, tools.policy)
             return receipt
 

@@ -7,8 +7,8 @@ import asyncio
 # Enough to keep a fast link busy, and few enough that their bytes stay in the processor's cache
 # between reading and sending.
 _AT_FIRST = 4
-# In seconds. A part that takes longer waits for the network rather than for us.
-_QUICK = 0.05
+# Bytes a second. A part that is slower waits for the network rather than for us.
+_QUICK = 160 * 1024 * 1024
 
 
 class PartWindow:
@@ -31,8 +31,8 @@ class PartWindow:
         """Give the place back."""
         self._places.release()
 
-    def learn(self, seconds: float) -> None:
-        """Take in how long it took to send a part."""
-        if seconds > _QUICK and self.size < self._most:
+    def learn(self, length: int, seconds: float) -> None:
+        """Take in how long it took to send a part of `length` bytes."""
+        if length < seconds * _QUICK and self.size < self._most:
             self.size += 1
             self._places.release()

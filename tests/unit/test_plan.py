@@ -73,14 +73,14 @@ def test_parts_are_only_as_large_as_serves(size, least):
 )
 def test_large_files_have_larger_parts_whatever_the_memory(gib, mib):
     """So that a run goes on with what one with other memory began."""
-    for most in (64, 256, 1024):
+    for most in (128, 256, 1024):
         if most >= mib:
             layout = lay_out_parts(int(gib * GIB), least=8 * MIB, most=most * MIB)
             assert layout.part_size == mib * MIB
 
 
-@pytest.mark.parametrize(("most", "mib"), [(16, 8), (32, 8), (48, 12), (63, 15), (64, 16)])
-def test_with_little_memory_four_parts_fit_it(most, mib):
+@pytest.mark.parametrize(("most", "mib"), [(16, 8), (64, 8), (96, 12), (127, 15), (128, 16)])
+def test_with_little_memory_eight_parts_fit_it(most, mib):
     """Or the least size is what it is."""
     assert lay_out_parts(4 * GIB, least=8 * MIB, most=most * MIB).part_size == mib * MIB
 
