@@ -69,11 +69,9 @@ async def load(
         Refused: credentials, permission, bucket, region or colliding keys; see its subclasses.
         StoreUnavailable: the store can't be reached, or not any more.
     """
-    with ReaderThreads(_READER_THREADS) as threads:
-        # Before the bucket is opened: whoever mistyped the folder should not wait for that.
-        await Hops(threads, patience=STALLED_SECONDS).make(check_volume, settings.volume)
-        async with open_store(s3_options(settings)) as store:
-            return await load_into(store, settings, observer=observer, now=now, executor=threads)
+    # Before the bucket is opened: whoever mistyped the folder should not wait for that.
+    async with open_readers(settings.volume) as readers, open_store(s3_options(settings)) as store:
+        return await _load(store, settings, readers, observer=observer, now=now)
 
 
 def s3_options(settings: Settings) -> S3Options:
@@ -128,6 +126,19 @@ async def load_into(
 
     `executor` reads the volume; it is not shut down. Threads of its own do where none is given.
     """
+    async with open_readers(settings.volume, executor) as readers:
+        return await _load(store, settings, readers, observer=observer, now=now, retries=retries)
+
+
+async def _load(
+    store: ObjectStore,
+    settings: Settings,
+    readers: Readers,
+    *,
+    observer: Observer | None,
+    now: datetime | None,
+    retries: RetryPolicy | None = None,
+) -> Report:
     started = now or datetime.now(UTC)
     report = Report()
     run_id = new_run_id(started)
@@ -149,34 +160,33 @@ async def load_into(
     # Of files that arrive damaged, whoever sends them has a better copy: on the disk.
     files = GovernedStore(store, limit=limit, retries=replace(retries, damaged=1))
     policy = _policy(settings, run_id)
-    async with open_readers(settings.volume, executor) as readers:
-        plan = LoadPlan(layout, put_limit=policy.put_limit)
-        await fill_plan(plan, settings, readers, observe, started)
-        observe(LoadStarted(plan.files, plan.size, run_id))
-        left_open = {}
-        if plan.has_large:
-            left_open = await find_open_uploads(governed, layout.common_prefix())
-        tools = TransferTools(
-            store=files,
-            readers=readers,
-            buffers=BufferPool(settings.memory),
-            window=PartWindow(settings.concurrency),
-            policy=policy,
-            inventory=await take_inventory(plan, governed),
-            left_open=left_open,
-            observe=observe,
-            now=_now,
-        )
-        async with _manifest(settings, governed, tools, report, started) as tell:
+    plan = LoadPlan(layout, put_limit=policy.put_limit)
+    await fill_plan(plan, settings, readers, observe, started)
+    observe(LoadStarted(plan.files, plan.size, run_id))
+    left_open = {}
+    if plan.has_large:
+        left_open = await find_open_uploads(governed, layout.common_prefix())
+    tools = TransferTools(
+        store=files,
+        readers=readers,
+        buffers=BufferPool(settings.memory),
+        window=PartWindow(settings.concurrency),
+        policy=policy,
+        inventory=await take_inventory(plan, governed),
+        left_open=left_open,
+        observe=observe,
+        now=_now,
+    )
+    async with _manifest(settings, governed, tools, report, started) as tell:
 
-            def observe_all(event: Event) -> None:
-                observe(event)
-                tell(event)
+        def observe_all(event: Event) -> None:
+            observe(event)
+            tell(event)
 
-            await Pipeline(tools, observe_all, settings.concurrency).run(plan)
-        if markers is not None:
-            for failed in await markers.write(plan, governed, policy):
-                observe(failed)
+        await Pipeline(tools, observe_all, settings.concurrency).run(plan)
+    if markers is not None:
+        for failed in await markers.write(plan, governed, policy):
+            observe(failed)
     return report
 
 

@@ -14,8 +14,9 @@ from asyncload.transfer import TransferPolicy
 from tests.faults.lake import LEAST, Lake
 from tests.support.loads import write_files
 from tests.support.program import asyncload, spawn
+from tests.support.stalls import stalling
 
-__all__ = ["asyncload", "spawn"]
+__all__ = ["asyncload", "spawn", "stalling"]
 
 LARGE = 17 * 1024 * 1024
 """Bytes of a file that takes three parts."""

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -250,34 +249,6 @@ def test_l8_with_few_open_files_allowed_all_land_all_the_same(lake, volume, spaw
     assert (process.returncode, len(out.splitlines())) == (0, 101), err
     assert len(lake.server.objects(f"{lake.layer}/")) == 100
     assert proxy.oracle.violations == []
-
-
-@pytest.fixture
-def stalling(monkeypatch):
-    """Reads of the files in it, and listings of the folders, don't come back."""
-    read, listed = os.preadv, os.scandir
-    go_on, paths = threading.Event(), set()
-
-    def wait(status):
-        if any(os.path.samestat(status, path.stat()) for path in paths):
-            go_on.wait(30)
-
-    def preadv(fd, buffers, offset, *flags):
-        wait(os.fstat(fd))
-        return read(fd, buffers, offset, *flags)
-
-    def scandir(path):
-        wait(os.stat(path))  # noqa: PTH116  # a string
-        return listed(path)
-
-    monkeypatch.setattr(os, "preadv", preadv)
-    monkeypatch.setattr(os, "scandir", scandir)
-    monkeypatch.setattr("asyncload.loading.STALLED_SECONDS", 0.3)
-    yield paths
-    go_on.set()
-    for thread in threading.enumerate():
-        if thread.name == "asyncload-reader":
-            thread.join(10)
 
 
 def test_l9_of_small_files_only_the_one_whose_read_stalls_fails(lake, volume, lane, stalling):

@@ -15,6 +15,7 @@ import asyncload as library
 from tests.faults.lake import fail_always
 from tests.faults.proxy import Fault, clock_off_by
 from tests.support.loads import Recorder, write_files
+from tests.support.program import Ended
 
 
 class StalledParts:
@@ -56,9 +57,7 @@ def end(lake, process, proxy, seconds):
     """Wait for the end; returns exit code and what was left."""
     out, err = process.communicate(timeout=seconds)
     assert "Traceback" not in err
-    ended = lake.look(
-        type("Ended", (), {"out": out, "err": err, "code": process.returncode}), proxy
-    )
+    ended = lake.look(Ended(process.returncode, out, err), proxy)
     assert list(ended.objects) == ["a.csv"]
     return ended
 
@@ -151,8 +150,7 @@ def test_p9_two_runs_at_once_do_no_harm(lake, volume, large_body, spawn):
     ended = []
     for process, (out, err) in zip(runs, words, strict=True):
         assert process.returncode == 0, err
-        fake = type("Ended", (), {"out": out, "err": err, "code": 0})
-        ended.append(lake.look(fake, proxy))
+        ended.append(lake.look(Ended(0, out, err), proxy))
         lake.check_promises(ended[-1])
     assert len(ended[0].objects) == 62
     by_status = {path: sorted(run.statuses[path] for run in ended) for path in ended[0].statuses}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 
 import pytest
 
 from tests.support.loads import write_files
+from tests.support.program import Ended
 
 MIB = 1024 * 1024
 
@@ -23,8 +23,10 @@ def load(lake, volume, spawn):
         prefix = (sys.executable, "-m", "tests.faults.syscalls", outcome, str(9 * MIB))
         process = spawn(*lake.arguments(proxy.url, lane=lane), prefix=prefix if outcome else ())
         out, err = process.communicate(timeout=60)
-        assert "Traceback" not in err
-        return process.returncode, [json.loads(line) for line in out.splitlines()]
+        landed = lake.look(Ended(process.returncode, out, err), proxy)
+        if outcome != "kill":
+            lake.check_promises(landed)
+        return landed
 
     return run
 
@@ -41,30 +43,23 @@ def test_l1_l7_a_read_that_fails_or_ends_too_soon_fails_its_file_alone(
     lake, load, lane, outcome, told
 ):
     """The other lands; of the large one there is neither an object nor an upload."""
-    proxy = lake.proxy()
-    code, records = load(outcome, lane, proxy)
-    files = {record["path"]: record for record in records if record["type"] == "file"}
-    assert code == 3
-    assert files["small.csv"]["status"] == "uploaded"
-    assert files["large.csv"]["status"] == "failed"
-    assert told in files["large.csv"]["error"]["message"]
-    prefix = f"{lake.layer}/"
-    assert [key.rsplit("/", 1)[-1] for key in lake.server.objects(prefix)] == ["small.csv"]
-    assert lake.server.open_uploads(prefix) == []
-    assert proxy.oracle.violations == []
+    landed = load(outcome, lane, lake.proxy())
+    assert landed.code == 3
+    assert landed.statuses == {"small.csv": "uploaded", "large.csv": "failed"}
+    assert told in landed.files["large.csv"]["error"]["message"]
+    assert list(landed.objects) == ["small.csv"]
+    assert landed.open_uploads == []
 
 
 def test_p4_a_process_that_ends_in_the_middle_of_a_read_is_gone_on_with(lake, load, lane, volume):
     """At the same read each time; the next run keeps the part that was sent, and adds the rest."""
     proxy = lake.proxy()
-    code, _ = load("kill", lane, proxy)
-    assert code == -signal.SIGSYS
-    prefix = f"{lake.layer}/"
-    assert not [key for key in lake.server.objects(prefix) if key.endswith("large.csv")]
-    code, records = load(None, lane, proxy)
-    assert code == 0
-    landed = {key.rsplit("/", 1)[-1]: body for key, body in lake.server.objects(prefix).items()}
-    assert landed == {path.name: path.read_bytes() for path in volume.rglob("*.csv")}
-    assert lake.server.open_uploads(prefix) == []
-    assert proxy.oracle.violations == []
-    assert records[-1]["failed"] == 0
+    killed = load("kill", lane, proxy)
+    assert killed.code == -signal.SIGSYS
+    assert "Traceback" not in killed.ended.err
+    assert "large.csv" not in killed.objects
+    landed = load(None, lane, proxy)
+    assert landed.code == 0
+    assert landed.objects == {path.name: path.read_bytes() for path in volume.rglob("*.csv")}
+    assert landed.open_uploads == []
+    assert landed.summary["failed"] == 0

@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import threading
-
 import pytest
 
 from asyncload.buffers import BufferPool
 from asyncload.plan import MIB
 from tests.support.loads import Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
-
-
-@pytest.fixture
-def stalling(monkeypatch):
-    """Reads of the files in it don't come back before the test's end."""
-    read, go_on, paths = os.preadv, threading.Event(), set()
-
-    def preadv(fd, buffers, offset, *flags):
-        if any(os.path.samestat(os.fstat(fd), path.stat()) for path in paths):
-            go_on.wait(30)
-        return read(fd, buffers, offset, *flags)
-
-    monkeypatch.setattr(os, "preadv", preadv)
-    monkeypatch.setattr("asyncload.loading.STALLED_SECONDS", 0.2)
-    yield paths
-    go_on.set()
-    for thread in threading.enumerate():
-        if thread.name == "asyncload-reader":
-            thread.join(10)
 
 
 @pytest.fixture
