@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from asyncload.buffers import BufferPool
+from asyncload.buffers import Buffer, BufferPool
 from asyncload.errors import AsyncloadError, Refused, StoreUnavailable
 from asyncload.groups import task_group
 from asyncload.model import Event, Failed, FileFinished, Outcome, PlannedUpload
@@ -160,7 +160,7 @@ class _Batch:
     Whoever uses it holds it as a context: the reader, and one share for each file.
     """
 
-    def __init__(self, pool: BufferPool, buffer: bytearray) -> None:
+    def __init__(self, pool: BufferPool, buffer: Buffer) -> None:
         self.buffer = buffer
         self._pool = pool
         self._holders = 1

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from asyncload.buffers import BufferPool
+from asyncload.buffers import Buffer, BufferPool
 from asyncload.checksums import (
     CRC64NVME,
     CRCS,
@@ -103,7 +103,7 @@ class LocalSums:
         return md5_of_parts(digests)
 
     @asynccontextmanager
-    async def _buffer(self) -> AsyncIterator[bytearray]:
+    async def _buffer(self) -> AsyncIterator[Buffer]:
         """Lend a buffer for a part; one that a read failed in may still be written into."""
         buffer = await self._buffers.acquire(self._layout.part_size)
         try:

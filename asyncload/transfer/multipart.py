@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
+from asyncload.buffers import Buffer
 from asyncload.checksums import MD5_OF_PARTS, md5_digest, md5_of_etag
 from asyncload.errors import (
     BodyDamaged,
@@ -212,7 +213,7 @@ class _Sending:
                 sending.append(task)
         return [task.result() for task in sending]
 
-    async def _take_buffer(self, length: int) -> bytearray:
+    async def _take_buffer(self, length: int) -> Buffer:
         await self.tools.window.enter()
         try:
             return await self.tools.buffers.acquire(length)
@@ -220,7 +221,7 @@ class _Sending:
             self.tools.window.leave()
             raise
 
-    def _give_back(self, buffer: bytearray, task: asyncio.Task[Part]) -> None:
+    def _give_back(self, buffer: Buffer, task: asyncio.Task[Part]) -> None:
         self.tools.window.leave()
         if task.cancelled() or task.exception() is not None:
             # A broken-off request may still be writing from it.

@@ -114,7 +114,14 @@ def _result(runs, name="small"):
         tools=(OURS, "s5cmd"),
         targets=(Target("wall", 0.4, "s5cmd"),),
     )
-    machine = {"cores": 2, "processor": "P", "memory_gib": 1, "system": "S", "python": "3"}
+    machine = {
+        "cores": 2,
+        "processor": "P",
+        "memory_gib": 1,
+        "system": "S",
+        "python": "3",
+        "openssl": "3.5",
+    }
     tools = {OURS: ("0.1", "defaults"), "s5cmd": ("2.3.0", "so and so")}
     verified = dict.fromkeys(runs, "10 objects")
     return WorkloadResult(
