@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench check test test-fast test-nightly lint format types architecture wheel lock clean
+.PHONY: help demo bench bench-image check test test-fast test-nightly lint format types architecture wheel lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,12 +38,17 @@ bench: $(READY)  ## Compare with the peers: about an hour; --only, --runs and --
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	$(BIN)/python -m benchmarks $(BENCH)
 
+bench-image:  ## The same on the Python and OpenSSL of the image: how the published results are made
+	docker build --file benchmarks/Dockerfile --tag asyncload-bench .
+	docker run --rm --network none --volume asyncload-bench:/data \
+		--volume "$(CURDIR)/benchmarks/results:/src/benchmarks/results" asyncload-bench $(BENCH)
+
 check: lint types architecture  ## Run the checks that run no code
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/hadolint Dockerfile
+	$(BIN)/hadolint Dockerfile benchmarks/Dockerfile
 	$(BIN)/shellcheck .ci/run examples/*.sh
 
 types: $(READY)

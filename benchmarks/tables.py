@@ -39,7 +39,7 @@ def _workload(result: dict[str, Any], ours: str) -> str:
         f"{_capital(result['server'])} server, {result['concurrency'] or 'best'} concurrency, "
         f"{result['files']:,} files, {result['bytes']:,} bytes. {machine['cores']} cores of "
         f"{machine['processor']}, {machine['memory_gib']} GiB, {machine['system']}, Python "
-        f"{machine['python']}."
+        f"{machine['python']}, OpenSSL {machine['openssl']}."
     )
     lines = [
         f"## {_capital(result['title'])}\n\n{where}\n",
