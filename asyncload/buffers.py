@@ -39,6 +39,7 @@ class BufferPool:
 
         Raises:
             ValueError: `size` is over the pool's capacity.
+            MemoryError: the system has no room for it.
         """
         length = buffer_length(size)
         if length > self.capacity:
@@ -90,8 +91,9 @@ class BufferPool:
             return None
         while self._allocated + length > self.capacity:
             self._allocated -= len(self._free.pop(0))
+        buffer = _new_buffer(length)
         self._allocated += length
-        return _new_buffer(length)
+        return buffer
 
 
 def buffer_length(size: int) -> int:
@@ -102,5 +104,9 @@ def buffer_length(size: int) -> int:
 
 
 def _new_buffer(length: int) -> Buffer:
-    # Private: shared memory is another kind to the kernel, and to a container's limits.
-    return mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        # Private: shared memory is another kind to the kernel, and to a container's limits.
+        return mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        # Whoever catches an OSError thinks of files and sockets.
+        raise MemoryError(f"no memory for a buffer of {length} bytes") from error

@@ -93,6 +93,14 @@ async def test_buffers_begin_at_a_page(size):
     assert ctypes.addressof(ctypes.c_char.from_buffer(buffer)) % mmap.PAGESIZE == 0
 
 
+async def test_memory_that_the_system_does_not_have_is_no_fault_of_a_file():
+    """It is no OSError, and takes nothing from the pool."""
+    pool = BufferPool(1 << 60)
+    with pytest.raises(MemoryError, match="no memory for a buffer of"):
+        await pool.acquire(1 << 60)
+    assert pool.in_use == 0
+
+
 async def test_whoever_waits_is_served_in_turn():
     """A large request is not starved by small ones, though there were room for them."""
     pool, served = BufferPool(4 * MIB), []
