@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-# Enough that some are hashed while others are sent; twice as many were no faster on two cores.
+# Enough that some are hashed while others are sent; twelve were no faster on two cores.
 _AT_FIRST = 8
 # Bytes a second. A part that is slower waits for the network rather than for us.
 _QUICK = 80 * 1024 * 1024
