@@ -29,11 +29,13 @@ MAX_OBJECT_SIZE = 5 * 1024 * 1024 * MIB
 PUT_LIMIT = 16 * MIB
 """Files of more bytes than this go as multipart uploads."""
 
+PARTS_AT_ONCE = 8
+"""So many parts are to fit the memory, and are under way at first: some are hashed while others are
+sent. Twelve were no faster on two cores."""
+
 # From so many parts on, larger ones are worth more than more of them, up to this size.
 _PARTS_ENOUGH = 128
 _ROOMY = 16 * MIB
-# So many are to fit the memory for parts.
-_AT_ONCE = 8
 
 _COLLISIONS_NAMED = 5
 _HASH_BUCKETS = 256
@@ -84,7 +86,7 @@ def lay_out_parts(size: int, *, least: int, most: int) -> PartLayout:
             hint="split the file",
         )
     needed = -(-size // (MAX_PARTS * MIB)) * MIB
-    roomy = min(size // (_PARTS_ENOUGH * MIB) * MIB, _ROOMY, most // (_AT_ONCE * MIB) * MIB)
+    roomy = min(size // (_PARTS_ENOUGH * MIB) * MIB, _ROOMY, most // (PARTS_AT_ONCE * MIB) * MIB)
     part_size = max(least, needed, roomy)
     if part_size > most:
         raise SourceTooLarge(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-# Enough that some are hashed while others are sent; twelve were no faster on two cores.
-_AT_FIRST = 8
+from asyncload.plan import PARTS_AT_ONCE
+
 # Bytes a second. A part that is slower waits for the network rather than for us.
 _QUICK = 80 * 1024 * 1024
 
@@ -18,7 +18,7 @@ class PartWindow:
     """
 
     def __init__(self, most: int) -> None:
-        self.size = min(_AT_FIRST, most)
+        self.size = min(PARTS_AT_ONCE, most)
         self._most = most
         self._places = asyncio.Semaphore(self.size)
 
