@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -11,7 +10,7 @@ import uuid
 
 import pytest
 
-from tests.container.docker_cli import ROOT, Loader, docker
+from tests.container.docker_cli import ROOT, Loader, docker, docker_building
 
 
 def need(present, what):
@@ -39,15 +38,11 @@ def compose(engine):
 
 
 @pytest.fixture(scope="session")
-def loader(engine, tmp_path_factory):
+def loader(engine):
     """The image as `docker build .` makes it."""
     image = f"asyncload-test:{uuid.uuid4().hex[:12]}"
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     # One process builds, the others wait and find its layers in the cache.
-    with (shared / "image.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        docker("build", "--quiet", "--tag", image, ".", timeout=540)
+    docker_building("build", "--quiet", "--tag", image, ".", timeout=540)
     yield Loader(image)
     docker("image", "rm", "--force", image)
 

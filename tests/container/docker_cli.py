@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
+import tempfile
 import time
 import uuid
 from contextlib import contextmanager
@@ -28,8 +31,39 @@ def docker(*arguments, timeout=120, check=True, **environment):
         check=False,
     )
     if check:
-        assert ended.returncode == 0, f"docker {arguments[0]}:\n{ended.stdout}\n{ended.stderr}"
+        assert_success(arguments, ended)
     return ended
+
+
+def assert_success(arguments, ended):
+    """Show what a docker command said if it failed."""
+    assert ended.returncode == 0, f"docker {arguments[0]}:\n{ended.stdout}\n{ended.stderr}"
+
+
+def docker_building(*arguments, check=True, **options):
+    """Run a docker command that builds images, as `docker` does; one process at a time.
+
+    The engine keeps a copy of each folder that it builds from. Of the Dockerfile in this one it
+    once said that there is none, which no test here could cause: then it is asked again, after
+    it has dropped its copies.
+    """
+    with _one_at_a_time():
+        ended = docker(*arguments, check=False, **options)
+        if "failed to read dockerfile: open /var/lib/docker/" in ended.stderr:
+            docker("builder", "prune", "--force", "--filter", "type=source.local")
+            ended = docker(*arguments, check=False, **options)
+    if check:
+        assert_success(arguments, ended)
+    return ended
+
+
+@contextmanager
+def _one_at_a_time():
+    """Wait while another process of tests builds."""
+    name = f"asyncload-tests-{os.getuid()}-build.lock"
+    with (Path(tempfile.gettempdir()) / name).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,15 @@ import uuid
 
 import pytest
 
-from tests.container.docker_cli import docker
+from tests.container.docker_cli import docker, docker_building
 
 
 @pytest.fixture
 def benchmarks(engine):
     """The image as `make bench-image` makes it."""
     image = f"asyncload-bench-test:{uuid.uuid4().hex[:12]}"
-    docker("build", "--quiet", "--file", "benchmarks/Dockerfile", "--tag", image, ".", timeout=540)
+    file = ("--file", "benchmarks/Dockerfile")
+    docker_building("build", "--quiet", *file, "--tag", image, ".", timeout=540)
     yield image
     docker("image", "rm", "--force", image)
 

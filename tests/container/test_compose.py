@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.container.docker_cli import docker
+from tests.container.docker_cli import docker, docker_building
 from tests.support.servers import S3Server
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
@@ -37,7 +37,8 @@ def project(compose, sample):
 
     def run(*arguments, check=True, **more):
         options = ("compose", "--project-name", name, *arguments)
-        return docker(*options, timeout=600, check=check, **environment | more)
+        command = docker_building if "--build" in arguments else docker
+        return command(*options, timeout=600, check=check, **environment | more)
 
     yield run
     run("down", "--volumes", "--rmi", "local", "--timeout", "5")
