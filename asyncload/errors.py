@@ -40,13 +40,17 @@ class NothingToLoad(AsyncloadError):
 
 
 class Refused(AsyncloadError):
-    """The run can't succeed as it is set up: credentials, permission, bucket, region or keys."""
+    """The run can't succeed as it is set up: credentials, permission, bucket, region, keys..."""
 
     exit_code = 5
 
 
 class KeyCollision(Refused):
     """Two or more source files map to one object key."""
+
+
+class OutOfMemory(Refused):
+    """The system has no memory for the file bytes on their way."""
 
 
 class FileFailed(AsyncloadError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import signal
 import socket
@@ -600,6 +601,27 @@ def test_l27_memory_is_bounded_by_the_option_not_by_the_file(lake, volume):
     assert code == 0
     assert peak <= 16 + 128
     assert lake.server.objects(lake.layer).popitem()[1] == bytes(64 * MIB)
+
+
+@pytest.mark.parametrize("had", [0, 1, 3])
+def test_l27_where_the_system_has_no_memory_the_run_ends_and_says_what_to_lower(
+    lake, small_and_large, lane, monkeypatch, had
+):
+    """No file's fault, and no traceback: nothing is left open, and the summary is written."""
+    made, make = [], mmap.mmap
+
+    def mmap_(*arguments, **options):
+        if len(made) == had:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        made.append(arguments)
+        return make(*arguments, **options)
+
+    monkeypatch.setattr("mmap.mmap", mmap_)
+    landed = lake.load(lane=lane)
+    assert (landed.code, landed.open_uploads) == (5, [])
+    assert landed.error["kind"] == "OutOfMemory"
+    assert "out of memory" in landed.error["message"]
+    assert "--memory" in landed.error["hint"]
 
 
 def make_many(volume, count):

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncload.buffers import BufferPool, buffer_length
+from asyncload.errors import OutOfMemory
 from asyncload.plan import MIB
 
 CAPACITY = 8 * MIB
@@ -94,10 +95,38 @@ async def test_buffers_begin_at_a_page(size):
 
 
 async def test_memory_that_the_system_does_not_have_is_no_fault_of_a_file():
-    """It is no OSError, and takes nothing from the pool."""
+    """It ends the run, and takes nothing from the pool."""
     pool = BufferPool(1 << 60)
-    with pytest.raises(MemoryError, match="no memory for a buffer of"):
+    with pytest.raises(OutOfMemory, match="out of memory: none for a buffer of"):
         await pool.acquire(1 << 60)
+    assert pool.in_use == 0
+
+
+async def test_memory_that_is_missing_is_told_to_whoever_waited_for_it():
+    """Not to whoever made room, and nobody waits for ever."""
+    pool = BufferPool(1 << 60)
+    held = await pool.acquire(MIB)
+    too_large = asyncio.create_task(pool.acquire(1 << 60))
+    next_one = asyncio.create_task(pool.acquire(MIB))
+    await asyncio.sleep(0)
+    pool.release(held)
+    async with asyncio.timeout(5):
+        with pytest.raises(OutOfMemory):
+            await too_large
+        pool.release(await next_one)
+    assert pool.in_use == 0
+
+
+async def test_who_gave_up_is_not_told_of_missing_memory():
+    """Cancelled is cancelled, and nothing is left unheard for the loop to complain about."""
+    pool = BufferPool(1 << 60)
+    held = await pool.acquire(MIB)
+    user = asyncio.create_task(pool.acquire(1 << 60))
+    await asyncio.sleep(0)
+    pool.release(held)
+    user.cancel()
+    await asyncio.wait([user])
+    assert user.cancelled()
     assert pool.in_use == 0
 
 
