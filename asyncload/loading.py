@@ -15,7 +15,7 @@ from typing import cast
 from asyncload.buffers import BufferPool
 from asyncload.calls import GovernedStore, RetryPolicy
 from asyncload.discovery import check_volume
-from asyncload.errors import StoreUnavailable, Throttled
+from asyncload.errors import SourceStalled, StoreUnavailable, Throttled
 from asyncload.limits import AdaptiveLimit
 from asyncload.manifest import Manifest, describe_run, manifest_key
 from asyncload.markers import SuccessMarkers
@@ -27,7 +27,8 @@ from asyncload.report import Report
 from asyncload.report_json import summary_record
 from asyncload.s3 import ObjectOptions, S3Options, open_store
 from asyncload.settings import Settings
-from asyncload.source.hops import STALLED_SECONDS, Hops
+from asyncload.source.hops import Hops
+from asyncload.source.pulse import STALLED_SECONDS, scan_stalled
 from asyncload.source.readers import CROWDED_SECONDS, Readers
 from asyncload.source.threads import ReaderThreads
 from asyncload.source.volume import Volume
@@ -286,7 +287,11 @@ async def open_readers(root: Path, executor: Executor | None = None) -> AsyncIte
     """
     with nullcontext(executor) if executor else ReaderThreads(_READER_THREADS) as threads:
         opening = Hops(threads, patience=STALLED_SECONDS).make(_open_volume, root)
-        with await opening as volume:
+        try:
+            opened = await opening
+        except SourceStalled as error:
+            raise scan_stalled("", error) from error
+        with opened as volume:
             yield Readers(volume, threads, patience=STALLED_SECONDS, crowded=CROWDED_SECONDS)
 
 

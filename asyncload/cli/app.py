@@ -13,6 +13,7 @@ import typer
 
 from asyncload.cli import object_options as obj
 from asyncload.cli import options as opt
+from asyncload.cli.default_volume import MOUNTED, default_volume
 from asyncload.cli.imports import trust_unread
 from asyncload.cli.output import print_traceback, stderr, without_secrets
 from asyncload.cli.signals import Interrupted, exit_on_signals
@@ -31,9 +32,6 @@ _EPILOG = (
     "Exit codes: 0 all files are in the raw zone, 1 internal error, 2 usage, 3 some files "
     "failed, 4 nothing to load, 5 refused, 6 the store stayed unavailable, 130/143 interrupted."
 )
-
-MOUNTED_VOLUME = Path("/data")
-"""Where a container has its volume."""
 
 app = typer.Typer(
     name="asyncload",
@@ -133,7 +131,7 @@ def run(
 ) -> None:
     """Upload every CSV of a volume, whole and unchanged, under its dated key."""
     settings = Settings(
-        volume=volume or _default_volume(),
+        volume=volume or default_volume(),
         bucket=bucket,
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
@@ -206,7 +204,7 @@ def verify(
 ) -> None:
     """Compare the raw zone with a volume, or a past run's manifest, by checksum."""
     settings = Settings(
-        volume=volume or _default_volume(),
+        volume=volume or default_volume(),
         bucket=bucket,
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
@@ -253,7 +251,8 @@ def clean(
 ) -> None:
     """List multipart uploads that were left open below the layout's prefix, and abort them."""
     settings = Settings(
-        volume=_default_volume(),
+        # Not looked at.
+        volume=MOUNTED,
         bucket=bucket,
         layer=layer,
         origin=origin,
@@ -294,7 +293,3 @@ def look_for_garbage() -> None:
     # A put makes hundreds of objects, and hardly ever a cycle.
     gc.set_threshold(20_000, 20, 50)
     gc.enable()
-
-
-def _default_volume() -> Path:
-    return MOUNTED_VOLUME if MOUNTED_VOLUME.exists() else Path("data")

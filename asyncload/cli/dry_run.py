@@ -7,6 +7,7 @@ from itertools import islice
 
 from asyncload.cli.output import stderr, stdout
 from asyncload.discovery import check_volume
+from asyncload.errors import SourceStalled
 from asyncload.model import Event, Failed, LeftOut, PlannedUpload
 from asyncload.plan import PUT_LIMIT, LoadPlan
 from asyncload.planning import SLICE, add_found, check_plan
@@ -20,6 +21,8 @@ from asyncload.report_text import (
     printable,
 )
 from asyncload.settings import Settings
+from asyncload.source.pulse import STALLED_SECONDS, Pulse, scan_stalled
+from asyncload.source.watching import watched
 
 
 def dry_run(settings: Settings, *, json: bool, quiet: bool) -> int:
@@ -28,7 +31,6 @@ def dry_run(settings: Settings, *, json: bool, quiet: bool) -> int:
     Raises:
         AsyncloadError: the run would be refused before its first upload.
     """
-    check_volume(settings.volume)
     report = Report()
     tell = (_Records if json else _Words)(settings.bucket, quiet=quiet)
 
@@ -39,9 +41,18 @@ def dry_run(settings: Settings, *, json: bool, quiet: bool) -> int:
 
     now = datetime.now(UTC)
     plan = LoadPlan(settings.key_layout(now), put_limit=PUT_LIMIT)
-    found = settings.scanner(now).scan()
-    while entries := list(islice(found, SLICE)):
-        add_found(plan, entries, observe)
+    pulse = Pulse()
+
+    def fill() -> None:
+        check_volume(settings.volume)
+        found = settings.scanner(now).scan(pulse.beat)
+        while entries := list(islice(found, SLICE)):
+            add_found(plan, entries, observe)
+
+    try:
+        watched(fill, pulse, patience=STALLED_SECONDS)
+    except SourceStalled as error:
+        raise scan_stalled(pulse.at, error) from error
     check_plan(plan)
     for failure in plan.failures:
         tell.failure(failure)

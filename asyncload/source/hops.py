@@ -9,14 +9,10 @@ from typing import Any, TypeVar
 
 import aiofiles.os
 
-from asyncload.errors import SourceStalled
-from asyncload.source.pulse import Pulse
+from asyncload.source.pulse import STALLED_SECONDS, Pulse, stalled
 from asyncload.source.threads import ReaderThreads
 
 T = TypeVar("T")
-
-STALLED_SECONDS = 30.0
-"""A hop that did not get on for so long is given up."""
 
 # What a read may take to end once its caller is cancelled: uploads are aborted only then, and
 # `docker stop` kills after 10 s.
@@ -59,7 +55,7 @@ class Hops:
         """
         executor = self._executor
         if isinstance(executor, ReaderThreads) and executor.exhausted:
-            raise self._stalled("too many reads before it never came back")
+            raise stalled("too many reads before it never came back")
         pulse = pulse or Pulse()
         pulse.rest()
         loop = asyncio.get_running_loop()
@@ -81,7 +77,7 @@ class Hops:
                 self._give_up(pulse, task)
                 if until is not None:
                     raise asyncio.CancelledError
-                raise self._stalled(f"there was no answer for {self._patience:.0f} s")
+                raise stalled(f"there was no answer for {self._patience:.0f} s")
             seen = pulse.beats
         if until is None:
             return task.result()
@@ -95,12 +91,6 @@ class Hops:
         task.cancel()
         if pulse.thread is not None and isinstance(self._executor, ReaderThreads):
             self._executor.replace(pulse.thread)
-
-    def _stalled(self, why: str) -> SourceStalled:
-        return SourceStalled(
-            f"it can't be read: {why}",
-            hint="look at the mount and what serves it, then run again",
-        )
 
 
 @aiofiles.os.wrap

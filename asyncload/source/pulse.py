@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import threading
 
+from asyncload.errors import SourceStalled
+
+STALLED_SECONDS = 30.0
+"""Work that did not get on for so long is given up."""
+
 
 class GivenUp(Exception):
     """Nobody waits for this work any more: it ends without touching anything."""
@@ -58,3 +63,16 @@ class Pulse:
 
 def unwatched(_at: str = "") -> None:
     """Tell nobody: of work that is waited for however long it takes."""
+
+
+def stalled(why: str) -> SourceStalled:
+    """Return the error of work that was given up."""
+    return SourceStalled(
+        f"it can't be read: {why}", hint="look at the mount and what serves it, then run again"
+    )
+
+
+def scan_stalled(at: str, error: SourceStalled) -> SourceStalled:
+    """Return the error of a scan that was given up at a path below the volume."""
+    where = at or "."
+    return SourceStalled(f"the volume can't be scanned, at {where!r}: {error}", hint=error.hint)

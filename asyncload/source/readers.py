@@ -16,8 +16,8 @@ from asyncload.errors import SourceStalled, TooManyOpenFiles
 from asyncload.model import PlannedUpload
 from asyncload.source.batches import CRC_ONLY, BatchItem, Digests, UnloadedFile
 from asyncload.source.file_state import FileState
-from asyncload.source.hops import STALLED_SECONDS, Hops
-from asyncload.source.pulse import GivenUp, Pulse
+from asyncload.source.hops import Hops
+from asyncload.source.pulse import STALLED_SECONDS, GivenUp, Pulse, scan_stalled
 from asyncload.source.volume import Beat, Digest, OpenFile, Volume
 
 T = TypeVar("T")
@@ -199,9 +199,7 @@ class Readers:
         try:
             return await self._hops.make(_take, scan.items, count, pulse=scan.pulse)
         except SourceStalled as error:
-            raise SourceStalled(
-                f"the volume can't be scanned, at {scan.pulse.at!r}: {error}", hint=error.hint
-            ) from error
+            raise scan_stalled(scan.pulse.at, error) from error
 
     async def _when_not_crowded(
         self, open_: Callable[[], Awaitable[T]], progress: Callable[[], int] = lambda: 0

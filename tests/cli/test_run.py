@@ -221,11 +221,9 @@ def test_the_volume_is_by_default_the_mounted_one_or_the_folder_data(
     options, _ = lake
     write_files(tmp_path, {"data/a.csv": b"1", "other/b.csv": b"1"})
     monkeypatch.chdir(tmp_path)
-    from asyncload.cli import app
-
-    monkeypatch.setattr(app, "MOUNTED_VOLUME", tmp_path / "not-mounted")
+    monkeypatch.setattr("asyncload.cli.default_volume.MOUNTED", tmp_path / "not-mounted")
     assert "would upload a.csv" in asyncload("run", "--dry-run", *options).out
-    monkeypatch.setattr(app, "MOUNTED_VOLUME", tmp_path / "other")
+    monkeypatch.setattr("asyncload.cli.default_volume.MOUNTED", tmp_path / "other")
     assert "would upload b.csv" in asyncload("run", "--dry-run", *options).out
     monkeypatch.setenv("ASYNCLOAD_VOLUME", str(tmp_path / "data"))
     assert "would upload a.csv" in asyncload("run", "--dry-run", *options).out

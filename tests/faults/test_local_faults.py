@@ -288,8 +288,58 @@ def test_l9_a_folder_that_does_not_answer_ends_the_run(lake, volume, lane, stall
     landed = lake.load(proxy=proxy, lane=lane)
     assert (landed.code, landed.objects) == (3, {})
     assert landed.error["kind"] == "SourceStalled"
-    assert folder == "volume" or "at 'd'" in landed.error["message"]
+    assert f"at '{'.' if folder == 'volume' else 'd'}'" in landed.error["message"]
     assert "mount" in landed.error["hint"]
+
+
+@pytest.mark.parametrize("folder", ["volume", "d"])
+def test_l9_a_dry_run_does_not_wait_for_a_folder_that_does_not_answer_either(
+    asyncload, volume, stalling, folder
+):
+    """As a run, it ends and names the folder; no plan is shown, for it would not be all."""
+    write_files(volume, {"a.csv": b"1", "d/b.csv": b"2"})
+    stalling.add(volume if folder == "volume" else volume / "d")
+    ended = asyncload("run", volume, "--bucket", "lake", "--dry-run")
+    assert (ended.code, ended.out) == (3, "")
+    at = "." if folder == "volume" else "d"
+    assert f"the volume can't be scanned, at '{at}': " in ended.err
+    assert "look at the mount" in ended.err
+
+
+DEAD_FOLDER = """
+import os, sys
+from asyncload.cli import main
+
+never = os.pipe()
+
+def scandir(path):
+    os.write(2, b"stuck\\n")
+    os.read(never[0], 1)
+
+os.scandir = scandir
+sys.argv = ["asyncload", *sys.argv[4:]]  # behind the interpreter, -m and asyncload
+main()
+"""
+
+
+def test_l9_a_signal_ends_a_dry_run_although_a_listing_is_stuck(volume, spawn):
+    """At once: nothing is to be tidied up."""
+    options = ("run", volume, "--bucket", "lake", "--dry-run")
+    process = spawn(*options, prefix=(sys.executable, "-c", DEAD_FOLDER))
+    while process.stderr.readline() != "stuck\n":
+        pass
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=5)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+
+
+def test_l9_whether_a_volume_is_mounted_is_not_waited_for_either(asyncload, stalling):
+    """Where none is named: /data may be the dead mount."""
+    stalling.add(Path("/data"))
+    ended = asyncload("run", "--bucket", "lake", "--dry-run")
+    assert (ended.code, ended.out) == (3, "")
+    assert "the volume can't be scanned, at '.': " in ended.err
 
 
 def test_l9_verify_does_not_wait_for_a_read_that_stalls_either(lake, volume, stalling):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
 
 @pytest.fixture
 def stalling(monkeypatch):
-    """Reads of the files in it, and listings of the folders, don't return before the test's end."""
-    read, listed = os.preadv, os.scandir
+    """Whatever looks at the files and folders in it doesn't return before the test's end."""
+    read, listed, exists = os.preadv, os.scandir, Path.exists
     go_on, paths = threading.Event(), set()
 
     def wait(status):
@@ -26,9 +27,16 @@ def stalling(monkeypatch):
         wait(os.stat(path))  # noqa: PTH116  # a string
         return listed(path)
 
+    def path_exists(path, **options):
+        if path in paths:
+            go_on.wait(30)
+        return exists(path, **options)
+
+    monkeypatch.setattr(Path, "exists", path_exists)
     monkeypatch.setattr(os, "preadv", preadv)
     monkeypatch.setattr(os, "scandir", scandir)
-    monkeypatch.setattr("asyncload.loading.STALLED_SECONDS", 0.3)
+    for user in ("loading", "cli.dry_run", "cli.default_volume"):
+        monkeypatch.setattr(f"asyncload.{user}.STALLED_SECONDS", 0.3)
     yield paths
     go_on.set()
     for thread in threading.enumerate():

@@ -1,0 +1,25 @@
+"""Which folder is loaded where none is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from asyncload.errors import SourceStalled
+from asyncload.source.pulse import STALLED_SECONDS, Pulse, scan_stalled
+from asyncload.source.watching import watched
+
+MOUNTED = Path("/data")
+"""Where a container has its volume."""
+
+
+def default_volume() -> Path:
+    """Return /data where there is one, else data.
+
+    Raises:
+        SourceStalled: what is mounted there does not answer.
+    """
+    try:
+        mounted = watched(MOUNTED.exists, Pulse(), patience=STALLED_SECONDS)
+    except SourceStalled as error:
+        raise scan_stalled("", error) from error
+    return MOUNTED if mounted else Path("data")
