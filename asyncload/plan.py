@@ -12,7 +12,7 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +23,8 @@ from asyncload.model import Checksum, Failed, PlannedUpload, SourceFile
 MIB = 1024 * 1024
 MAX_PARTS = 10_000
 """S3's limit on the parts of one multipart upload."""
+MIN_PART = 5 * MIB
+"""S3's limit on each part but the last, in bytes."""
 MAX_OBJECT_SIZE = 5 * 1024 * 1024 * MIB
 """S3's limit on one object in bytes: 5 TiB."""
 
@@ -74,8 +76,7 @@ def lay_out_parts(size: int, *, least: int, most: int) -> PartLayout:
     The part size is a whole number of MiB: for files of over a thousand MiB a 128th of the file up
     to 16 MiB, and only as much more as 10,000 parts demand. A part costs half a millisecond besides
     its bytes, so larger ones are faster; but only so many fit the memory, and each is the least
-    that is sent again. With `most` from 128 MiB it depends on the size alone: a run goes on with
-    what another one began.
+    that is sent again.
 
     Raises:
         SourceTooLarge: the file is over 5 TiB, or needs parts larger than `most`.
@@ -94,6 +95,27 @@ def lay_out_parts(size: int, *, least: int, most: int) -> PartLayout:
             hint=f"use --memory {part_size // MIB}MiB or more",
         )
     return PartLayout(size, part_size)
+
+
+def layout_of_parts(
+    sizes: Mapping[int, int], wanted: PartLayout, *, most: int
+) -> PartLayout | None:
+    """Return how a file was cut into the parts of these numbers and sizes, or None if it was not.
+
+    As is wanted, where they allow it; else as by a run that had other memory, in parts that are
+    still of at most `most` bytes.
+    """
+    largest = max(sizes.values(), default=0)
+    layouts = [wanted]
+    if MIN_PART <= largest <= most:
+        layouts.append(PartLayout(wanted.size, largest))
+    for layout in layouts:
+        if layout.count <= MAX_PARTS and all(
+            number <= layout.count and size == layout.length(number)
+            for number, size in sizes.items()
+        ):
+            return layout
+    return None
 
 
 def decide_taken_key(

@@ -48,6 +48,11 @@ class LocalSums:
         self._buffers = buffers
         self._computed: dict[str, Checksum | None] = {}
 
+    def cut(self, layout: PartLayout) -> None:
+        """Go by other parts from now on, none of which was read yet."""
+        self._layout = layout
+        self._computed.pop(MD5_OF_PARTS, None)
+
     async def checksum(self, algorithm: str) -> Checksum | None:
         """Return the file's checksum by an algorithm; None where it is not known here.
 

@@ -114,6 +114,9 @@ class _Sending:
                 return finding.outcome
             replaces = finding.replaces
         left_open = await find_resumable(key, self.layout, tools) if resume else None
+        if left_open is not None:
+            self.layout = left_open.layout
+            self.sums.cut(self.layout)
         try:
             async with self._opened_upload(left_open) as opened:
                 parts = await self._send_parts(opened)
@@ -181,7 +184,7 @@ class _Sending:
                 info=policy.provenance.info(self.upload, self.state.mtime_ns),
             )
             upload_id, cancelled = await run_to_end(creating, grace=policy.abort_grace)
-            left_open = Resumable(upload_id, {})
+            left_open = Resumable(upload_id, {}, self.layout)
         try:
             if cancelled:
                 raise asyncio.CancelledError
@@ -217,7 +220,7 @@ class _Sending:
         await self.tools.window.enter()
         try:
             return await self.tools.buffers.acquire(length)
-        except asyncio.CancelledError:
+        except BaseException:
             self.tools.window.leave()
             raise
 

@@ -16,16 +16,17 @@ from asyncload.errors import (
     UploadBroken,
 )
 from asyncload.model import Checksum, ObjectKey, UploadSwept
-from asyncload.plan import PartLayout
+from asyncload.plan import PartLayout, layout_of_parts
 from asyncload.store import ObjectStore, OpenUpload, StoredPart, pages_of
 from asyncload.transfer.tools import TransferTools
 
 
 class Resumable(NamedTuple):
-    """An open upload, and the parts it has by their number."""
+    """An open upload, the parts it has by their number, and how the file was cut into them."""
 
     upload_id: str
     parts: Mapping[int, StoredPart]
+    layout: PartLayout
 
 
 async def find_resumable(
@@ -35,14 +36,16 @@ async def find_resumable(
 
     One without parts will do: a new one would only leave it behind. An upload whose parts can't
     be this file's is aborted; any other one only after the policy's lease, for it may be a live
-    run's.
+    run's. `layout` is how this run would cut the file; one that had other memory may have cut it
+    otherwise.
     """
     found = None
     async for upload, parts in _left_open(key, tools):
-        fits = all(fits_layout(part, layout) for part in parts)
-        if fits and found is None:
-            found = Resumable(upload.upload_id, {part.number: part for part in parts})
-        elif not fits or is_expired(upload, parts, tools.now() - tools.policy.lease):
+        sizes = {part.number: part.size for part in parts}
+        fitting = layout_of_parts(sizes, layout, most=tools.buffers.capacity)
+        if fitting is not None and found is None:
+            found = Resumable(upload.upload_id, {part.number: part for part in parts}, fitting)
+        elif fitting is None or is_expired(upload, parts, tools.now() - tools.policy.lease):
             await _sweep(key, upload, tools)
     return found
 
@@ -78,11 +81,6 @@ async def list_all_parts(
     """Return all parts that an open upload has. Raises as `ObjectStore.list_parts` does."""
     pages = pages_of(partial(store.list_parts, key, upload.upload_id))
     return [part async for page in pages for part in page]
-
-
-def fits_layout(part: StoredPart, layout: PartLayout) -> bool:
-    """Whether a part has the size of the file's part of that number."""
-    return part.number <= layout.count and part.size == layout.length(part.number)
 
 
 def is_expired(upload: OpenUpload, parts: Sequence[StoredPart], since: datetime) -> bool:

@@ -29,12 +29,12 @@ def large(volume):
     return path
 
 
-async def leave_open(store, content, numbers, *, part=PART, age=timedelta()):
+async def leave_open(store, content, numbers, *, part=PART, age=timedelta(), algorithm="CRC64NVME"):
     """Leave an upload behind that has these parts of `content`, as a killed run does."""
-    upload_id = await store.create_multipart(KEY)
+    upload_id = await store.create_multipart(KEY, algorithm=algorithm)
     for number in numbers:
         body = content[(number - 1) * part : number * part]
-        await store.upload_part(KEY, upload_id, number, body, checksum_of(body, "CRC64NVME"))
+        await store.upload_part(KEY, upload_id, number, body, checksum_of(body, algorithm))
     store.uploads[upload_id].initiated = datetime.now(UTC) - age
     store.calls.clear()
     store.body_bytes = 0
@@ -151,15 +151,59 @@ async def test_where_the_file_changed_the_old_upload_is_aborted(large, volume):
     assert report.exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("checksum", "algorithm"), [("auto", "CRC64NVME"), ("crc32", "CRC32"), ("md5", "MD5")]
+)
 @pytest.mark.parametrize("part", [5 * MIB, 9 * MIB])
-async def test_parts_of_another_size_are_not_the_files(large, volume, part):
+async def test_an_upload_in_parts_of_another_size_is_gone_on_with_in_these(
+    large, volume, part, checksum, algorithm
+):
+    """A run that had other memory cut the file otherwise; the rest of it is cut as it did."""
+    store = MemoryStore()
+    await leave_open(store, large.read_bytes(), [1, 3], part=part, algorithm=algorithm)
+    report, _ = await load(store, volume, checksum=checksum)
+    assert report.kept == 2 * part
+    assert store.body_bytes == large.stat().st_size - 2 * part
+    assert store.objects == {KEY: large.read_bytes()}
+    assert store.uploads == {}
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {1: 5 * MIB, 2: 9 * MIB},
+        {1: 4 * MIB, 2: 4 * MIB},
+        {1: 65 * MIB},
+        {20: 5 * MIB},
+        {1: 0},
+    ],
+    ids=["two-sizes", "too-small", "over-the-memory", "behind-the-end", "empty"],
+)
+async def test_parts_that_can_not_be_the_files_are_not_kept(large, volume, parts):
     """That upload is aborted, and told of."""
     store = MemoryStore()
-    upload_id = await leave_open(store, large.read_bytes(), [1, 2], part=part)
-    report, recorder = await load(store, volume)
+    upload_id = await leave_open(store, b"", [])
+    for number, size in parts.items():
+        body = bytes(size)
+        await store.upload_part(KEY, upload_id, number, body, checksum_of(body, "CRC64NVME"))
+    report, recorder = await load(store, volume, memory=64 * MIB)
     assert UploadSwept(KEY, upload_id) in recorder.events
     assert report.swept == 1
     assert store.objects == {KEY: large.read_bytes()}
+    assert store.uploads == {}
+
+
+async def test_a_last_part_alone_does_not_say_how_the_file_was_cut(volume):
+    """Where it could be any part of a smaller size, its bytes tell that it is not."""
+    content = os.urandom(2 * 9 * MIB + 6 * MIB)
+    (volume / "l.csv").write_bytes(content)
+    store = MemoryStore()
+    upload_id = await leave_open(store, content, [3], part=9 * MIB)
+    report, recorder = await load(store, volume)
+    assert recorder.statuses == {"l.csv": "uploaded"}
+    assert report.kept == 0
+    assert upload_id not in store.uploads
+    assert store.objects == {KEY: content}
     assert store.uploads == {}
 
 

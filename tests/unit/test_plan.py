@@ -21,8 +21,10 @@ from asyncload.plan import (
     MAX_PARTS,
     MIB,
     LoadPlan,
+    PartLayout,
     decide_taken_key,
     lay_out_parts,
+    layout_of_parts,
 )
 
 GIB = 1024 * MIB
@@ -108,6 +110,38 @@ def test_no_object_is_over_5_tib():
         "it is 5,497,558,138,881 bytes, over S3's limit of 5,497,558,138,880 (5 TiB) for an object"
     )
     assert error.value.hint == "split the file"
+
+
+@given(st.data(), st.integers(1, 40 * GIB), st.integers(5 * MIB, 64 * MIB))
+def test_how_a_file_was_cut_shows_in_any_parts_but_a_small_last_one(data, size, part_size):
+    """Whichever of them are there, and however this run would cut it."""
+    cut = PartLayout(size, part_size)
+    numbers = data.draw(st.sets(st.integers(1, cut.count), min_size=1, max_size=20))
+    sizes = {number: cut.length(number) for number in numbers}
+    wanted = lay_out_parts(size, least=8 * MIB, most=64 * MIB)
+    found = layout_of_parts(sizes, wanted, most=64 * MIB)
+    if numbers != {cut.count}:
+        assert found in (cut, wanted)
+    if found is not None:
+        assert all(found.length(number) == length for number, length in sizes.items())
+        assert found.count <= MAX_PARTS
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [{1: 5 * MIB, 2: 9 * MIB}, {1: MIB}, {1: 65 * MIB}, {10_001: 5 * MIB}, {1: 5 * MIB, 500: MIB}],
+    ids=["two-sizes", "too-small", "over-the-memory", "too-many", "behind-the-end"],
+)
+def test_some_parts_can_not_be_the_files(sizes):
+    """Whoever cut it."""
+    wanted = PartLayout(60 * GIB if 10_001 in sizes else GIB, 8 * MIB)
+    assert layout_of_parts(sizes, wanted, most=64 * MIB) is None
+
+
+def test_an_upload_without_parts_is_gone_on_with_as_is_wanted():
+    """It says nothing."""
+    wanted = PartLayout(GIB, 8 * MIB)
+    assert layout_of_parts({}, wanted, most=64 * MIB) == wanted
 
 
 # A taken key
