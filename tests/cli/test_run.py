@@ -427,6 +427,14 @@ def test_a_dry_run_says_what_would_be_uploaded_and_sends_nothing(asyncload, volu
     assert (ended.code, requests) == (0, [])
 
 
+def test_a_dry_run_of_a_volume_that_is_not_there_is_a_usage_error(asyncload, volume, lake):
+    """As a run's is."""
+    options, _ = lake
+    ended = asyncload("run", volume / "nowhere", *options, "--dry-run")
+    assert (ended.code, ended.out) == (2, "")
+    assert "nowhere does not exist" in ended.err
+
+
 def test_a_dry_run_tells_what_would_fail(asyncload, volume, lake):
     """Known before anything is sent: exit code 3."""
     write_files(volume, {"a.csv": b"1", "b\n.csv": b"1", ".h.csv": b""})
