@@ -84,13 +84,12 @@ class BufferPool:
                 buffer = self._take(length)
             except OutOfMemory as error:
                 # For whoever asked, not for whoever happened to make room.
-                self._waiting.popleft()
                 future.set_exception(error)
-                continue
-            if buffer is None:
-                return
+            else:
+                if buffer is None:
+                    return
+                future.set_result(buffer)
             self._waiting.popleft()
-            future.set_result(buffer)
 
     def _take(self, length: int) -> Buffer | None:
         for index in range(len(self._free) - 1, -1, -1):

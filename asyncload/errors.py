@@ -40,7 +40,10 @@ class NothingToLoad(AsyncloadError):
 
 
 class Refused(AsyncloadError):
-    """The run can't succeed as it is set up: credentials, permission, bucket, region, keys..."""
+    """The run can't succeed as it is set up.
+
+    By credentials, permission, bucket, region, keys or memory.
+    """
 
     exit_code = 5
 

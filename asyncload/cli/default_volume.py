@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asyncload.errors import SourceStalled
-from asyncload.source.pulse import STALLED_SECONDS, Pulse, scan_stalled
+from asyncload.source.pulse import STALLED_SECONDS, Pulse
 from asyncload.source.watching import watched
 
 MOUNTED = Path("/data")
@@ -18,8 +17,5 @@ def default_volume() -> Path:
     Raises:
         SourceStalled: what is mounted there does not answer.
     """
-    try:
-        mounted = watched(MOUNTED.exists, Pulse(), patience=STALLED_SECONDS)
-    except SourceStalled as error:
-        raise scan_stalled("", error) from error
+    mounted = watched(MOUNTED.exists, Pulse(), patience=STALLED_SECONDS)
     return MOUNTED if mounted else Path("data")

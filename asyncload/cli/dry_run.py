@@ -7,7 +7,6 @@ from itertools import islice
 
 from asyncload.cli.output import stderr, stdout
 from asyncload.discovery import check_volume
-from asyncload.errors import SourceStalled
 from asyncload.model import Event, Failed, LeftOut, PlannedUpload
 from asyncload.plan import PUT_LIMIT, LoadPlan
 from asyncload.planning import SLICE, add_found, check_plan
@@ -21,7 +20,7 @@ from asyncload.report_text import (
     printable,
 )
 from asyncload.settings import Settings
-from asyncload.source.pulse import STALLED_SECONDS, Pulse, scan_stalled
+from asyncload.source.pulse import STALLED_SECONDS, Pulse
 from asyncload.source.watching import watched
 
 
@@ -49,10 +48,7 @@ def dry_run(settings: Settings, *, json: bool, quiet: bool) -> int:
         while entries := list(islice(found, SLICE)):
             add_found(plan, entries, observe)
 
-    try:
-        watched(fill, pulse, patience=STALLED_SECONDS)
-    except SourceStalled as error:
-        raise scan_stalled(pulse.at, error) from error
+    watched(fill, pulse, patience=STALLED_SECONDS)
     check_plan(plan)
     for failure in plan.failures:
         tell.failure(failure)

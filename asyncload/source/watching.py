@@ -1,4 +1,4 @@
-"""Blocking work without an event loop, never waited for for ever."""
+"""Looking at a volume without an event loop, never waiting for it for ever."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from asyncload.source.pulse import Pulse, stalled
+from asyncload.source.pulse import Pulse, scan_stalled, stalled
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ def watched(function: Callable[[], T], pulse: Pulse, *, patience: float) -> T:
 
     Args:
         function: what is called.
-        pulse: beats while it gets on.
+        pulse: beats while it gets on, and says where it is.
         patience: it is given up where it did not get on for so many seconds.
 
     Raises:
@@ -40,7 +40,7 @@ def watched(function: Callable[[], T], pulse: Pulse, *, patience: float) -> T:
     while thread.is_alive():
         if pulse.beats == seen:
             pulse.given_up = True
-            raise stalled(f"there was no answer for {patience:.0f} s")
+            raise scan_stalled(pulse.at, stalled(f"there was no answer for {patience:.0f} s"))
         seen = pulse.beats
         thread.join(patience)
     if errors:
