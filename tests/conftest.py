@@ -53,6 +53,13 @@ def seaweedfs():
         yield server
 
 
+@pytest.fixture(scope="session")
+def rclone():
+    """An `rclone serve s3` with a bucket: it takes what it is sent, and checks nothing."""
+    with servers.rclone_s3() as server:
+        yield server
+
+
 SERVERS = [
     pytest.param("moto", marks=pytest.mark.moto),
     pytest.param("seaweedfs", marks=pytest.mark.seaweedfs),

