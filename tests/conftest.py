@@ -14,6 +14,25 @@ def pytest_addoption(parser):
     parser.addoption(
         "--no-fast-lane", action="store_true", help="send everything through the generic client"
     )
+    parser.addoption(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="run only the tests of this fault of tests/faults/catalogue (can be given again)",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """With --fault, keep the tests that carry one of its ids."""
+    wanted = set(config.getoption("--fault"))
+    if wanted:
+        kept, others = [], []
+        for item in items:
+            ids = {name for mark in item.iter_markers("fault") for name in mark.args}
+            (kept if ids & wanted else others).append(item)
+        items[:] = kept
+        config.hook.pytest_deselected(items=others)
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""C1 to C14 of the catalogue: what credentials and permissions may lack, and what becomes of it."""
+"""K1 to K14 of the catalogue: what credentials and permissions may lack, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def check_refused(landed, *, puts=0):
     return landed.error
 
 
-def test_c1_without_credentials_nothing_is_sent(lake, hundred, lane, monkeypatch):
+@pytest.mark.fault("K1")
+def test_without_credentials_nothing_is_sent(lake, hundred, lane, monkeypatch):
     """Within seconds, with the ways to give some."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -45,6 +46,7 @@ def test_c1_without_credentials_nothing_is_sent(lake, hundred, lane, monkeypatch
     assert landed.proxy.calls == []
 
 
+@pytest.mark.fault("K2", "K3")
 @pytest.mark.parametrize(
     ("variable", "code"),
     [
@@ -52,7 +54,7 @@ def test_c1_without_credentials_nothing_is_sent(lake, hundred, lane, monkeypatch
         pytest.param("AWS_SECRET_ACCESS_KEY", "SignatureDoesNotMatch", id="c3"),
     ],
 )
-def test_c2_c3_a_wrong_key_or_secret_is_told_by_the_preflight(
+def test_a_wrong_key_or_secret_is_told_by_the_preflight(
     lake, hundred, variable, code, lane, monkeypatch
 ):
     """SeaweedFS checks signatures: one request, one message."""
@@ -63,7 +65,8 @@ def test_c2_c3_a_wrong_key_or_secret_is_told_by_the_preflight(
     assert len(landed.proxy.calls) == 1
 
 
-def test_c4_credentials_that_have_expired_are_told_by_the_preflight(lake, hundred, lane):
+@pytest.mark.fault("K4")
+def test_credentials_that_have_expired_are_told_by_the_preflight(lake, hundred, lane):
     """One request, one message that names the session token."""
     landed = lake.load(
         fail_always("ListObjectsV2", Fault(reply=s3_error(400, "ExpiredToken"))), lane=lane
@@ -107,7 +110,8 @@ def keys_of(landed, operation):
     ]
 
 
-def test_c5_credentials_about_to_expire_are_refreshed_during_the_run(
+@pytest.mark.fault("K5")
+def test_credentials_about_to_expire_are_refreshed_during_the_run(
     forgiving_lake, hundred, refreshing, lane
 ):
     """All files land; the later requests are signed with the new key."""
@@ -134,7 +138,8 @@ def revoke_first_key(*operations):
     return decide
 
 
-def test_c5_credentials_that_expire_early_are_renewed_once_for_all_requests(
+@pytest.mark.fault("K5")
+def test_credentials_that_expire_early_are_renewed_once_for_all_requests(
     forgiving_lake, hundred, refreshing, lane
 ):
     """Revoked before their time: whatever was signed with them is repeated once, with others."""
@@ -148,6 +153,7 @@ def test_c5_credentials_that_expire_early_are_renewed_once_for_all_requests(
     assert "token-canary" not in landed.ended.out + landed.ended.err
 
 
+@pytest.mark.fault("K5")
 @pytest.mark.parametrize(
     "operation",
     [
@@ -158,7 +164,7 @@ def test_c5_credentials_that_expire_early_are_renewed_once_for_all_requests(
         "CompleteMultipartUpload",
     ],
 )
-def test_c5_credentials_that_expire_early_are_renewed_at_any_request(
+def test_credentials_that_expire_early_are_renewed_at_any_request(
     forgiving_lake, small_and_large, refreshing, operation, lane
 ):
     """Lists, parts and Complete as well as puts."""
@@ -169,7 +175,8 @@ def test_c5_credentials_that_expire_early_are_renewed_at_any_request(
     assert landed.open_uploads == []
 
 
-def test_c5_a_look_at_a_key_whose_answer_can_not_say_so_is_repeated_too(
+@pytest.mark.fault("K5")
+def test_a_look_at_a_key_whose_answer_can_not_say_so_is_repeated_too(
     forgiving_lake, small_and_large, refreshing, lane
 ):
     """HEAD is answered with 400 and nothing else: a file that is there is not called a conflict."""
@@ -180,7 +187,8 @@ def test_c5_a_look_at_a_key_whose_answer_can_not_say_so_is_repeated_too(
     assert (landed.code, set(landed.statuses.values())) == (0, {"unchanged"})
 
 
-def test_c5_a_look_at_a_key_that_is_rejected_for_good_is_not_repeated(
+@pytest.mark.fault("K5")
+def test_a_look_at_a_key_that_is_rejected_for_good_is_not_repeated(
     forgiving_lake, volume, refreshing, lane
 ):
     """The list that is asked for instead of it says nothing of credentials."""
@@ -192,7 +200,8 @@ def test_c5_a_look_at_a_key_that_is_rejected_for_good_is_not_repeated(
     assert landed.proxy.count("HeadObject") <= 2
 
 
-def test_c5_credentials_that_are_renewed_in_vain_end_the_run(
+@pytest.mark.fault("K5")
+def test_credentials_that_are_renewed_in_vain_end_the_run(
     forgiving_lake, hundred, refreshing, lane
 ):
     """The others are rejected, too: each request was repeated once at the most, and none again."""
@@ -203,7 +212,8 @@ def test_c5_credentials_that_are_renewed_in_vain_end_the_run(
     assert landed.proxy.count("PutObject") <= 32 * (2 + lane)
 
 
-def test_c6_static_credentials_that_expire_end_the_run_and_what_landed_stays(
+@pytest.mark.fault("K6")
+def test_static_credentials_that_expire_end_the_run_and_what_landed_stays(
     lake, hundred, volume, large_body, lane
 ):
     """Exit 5; what is done stays done, and the open upload is aborted if that is still allowed."""
@@ -224,7 +234,8 @@ def test_c6_static_credentials_that_expire_end_the_run_and_what_landed_stays(
     assert sum(puts) <= 40
 
 
-def test_c7_the_wrong_region_ends_the_run_with_the_right_one(lake, hundred, lane):
+@pytest.mark.fault("K7")
+def test_the_wrong_region_ends_the_run_with_the_right_one(lake, hundred, lane):
     """One request, and the option to use."""
     answer = s3_error(
         400,
@@ -237,7 +248,8 @@ def test_c7_the_wrong_region_ends_the_run_with_the_right_one(lake, hundred, lane
     assert len(landed.proxy.calls) == 1
 
 
-def test_c8_a_denied_put_ends_the_run_at_once(lake, hundred, lane):
+@pytest.mark.fault("K8")
+def test_a_denied_put_ends_the_run_at_once(lake, hundred, lane):
     """Listing is allowed: the first put tells, not one message for each file."""
     landed = lake.load(fail_always("PutObject", DENIED), "--concurrency", 2, lane=lane)
     error = check_refused(landed, puts=4)
@@ -245,7 +257,8 @@ def test_c8_a_denied_put_ends_the_run_at_once(lake, hundred, lane):
     assert "s3:PutObject" in error["hint"]
 
 
-def test_c9_where_only_putting_is_allowed_the_puts_answer_counts(lake, small_and_large, lane):
+@pytest.mark.fault("K9")
+def test_where_only_putting_is_allowed_the_puts_answer_counts(lake, small_and_large, lane):
     """Denied Head and List mean neither "there" nor "not there": files land by If-None-Match."""
     decide = fail_always({"HeadObject", "ListObjectsV2"}, DENIED)
     landed = lake.load(decide, lane=lane)
@@ -253,7 +266,8 @@ def test_c9_where_only_putting_is_allowed_the_puts_answer_counts(lake, small_and
     assert landed.statuses == {"a.csv": "uploaded", "l.csv": "uploaded"}
 
 
-def test_c9_where_only_putting_is_allowed_a_taken_key_is_not_called_the_same(
+@pytest.mark.fault("K9")
+def test_where_only_putting_is_allowed_a_taken_key_is_not_called_the_same(
     lake, small_and_large, lane
 ):
     """The second run can't compare: it says so, and neither lies nor overwrites."""
@@ -265,7 +279,8 @@ def test_c9_where_only_putting_is_allowed_a_taken_key_is_not_called_the_same(
         assert "s3:GetObject" in record["error"]["hint"]
 
 
-def test_c10_a_bucket_that_is_not_there_ends_the_run(lake, hundred, lane):
+@pytest.mark.fault("K10")
+def test_a_bucket_that_is_not_there_ends_the_run(lake, hundred, lane):
     """By the preflight, with the option to check."""
     landed = lake.load(None, "--bucket", "no-such-bucket", lane=lane)
     error = check_refused(landed)
@@ -276,7 +291,8 @@ def test_c10_a_bucket_that_is_not_there_ends_the_run(lake, hundred, lane):
 OWNER = "111122223333"
 
 
-def test_c11_a_bucket_of_somebody_elses_is_refused(lake, hundred, lane):
+@pytest.mark.fault("K11")
+def test_a_bucket_of_somebody_elses_is_refused(lake, hundred, lane):
     """Every request says whose bucket it expects: the first put is refused, and ends the run."""
     proxy = lake.proxy(oracle=Oracle(owner="444455556666", owner_expected=True))
     ended = lake.program(*lake.arguments(proxy.url, "--expected-bucket-owner", OWNER, lane=lane))
@@ -287,7 +303,8 @@ def test_c11_a_bucket_of_somebody_elses_is_refused(lake, hundred, lane):
     assert landed.objects == {}
 
 
-def test_c11_the_owner_is_named_in_every_request(lake, small_and_large, lane):
+@pytest.mark.fault("K11")
+def test_the_owner_is_named_in_every_request(lake, small_and_large, lane):
     """By the lane as by the client; all files land where the owner is right."""
     proxy = lake.proxy(oracle=Oracle(owner=OWNER, owner_expected=True))
     options = ("--expected-bucket-owner", OWNER)
@@ -296,8 +313,9 @@ def test_c11_the_owner_is_named_in_every_request(lake, small_and_large, lane):
     assert proxy.oracle.violations == []
 
 
+@pytest.mark.fault("K12")
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_c12_object_lock_is_served_checksums_always_deletions_never(
+def test_object_lock_is_served_checksums_always_deletions_never(
     lake, small_and_large, volume, large_body, overwrite, lane
 ):
     """A bucket with Object Lock demands a checksum and keeps every version: nothing else is
@@ -316,8 +334,9 @@ def test_c12_object_lock_is_served_checksums_always_deletions_never(
     assert landed.proxy.oracle.violations == []
 
 
+@pytest.mark.fault("K13")
 @pytest.mark.parametrize("operation", ["PutObject", "CreateMultipartUpload"])
-def test_c13_a_denied_kms_key_ends_the_run_with_the_action(lake, small_and_large, operation, lane):
+def test_a_denied_kms_key_ends_the_run_with_the_action(lake, small_and_large, operation, lane):
     """The bucket's key wants kms:GenerateDataKey: s3:PutObject would not help."""
     message = (
         "User: arn:aws:sts::111122223333:assumed-role/loader/i is not authorized to perform: "
@@ -329,8 +348,9 @@ def test_c13_a_denied_kms_key_ends_the_run_with_the_action(lake, small_and_large
     assert "permit kms:GenerateDataKey" in landed.error["hint"]
 
 
+@pytest.mark.fault("K14")
 @pytest.mark.parametrize("silent", [True, False], ids=["silent", "refusing"])
-def test_c14_a_metadata_service_out_of_reach_is_waited_for_a_while_only(
+def test_a_metadata_service_out_of_reach_is_waited_for_a_while_only(
     lake, hundred, silent, lane, monkeypatch
 ):
     """Then it is as if there were no credentials, within ten seconds."""

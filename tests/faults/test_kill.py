@@ -89,24 +89,27 @@ def killing(asyncload, volume, layer, seaweedfs, spawn, monkeypatch, large_body)
     return run
 
 
+@pytest.mark.fault("P4", "P5")
 @pytest.mark.parametrize("first", range(0, 100, 5))
-def test_p4_p5_a_kill_at_any_request_leaves_no_part_of_a_file_and_loses_none(killing, first):
+def test_a_kill_at_any_request_leaves_no_part_of_a_file_and_loses_none(killing, first):
     """SIGKILL, as the kernel's killer of processes sends it: the next run lands the rest."""
     for seed in range(first, first + 5):
         killing(seed)
 
 
-def test_p4_p5_the_loop_kills_while_an_upload_is_open(killing):
+@pytest.mark.fault("P4", "P5")
+def test_the_loop_kills_while_an_upload_is_open(killing):
     """What the killed run had begun, the next one resumed or swept: there was something to do."""
     # A kill while parts are under way, for each moment.
     seeds = [seed for seed in range(60) if SMALL < 1 + int(draw("kill", seed) * REQUESTS) < 19][:3]
     assert [len(killing(seed)) for seed in seeds] == [1, 1, 1]
 
 
+@pytest.mark.fault("P4", "P5")
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("first", range(0, 1_000, 100))
-def test_p4_p5_a_thousand_kills(killing, first):
+def test_a_thousand_kills(killing, first):
     """The figures of a release."""
     for seed in range(first, first + 100):
         killing(seed)

@@ -57,9 +57,10 @@ CHANGES = {
 }
 
 
+@pytest.mark.fault("L1", "L2", "L3", "L4", "L5")
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("when", [1, 3], ids=["first-part", "last-part"])
-def test_l1_l2_l3_l4_l5_a_file_that_keeps_changing_is_never_completed(
+def test_a_file_that_keeps_changing_is_never_completed(
     lake, small_and_large, volume, change, when, lane
 ):
     """Whatever was sent of it is aborted; the other file lands."""
@@ -84,8 +85,9 @@ def test_l1_l2_l3_l4_l5_a_file_that_keeps_changing_is_never_completed(
     assert len(uploads) <= 2
 
 
+@pytest.mark.fault("L1", "L2", "L3", "L4")
 @pytest.mark.parametrize("change", [truncate, grow, rewrite_same_size, replace])
-def test_l1_l2_l3_l4_a_file_that_changed_once_lands_in_its_new_version(
+def test_a_file_that_changed_once_lands_in_its_new_version(
     lake, small_and_large, volume, change, lane
 ):
     """One more try: what lands is one whole version, the later one."""
@@ -133,7 +135,8 @@ def ordinary_user(lake, monkeypatch, volume):
         path.chmod(0o700)
 
 
-def test_l6_a_file_that_may_not_be_read_fails_by_name(lake, volume, ordinary_user, lane):
+@pytest.mark.fault("L6")
+def test_a_file_that_may_not_be_read_fails_by_name(lake, volume, ordinary_user, lane):
     """The others land."""
     write_files(volume, {"a.csv": b"1", "closed.csv": b"2"})
     proxy = lake.proxy()
@@ -162,10 +165,9 @@ def raise_eio():
     raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
+@pytest.mark.fault("L7")
 @pytest.mark.parametrize("path", ["a.csv", "l.csv"])
-def test_l7_a_medium_that_fails_fails_its_file(
-    lake, small_and_large, volume, path, lane, monkeypatch
-):
+def test_a_medium_that_fails_fails_its_file(lake, small_and_large, volume, path, lane, monkeypatch):
     """EIO is told with the path; the other file lands and no upload is left."""
     failing_reads(monkeypatch, volume / path, raise_eio)
     landed = lake.load(lane=lane)
@@ -200,7 +202,8 @@ def crowded(monkeypatch):
     return state
 
 
-def test_l8_where_files_can_not_be_opened_for_a_moment_they_are_opened_later(
+@pytest.mark.fault("L8")
+def test_where_files_can_not_be_opened_for_a_moment_they_are_opened_later(
     lake, small_and_large, volume, lane, crowded
 ):
     """The limit of open files means fewer at once, not fewer landed: small, large and folders."""
@@ -214,7 +217,8 @@ def test_l8_where_files_can_not_be_opened_for_a_moment_they_are_opened_later(
     assert crowded["tries"] <= 3 * (42 + 1 + 1)
 
 
-def test_l8_where_no_file_can_be_opened_for_long_each_fails_with_the_remedy(
+@pytest.mark.fault("L8")
+def test_where_no_file_can_be_opened_for_long_each_fails_with_the_remedy(
     lake, small_and_large, volume, lane, crowded, monkeypatch
 ):
     """Bounded: the run ends, and says what to raise."""
@@ -237,7 +241,8 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
-def test_l8_with_few_open_files_allowed_all_land_all_the_same(lake, volume, spawn, lane):
+@pytest.mark.fault("L8")
+def test_with_few_open_files_allowed_all_land_all_the_same(lake, volume, spawn, lane):
     """A real limit of the process, below the connections that it would have otherwise."""
     write_files(volume, {f"d{n}/{n}.csv": b"%d" % n for n in range(100)})
     proxy = lake.proxy()
@@ -252,7 +257,8 @@ def test_l8_with_few_open_files_allowed_all_land_all_the_same(lake, volume, spaw
     assert proxy.oracle.violations == []
 
 
-def test_l9_of_small_files_only_the_one_whose_read_stalls_fails(lake, volume, lane, stalling):
+@pytest.mark.fault("L9")
+def test_of_small_files_only_the_one_whose_read_stalls_fails(lake, volume, lane, stalling):
     """A dead mount must not hold up the run: those read with it land, before it and after it."""
     files = {f"{n}.csv": b"%d" % n for n in range(20)}
     write_files(volume, files)
@@ -267,7 +273,8 @@ def test_l9_of_small_files_only_the_one_whose_read_stalls_fails(lake, volume, la
     assert "mount" in error["hint"]
 
 
-def test_l9_a_large_file_whose_read_stalls_fails_and_its_upload_is_aborted(
+@pytest.mark.fault("L9")
+def test_a_large_file_whose_read_stalls_fails_and_its_upload_is_aborted(
     lake, small_and_large, volume, lane, stalling
 ):
     """The other file lands, and the buffer that is still written into is not used again."""
@@ -279,8 +286,9 @@ def test_l9_a_large_file_whose_read_stalls_fails_and_its_upload_is_aborted(
     assert landed.proxy.count("CompleteMultipartUpload") == 0
 
 
+@pytest.mark.fault("L9")
 @pytest.mark.parametrize("folder", ["volume", "d"])
-def test_l9_a_folder_that_does_not_answer_ends_the_run(lake, volume, lane, stalling, folder):
+def test_a_folder_that_does_not_answer_ends_the_run(lake, volume, lane, stalling, folder):
     """What is below it can't be known: nothing is said to be complete. The folder is named."""
     write_files(volume, {"a.csv": b"1", "d/b.csv": b"2"})
     proxy = lake.proxy()
@@ -292,8 +300,9 @@ def test_l9_a_folder_that_does_not_answer_ends_the_run(lake, volume, lane, stall
     assert "mount" in landed.error["hint"]
 
 
+@pytest.mark.fault("L9")
 @pytest.mark.parametrize("folder", ["volume", "d"])
-def test_l9_a_dry_run_does_not_wait_for_a_folder_that_does_not_answer_either(
+def test_a_dry_run_does_not_wait_for_a_folder_that_does_not_answer_either(
     asyncload, volume, stalling, folder
 ):
     """As a run, it ends and names the folder; no plan is shown, for it would not be all."""
@@ -335,14 +344,16 @@ main()
 """
 
 
-def test_l9_a_signal_ends_a_dry_run_although_a_listing_is_stuck(volume, spawn):
+@pytest.mark.fault("L9")
+def test_a_signal_ends_a_dry_run_although_a_listing_is_stuck(volume, spawn):
     """At once: nothing is to be tidied up."""
     options = ("run", volume, "--bucket", "lake", "--dry-run")
     process = spawn(*options, prefix=(sys.executable, "-c", DEAD_FOLDER))
     check_that_a_signal_ends_it(process)
 
 
-def test_l9_whether_a_volume_is_mounted_is_not_waited_for_either(asyncload, stalling):
+@pytest.mark.fault("L9")
+def test_whether_a_volume_is_mounted_is_not_waited_for_either(asyncload, stalling):
     """Where none is named: /data may be the dead mount."""
     stalling.add(Path("/data"))
     ended = asyncload("run", "--bucket", "lake", "--dry-run")
@@ -350,7 +361,8 @@ def test_l9_whether_a_volume_is_mounted_is_not_waited_for_either(asyncload, stal
     assert "the volume can't be scanned, at '.': " in ended.err
 
 
-def test_l9_verify_does_not_wait_for_a_read_that_stalls_either(lake, volume, stalling):
+@pytest.mark.fault("L9")
+def test_verify_does_not_wait_for_a_read_that_stalls_either(lake, volume, stalling):
     """The file is told as unreadable, the others are compared."""
     write_files(volume, {"a.csv": b"1", "b.csv": b"2"})
     landed = lake.load()
@@ -391,7 +403,8 @@ def start_on_dead_mount(lake, volume, spawn, lane, patience):
     return spawn(*lake.arguments(proxy.url, lane=lane), prefix=prefix)
 
 
-def test_l9_the_process_ends_although_a_thread_never_comes_back(lake, volume, spawn, lane):
+@pytest.mark.fault("L9")
+def test_the_process_ends_although_a_thread_never_comes_back(lake, volume, spawn, lane):
     """With its report and its exit code; the interpreter does not wait for that thread."""
     process = start_on_dead_mount(lake, volume, spawn, lane, 0.3)
     out, err = process.communicate(timeout=20)
@@ -401,13 +414,15 @@ def test_l9_the_process_ends_although_a_thread_never_comes_back(lake, volume, sp
     assert list(lake.server.objects(f"{lake.layer}/").values()) == [b"1"]
 
 
-def test_l9_a_signal_ends_the_process_although_a_read_is_stuck(lake, volume, spawn, lane):
+@pytest.mark.fault("L9")
+def test_a_signal_ends_the_process_although_a_read_is_stuck(lake, volume, spawn, lane):
     """Within the time that a signal gives, not within the read's."""
     process = start_on_dead_mount(lake, volume, spawn, lane, 60)
     check_that_a_signal_ends_it(process)
 
 
-def test_l10_a_folder_that_may_not_be_listed_fails_by_name(lake, volume, ordinary_user, lane):
+@pytest.mark.fault("L10")
+def test_a_folder_that_may_not_be_listed_fails_by_name(lake, volume, ordinary_user, lane):
     """Never silently: CSVs may be below it."""
     write_files(volume, {"a.csv": b"1", "closed/b.csv": b"2"})
     proxy = lake.proxy()
@@ -417,7 +432,8 @@ def test_l10_a_folder_that_may_not_be_listed_fails_by_name(lake, volume, ordinar
     assert (landed.code, landed.statuses) == (3, {"a.csv": "uploaded", "closed": "failed"})
 
 
-def test_l11_l12_l13_links_are_not_followed_and_told(lake, volume, tmp_path, lane):
+@pytest.mark.fault("L11", "L12", "L13")
+def test_links_are_not_followed_and_told(lake, volume, tmp_path, lane):
     """Loops, ways out of the volume, and links to nowhere."""
     write_files(volume, {"a.csv": b"1", "deep/b.csv": b"2"})
     (tmp_path / "secret.csv").write_bytes(b"not in the volume")
@@ -440,9 +456,8 @@ def test_l11_l12_l13_links_are_not_followed_and_told(lake, volume, tmp_path, lan
         assert f"left out: {name}" in landed.ended.err
 
 
-def test_l12_a_file_that_becomes_a_way_out_of_the_volume_is_not_opened(
-    lake, volume, tmp_path, lane
-):
+@pytest.mark.fault("L12")
+def test_a_file_that_becomes_a_way_out_of_the_volume_is_not_opened(lake, volume, tmp_path, lane):
     """Between scan and upload a link may take its place: what it leads to never lands."""
     write_files(volume, {"a.csv": b"1", "deep/b.csv": b"2"})
     secret = tmp_path / "secret"
@@ -467,7 +482,8 @@ def test_l12_a_file_that_becomes_a_way_out_of_the_volume_is_not_opened(
     assert "deep/b.csv" in landed.files
 
 
-def test_l14_l15_what_is_no_regular_file_is_left_out_and_told(lake, volume, lane, monkeypatch):
+@pytest.mark.fault("L14", "L15")
+def test_what_is_no_regular_file_is_left_out_and_told(lake, volume, lane, monkeypatch):
     """Opening a FIFO would wait for ever."""
     write_files(volume, {"a.csv": b"1"})
     monkeypatch.chdir(volume)
@@ -485,7 +501,8 @@ def test_l14_l15_what_is_no_regular_file_is_left_out_and_told(lake, volume, lane
     assert left_out == dict.fromkeys(names, "not a regular file")
 
 
-def test_l16_a_sparse_file_lands_byte_for_byte(lake, volume, lane):
+@pytest.mark.fault("L16")
+def test_a_sparse_file_lands_byte_for_byte(lake, volume, lane):
     """Its holes are zeros."""
     path = volume / "sparse.csv"
     with path.open("wb") as file:
@@ -497,7 +514,8 @@ def test_l16_a_sparse_file_lands_byte_for_byte(lake, volume, lane):
     assert landed.objects["sparse.csv"] == path.read_bytes()
 
 
-def test_l17_an_empty_file_lands_by_one_put(lake, volume, lane):
+@pytest.mark.fault("L17")
+def test_an_empty_file_lands_by_one_put(lake, volume, lane):
     """0 bytes are a file as any other."""
     write_files(volume, {"empty.csv": b""})
     landed = lake.load(lane=lane)
@@ -506,7 +524,8 @@ def test_l17_an_empty_file_lands_by_one_put(lake, volume, lane):
     assert landed.proxy.count("CreateMultipartUpload") == 0
 
 
-def test_l18_l19_a_name_that_makes_no_key_fails_and_is_escaped(lake, volume, lane):
+@pytest.mark.fault("L18", "L19")
+def test_a_name_that_makes_no_key_fails_and_is_escaped(lake, volume, lane):
     """Not UTF-8, or with controls that a terminal would obey: told without obeying."""
     write_files(volume, {"a.csv": b"1"})
     names = [b"latin-\xe9.csv", b"new\nline.csv", b"red\x1b[31m.csv", b"bell\x07.csv"]
@@ -527,8 +546,9 @@ def test_l18_l19_a_name_that_makes_no_key_fails_and_is_escaped(lake, volume, lan
 NAMES = ["back\\slash", "50%", "a+b", "who?", "#1", "a b", "😀", "é", "e\u0301", "a&b=c", "~'()!*"]
 
 
+@pytest.mark.fault("L20")
 @pytest.mark.parametrize("server", ["moto", "seaweedfs"])
-def test_l20_names_of_all_kinds_round_trip_byte_by_byte(request, volume, layer, server, lane):
+def test_names_of_all_kinds_round_trip_byte_by_byte(request, volume, layer, server, lane):
     """Percent, plus, emoji; composed and decomposed letters stay two files."""
     lake = request.getfixturevalue("lake" if server == "seaweedfs" else "forgiving_lake")
     # SeaweedFS itself makes a slash of a backslash.
@@ -539,6 +559,7 @@ def test_l20_names_of_all_kinds_round_trip_byte_by_byte(request, volume, layer, 
     assert landed.objects == {f"{name}.csv": name.encode() for name in names}
 
 
+@pytest.mark.fault("L21")
 @pytest.mark.parametrize(
     "options",
     [
@@ -552,7 +573,7 @@ def test_l20_names_of_all_kinds_round_trip_byte_by_byte(request, volume, layer, 
     ],
     ids=" ".join,
 )
-def test_l21_no_option_leads_a_key_out_of_its_place(lake, volume, options, lane):
+def test_no_option_leads_a_key_out_of_its_place(lake, volume, options, lane):
     """A usage error, before any request."""
     write_files(volume, {"a.csv": b"1"})
     proxy = lake.proxy()
@@ -561,7 +582,8 @@ def test_l21_no_option_leads_a_key_out_of_its_place(lake, volume, options, lane)
     assert proxy.calls == []
 
 
-def test_l22_a_key_over_1024_bytes_fails_before_it_is_sent(lake, volume, lane):
+@pytest.mark.fault("L22")
+def test_a_key_over_1024_bytes_fails_before_it_is_sent(lake, volume, lane):
     """Counted in bytes of UTF-8, not in letters; the longest that fits lands."""
     head = len(f"{lake.layer}/Local/CSV/Deep/2022/05/02/")
     room = 1024 - head - len("/é.csv".encode())
@@ -576,14 +598,16 @@ def test_l22_a_key_over_1024_bytes_fails_before_it_is_sent(lake, volume, lane):
     assert len(put.key.encode()) == 1024
 
 
-def test_l23_names_that_differ_in_case_are_two_objects(lake, volume, lane):
+@pytest.mark.fault("L23")
+def test_names_that_differ_in_case_are_two_objects(lake, volume, lane):
     """Nothing is folded."""
     write_files(volume, {"d/a.csv": b"1", "d/A.csv": b"2", "d/A.CSV": b"3"})
     landed = lake.load(lane=lane)
     assert landed.objects == {"a.csv": b"1", "A.csv": b"2", "A.CSV": b"3"}
 
 
-def test_l24_two_files_for_one_key_end_the_run_before_any_upload(lake, volume, lane):
+@pytest.mark.fault("L24")
+def test_two_files_for_one_key_end_the_run_before_any_upload(lake, volume, lane):
     """Both are named."""
     write_files(volume, {"films/a.csv": b"1", "Films/a.csv": b"2", "b.csv": b"3"})
     landed = lake.load(lane=lane)
@@ -593,7 +617,8 @@ def test_l24_two_files_for_one_key_end_the_run_before_any_upload(lake, volume, l
     assert landed.proxy.count("PutObject") == 0
 
 
-def test_l25_a_volume_that_can_not_be_written_is_loaded(lake, volume, ordinary_user, lane):
+@pytest.mark.fault("L25")
+def test_a_volume_that_can_not_be_written_is_loaded(lake, volume, ordinary_user, lane):
     """Nothing is ever written there."""
     write_files(volume, {"deep/a.csv": b"1"})
     proxy = lake.proxy()
@@ -607,8 +632,9 @@ def test_l25_a_volume_that_can_not_be_written_is_loaded(lake, volume, ordinary_u
     assert sorted((path, path.stat().st_mtime_ns) for path in volume.rglob("*")) == before
 
 
+@pytest.mark.fault("L26")
 @pytest.mark.parametrize("json", [True, False], ids=["json", "text"])
-def test_l26_a_full_disk_below_the_report_warns_and_uploads_all_the_same(lake, volume, spawn, json):
+def test_a_full_disk_below_the_report_warns_and_uploads_all_the_same(lake, volume, spawn, json):
     """What is loaded matters more than what is told of it."""
     write_files(volume, {f"{n}.csv": b"%d" % n for n in range(300)})
     proxy = lake.proxy()
@@ -622,7 +648,8 @@ def test_l26_a_full_disk_below_the_report_warns_and_uploads_all_the_same(lake, v
     assert len(lake.server.objects(lake.layer)) == 300
 
 
-def test_l26_a_full_disk_below_the_log_is_no_reason_to_fail(lake, volume, spawn):
+@pytest.mark.fault("L26")
+def test_a_full_disk_below_the_log_is_no_reason_to_fail(lake, volume, spawn):
     """Nobody can be told, and all files land."""
     write_files(volume, {f"{n}.csv": b"%d" % n for n in range(3)})
     (volume / "left.csv").symlink_to("out")
@@ -644,7 +671,8 @@ def peak_of(*arguments):
     return int(code), int(peak) / 1024
 
 
-def test_l27_memory_is_bounded_by_the_option_not_by_the_file(lake, volume):
+@pytest.mark.fault("L27")
+def test_memory_is_bounded_by_the_option_not_by_the_file(lake, volume):
     """A file of four times --memory lands within it and what a process takes by itself."""
     with (volume / "l.csv").open("wb") as file:
         file.truncate(64 * MIB)
@@ -657,8 +685,9 @@ def test_l27_memory_is_bounded_by_the_option_not_by_the_file(lake, volume):
 
 
 # Two buffers are made at least, for they differ in length; more only where none is back in time.
+@pytest.mark.fault("L27")
 @pytest.mark.parametrize("had", [0, 1])
-def test_l27_where_the_system_has_no_memory_the_run_ends_and_says_what_to_lower(
+def test_where_the_system_has_no_memory_the_run_ends_and_says_what_to_lower(
     lake, small_and_large, lane, monkeypatch, had
 ):
     """No file's fault, and no traceback: nothing is left open, and the summary is written."""
@@ -691,7 +720,8 @@ def plan(volume):
     return peak_of("run", volume, "--bucket", "lake", "--dry-run", "--quiet")
 
 
-def test_l28_many_files_are_scanned_as_a_stream_in_flat_memory(volume):
+@pytest.mark.fault("L28")
+def test_many_files_are_scanned_as_a_stream_in_flat_memory(volume):
     """The first is known before the last is looked at; 20,000 more cost next to nothing."""
     make_many(volume, 1_000)
     _, few = plan(volume)
@@ -703,9 +733,10 @@ def test_l28_many_files_are_scanned_as_a_stream_in_flat_memory(volume):
     assert next(scan).path == "0000/0000000.csv"
 
 
+@pytest.mark.fault("L28")
 @pytest.mark.nightly
 @pytest.mark.timeout(600)
-def test_l28_a_million_files_are_planned_within_128_mib(volume):
+def test_a_million_files_are_planned_within_128_mib(volume):
     """Under 60 bytes a file."""
     make_many(volume, 1_000_000)
     code, peak = plan(volume)

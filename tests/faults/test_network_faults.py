@@ -43,8 +43,9 @@ BREAKS = {
 }
 
 
+@pytest.mark.fault("N1")
 @pytest.mark.parametrize("fault", BREAKS.values(), ids=BREAKS)
-def test_n1_a_connection_that_breaks_at_any_byte_costs_a_retry(lake, small_and_large, fault, lane):
+def test_a_connection_that_breaks_at_any_byte_costs_a_retry(lake, small_and_large, fault, lane):
     """In head, body or reply: the request is repeated; where it was done already, it is seen."""
     orphans = 1 if fault.cut_reply is not None else 0
     check_it_passes(lake, fault, lane, orphans=orphans)
@@ -60,16 +61,16 @@ SILENCE = {
 }
 
 
+@pytest.mark.fault("N2", "N3", "N4", "N5")
 @pytest.mark.parametrize("fault", SILENCE.values(), ids=SILENCE)
-def test_n2_n3_n4_n5_silence_meets_the_calls_deadline(
-    lake, small_and_large, fault, lane, short_deadline
-):
+def test_silence_meets_the_calls_deadline(lake, small_and_large, fault, lane, short_deadline):
     """A server that stops reading or answering is left after the deadline, and asked again."""
     orphans = 1 if fault.cut_request is None else 0
     check_it_passes(lake, fault, lane, orphans=orphans)
 
 
-def test_n3_a_server_that_stays_silent_ends_the_run(lake, volume, lane, short_deadline):
+@pytest.mark.fault("N3")
+def test_a_server_that_stays_silent_ends_the_run(lake, volume, lane, short_deadline):
     """Exit 6 after the last try, with the endpoint in the message: nothing hangs."""
     write_files(volume, {"a.csv": b"1"})
     landed = lake.load(fail_always("ListObjectsV2", Fault(cut_reply=0, how="stall")), lane=lane)
@@ -78,14 +79,16 @@ def test_n3_a_server_that_stays_silent_ends_the_run(lake, volume, lane, short_de
     assert landed.proxy.count("ListObjectsV2") == 10
 
 
-def test_n6_no_request_expects_a_100_continue(lake, small_and_large, lane):
+@pytest.mark.fault("N6")
+def test_no_request_expects_a_100_continue(lake, small_and_large, lane):
     """A server that never sends one can't make a call wait for it."""
     landed = lake.load(lane=lane)
     assert len(landed.proxy.calls) == 10
     assert not any("expect" in call.head.fields for call in landed.proxy.calls)
 
 
-def test_n7_a_name_that_does_not_resolve_is_unavailable(lake, volume, lane):
+@pytest.mark.fault("N7")
+def test_a_name_that_does_not_resolve_is_unavailable(lake, volume, lane):
     """Exit 6, with the endpoint in the message and what to check."""
     write_files(volume, {"a.csv": b"1"})
     landed = lake.load(None, "--allow-http", url="http://store.invalid:8333", lane=lane)
@@ -94,7 +97,8 @@ def test_n7_a_name_that_does_not_resolve_is_unavailable(lake, volume, lane):
     assert "--endpoint-url" in landed.error["hint"]
 
 
-def test_n8_a_refused_connection_is_unavailable(lake, volume, lane):
+@pytest.mark.fault("N8")
+def test_a_refused_connection_is_unavailable(lake, volume, lane):
     """Exit 6, after more than one try."""
     write_files(volume, {"a.csv": b"1"})
     url = f"http://127.0.0.1:{free_port()}"
@@ -103,7 +107,8 @@ def test_n8_a_refused_connection_is_unavailable(lake, volume, lane):
     assert url in landed.error["message"]
 
 
-def test_n8_a_server_that_comes_up_meanwhile_is_used(lake, volume, spawn):
+@pytest.mark.fault("N8")
+def test_a_server_that_comes_up_meanwhile_is_used(lake, volume, spawn):
     """The preflight asks again: a run may be started a moment before its store."""
     write_files(volume, {"a.csv": b"1"})
     port = free_port()
@@ -138,8 +143,9 @@ YESTERDAY = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
 LAST_WEEK = YESTERDAY - dt.timedelta(days=7)
 
 
+@pytest.mark.fault("N9")
 @pytest.mark.parametrize("wrong", ["untrusted", "expired", "wrong-host"])
-def test_n9_a_certificate_that_is_wrong_ends_the_run_at_once(lake, volume, authority, wrong, lane):
+def test_a_certificate_that_is_wrong_ends_the_run_at_once(lake, volume, authority, wrong, lane):
     """One handshake, no retry, no request: exit 5."""
     write_files(volume, {"a.csv": b"1"})
     tls = {
@@ -159,8 +165,9 @@ def break_handshake(alert):
     return (lambda client: client.sendall(b"\x15\x03\x03\x00\x02\x02\x28")) if alert else id
 
 
+@pytest.mark.fault("N10")
 @pytest.mark.parametrize("alert", [True, False], ids=["alert", "stall"])
-def test_n10_a_handshake_that_fails_or_stalls_is_tried_again(
+def test_a_handshake_that_fails_or_stalls_is_tried_again(
     lake, small_and_large, authority, alert, lane, monkeypatch
 ):
     """The third connection gets through, and all files land."""
@@ -173,7 +180,8 @@ def test_n10_a_handshake_that_fails_or_stalls_is_tried_again(
     assert len(connections) > 2
 
 
-def test_n11_a_link_of_64_kib_a_second_is_slow_and_finishes(lake, volume, lane):
+@pytest.mark.fault("N11")
+def test_a_link_of_64_kib_a_second_is_slow_and_finishes(lake, volume, lane):
     """Its bytes have the time that they need: nothing is sent twice."""
     body = bytes(96 * 1024)
     write_files(volume, {"a.csv": body})
@@ -182,7 +190,8 @@ def test_n11_a_link_of_64_kib_a_second_is_slow_and_finishes(lake, volume, lane):
     assert landed.proxy.body_bytes["PutObject"] == len(body)
 
 
-def test_n11_the_deadline_grows_with_the_bytes(lake, volume, lane, monkeypatch, short_deadline):
+@pytest.mark.fault("N11")
+def test_the_deadline_grows_with_the_bytes(lake, volume, lane, monkeypatch, short_deadline):
     """A body that takes longer than the time to answer is waited for, by its size."""
     write_files(volume, {"a.csv": bytes(1024 * 1024)})
     monkeypatch.setattr("asyncload.s3.store._LEAST_BYTES_PER_SECOND", 512 * 1024)
@@ -191,7 +200,8 @@ def test_n11_the_deadline_grows_with_the_bytes(lake, volume, lane, monkeypatch, 
     assert landed.proxy.count("PutObject") == 1
 
 
-def test_n12_a_late_duplicate_of_a_part_is_harmless(lake, small_and_large, lane):
+@pytest.mark.fault("N12")
+def test_a_late_duplicate_of_a_part_is_harmless(lake, small_and_large, lane):
     """A part, and a put, that arrive twice make the same object."""
     landed = lake.load(fail_first({"UploadPart", "PutObject"}, Fault(twice=True)), lane=lane)
     assert landed.code == 0
@@ -199,8 +209,9 @@ def test_n12_a_late_duplicate_of_a_part_is_harmless(lake, small_and_large, lane)
     assert landed.proxy.passed["UploadPart"] == 6
 
 
+@pytest.mark.fault("N13")
 @pytest.mark.parametrize("operation", ["ListObjectsV2", "PutObject"])
-def test_n13_a_proxy_that_wants_a_login_ends_the_run(lake, volume, operation, lane, monkeypatch):
+def test_a_proxy_that_wants_a_login_ends_the_run(lake, volume, operation, lane, monkeypatch):
     """407 is about the way, not about a file: exit 5, with the variable that holds the login."""
     write_files(volume, {f"{n}.csv": b"1" for n in range(50)})
     proxy = lake.proxy(fail_always(operation, Fault(reply=Reply(407, b"<html>login</html>"))))
@@ -213,9 +224,8 @@ def test_n13_a_proxy_that_wants_a_login_ends_the_run(lake, volume, operation, la
     assert landed.proxy.count("PutObject") <= 4
 
 
-def test_n13_a_proxy_that_wants_a_login_for_its_tunnel_ends_the_run(
-    lake, volume, lane, monkeypatch
-):
+@pytest.mark.fault("N13")
+def test_a_proxy_that_wants_a_login_for_its_tunnel_ends_the_run(lake, volume, lane, monkeypatch):
     """The same where HTTPS is tunnelled through it."""
     write_files(volume, {"a.csv": b"1"})
     proxy = lake.proxy(lambda call: Fault(reply=Reply(407, b"login")))
@@ -227,7 +237,8 @@ def test_n13_a_proxy_that_wants_a_login_for_its_tunnel_ends_the_run(
     assert len(proxy.calls) == 1
 
 
-def test_n13_a_proxy_in_trouble_is_asked_again(lake, small_and_large, lane, monkeypatch):
+@pytest.mark.fault("N13")
+def test_a_proxy_in_trouble_is_asked_again(lake, small_and_large, lane, monkeypatch):
     """Its 503 in HTML is no answer of the store's."""
     proxy = lake.proxy(fail_first(ALL, Fault(reply=Reply(503, b"<html>busy</html>")), times=2))
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
@@ -236,14 +247,16 @@ def test_n13_a_proxy_in_trouble_is_asked_again(lake, small_and_large, lane, monk
     assert (landed.code, landed.statuses) == (0, LANDED)
 
 
-def test_n14_a_bit_that_is_flipped_in_flight_is_found_and_mended(lake, small_and_large, lane):
+@pytest.mark.fault("N14")
+def test_a_bit_that_is_flipped_in_flight_is_found_and_mended(lake, small_and_large, lane):
     """The server's BadDigest tells; the file is read again and sent anew."""
     fault = Fault(flip=12_345)
     landed = check_it_passes(lake, fault, lane, {"PutObject", "UploadPart"})
     assert landed.proxy.oracle.violations == []
 
 
-def test_n1_a_manifest_whose_reply_breaks_off_is_read_again(lake, volume):
+@pytest.mark.fault("N1")
+def test_a_manifest_whose_reply_breaks_off_is_read_again(lake, volume):
     """`verify` reads it in pieces, and each piece whole."""
     write_files(volume, {"a.csv": b"1"})
     proxy = lake.proxy()

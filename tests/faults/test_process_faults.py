@@ -68,8 +68,9 @@ SIGNALS = [
 ]
 
 
+@pytest.mark.fault("P1", "P3")
 @pytest.mark.parametrize(("signum", "code"), SIGNALS)
-def test_p1_p3_a_signal_ends_the_run_within_five_seconds_and_leaves_nothing_open(
+def test_a_signal_ends_the_run_within_five_seconds_and_leaves_nothing_open(
     lake, start, signum, code
 ):
     """No new work, the upload is aborted, the summary says what landed."""
@@ -83,8 +84,9 @@ def test_p1_p3_a_signal_ends_the_run_within_five_seconds_and_leaves_nothing_open
     assert [call.operation for call in proxy.calls[calls:]] == ["AbortMultipartUpload"]
 
 
+@pytest.mark.fault("P2")
 @pytest.mark.parametrize(("signum", "code"), SIGNALS)
-def test_p2_a_second_signal_leaves_at_once(lake, start, signum, code):
+def test_a_second_signal_leaves_at_once(lake, start, signum, code):
     """Even where the abort hangs."""
     stalled = StalledParts(abort_too=True)
     process, _ = start(stalled)
@@ -94,7 +96,8 @@ def test_p2_a_second_signal_leaves_at_once(lake, start, signum, code):
     assert process.wait(3) == code
 
 
-def test_p6_docker_stop_finds_the_run_gone_before_its_ten_seconds_are_over(lake, start):
+@pytest.mark.fault("P6")
+def test_docker_stop_finds_the_run_gone_before_its_ten_seconds_are_over(lake, start):
     """SIGTERM, where not even the abort is answered: what is left open is told."""
     process, proxy = start(StalledParts(abort_too=True))
     process.terminate()
@@ -104,8 +107,9 @@ def test_p6_docker_stop_finds_the_run_gone_before_its_ten_seconds_are_over(lake,
     assert [upload["key"].endswith("l.csv") for upload in ended.summary["left_open"]] == [True]
 
 
+@pytest.mark.fault("P7")
 @pytest.mark.parametrize("seconds", [1200, -1200], ids=["slow", "fast"])
-def test_p7_a_clock_off_by_twenty_minutes_is_told(lake, volume, seconds, lane):
+def test_a_clock_off_by_twenty_minutes_is_told(lake, volume, seconds, lane):
     """Where correcting it does not help: one more try at the most, and a message on the clock."""
     write_files(volume, {f"{n}.csv": b"1" for n in range(20)})
     always = clock_off_by(seconds, tolerated=-1)
@@ -116,15 +120,17 @@ def test_p7_a_clock_off_by_twenty_minutes_is_told(lake, volume, seconds, lane):
     assert len(landed.proxy.calls) <= 2
 
 
+@pytest.mark.fault("P7")
 @pytest.mark.parametrize("seconds", [1200, -1200], ids=["slow", "fast"])
-def test_p7_a_clock_off_by_twenty_minutes_is_corrected(forgiving_lake, volume, seconds, lane):
+def test_a_clock_off_by_twenty_minutes_is_corrected(forgiving_lake, volume, seconds, lane):
     """The server's Date says what time it is: one corrected attempt, and all files land."""
     write_files(volume, {"a.csv": b"1"})
     landed = forgiving_lake.load(clock_off_by(seconds), lane=lane)
     assert landed.code == 0
 
 
-def test_p8_a_closed_standard_output_makes_no_traceback(lake, volume, spawn):
+@pytest.mark.fault("P8")
+def test_a_closed_standard_output_makes_no_traceback(lake, volume, spawn):
     """The reader went away: the run goes on, and lands everything."""
     write_files(volume, {f"{n:03}.csv": b"%d" % n for n in range(300)})
     proxy = lake.proxy()
@@ -139,7 +145,8 @@ def test_p8_a_closed_standard_output_makes_no_traceback(lake, volume, spawn):
     assert process.returncode == 143 or len(lake.server.objects(lake.layer)) == 300
 
 
-def test_p9_two_runs_at_once_do_no_harm(lake, volume, large_body, spawn):
+@pytest.mark.fault("P9")
+def test_two_runs_at_once_do_no_harm(lake, volume, large_body, spawn):
     """One writes, the other finds the same bytes; together each object is written once."""
     write_files(volume, {"a.csv": b"1", "l.csv": large_body})
     write_files(volume, {f"d/{n:03}.csv": b"%d" % n for n in range(60)})
@@ -159,7 +166,8 @@ def test_p9_two_runs_at_once_do_no_harm(lake, volume, large_body, spawn):
     assert all(pair == ["unchanged", "uploaded"] for pair in by_status.values())
 
 
-def test_p10_a_run_over_midnight_has_one_date(lake, volume, lane):
+@pytest.mark.fault("P10")
+def test_a_run_over_midnight_has_one_date(lake, volume, lane):
     """The date is taken once, at its start."""
     write_files(volume, {f"{n:03}.csv": b"%d" % n for n in range(40)})
     proxy = lake.proxy(fail_always("PutObject", Fault(delay=0.05)))

@@ -49,6 +49,7 @@ def check_only_large_failed(landed):
     assert landed.open_uploads == []
 
 
+@pytest.mark.fault("S1", "S2", "S3", "S4", "S5")
 @pytest.mark.parametrize(
     "answer",
     [
@@ -61,9 +62,7 @@ def check_only_large_failed(landed):
         pytest.param(s3_error(400, "RequestTimeout"), id="s5"),
     ],
 )
-def test_s1_s2_s3_s4_s5_an_error_that_passes_costs_retries_only(
-    lake, small_and_large, answer, lane
-):
+def test_an_error_that_passes_costs_retries_only(lake, small_and_large, answer, lane):
     """Every kind of request is repeated from the bytes in memory, and all files land."""
     # An answer to HEAD has no document: only its status says what it means.
     operations = ALL if answer.status != 400 else ALL - {"HeadObject"}
@@ -71,7 +70,8 @@ def test_s1_s2_s3_s4_s5_an_error_that_passes_costs_retries_only(
     assert landed.proxy.body_bytes["PutObject"] == 3 * len(landed.objects["a.csv"])
 
 
-def test_s1_an_error_that_does_not_pass_is_given_up_after_ten_tries(lake, volume, lane):
+@pytest.mark.fault("S1")
+def test_an_error_that_does_not_pass_is_given_up_after_ten_tries(lake, volume, lane):
     """The file fails with S3's code and request id, and the others land."""
     write_files(volume, {"a.csv": b"1", "b.csv": b"2"})
 
@@ -87,13 +87,15 @@ def test_s1_an_error_that_does_not_pass_is_given_up_after_ten_tries(lake, volume
     assert len(tries) == 10
 
 
-def test_s7_complete_answers_200_with_an_error_that_passes(lake, small_and_large, lane):
+@pytest.mark.fault("S7")
+def test_complete_answers_200_with_an_error_that_passes(lake, small_and_large, lane):
     """InternalError inside of a 200 is a 500 that came late: Complete is repeated."""
     late = Reply(200, s3_error(500, "InternalError").body)
     check_it_passes(lake, Fault(reply=late), lane, {"CompleteMultipartUpload"})
 
 
-def test_s7_complete_answers_200_with_an_error_for_good(lake, small_and_large, lane):
+@pytest.mark.fault("S7")
+def test_complete_answers_200_with_an_error_for_good(lake, small_and_large, lane):
     """AccessDenied inside of a 200 is this file's failure: aborted, and the others land."""
     late = Reply(200, s3_error(403, "AccessDenied").body)
     landed = lake.load(fail_always("CompleteMultipartUpload", Fault(reply=late)), lane=lane)
@@ -103,6 +105,7 @@ def test_s7_complete_answers_200_with_an_error_for_good(lake, small_and_large, l
     assert landed.files["l.csv"]["error"]["code"] == "AccessDenied"
 
 
+@pytest.mark.fault("S8")
 @pytest.mark.parametrize(
     "answer",
     [
@@ -113,9 +116,7 @@ def test_s7_complete_answers_200_with_an_error_for_good(lake, small_and_large, l
     ],
 )
 @pytest.mark.parametrize("operation", ["PutObject", "CompleteMultipartUpload"])
-def test_s8_a_success_that_says_nothing_is_looked_up(
-    lake, small_and_large, operation, answer, lane
-):
+def test_a_success_that_says_nothing_is_looked_up(lake, small_and_large, operation, answer, lane):
     """The object is there: its description proves it, and the file counts as landed."""
     landed = lake.load(fail_first(operation, Fault(apply=True, reply=answer), times=9), lane=lane)
     assert landed.code == 0
@@ -123,6 +124,7 @@ def test_s8_a_success_that_says_nothing_is_looked_up(
     assert landed.proxy.count("HeadObject") >= 1
 
 
+@pytest.mark.fault("S8")
 @pytest.mark.parametrize(
     "operation",
     [
@@ -132,7 +134,7 @@ def test_s8_a_success_that_says_nothing_is_looked_up(
         ),
     ],
 )
-def test_s8_a_success_that_says_nothing_and_did_nothing_is_no_success(
+def test_a_success_that_says_nothing_and_did_nothing_is_no_success(
     lake, small_and_large, operation, lane
 ):
     """An empty 200 without an object is a failure, never a landed file."""
@@ -142,8 +144,9 @@ def test_s8_a_success_that_says_nothing_and_did_nothing_is_no_success(
     assert path not in landed.objects
 
 
+@pytest.mark.fault("S9")
 @pytest.mark.parametrize("then", [404, 412])
-def test_s9_a_lost_reply_to_complete_is_a_success(lake, small_and_large, then, lane):
+def test_a_lost_reply_to_complete_is_a_success(lake, small_and_large, then, lane):
     """The repeated Complete finds no upload, or the key taken: the object is the file's."""
     codes = {404: "NoSuchUpload", 412: "PreconditionFailed"}
     faults = {1: Fault(cut_reply=0), 2: Fault(reply=s3_error(then, codes[then]))}
@@ -158,7 +161,8 @@ def test_s9_a_lost_reply_to_complete_is_a_success(lake, small_and_large, then, l
     assert landed.proxy.body_bytes["UploadPart"] == len(landed.objects["l.csv"])
 
 
-def test_s10_a_lost_reply_to_create_is_repeated(lake, small_and_large, lane):
+@pytest.mark.fault("S10")
+def test_a_lost_reply_to_create_is_repeated(lake, small_and_large, lane):
     """The file goes by a second upload; the first, whose id nobody knows, stays empty."""
     landed = lake.load(
         fail_first("CreateMultipartUpload", Fault(cut_reply=0)), lane=lane, orphans=1
@@ -167,7 +171,8 @@ def test_s10_a_lost_reply_to_create_is_repeated(lake, small_and_large, lane):
     assert landed.open_uploads == ["l.csv"]
 
 
-def test_s10_the_orphan_is_swept_by_the_next_run(lake, small_and_large, lane, monkeypatch):
+@pytest.mark.fault("S10")
+def test_the_orphan_is_swept_by_the_next_run(lake, small_and_large, lane, monkeypatch):
     """Once it is older than the lease: until then it may be a live run's."""
     lake.load(fail_first("CreateMultipartUpload", Fault(cut_reply=0)), lane=lane, orphans=1)
     landed = lake.load(lane=lane, orphans=1)
@@ -179,7 +184,8 @@ def test_s10_the_orphan_is_swept_by_the_next_run(lake, small_and_large, lane, mo
     assert landed.summary["swept"] == 1
 
 
-def test_s11_a_part_of_an_upload_that_is_gone_begins_the_file_again(lake, small_and_large, lane):
+@pytest.mark.fault("S11")
+def test_a_part_of_an_upload_that_is_gone_begins_the_file_again(lake, small_and_large, lane):
     """Somebody aborted it: all parts are sent once more, under a new upload."""
     gone = []
 
@@ -195,7 +201,8 @@ def test_s11_a_part_of_an_upload_that_is_gone_begins_the_file_again(lake, small_
     assert landed.proxy.count("CreateMultipartUpload") == 2
 
 
-def test_s11_uploads_that_are_gone_again_fail_the_file(lake, small_and_large, lane):
+@pytest.mark.fault("S11")
+def test_uploads_that_are_gone_again_fail_the_file(lake, small_and_large, lane):
     """A bucket whose uploads vanish takes no large file; the small one lands."""
     gone = Fault(reply=s3_error(404, "NoSuchUpload"))
     landed = lake.load(fail_always("UploadPart", gone), lane=lane)
@@ -221,8 +228,9 @@ def reads(monkeypatch, volume):
     return counted
 
 
+@pytest.mark.fault("S12")
 @pytest.mark.parametrize("code", DAMAGED)
-def test_s12_damage_that_the_server_found_is_mended(lake, small_and_large, reads, code, lane):
+def test_damage_that_the_server_found_is_mended(lake, small_and_large, reads, code, lane):
     """File and part are read again before they are sent again, and all files land."""
     damaged = Fault(reply=s3_error(400, code))
     landed = check_it_passes(lake, damaged, lane, {"PutObject", "UploadPart"})
@@ -233,9 +241,10 @@ def test_s12_damage_that_the_server_found_is_mended(lake, small_and_large, reads
     assert landed.proxy.oracle.violations == []
 
 
+@pytest.mark.fault("S12")
 @pytest.mark.parametrize("code", DAMAGED)
 @pytest.mark.parametrize("operation", ["PutObject", "UploadPart"])
-def test_s12_damage_that_stays_fails_the_file_after_two_more_tries(
+def test_damage_that_stays_fails_the_file_after_two_more_tries(
     lake, small_and_large, reads, operation, code, lane
 ):
     """Each of them with what was read anew. Ten more would not make it better."""
@@ -250,7 +259,8 @@ def test_s12_damage_that_stays_fails_the_file_after_two_more_tries(
     assert max(count for (name, _), count in reads.items() if name == path) == 3
 
 
-def test_s12_what_is_read_again_is_the_file_as_it_is_then(lake, small_and_large, volume, lane):
+@pytest.mark.fault("S12")
+def test_what_is_read_again_is_the_file_as_it_is_then(lake, small_and_large, volume, lane):
     """Changed meanwhile, it lands whole in its new version, by put or begun anew in parts."""
     proxy = lake.proxy()
     damaged, changed = s3_error(400, "BadDigest"), set()
@@ -276,8 +286,9 @@ def test_s12_what_is_read_again_is_the_file_as_it_is_then(lake, small_and_large,
     assert landed.objects["a.csv"] == b"id|name\n7|a\n"
 
 
+@pytest.mark.fault("S12")
 @pytest.mark.parametrize("code", DAMAGED)
-def test_s12_damage_that_complete_finds_begins_the_file_anew(lake, small_and_large, code, lane):
+def test_damage_that_complete_finds_begins_the_file_anew(lake, small_and_large, code, lane):
     """Its parts don't make the whole: they are read and sent again, under another upload."""
     decide = fail_first("CompleteMultipartUpload", Fault(reply=s3_error(400, code)))
     landed = lake.load(decide, lane=lane)
@@ -288,7 +299,8 @@ def test_s12_damage_that_complete_finds_begins_the_file_anew(lake, small_and_lar
     assert landed.open_uploads == []
 
 
-def test_s13_an_incomplete_body_is_sent_again(lake, small_and_large, lane):
+@pytest.mark.fault("S13")
+def test_an_incomplete_body_is_sent_again(lake, small_and_large, lane):
     """IncompleteBody is the network's fault."""
     fault = Fault(reply=s3_error(400, "IncompleteBody"))
     check_it_passes(lake, fault, lane, {"PutObject", "UploadPart"})
@@ -297,8 +309,9 @@ def test_s13_an_incomplete_body_is_sent_again(lake, small_and_large, lane):
 PARTS_WRONG = ["InvalidPart", "InvalidPartOrder", "EntityTooSmall"]
 
 
+@pytest.mark.fault("S14")
 @pytest.mark.parametrize("code", PARTS_WRONG)
-def test_s14_parts_that_complete_refuses_are_sent_again_once(lake, small_and_large, code, lane):
+def test_parts_that_complete_refuses_are_sent_again_once(lake, small_and_large, code, lane):
     """The file is begun anew, under another upload; the first is aborted."""
     wrong = Fault(reply=s3_error(400, code))
     landed = lake.load(fail_first("CompleteMultipartUpload", wrong), lane=lane)
@@ -306,8 +319,9 @@ def test_s14_parts_that_complete_refuses_are_sent_again_once(lake, small_and_lar
     assert landed.proxy.count("CreateMultipartUpload") == 2
 
 
+@pytest.mark.fault("S14")
 @pytest.mark.parametrize("code", PARTS_WRONG)
-def test_s14_parts_that_complete_refuses_again_fail_the_file(lake, small_and_large, code, lane):
+def test_parts_that_complete_refuses_again_fail_the_file(lake, small_and_large, code, lane):
     """Aborted and told; the small file lands."""
     wrong = Fault(reply=s3_error(400, code))
     landed = lake.load(fail_always("CompleteMultipartUpload", wrong), lane=lane)
@@ -316,12 +330,13 @@ def test_s14_parts_that_complete_refuses_again_fail_the_file(lake, small_and_lar
     assert landed.proxy.count("CreateMultipartUpload") <= 2
 
 
+@pytest.mark.fault("S15")
 @pytest.mark.parametrize(
     ("size", "says"),
     [(6 * 2**40, "5 TiB"), (2**42, "--memory"), (5 * 2**40, "--memory")],
     ids=["over-s3", "over-memory", "s3-limit"],
 )
-def test_s15_a_file_that_no_upload_can_hold_fails_before_it_is_sent(lake, volume, size, says, lane):
+def test_a_file_that_no_upload_can_hold_fails_before_it_is_sent(lake, volume, size, says, lane):
     """Part 10,001 and EntityTooLarge can't happen: such a file costs no byte."""
     write_files(volume, {"a.csv": b"1", "l.csv": b""})
     proxy = lake.proxy()
@@ -333,7 +348,8 @@ def test_s15_a_file_that_no_upload_can_hold_fails_before_it_is_sent(lake, volume
     assert proxy.count("CreateMultipartUpload") == 0
 
 
-def test_s15_a_server_with_a_lower_limit_fails_the_file(lake, small_and_large, lane):
+@pytest.mark.fault("S15")
+def test_a_server_with_a_lower_limit_fails_the_file(lake, small_and_large, lane):
     """EntityTooLarge is told as the store says it, once."""
     landed = lake.load(
         fail_always("UploadPart", Fault(reply=s3_error(400, "EntityTooLarge"))), lane=lane
@@ -342,11 +358,10 @@ def test_s15_a_server_with_a_lower_limit_fails_the_file(lake, small_and_large, l
     check_told(landed, "l.csv", "EntityTooLarge")
 
 
+@pytest.mark.fault("S16")
 @pytest.mark.parametrize("path", ["a.csv", "l.csv"])
 @pytest.mark.parametrize("same", [True, False], ids=["same-bytes", "other-bytes"])
-def test_s16_a_key_that_is_taken_meanwhile_is_compared(
-    lake, small_and_large, volume, path, same, lane
-):
+def test_a_key_that_is_taken_meanwhile_is_compared(lake, small_and_large, volume, path, same, lane):
     """The same bytes are success; different ones fail the file, and are not overwritten."""
     body = (volume / path).read_bytes()
     theirs = body if same else body[:-1] + b"!"
@@ -365,13 +380,15 @@ def test_s16_a_key_that_is_taken_meanwhile_is_compared(
     assert landed.objects[path] == theirs
 
 
-def test_s17_a_put_that_conflicts_is_repeated(lake, small_and_large, lane):
+@pytest.mark.fault("S17")
+def test_a_put_that_conflicts_is_repeated(lake, small_and_large, lane):
     """409 says that another conditional request is under way: the put is sent again."""
     conflict = Fault(reply=s3_error(409, "ConditionalRequestConflict"))
     check_it_passes(lake, conflict, lane, {"PutObject"})
 
 
-def test_s17_a_complete_that_conflicts_begins_the_upload_again(lake, small_and_large, lane):
+@pytest.mark.fault("S17")
+def test_a_complete_that_conflicts_begins_the_upload_again(lake, small_and_large, lane):
     """S3 wants a new upload with all of its parts."""
     used_up = set()
 
@@ -400,9 +417,10 @@ ELSEWHERE = [
 ]
 
 
+@pytest.mark.fault("S18")
 @pytest.mark.parametrize("operation", ["ListObjectsV2", "PutObject"])
 @pytest.mark.parametrize("answer", ELSEWHERE)
-def test_s18_a_bucket_in_another_region_ends_the_run_with_its_name(
+def test_a_bucket_in_another_region_ends_the_run_with_its_name(
     lake, volume, operation, answer, lane
 ):
     """One message that names the right region; nothing landed, and not every file was tried."""
@@ -415,12 +433,13 @@ def test_s18_a_bucket_in_another_region_ends_the_run_with_its_name(
     assert landed.proxy.count("PutObject") <= 4
 
 
+@pytest.mark.fault("S19")
 @pytest.mark.parametrize(
     ("operation", "status"),
     [("ListObjectsV2", 307), ("UploadPart", 308)]
     + [("PutObject", status) for status in (301, 302, 303, 307, 308)],
 )
-def test_s19_a_redirect_is_never_followed(lake, small_and_large, operation, status, lane):
+def test_a_redirect_is_never_followed(lake, small_and_large, operation, status, lane):
     """Neither body nor session token reach the other host; the run ends."""
     other = lake.proxy()
     redirect = Reply(status, b"", {"location": f"{other.url}/lake/elsewhere"})
@@ -430,7 +449,8 @@ def test_s19_a_redirect_is_never_followed(lake, small_and_large, operation, stat
     assert other.calls == []
 
 
-def test_s20_a_bucket_that_vanishes_ends_the_run(lake, volume, lane):
+@pytest.mark.fault("S20")
+def test_a_bucket_that_vanishes_ends_the_run(lake, volume, lane):
     """What landed stays, and the files to come are not tried one by one."""
     write_files(volume, {f"{n:03}.csv": b"%d" % n for n in range(200)})
     puts = []
@@ -458,10 +478,9 @@ def other_checksum(reply):
     return Reply(reply.status, reply.body, dict(reply.headers) | named)
 
 
+@pytest.mark.fault("S21")
 @pytest.mark.parametrize("operation", ["PutObject", "UploadPart"])
-def test_s21_a_returned_checksum_that_differs_fails_the_file(
-    lake, small_and_large, operation, lane
-):
+def test_a_returned_checksum_that_differs_fails_the_file(lake, small_and_large, operation, lane):
     """The store says by its own checksum that it holds something else."""
     landed = lake.load(fail_always(operation, Fault(rewrite=other_checksum)), lane=lane)
     path = "a.csv" if operation == "PutObject" else "l.csv"
@@ -469,8 +488,9 @@ def test_s21_a_returned_checksum_that_differs_fails_the_file(
     assert landed.files[path]["error"]["kind"] == "ChecksumMismatch"
 
 
+@pytest.mark.fault("S21")
 @pytest.mark.parametrize("operation", ["PutObject", "UploadPart"])
-def test_s21_a_returned_checksum_that_differs_is_tried_once_more(
+def test_a_returned_checksum_that_differs_is_tried_once_more(
     lake, small_and_large, operation, lane
 ):
     """A second upload, or a look at the object, proves the bytes."""
@@ -478,8 +498,9 @@ def test_s21_a_returned_checksum_that_differs_is_tried_once_more(
     assert lake.load(decide, lane=lane).code == 0
 
 
+@pytest.mark.fault("S22")
 @pytest.mark.parametrize("operation", ["ListObjectsV2", "PutObject", "CreateMultipartUpload"])
-def test_s22_a_store_that_lacks_a_feature_ends_the_run_and_names_it(
+def test_a_store_that_lacks_a_feature_ends_the_run_and_names_it(
     lake, small_and_large, operation, lane
 ):
     """At the first request that needs it, with the header that is not implemented."""

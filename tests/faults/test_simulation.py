@@ -110,7 +110,8 @@ def test_virtual_time_jumps_and_a_deadlock_is_told():
     runner.close()
 
 
-def test_s6_a_storm_of_60_s_fails_nothing_and_is_over_within_a_minute(volume):
+@pytest.mark.fault("S6")
+def test_a_storm_of_60_s_fails_nothing_and_is_over_within_a_minute(volume):
     """1,000 files, every request throttled for a minute: all land, soon after its end."""
     write_files(volume, {f"d/{n:04}.csv": b"%d" % n for n in range(1_000)})
     result = run_virtually(StormyStore(60), volume, seed=1)

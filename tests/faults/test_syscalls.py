@@ -31,6 +31,7 @@ def load(lake, volume, spawn):
     return run
 
 
+@pytest.mark.fault("L1", "L7")
 @pytest.mark.parametrize(
     ("outcome", "told"),
     [
@@ -39,9 +40,7 @@ def load(lake, volume, spawn):
         ("eof", "it ended at byte"),
     ],
 )
-def test_l1_l7_a_read_that_fails_or_ends_too_soon_fails_its_file_alone(
-    lake, load, lane, outcome, told
-):
+def test_a_read_that_fails_or_ends_too_soon_fails_its_file_alone(lake, load, lane, outcome, told):
     """The other lands; of the large one there is neither an object nor an upload."""
     landed = load(outcome, lane, lake.proxy())
     assert landed.code == 3
@@ -51,7 +50,8 @@ def test_l1_l7_a_read_that_fails_or_ends_too_soon_fails_its_file_alone(
     assert landed.open_uploads == []
 
 
-def test_p4_a_process_that_ends_in_the_middle_of_a_read_is_gone_on_with(lake, load, lane, volume):
+@pytest.mark.fault("P4")
+def test_a_process_that_ends_in_the_middle_of_a_read_is_gone_on_with(lake, load, lane, volume):
     """At the same read each time; the next run keeps the part that was sent, and adds the rest."""
     proxy = lake.proxy()
     killed = load("kill", lane, proxy)

@@ -51,10 +51,11 @@ async def load(volume, url, recorder=None, **options):
     return await asyncload.load(settings, observer=recorder, now=NOW)
 
 
+@pytest.mark.fault("P7")
 @pytest.mark.usefixtures("_credentials")
 @pytest.mark.parametrize("fast_lane", [True, False])
 @pytest.mark.parametrize("ahead", [1200, -1200, 86_400 * 400])
-async def test_p7_a_machine_whose_clock_is_off_loads_all_the_same(
+async def test_a_machine_whose_clock_is_off_loads_all_the_same(
     volume, fast_lane, ahead, monkeypatch
 ):
     """One request learns the store's time; lane and client sign by it from then on."""
@@ -70,6 +71,7 @@ async def test_p7_a_machine_whose_clock_is_off_loads_all_the_same(
     assert len(requests) == 12
 
 
+@pytest.mark.fault("P7")
 @pytest.mark.usefixtures("_credentials")
 @pytest.mark.parametrize(
     ("script", "hint", "attempts"),
@@ -88,7 +90,7 @@ async def test_p7_a_machine_whose_clock_is_off_loads_all_the_same(
     ],
     ids=["rejected again", "shows our time", "shows no time"],
 )
-async def test_p7_a_time_that_stays_wrong_ends_the_run(volume, script, hint, attempts, monkeypatch):
+async def test_a_time_that_stays_wrong_ends_the_run(volume, script, hint, attempts, monkeypatch):
     """After one corrected attempt, where the store shows a time to correct it by."""
     monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
     write_files(volume, {"a.csv": b"1"})
@@ -102,8 +104,9 @@ async def test_p7_a_time_that_stays_wrong_ends_the_run(volume, script, hint, att
     assert len(requests) == attempts
 
 
+@pytest.mark.fault("P7")
 @pytest.mark.usefixtures("_credentials")
-async def test_p7_a_clock_that_goes_wrong_midway_is_corrected_midway(volume):
+async def test_a_clock_that_goes_wrong_midway_is_corrected_midway(volume):
     """Requests in flight meanwhile are signed anew, too."""
     write_files(volume, {f"{n:02}.csv": b"1" for n in range(40)})
     served = []

@@ -48,8 +48,9 @@ async def load(volume, url, **options):
     return await asyncload.load(settings, now=NOW)
 
 
+@pytest.mark.fault("K14")
 @pytest.mark.parametrize("fast_lane", [True, False])
-async def test_c14_a_metadata_service_out_of_reach_is_left(volume, fast_lane, monkeypatch):
+async def test_a_metadata_service_out_of_reach_is_left(volume, fast_lane, monkeypatch):
     """After a try or two it is as if there were no credentials."""
     write_files(volume, {"a.csv": b"1"})
     async with silent_server() as (metadata, held):
@@ -65,7 +66,8 @@ async def test_c14_a_metadata_service_out_of_reach_is_left(volume, fast_lane, mo
     assert 1 <= len(held) <= 4
 
 
-async def test_c14_a_service_that_takes_too_long_for_credentials_is_left(volume, monkeypatch):
+@pytest.mark.fault("K14")
+async def test_a_service_that_takes_too_long_for_credentials_is_left(volume, monkeypatch):
     """A container's, which botocore would ask again and again."""
     monkeypatch.setattr(s3_client, "_CREDENTIALS_SECONDS", 0.2)
     write_files(volume, {"a.csv": b"1"})
@@ -107,8 +109,9 @@ async def test_a_role_that_can_not_be_assumed_is_told_before_anything_is_sent(
     assert asked
 
 
+@pytest.mark.fault("K5")
 @pytest.mark.parametrize("fast_lane", [True, False])
-async def test_c5_a_role_whose_session_was_revoked_is_assumed_anew(
+async def test_a_role_whose_session_was_revoked_is_assumed_anew(
     volume, fast_lane, monkeypatch, tmp_path
 ):
     """botocore keeps a role's credentials for as long as they say: those are forgotten."""

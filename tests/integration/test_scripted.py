@@ -250,7 +250,8 @@ async def test_an_endpoint_that_can_not_be_reached_is_unavailable(volume, monkey
     assert caught.value.exit_code == 6
 
 
-async def test_n7_a_name_that_is_not_known_is_unavailable(volume, monkeypatch):
+@pytest.mark.fault("N7")
+async def test_a_name_that_is_not_known_is_unavailable(volume, monkeypatch):
     """After having been looked up again."""
     asked = []
 

@@ -58,9 +58,10 @@ async def load(store, volume, **options):
     return recorder
 
 
+@pytest.mark.fault("S12")
 @pytest.mark.parametrize("checksum", ["auto", "md5"])
 @pytest.mark.parametrize("times", [1, 2])
-async def test_s12_damage_in_memory_is_healed_from_the_disk(volume, content, times, checksum):
+async def test_damage_in_memory_is_healed_from_the_disk(volume, content, times, checksum):
     """Sent as it was, it would fail again and again."""
     store = BadMemory(times)
     recorder = await load(store, volume, checksum=checksum)
@@ -68,7 +69,8 @@ async def test_s12_damage_in_memory_is_healed_from_the_disk(volume, content, tim
     assert list(store.objects.values()) == [content]
 
 
-async def test_s12_damage_that_stays_fails_the_file(volume, content):
+@pytest.mark.fault("S12")
+async def test_damage_that_stays_fails_the_file(volume, content):
     """After it was read twice more."""
     store = BadMemory(times=100)
     recorder = await load(store, volume)
@@ -77,8 +79,9 @@ async def test_s12_damage_that_stays_fails_the_file(volume, content):
     assert (store.objects, store.uploads) == ({}, {})
 
 
+@pytest.mark.fault("S12")
 @pytest.mark.parametrize("size", [4, 6, None])
-async def test_s12_a_small_file_that_is_no_longer_what_it_was_is_not_mixed(volume, size):
+async def test_a_small_file_that_is_no_longer_what_it_was_is_not_mixed(volume, size):
     """It lands as it is now, or fails where it is gone or has outgrown its place."""
     path = volume / "a.csv"
     path.write_bytes(b"12345")
@@ -93,7 +96,8 @@ async def test_s12_a_small_file_that_is_no_longer_what_it_was_is_not_mixed(volum
     assert not size or "grew to 6 bytes" in outcome.error.message
 
 
-async def test_s12_a_manifest_is_sent_again_as_it_was(volume):
+@pytest.mark.fault("S12")
+async def test_a_manifest_is_sent_again_as_it_was(volume):
     """It is on no disk."""
     write_files(volume, {"a.csv": b"1"})
     store = BadMemory(times=2)

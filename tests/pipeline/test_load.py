@@ -207,7 +207,8 @@ async def test_file_bytes_in_memory_stay_within_the_option(volume, monkeypatch):
     assert pool.in_use == 0
 
 
-async def test_s3_a_throttled_request_is_sent_again(volume):
+@pytest.mark.fault("S3")
+async def test_a_throttled_request_is_sent_again(volume):
     """503 SlowDown passes: no file fails for it."""
     write_files(volume, {f"{n}.csv": b"1" for n in range(20)} | {"l.csv": bytes(20 * MIB)})
 
@@ -251,8 +252,9 @@ class Beginning(MemoryStore):
             raise self.errors.pop(0)
 
 
+@pytest.mark.fault("N7", "N8")
 @pytest.mark.parametrize("error", [StoreUnavailable("refused"), ServerError("502")])
-async def test_n7_n8_a_store_that_is_just_coming_up_is_waited_for(volume, error, monkeypatch):
+async def test_a_store_that_is_just_coming_up_is_waited_for(volume, error, monkeypatch):
     """A name that is not known yet, a port that nobody listens at yet."""
     monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
     write_files(volume, {"a.csv": b"1"})
@@ -261,8 +263,9 @@ async def test_n7_n8_a_store_that_is_just_coming_up_is_waited_for(volume, error,
     assert store.calls["check_bucket"] == 3
 
 
+@pytest.mark.fault("N7", "N8")
 @pytest.mark.parametrize("error", [StoreUnavailable("refused"), ServerError("502")])
-async def test_n7_n8_a_store_that_does_not_come_up_ends_the_run(volume, error, monkeypatch):
+async def test_a_store_that_does_not_come_up_ends_the_run(volume, error, monkeypatch):
     """Before the volume is looked at, with the exit code of a store that is not available."""
     monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
     write_files(volume, {"a.csv": b"1"})

@@ -26,9 +26,10 @@ def pools(monkeypatch):
 SIZES = {"small": 5, "large": 17 * MIB}
 
 
+@pytest.mark.fault("L9")
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 @pytest.mark.parametrize("there", [False, True], ids=["sent", "compared"])
-async def test_l9_more_stalls_than_memory_hold_nothing_up(volume, stalling, pools, size, there):
+async def test_more_stalls_than_memory_hold_nothing_up(volume, stalling, pools, size, there):
     """Each takes its buffers with it, and leaves their allowance to the next file."""
     names = [f"{n}.csv" for n in range(5)]
     write_files(volume, {name: name.encode() * (size // 5) for name in names})

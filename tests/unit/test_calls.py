@@ -346,8 +346,9 @@ class StormyStore(ScriptedStore):
             raise Throttled("SlowDown", code="SlowDown", status=503)
 
 
+@pytest.mark.fault("S6")
 @pytest.mark.parametrize("concurrency", [1, 32, 256])
-def test_s6_a_storm_of_a_minute_over_a_thousand_files_fails_none(concurrency):
+def test_a_storm_of_a_minute_over_a_thousand_files_fails_none(concurrency):
     """All are there within a minute of its end, and the store was spared meanwhile."""
     store = StormyStore(until=60)
     told = []

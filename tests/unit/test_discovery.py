@@ -295,7 +295,8 @@ def crowded(monkeypatch):
     return state
 
 
-def test_l8_a_folder_that_can_not_be_opened_now_is_listed_later(volume, crowded):
+@pytest.mark.fault("L8")
+def test_a_folder_that_can_not_be_opened_now_is_listed_later(volume, crowded):
     """After waits that grow, in which whoever watches hears that the scan is alive."""
     write_files(volume, {"a.csv": b"1", "d/b.csv": b"22"})
     crowded["times"] = 3
@@ -306,7 +307,8 @@ def test_l8_a_folder_that_can_not_be_opened_now_is_listed_later(volume, crowded)
     assert (len(waits), told) == (3, ["."] * 4 + ["a.csv", "d", "d", "d/b.csv"])
 
 
-def test_l8_a_folder_that_can_not_be_opened_for_long_fails_with_the_remedy(volume, crowded):
+@pytest.mark.fault("L8")
+def test_a_folder_that_can_not_be_opened_for_long_fails_with_the_remedy(volume, crowded):
     """After some seconds."""
     crowded["times"] = 100
     waits = []

@@ -221,7 +221,8 @@ def hasty(volume, threads):
         yield Readers(opened, threads, patience=0.1)
 
 
-async def test_l9_of_a_batch_only_the_file_that_stalls_fails(volume, stuck_reads, hasty):
+@pytest.mark.fault("L9")
+async def test_of_a_batch_only_the_file_that_stalls_fails(volume, stuck_reads, hasty):
     """Those before it are there; those after it are left, for another buffer."""
     write_files(volume, {f"{n}.csv": b"%d" % n for n in range(4)})
     names, go_on = stuck_reads
@@ -246,7 +247,8 @@ async def test_l9_of_a_batch_only_the_file_that_stalls_fails(volume, stuck_reads
     assert len(read.items) == 2
 
 
-async def test_l9_a_part_that_stalls_is_given_up_and_its_thread_leaves_the_file_alone(
+@pytest.mark.fault("L9")
+async def test_a_part_that_stalls_is_given_up_and_its_thread_leaves_the_file_alone(
     volume, stuck_reads, hasty
 ):
     """Once it comes back it must not read on: by then the file's number may be another's."""
@@ -262,7 +264,8 @@ async def test_l9_a_part_that_stalls_is_given_up_and_its_thread_leaves_the_file_
     assert not buffer[256 * 1024 :].strip(b"\0")
 
 
-async def test_l9_a_read_that_takes_long_but_gets_on_is_waited_for(volume, hasty, monkeypatch):
+@pytest.mark.fault("L9")
+async def test_a_read_that_takes_long_but_gets_on_is_waited_for(volume, hasty, monkeypatch):
     """What counts is that something comes, as on a slow network."""
     write_files(volume, {"a.csv": b"1234"})
     read = os.preadv
@@ -276,7 +279,8 @@ async def test_l9_a_read_that_takes_long_but_gets_on_is_waited_for(volume, hasty
     assert bytes(read_batch.items[0].body) == b"1234"
 
 
-async def test_l9_a_file_whose_opening_stalls_is_closed_once_it_opens(volume, threads, monkeypatch):
+@pytest.mark.fault("L9")
+async def test_a_file_whose_opening_stalls_is_closed_once_it_opens(volume, threads, monkeypatch):
     """Nobody else would."""
     write_files(volume, {"a.csv": b"1"})
     opened, go_on = os.open, threading.Event()
@@ -297,7 +301,8 @@ async def test_l9_a_file_whose_opening_stalls_is_closed_once_it_opens(volume, th
             await asyncio.sleep(0.01)
 
 
-async def test_l9_a_scan_that_stalls_says_where(hasty):
+@pytest.mark.fault("L9")
+async def test_a_scan_that_stalls_says_where(hasty):
     """It can't be gone on with: the run ends."""
     go_on = threading.Event()
 
@@ -314,7 +319,8 @@ async def test_l9_a_scan_that_stalls_says_where(hasty):
     go_on.set()
 
 
-async def test_l9_whoever_waits_for_its_turn_is_not_given_up(volume, stuck_reads, hasty):
+@pytest.mark.fault("L9")
+async def test_whoever_waits_for_its_turn_is_not_given_up(volume, stuck_reads, hasty):
     """Time counts from when a thread takes the work up; those that are stuck are replaced."""
     write_files(volume, {f"{n}.csv": b"1" for n in range(6)})
     names, _ = stuck_reads
@@ -327,7 +333,8 @@ async def test_l9_whoever_waits_for_its_turn_is_not_given_up(volume, stuck_reads
     assert [isinstance(item, LoadedFile) for item in items] == [False] * 2 + [True] * 4
 
 
-async def test_l9_with_as_many_stuck_as_there_are_threads_no_more_is_tried(
+@pytest.mark.fault("L9")
+async def test_with_as_many_stuck_as_there_are_threads_no_more_is_tried(
     volume, stuck_reads, threads
 ):
     """A dead mount of a million files must not make a million threads; when it is back, all is."""
@@ -349,8 +356,9 @@ async def test_l9_with_as_many_stuck_as_there_are_threads_no_more_is_tried(
         assert bytes((await read(3))[0].body) == b"1"
 
 
+@pytest.mark.fault("P1")
 @pytest.mark.parametrize("own_threads", [True, False])
-async def test_p1_a_cancelled_read_that_is_stuck_is_waited_for_a_while_only(
+async def test_a_cancelled_read_that_is_stuck_is_waited_for_a_while_only(
     volume, stuck_reads, threads, monkeypatch, own_threads
 ):
     """A signal must end the run although the mount is dead."""
@@ -371,7 +379,8 @@ async def test_p1_a_cancelled_read_that_is_stuck_is_waited_for_a_while_only(
         go_on.set()
 
 
-async def test_p1_a_cancelled_read_whose_turn_never_came_is_never_done(volume, threads):
+@pytest.mark.fault("P1")
+async def test_a_cancelled_read_whose_turn_never_came_is_never_done(volume, threads):
     """Whoever gave it up may use its buffer otherwise."""
     busy = threading.Event()
     hops = Hops(threads)
@@ -407,7 +416,8 @@ def crowded(monkeypatch):
     return state
 
 
-async def test_l8_a_batch_that_gets_on_is_gone_on_with(volume, slow, crowded, monkeypatch):
+@pytest.mark.fault("L8")
+async def test_a_batch_that_gets_on_is_gone_on_with(volume, slow, crowded, monkeypatch):
     """Each file can be opened at the third try only: none fails, for nothing is stuck."""
     write_files(volume, {f"{n}.csv": b"1" for n in range(10)})
     crowded["times"] = 2
@@ -426,8 +436,9 @@ async def test_l8_a_batch_that_gets_on_is_gone_on_with(volume, slow, crowded, mo
     assert crowded["tries"] == 30
 
 
+@pytest.mark.fault("L8")
 @pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE])
-async def test_l8_what_can_not_be_opened_now_is_opened_later(volume, readers, crowded, error):
+async def test_what_can_not_be_opened_now_is_opened_later(volume, readers, crowded, error):
     """Small files, large ones, and the last look at a large one's path."""
     write_files(volume, {"a.csv": b"1", "b.csv": b"2"})
     crowded.update(times=3, error=error)
@@ -441,7 +452,8 @@ async def test_l8_what_can_not_be_opened_now_is_opened_later(volume, readers, cr
     assert (crowded["times"], crowded["tries"]) == (0, 5 + 4 + 4)
 
 
-async def test_l8_where_nothing_can_be_opened_for_long_files_fail(volume, slow, crowded):
+@pytest.mark.fault("L8")
+async def test_where_nothing_can_be_opened_for_long_files_fail(volume, slow, crowded):
     """Bounded for all of them together: the second one is not waited for as long again."""
     write_files(volume, {"a.csv": b"1", "b.csv": b"2"})
     crowded["times"] = 1000

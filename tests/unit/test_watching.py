@@ -36,7 +36,8 @@ def test_work_that_gets_on_may_take_long():
     assert watched(work, pulse, patience=0.5) == "done"
 
 
-def test_l9_work_that_does_not_get_on_is_given_up_and_ends_once_it_comes_back():
+@pytest.mark.fault("L9")
+def test_work_that_does_not_get_on_is_given_up_and_ends_once_it_comes_back():
     """It touches nothing then: its next beat ends it."""
     pulse, go_on, ended = Pulse(), threading.Event(), threading.Event()
 

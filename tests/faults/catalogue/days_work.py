@@ -1,0 +1,7 @@
+"""I: a day's work, as a new user would do it."""
+
+from __future__ import annotations
+
+from tests.faults.catalogue.fault import Fault
+
+FAULTS: tuple[Fault, ...] = ()
