@@ -153,6 +153,10 @@ class GovernedStore:
     def signs_payloads(self) -> bool:
         return self._store.signs_payloads
 
+    @property
+    def clock_offset(self) -> float | None:
+        return self._store.clock_offset
+
     async def check_bucket(self, prefix: str) -> None:
         await self._make(lambda: self._store.check_bucket(prefix))
 

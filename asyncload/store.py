@@ -127,6 +127,13 @@ class ObjectStore(Protocol):
     def signs_payloads(self) -> bool:
         """Whether a body's SHA-256, where the caller has it, saves the store computing it."""
 
+    @property
+    def clock_offset(self) -> float | None:
+        """By how many seconds the store's clock is ahead of this machine's.
+
+        From the `Date` of its latest answer that has one, errors included; None before that.
+        """
+
     async def check_bucket(self, prefix: str) -> None:
         """Make sure that the bucket is there and its prefix can be used.
 

@@ -146,6 +146,7 @@ class FastLane:
             reply = await self._http.put(self._origin, target, signed, body)
         except (aiohttp.ClientError, OSError, TimeoutError):
             return None
+        self._signing.heard(reply.headers)
         if reply.status in (429, 503):
             raise self._throttled(reply, "UploadPart" if query else "PutObject")
         etag = reply.headers.get("etag")

@@ -7,7 +7,7 @@ alone, so a request would be rejected however often it is repeated.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.auth import S3SigV4Auth
@@ -30,6 +30,7 @@ class Signing:
 
     Attributes:
         offset: in seconds; more than 0 where the machine's clock is behind the store's.
+        told_offset: the offset that the store's latest answer told, None before one did.
         secrets: the client signed with so far.
         renewal: what the client signs with can be renewed by.
     """
@@ -37,12 +38,19 @@ class Signing:
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self.now = now
         self.offset = 0.0
+        self.told_offset: float | None = None
         self.secrets = Secrets()
         self.renewal = Renewal(self.secrets)
 
     def timestamp(self) -> str:
         """Return the time to sign at in UTC, as `20220502T120000Z`."""
         return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.now() + self.offset))
+
+    def heard(self, headers: Mapping[str, str]) -> None:
+        """Note the store's time, where an answer's headers (names in lower case) tell it."""
+        offset = read_offset(headers, self.now())
+        if offset is not None:
+            self.told_offset = offset
 
     def learn(self, failure: AsyncloadError, error: Exception, *, used: float) -> AsyncloadError:
         """Return what a request failed with; if it was for its time, go by the store's from now on.
@@ -72,6 +80,8 @@ class Signing:
 def sign_by(signing: Signing, client: Any) -> None:
     """Have a client sign its requests to S3 at a time that may be corrected, and keep its secrets.
 
+    The time that the store's answers tell is noted, errors included.
+
     The time concerns signature version 4. What directory buckets and multi-region access points use
     instead goes by the machine's clock.
     """
@@ -86,6 +96,12 @@ def sign_by(signing: Signing, client: Any) -> None:
         return _ClockedAuth(signing, auth.credentials, signing_name, region_name)
 
     signer.get_auth_instance = choose_clocked
+
+    def hear(response_dict: dict[str, Any] | None, **_: Any) -> None:
+        if response_dict is not None:
+            signing.heard(response_dict["headers"])
+
+    client.meta.events.register_last("response-received.s3", hear)
 
 
 class _ClockedAuth(S3SigV4Auth):  # type: ignore[misc]  # botocore is untyped

@@ -78,6 +78,11 @@ class S3Store:
         """See `ObjectStore`."""
         return self._lane is not None and self._lane.sign_payload
 
+    @property
+    def clock_offset(self) -> float | None:
+        """See `ObjectStore`."""
+        return self._signing.told_offset
+
     async def check_bucket(self, prefix: str) -> None:
         """See `ObjectStore`."""
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from botocore.config import Config
@@ -169,6 +169,13 @@ async def test_an_aborted_upload_is_gone(store, key):
     await store.abort_multipart(key, upload_id)
     await store.abort_multipart(key, upload_id)
     assert await store.head(key) is None
+
+
+async def test_the_stores_clock_is_known_from_its_answers(store):
+    """It is this machine's own for a store that runs here; an answer of any kind tells it."""
+    with suppress(RequestRejected):
+        await store.read(ObjectKey("contract/none"), 0, 1)
+    assert -60 < store.clock_offset < 60
 
 
 async def test_check_bucket_accepts_a_bucket_that_is_there(store):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import datetime
 from email.utils import formatdate
 
@@ -12,7 +13,7 @@ import asyncload
 from asyncload import errors
 from asyncload.checksums import crc64nvme, crc64nvme_checksum
 from asyncload.model import ObjectKey
-from asyncload.s3.client import S3Options, _open
+from asyncload.s3.client import S3Options, _open, open_store
 from asyncload.s3.signatures import Signing
 from asyncload.s3.store import S3Store
 from tests.integration.test_lane import accept_all
@@ -148,3 +149,53 @@ async def test_a_signature_of_another_kind_goes_by_the_machines_clock():
         clocked = await signer.get_auth_instance("s3", "eu-west-1", signature_version="s3v4")
     assert type(auth) is not type(clocked)
     assert type(clocked).__name__ == "_ClockedAuth"
+
+
+def answers_dated(ahead):
+    """Answer a put as the path asks, at a time that is `ahead` of ours, where it is told."""
+
+    def script(request):
+        date = formatdate(time.time() + ahead, usegmt=True)
+        reply = error(400, "InvalidRequest") if "refused" in request.path else accept_all(request)
+        told = "" if "dateless" in request.path else date
+        return Answer(reply.status, reply.body, {**reply.headers, "Date": told})
+
+    return script
+
+
+@pytest.mark.usefixtures("_credentials")
+@pytest.mark.parametrize("fast_lane", [True, False])
+@pytest.mark.parametrize("name", ["taken.csv", "refused.csv"])
+async def test_each_answer_tells_the_stores_time(fast_lane, name):
+    """Errors too, by lane and client alike; one without a date changes nothing."""
+    body = b"1|2\n"
+
+    async def put(name):
+        key, checksum = ObjectKey(f"Raw/{name}"), crc64nvme_checksum(crc64nvme(body))
+        with suppress(errors.RequestRejected):
+            await store.put(key, body, checksum, create_only=True)
+
+    with scripted_s3(answers_dated(3 * 86_400)) as (url, requests):
+        options = S3Options("lake", connections=1, endpoint_url=url, fast_lane=fast_lane)
+        async with open_store(options) as store:
+            assert store.clock_offset is None
+            await put("dateless.csv")
+            assert store.clock_offset is None
+            await put(name)
+            assert store.clock_offset == pytest.approx(3 * 86_400, abs=60)
+            await put("dateless.csv")
+            assert store.clock_offset == pytest.approx(3 * 86_400, abs=60)
+    assert {request.method for request in requests} == {"PUT"}
+
+
+@pytest.mark.usefixtures("_credentials")
+@pytest.mark.parametrize("fast_lane", [True, False])
+async def test_an_endpoint_that_does_not_answer_tells_no_time(fast_lane):
+    """Nor does a connection that breaks."""
+    options = S3Options(
+        "lake", connections=1, endpoint_url="http://127.0.0.1:9", fast_lane=fast_lane
+    )
+    async with open_store(options) as store:
+        with pytest.raises(errors.StoreUnavailable):
+            await store.check_bucket("Raw/")
+        assert store.clock_offset is None

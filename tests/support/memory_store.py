@@ -53,6 +53,7 @@ class MemoryStore:
         self.algorithms: dict[str, str] = {}
         self.of_parts: dict[str, Checksum] = {}
         self.uploads: dict[str, _Upload] = {}
+        self.clock_offset: float | None = 0.0
         self.calls: Counter[str] = Counter()
         self.body_bytes = 0
         self.in_flight = 0
