@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
@@ -33,6 +35,17 @@ class ProgressView(Protocol):
 
     def observe(self, event: Event) -> None:
         """Take an event in."""
+
+
+def progress_view(stream: TextIO, *, quiet: bool) -> ProgressView:
+    """Return the display for a stream: a live one needs a terminal whose cursor can move."""
+    if quiet or not stream.isatty() or os.environ.get("TERM", "").lower() in _CANT_MOVE:
+        return PlainProgress(stream)
+    return LiveProgress(stream)
+
+
+# As Rich has it, which would draw nothing there. A terminal without a name moves its cursor.
+_CANT_MOVE = ("dumb", "unknown")
 
 
 class Advance:
@@ -146,6 +159,8 @@ class LiveProgress:
             TimeRemainingColumn(),
             console=Console(file=stream),
             transient=True,
+            # Rich would write the lines of standard output here: those of a file or a pipe, too.
+            redirect_stdout=sys.stdout.isatty(),
         )
         self._task = self._progress.add_task("looking for CSVs", total=None)
         self._advance = Advance()

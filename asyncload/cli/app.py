@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -15,8 +14,9 @@ from asyncload.cli import object_options as obj
 from asyncload.cli import options as opt
 from asyncload.cli.default_volume import MOUNTED, default_volume
 from asyncload.cli.imports import trust_unread
-from asyncload.cli.output import print_traceback, stderr, without_secrets
+from asyncload.cli.output import final_exit_code, print_traceback, stderr, without_secrets
 from asyncload.cli.signals import Interrupted, exit_on_signals
+from asyncload.cli.streams import guard_standard_streams
 from asyncload.errors import AsyncloadError
 from asyncload.object_settings import parse_duration, parse_pairs
 from asyncload.report_text import format_error
@@ -30,7 +30,7 @@ from asyncload.version import VERSION
 
 _EPILOG = (
     "Exit codes: 0 all files are in the raw zone, 1 internal error, 2 usage, 3 some files "
-    "failed, 4 nothing to load, 5 refused, 6 the store stayed unavailable, 130/143 interrupted."
+    "failed, 4 nothing to load, 5 refused, 6 the store stayed unavailable, 129/130/143 interrupted."
 )
 
 app = typer.Typer(
@@ -44,11 +44,15 @@ app = typer.Typer(
 
 def main() -> NoReturn:
     """Run the command line and exit; errors become messages and exit codes here."""
+    guard_standard_streams()
     exit_on_signals()
-    for stream in (sys.stdout, sys.stderr):
-        # A name that the terminal can't show is no reason to fail.
-        if isinstance(stream, TextIOWrapper):  # pragma: no branch  # they always are
-            stream.reconfigure(errors="backslashreplace")
+    try:
+        _run()
+    except SystemExit as ended:
+        sys.exit(final_exit_code(int(ended.code or 0)))
+
+
+def _run() -> NoReturn:
     try:
         sys.exit(app(prog_name="asyncload"))
     except Interrupted as error:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from asyncload.cli.output import require_report
+
 _WHAT = "What is loaded"
 _WHERE = "Where it goes"
 _STORE = "The store"
@@ -244,6 +246,7 @@ Json = Annotated[
     typer.Option(
         "--json",
         envvar="ASYNCLOAD_JSON",
+        callback=require_report,
         rich_help_panel=_HOW,
         help="Print the report as JSON on standard output: a line for each file, then a summary.",
     ),

@@ -4,49 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
-from pathlib import Path
 from typing import TextIO
 
-from asyncload.report_text import printable
+from asyncload.cli.streams import guard_of
+from asyncload.errors import AsyncloadError
+from asyncload.report_text import format_error, printable
 
 # Less is in use for tests and toys, and may be part of any word.
 _LEAST_SECRET = 8
 
 
 class Output:
-    """Writes lines to a stream, and stops once nobody reads them or there is no room for them."""
+    """Writes lines to a stream. That never fails: see `streams`."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._closed = False
 
     def line(self, text: str) -> None:
         """Write one line."""
-        if self._closed:
-            return
-        try:
-            self._stream.write(f"{text}\n")
-        except OSError as error:
-            self._give_up(error)
+        self._stream.write(f"{text}\n")
 
     def flush(self) -> None:
         """Pass on what was written."""
-        if self._closed:
-            return
-        try:
-            self._stream.flush()
-        except OSError as error:
-            self._give_up(error)
-
-    def _give_up(self, error: OSError) -> None:
-        """Go on without the stream: what is loaded matters more than what is told of it."""
-        self._closed = True
-        # What it still holds must not fail once more when the interpreter goes down.
-        with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), self._stream.fileno())
-        if not isinstance(error, BrokenPipeError) and self._stream is not sys.stderr:
-            stderr().line(f"warning: standard output is cut short: {error.strerror}")
+        self._stream.flush()
 
 
 def stdout() -> Output:
@@ -57,6 +37,33 @@ def stdout() -> Output:
 def stderr() -> Output:
     """Return standard error as it is now."""
     return Output(sys.stderr)
+
+
+def require_report(wanted: bool) -> bool:
+    """Count standard output as a report for a program, if that is wanted."""
+    guard = guard_of(sys.stdout)
+    if guard is not None:
+        guard.required = wanted
+    return wanted
+
+
+def final_exit_code(code: int) -> int:
+    """Write what is still to be written, and return the exit code of the process.
+
+    It is the command's, but a success turns into 3 where a report for a program is cut short: the
+    program must not take the part that it has for all.
+    """
+    sys.stdout.flush()
+    guard = guard_of(sys.stdout)
+    if guard is not None and guard.required and guard.lost and code == 0:
+        error = AsyncloadError(
+            f"the JSON report on standard output is cut short: {guard.lost}",
+            hint="apart from that the command succeeded; run it again for a whole report",
+        )
+        stderr().line(f"error: {format_error(error)}")
+        code = 3
+    sys.stderr.flush()
+    return code
 
 
 def print_traceback(error: Exception) -> None:

@@ -12,7 +12,7 @@ from asyncload.cli.signals import Interrupted, run_interruptible
 from asyncload.errors import AsyncloadError
 from asyncload.loading import load
 from asyncload.model import Event, FileFinished, LeftOut, Warned
-from asyncload.progress import LiveProgress, PlainProgress, ProgressView
+from asyncload.progress import ProgressView, progress_view
 from asyncload.report import Report
 from asyncload.report_json import (
     left_out_record,
@@ -60,9 +60,7 @@ class _Telling:
     quiet: bool
 
     def progress(self) -> ProgressView:
-        if sys.stderr.isatty() and not self.quiet:
-            return LiveProgress(sys.stderr)
-        return PlainProgress(sys.stderr)
+        return progress_view(sys.stderr, quiet=self.quiet)
 
     def observer(self, progress: ProgressView) -> Callable[[Event], None]:
         out, err = stdout(), stderr()

@@ -1,23 +1,29 @@
-"""SIGINT and SIGTERM: the first ends a run cleanly, the second at once."""
+"""Signals that ask for the end: the first ends a run cleanly, the second at once.
+
+SIGINT, SIGTERM, SIGHUP as the terminal closes, and SIGXCPU of a batch system whose limit is near.
+Those that were ignored when the process started stay so: by `nohup`, or in a shell's background.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
+from asyncload.cli.streams import hurry_standard_streams
 from asyncload.errors import AsyncloadError
 
 T = TypeVar("T")
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU)
+"""What ends a run."""
 
 
 class Interrupted(AsyncloadError):
-    """The run was ended by a signal: exit code 130 for SIGINT, 143 for SIGTERM."""
+    """The run was ended by a signal: exit code 128 and its number, so 130 for SIGINT."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(
@@ -32,11 +38,17 @@ def exit_on_signals() -> None:
 
     As process 1 of a container, Python would otherwise ignore SIGTERM.
     """
-    for signum in _SIGNALS:
-        signal.signal(signum, _exit)
+    _handle(_exit)
+
+
+def _handle(handler: Callable[[int, FrameType | None], Any]) -> None:
+    for signum in SIGNALS:
+        if signal.getsignal(signum) is not signal.SIG_IGN:
+            signal.signal(signum, handler)
 
 
 def _exit(signum: int, _: FrameType | None) -> NoReturn:
+    hurry_standard_streams()
     sys.exit(128 + signum)
 
 
@@ -58,14 +70,15 @@ def run_interruptible(main: Coroutine[Any, Any, T]) -> T:
         task = asyncio.current_task()
         assert task is not None
 
-        def stop(signum: int) -> None:
+        def stop(signum: int, _: FrameType | None) -> None:
             if received:
                 os._exit(128 + signum)  # pragma: no cover  # ends coverage's process, too
             received.append(signum)
-            task.cancel()
+            hurry_standard_streams()
+            loop.call_soon_threadsafe(task.cancel)
 
-        for signum in _SIGNALS:
-            loop.add_signal_handler(signum, stop, signum)
+        # Not by the loop, which may be waiting for a reader of what it writes.
+        _handle(stop)
         return await main
 
     try:

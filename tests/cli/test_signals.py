@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: a clean end, a summary, the right exit code."""
+"""Signals that ask for the end: a clean end, a summary, the right exit code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from asyncload.cli.signals import exit_on_signals, run_interruptible
+from asyncload.cli.signals import SIGNALS, exit_on_signals, run_interruptible
 from tests.support.loads import write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, put_accepted, scripted_s3
 
@@ -65,9 +65,16 @@ def stalled(volume, spawn, monkeypatch):
         store.let_go.set()
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+ENDS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGXCPU, 152)]
+
+
+@pytest.mark.fault("C3")
+@pytest.mark.parametrize(("signum", "code"), ENDS)
 def test_the_first_signal_ends_a_run_cleanly(stalled, signum, code):
-    """The open upload is aborted, the summary is printed, the exit code says which."""
+    """The open upload is aborted, the summary is printed, the exit code says which.
+
+    SIGHUP comes as the terminal is closed, SIGXCPU as a batch system's limit of CPU time is near.
+    """
     process, store, requests = stalled
     os.kill(process.pid, signum)
     out, err = process.communicate(timeout=20)
@@ -77,6 +84,35 @@ def test_the_first_signal_ends_a_run_cleanly(stalled, signum, code):
     assert out.startswith("1 of 2 files are in the raw zone: 1 uploaded, 1 not reached")
     assert f"error: interrupted by {signum.name}\n  hint: what landed stays" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.fault("C3")
+@pytest.mark.parametrize("signum", [signal.SIGHUP, signal.SIGINT])
+def test_a_signal_that_was_ignored_at_the_start_stays_ignored(volume, spawn, monkeypatch, signum):
+    """By `nohup`, or by a shell for what runs in its background: the run goes on to its end."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    write_files(volume, {"a.csv": b"1"})
+    reached, let_go = threading.Event(), threading.Event()
+
+    def answer(request):
+        if request.method == "GET":
+            return EMPTY_LISTING
+        if request.method == "PUT":
+            reached.set()
+            let_go.wait(30)
+        return put_accepted(request)
+
+    ignoring = ("sh", "-c", f"trap '' {signum.name[3:]}; exec \"$@\"", "sh")
+    with scripted_s3(answer) as (url, _):
+        process = spawn("run", volume, "--bucket", "lake", "--endpoint-url", url, prefix=ignoring)
+        assert reached.wait(60)
+        for _ in range(2):
+            os.kill(process.pid, signum)
+        let_go.set()
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert out.startswith("1 of 1 files")
 
 
 def test_the_second_signal_ends_a_run_at_once(stalled):
@@ -105,7 +141,7 @@ def test_a_cancellation_that_no_signal_caused_is_no_interruption():
     async def cancelled():
         raise asyncio.CancelledError
 
-    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    before = {s: signal.getsignal(s) for s in SIGNALS}
     try:
         with pytest.raises(asyncio.CancelledError):
             run_interruptible(cancelled())
@@ -114,10 +150,10 @@ def test_a_cancellation_that_no_signal_caused_is_no_interruption():
             signal.signal(signum, handler)
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("signum", "code"), ENDS)
 def test_outside_of_a_run_a_signal_just_exits(signum, code):
     """With the code that says which."""
-    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    before = {s: signal.getsignal(s) for s in SIGNALS}
     try:
         exit_on_signals()
         with pytest.raises(SystemExit) as ended:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 from asyncload.cli import main
+from asyncload.cli.signals import SIGNALS
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def asyncload(capsys, monkeypatch):
     """Run `asyncload ARGUMENTS` in this process."""
 
     def run(*arguments):
-        before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+        before = {signum: signal.getsignal(signum) for signum in SIGNALS}
         monkeypatch.setattr(sys, "argv", ["asyncload", *map(str, arguments)])
         try:
             with pytest.raises(SystemExit) as ended:

@@ -2,58 +2,85 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
+import threading
 
 import pytest
 
-from asyncload.cli.output import Output
+from asyncload.cli import streams
+from asyncload.cli.streams import GuardedFile
 from asyncload.s3.body import ViewBody, ViewPayload
 
 
-class Gone(io.StringIO):
-    """A stream that breaks when it is written or flushed."""
-
-    def __init__(self, where, error=None):
-        super().__init__()
-        self.where = where
-        self.error = error or BrokenPipeError()
-        self.tries = 0
-
-    def write(self, text):
-        self.tries += 1
-        if self.where == "write":
-            raise self.error
-        return super().write(text)
-
-    def flush(self):
-        if self.where == "flush":
-            raise self.error
+@pytest.fixture
+def full():
+    """A descriptor on a full disk."""
+    fd = os.open("/dev/full", os.O_WRONLY)
+    yield fd
+    os.close(fd)
 
 
-@pytest.mark.parametrize("where", ["write", "flush"])
-def test_once_nobody_reads_nothing_more_is_written(where):
-    """And nothing is raised."""
-    stream = Gone(where)
-    out = Output(stream)
-    out.line("one")
-    out.flush()
-    out.line("two")
-    out.flush()
-    assert stream.tries == 1
+def test_what_can_not_be_written_is_dropped_and_the_first_reason_kept(full):
+    """Nothing is raised, at writing, flushing or closing."""
+    file = GuardedFile(full, "the log")
+    with io.BufferedWriter(file) as writer:
+        writer.write(b"one")
+        writer.flush()
+        writer.write(b"two")
+    assert file.lost == "No space left on device"
+    assert not file.isatty()
+    assert file.fileno() == full
 
 
-@pytest.mark.parametrize("where", ["write", "flush"])
-def test_once_there_is_no_room_nothing_more_is_written(where, capsys):
-    """And standard error hears of it, once; of its own fullness nobody does."""
-    out = Output(Gone(where, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
-    for _ in range(2):
-        out.line("one")
-        out.flush()
-    assert capsys.readouterr().err == (
-        "warning: standard output is cut short: No space left on device\n"
-    )
+def test_an_error_without_words_of_the_system_is_told_in_its_own():
+    """Whatever it is."""
+    reading, writing = os.pipe()
+    file = GuardedFile(writing, "the log")
+    file._give_up(OSError("strange"))
+    for fd in (reading, writing):
+        os.close(fd)
+    assert file.lost == "strange"
+
+
+def test_a_file_on_a_disk_gets_all_of_a_large_write(tmp_path):
+    """In as many pieces as the system takes."""
+    with (tmp_path / "log").open("wb") as log:
+        assert GuardedFile(log.fileno(), "the log").write(bytes(100_000)) == 100_000
+    assert (tmp_path / "log").stat().st_size == 100_000
+
+
+def test_room_that_somebody_else_has_taken_is_waited_for_again(monkeypatch):
+    """Between the look at a descriptor that does not block, and the write."""
+    write, taken = os.write, []
+
+    def write_later(fd, data):
+        if not taken:
+            taken.append(fd)
+            raise BlockingIOError
+        return write(fd, data)
+
+    reading, writing = os.pipe()
+    monkeypatch.setattr(os, "write", write_later)
+    file = GuardedFile(writing, "the log")
+    file.write(b"one")
+    assert (os.read(reading, 10), taken, file.lost) == (b"one", [writing], "")
+    for fd in (reading, writing):
+        os.close(fd)
+
+
+def test_a_reader_that_does_not_read_is_waited_for_until_the_end_is_asked_for(monkeypatch):
+    """For a moment more, then what is left is dropped."""
+    monkeypatch.setattr(streams, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(streams, "_HURRIED_SECONDS", 0.05)
+    reading, writing = os.pipe()
+    file = GuardedFile(writing, "the log")
+    threading.Timer(0.05, file.hurry).start()
+    threading.Timer(0.06, file.hurry).start()
+    file.write(bytes(1_000_000))
+    for fd in (reading, writing):
+        os.close(fd)
+    assert file.lost == "its reader does not read"
 
 
 def test_a_view_is_a_file_to_botocore():

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from tests.faults.catalogue.fault import Fault
 
-FAULTS: tuple[Fault, ...] = ()
+FAULTS: tuple[Fault, ...] = (Fault("I7", "a terminal that can't move its cursor", "plain lines"),)

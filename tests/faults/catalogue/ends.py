@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from tests.faults.catalogue.fault import Fault
 
-FAULTS: tuple[Fault, ...] = ()
+FAULTS: tuple[Fault, ...] = (
+    Fault("C3", "the terminal closes, or a batch system warns", "as SIGTERM; ignored if it was"),
+)

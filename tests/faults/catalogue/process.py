@@ -12,7 +12,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("P5", "killed for its memory", "the next run resumes; nothing partial, lost or doubled"),
     Fault("P6", "docker stop", "ended before Docker kills"),
     Fault("P7", "a clock that is off", "corrected by the server's clock, or the run ends"),
-    Fault("P8", "standard output closed", "no traceback"),
+    Fault("P8", "standard output closed", "all land, no traceback; a cut report is exit code 3"),
     Fault("P9", "two runs at once", "both do no harm"),
     Fault("P10", "midnight", "a run has one date"),
 )
