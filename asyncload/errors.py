@@ -103,7 +103,8 @@ class StoreError(AsyncloadError):
 
     `code` is the store's error code (`NoSuchBucket`) or "", `status` the HTTP status or 0,
     `request_id` the store's identifier of the request or "". `retry_after` is how many seconds
-    the store asks to wait, None where it doesn't say.
+    the store asks to wait, None if it doesn't say. `header` is the request's header that the store
+    names as its reason, in lower case, or "".
 
     The error alone says what is to be done about the request. `retryable`: the same one may
     succeed later; every request of `ObjectStore` is safe to repeat. `crowded`: there should be
@@ -123,12 +124,14 @@ class StoreError(AsyncloadError):
         status: int = 0,
         request_id: str = "",
         retry_after: float | None = None,
+        header: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
         self.code = code
         self.status = status
         self.request_id = request_id
         self.retry_after = retry_after
+        self.header = header
 
 
 class RequestRejected(StoreError, FileFailed):

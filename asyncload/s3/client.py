@@ -21,7 +21,7 @@ from asyncload.s3.options import S3Options
 from asyncload.s3.session import DirectSession
 from asyncload.s3.signatures import Signing, sign_by
 from asyncload.s3.store import S3Store
-from asyncload.s3.translate import translate
+from asyncload.s3.translate import Asked, translate
 from asyncload.s3.trust import check_bundle
 from asyncload.store import CSV
 
@@ -69,9 +69,8 @@ async def _open(options: S3Options, signing: Signing) -> AsyncIterator[tuple[Any
             ) from error
         except (boto.BotoCoreError, boto.ClientError) as error:
             endpoint = options.endpoint_url or "the AWS endpoint"
-            raise translate(
-                error, "the first request", options.bucket, endpoint, signing
-            ) from error
+            asked = Asked("the first request", options.bucket, endpoint)
+            raise translate(error, asked, signing) from error
         yield client, lane
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -33,7 +33,7 @@ from asyncload.s3.describe import (
 from asyncload.s3.lane import FastLane
 from asyncload.s3.options import S3Options
 from asyncload.s3.signatures import Signing
-from asyncload.s3.translate import translate
+from asyncload.s3.translate import Asked, translate
 from asyncload.store import (
     CSV,
     Body,
@@ -114,7 +114,7 @@ class S3Store:
 
         async def ask() -> bytes:
             where = {"Key": key, "Range": f"bytes={offset}-{last}"}
-            async with self._translated("GetObject", length):
+            async with self._translated(self._asked("GetObject", where), length):
                 answer = await self._client.get_object(**self._everywhere, **where)
                 async with answer["Body"] as body:
                     content: bytes = await body.read()
@@ -265,36 +265,41 @@ class S3Store:
         method = getattr(self._client, xform_name(operation))
 
         async def ask() -> dict[str, Any]:
-            async with self._translated(operation, size):
+            async with self._translated(self._asked(operation, arguments), size):
                 answer: dict[str, Any] = await method(**self._everywhere, **arguments)
                 return answer
 
         return await self._signing.renewal.repeat(ask)
 
+    def _asked(self, operation: str, arguments: Mapping[str, Any]) -> Asked:
+        key = arguments.get("Key") or arguments.get("Prefix", "")
+        endpoint = self._client.meta.endpoint_url
+        return Asked(operation, self._bucket, endpoint, key, "IfNoneMatch" in arguments)
+
     @asynccontextmanager
-    async def _translated(self, operation: str, size: int) -> AsyncIterator[None]:
+    async def _translated(self, asked: Asked, size: int) -> AsyncIterator[None]:
         """Give a call its deadline, and its failure its meaning."""
         seconds = _deadline(size)
-        endpoint = self._client.meta.endpoint_url
         offset = self._signing.offset
         try:
             async with asyncio.timeout(seconds):
                 yield
         except (BotoCoreError, ClientError) as error:
-            failure = translate(error, operation, self._bucket, endpoint, self._signing)
+            failure = translate(error, asked, self._signing)
             if isinstance(failure, AccessDenied) and "ExpectedBucketOwner" in self._everywhere:
                 owner = self._everywhere["ExpectedBucketOwner"]
                 failure.hint += f"; or the bucket is not the account's {owner}, as is expected"
             raise self._signing.learn(failure, error, used=offset) from error
         except TimeoutError as error:
             raise TimedOut(
-                f"no answer from {endpoint} to {operation} within {seconds:.0f} s",
+                f"no answer from {asked.endpoint} to {asked} within {seconds:.0f} s",
                 hint="check the network, or use a lower --concurrency on a slow link",
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             # A body that breaks off while it is read: botocore knows of answers only.
             raise StoreUnavailable(
-                f"no answer from {endpoint} to {operation}: {error or type(error).__name__}",
+                f"no answer from {asked.endpoint} to {asked}: "
+                f"{self._signing.secrets.redact(error) or type(error).__name__}",
                 hint="check the network",
             ) from error
 

@@ -1,19 +1,27 @@
-"""From what botocore raises to what it means: the one place that reads S3's error codes.
+"""From what botocore raises to what it means: the one place that reads a store's errors.
 
-Source: "Error responses" in the Amazon S3 API reference.
+Every text of a store, a proxy or a library goes through `Secrets.redact` before it is used.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from aiohttp import ClientConnectorCertificateError
+import aiohttp
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from asyncload import errors
 from asyncload.errors import AsyncloadError, StoreError
+from asyncload.s3.meanings import (
+    PROXY_WANTS_LOGIN,
+    hint_by_code,
+    hint_by_header,
+    hint_by_meaning,
+    meaning_of,
+)
 from asyncload.s3.signatures import Signing
 from asyncload.s3.times import describe_offset, read_offset, read_retry_after
 
@@ -26,61 +34,71 @@ _ACTIONS = {
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
 }
 
-_MEANINGS: Mapping[str, type[StoreError]] = {
-    "InvalidAccessKeyId": errors.CredentialsRejected,
-    "SignatureDoesNotMatch": errors.CredentialsRejected,
-    "ExpiredToken": errors.CredentialsRejected,
-    "TokenRefreshRequired": errors.CredentialsRejected,
-    "InvalidToken": errors.CredentialsRejected,
-    "RequestTimeTooSkewed": errors.CredentialsRejected,
-    "AccessDenied": errors.AccessDenied,
-    "AllAccessDisabled": errors.AccessDenied,
-    "AccountProblem": errors.AccessDenied,
-    "403": errors.AccessDenied,
-    "NoSuchBucket": errors.BucketNotFound,
-    "InvalidBucketName": errors.BucketNotFound,
-    "PermanentRedirect": errors.WrongRegion,
-    "AuthorizationHeaderMalformed": errors.WrongRegion,
-    "NotImplemented": errors.EndpointRefused,
-    "PreconditionFailed": errors.PreconditionFailed,
-    "NoSuchUpload": errors.NoSuchUpload,
-    "InvalidPart": errors.UploadBroken,
-    "InvalidPartOrder": errors.UploadBroken,
-    "EntityTooSmall": errors.UploadBroken,
-    "SlowDown": errors.Throttled,
-    "RequestTimeout": errors.Throttled,
-    "IncompleteBody": errors.ServerError,
-    "BadDigest": errors.BodyDamaged,
-    "InvalidDigest": errors.BodyDamaged,
-    "XAmzContentSHA256Mismatch": errors.BodyDamaged,
-    # Another conditional request for the key is under way.
-    "ConditionalRequestConflict": errors.ServerError,
-}
-
 # As IAM and KMS put it: "... is not authorized to perform: kms:Decrypt on resource ..."
 _DENIED = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
-_PROXY_WANTS_LOGIN = 407
+# As Backblaze B2 puts it: "Unsupported header 'x-amz-checksum-crc32' received for this API call."
+_HEADER = re.compile(
+    r"\b(?:x-amz-[a-z0-9-]*[a-z0-9]|if-none-match|content-md5)(?![\w-])", re.IGNORECASE
+)
+_NAMING_STATUSES = (400, 501)
+# Then it is named for what it holds, or for being lacking, and not for being there.
+_WRONG = re.compile(
+    r"required|missing|must|mismatch|(?:does|did|do) not match|value", re.IGNORECASE
+)
 _PROXY_HINT = "give user name and password in HTTPS_PROXY or HTTP_PROXY, or bypass by NO_PROXY"
 
+MALFORMED = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    ResponseParserError,
+)
+"""What reading an answer can raise that is not as it should be; of XML's errors some are syntax
+errors, and the other ones `ResponseParserError`."""
 
-def translate(
-    error: Exception, operation: str, bucket: str, endpoint: str, signing: Signing
-) -> AsyncloadError:
-    """Return the error of ours that says what a botocore error means.
+
+class Asked(NamedTuple):
+    """A request that an error is about.
+
+    `operation` is S3's, as botocore names it. `key` is the object's, or the prefix of a listing.
+    `conditional` says that it was to succeed only if there is no object.
+    """
+
+    operation: str
+    bucket: str
+    endpoint: str
+    key: str = ""
+    conditional: bool = False
+
+    def __str__(self) -> str:
+        if not self.key:
+            return self.operation
+        return f"{self.operation} {'below' if 'List' in self.operation else 'of'} {self.key!r}"
+
+
+def translate(error: Exception, asked: Asked, signing: Signing) -> AsyncloadError:
+    """Return the error of ours that says what an error of botocore's means.
 
     Args:
         error: what the client raised.
-        operation: the S3 operation that was asked for, as botocore names it.
-        bucket: where it was sent, for the message.
-        endpoint: as above.
+        asked: the request that it was raised for.
         signing: what the request was signed with, for what must not be in the message.
     """
     redact = signing.secrets.redact
     # It may be printed, too, as this error's cause.
     error.args = tuple(redact(part) if isinstance(part, str) else part for part in error.args)
-    of_others = isinstance(error, boto.ClientError) and error.operation_name not in ("", operation)
+    of_others = isinstance(error, boto.ClientError) and error.operation_name not in (
+        "",
+        asked.operation,
+    )
     if isinstance(error, boto.ClientError) and not of_others:
-        return _translate_answer(error.response, operation, bucket, signing)
+        return translate_answer(error.response, asked, signing)
     # STS and the like are asked on the way, when credentials are to be made or refreshed.
     if of_others or isinstance(
         error,
@@ -98,121 +116,177 @@ def translate(
         )
     if isinstance(error, boto.SSLError) and _is_certificate_error(error):
         return errors.EndpointRefused(
-            f"the certificate of {endpoint} is not trusted: {redact(error.kwargs['error'])}",
+            f"the certificate of {asked.endpoint} is not trusted: {redact(error.kwargs['error'])}",
             hint="name the right CA bundle with --ca-bundle (or AWS_CA_BUNDLE)",
         )
     if isinstance(error, boto.ProxyConnectionError) and _wants_login(error):
         return errors.EndpointRefused(
-            f"the proxy on the way to {endpoint} wants a login", hint=_PROXY_HINT
+            f"the proxy on the way to {asked.endpoint} wants a login", hint=_PROXY_HINT
         )
-    if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
+    if isinstance(error, boto.HTTPClientError | boto.ConnectionError | boto.IncompleteReadError):
         # botocore's own words repeat the whole URL; what it met says more.
         cause = error.kwargs.get("error") or error
+        if _is_malformed(cause):
+            return malformed(cause, asked, signing)
         timed_out = isinstance(error, boto.ConnectTimeoutError | boto.ReadTimeoutError)
         return (errors.TimedOut if timed_out else errors.StoreUnavailable)(
-            f"no answer from {endpoint} to {operation}: {redact(cause) or type(cause).__name__}",
-            hint="check --endpoint-url, the network and the proxy settings",
+            f"no answer from {asked.endpoint} to {asked}: {redact(cause) or type(cause).__name__}",
+            hint="check --endpoint-url, --addressing-style, the network and the proxy settings",
         )
     return errors.StoreRefused(
-        f"bucket {bucket!r}: {operation} can't be sent: {redact(error)}",
+        f"bucket {asked.bucket!r}: {asked} can't be sent: {redact(error)}",
         hint="check --bucket, --region and --endpoint-url",
     )
 
 
-def _is_certificate_error(error: boto.SSLError) -> bool:
-    return isinstance(error.kwargs.get("error"), ClientConnectorCertificateError)
+def malformed(error: BaseException, asked: Asked, signing: Signing) -> errors.ServerError:
+    """Return the error of an answer that can't be understood.
 
-
-def _wants_login(error: boto.ProxyConnectionError) -> bool:
-    return getattr(error.kwargs.get("error"), "status", 0) == _PROXY_WANTS_LOGIN
-
-
-def _translate_answer(
-    response: Mapping[str, Any], operation: str, bucket: str, signing: Signing
-) -> AsyncloadError:
-    described = response.get("Error", {})
-    metadata = response.get("ResponseMetadata", {})
-    headers = metadata.get("HTTPHeaders", {})
-    status = int(metadata.get("HTTPStatusCode", 0))
-    redact, now = signing.secrets.redact, signing.now()
-    code = redact(described.get("Code", status))
-    request_id = redact(metadata.get("RequestId", ""))
-    meaning = _MEANINGS.get(code) or _meaning_of_status(status)
-    region = described.get("Region") or headers.get("x-amz-bucket-region")
-    region = region and redact(region)
-    if code == "AuthorizationHeaderMalformed" and not region:
-        # The same code tells of an access key that no store could accept.
-        meaning = errors.CredentialsRejected
-    if code == "ConditionalRequestConflict" and operation == "CompleteMultipartUpload":
-        # Another writer came first: S3 wants all of the upload anew.
-        meaning = errors.UploadBroken
-    if meaning is errors.BodyDamaged and operation == "CompleteMultipartUpload":
-        # Of the whole: each part arrived as it was sent, and one of them was read wrong.
-        meaning = errors.UploadBroken
-    if meaning is errors.AccessDenied and not 400 <= status < 500:
-        # Told late, in an answer that began as a success: of this object only.
-        meaning = errors.RequestRejected
-    name = code if not code.isdigit() else f"HTTP {code}"
-    text = f"{name}: {redact(described['Message'])}" if described.get("Message") else name
-    message = f"bucket {bucket!r}: {operation} was answered with {text}"
-    if request_id:
-        message += f" (request id {request_id})"
-    hint = _hint(meaning, operation, bucket, region)
-    if code == "RequestTimeTooSkewed":
-        hint = _clock_hint(read_offset(headers, now))
-    return meaning(
-        message,
-        hint=_hint_in_answer(described, operation)
-        or (_PROXY_HINT if status == _PROXY_WANTS_LOGIN else "")
-        or hint,
-        code=code,
-        status=status,
-        request_id=request_id,
-        retry_after=read_retry_after(headers, now),
+    Args:
+        error: what reading it raised.
+        asked: the request that was answered.
+        signing: as for `translate`.
+    """
+    # botocore's words repeat the whole answer.
+    text = (
+        "it is not XML" if isinstance(error, ResponseParserError) else signing.secrets.redact(error)
+    )
+    cause = text or type(error).__name__
+    if isinstance(error, KeyError):
+        cause = f"it lacks {text}"
+    return errors.ServerError(
+        f"bucket {asked.bucket!r}: the answer to {asked} can't be understood: {cause}",
+        hint="run again later; if it recurs, check that --endpoint-url is the address of an "
+        "S3-compatible store",
     )
 
 
-def _meaning_of_status(status: int) -> type[StoreError]:
-    if 300 <= status < 400 or status == _PROXY_WANTS_LOGIN:
+def _is_malformed(cause: object) -> bool:
+    """Whether an answer came that made no sense; what can't be sent raises such errors, too."""
+    if isinstance(cause, aiohttp.InvalidURL) or (
+        isinstance(cause, UnicodeError) and not isinstance(cause, UnicodeDecodeError)
+    ):
+        return False
+    return isinstance(cause, (*MALFORMED, aiohttp.ClientResponseError))
+
+
+def _is_certificate_error(error: boto.SSLError) -> bool:
+    return isinstance(error.kwargs.get("error"), aiohttp.ClientConnectorCertificateError)
+
+
+def _wants_login(error: boto.ProxyConnectionError) -> bool:
+    return getattr(error.kwargs.get("error"), "status", 0) == PROXY_WANTS_LOGIN
+
+
+class _Refusal(NamedTuple):
+    """What an error document and its headers say, without secrets."""
+
+    status: int
+    code: str
+    message: str
+    header: str
+    region: str
+    request_id: str
+
+
+def _read(response: Mapping[str, Any], signing: Signing) -> _Refusal:
+    described = response.get("Error")
+    described = described if isinstance(described, Mapping) else {}
+    metadata = response.get("ResponseMetadata", {})
+    headers = metadata.get("HTTPHeaders", {})
+    status = int(metadata.get("HTTPStatusCode", 0))
+
+    def text(name: str) -> str:
+        return signing.secrets.redact(described.get(name) or "")
+
+    header = text("Header") or text("ArgumentName")
+    words = f"{text('Message')} {text('Details')}"
+    if not header and status in _NAMING_STATUSES and not _WRONG.search(words):
+        named = _HEADER.search(words)
+        header = named[0] if named else ""
+    region = headers.get("x-amz-bucket-region") or ""
+    return _Refusal(
+        status=status,
+        code=text("Code") or str(status),
+        message=text("Message"),
+        header=header,
+        region=text("Region") or signing.secrets.redact(region),
+        request_id=signing.secrets.redact(metadata.get("RequestId") or ""),
+    )
+
+
+def translate_answer(response: Mapping[str, Any], asked: Asked, signing: Signing) -> StoreError:
+    """Return the error that an answer of the store means.
+
+    Args:
+        response: the answer as botocore's parser for REST-XML gives it: `Error` and
+            `ResponseMetadata`.
+        asked: the request that was answered.
+        signing: as for `translate`.
+    """
+    refusal = _read(response, signing)
+    headers, now = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}), signing.now()
+    meaning = _meaning(refusal, asked)
+    code, message = refusal.code, refusal.message
+    name = code if not code.isdigit() else f"HTTP {code}"
+    text = f"bucket {asked.bucket!r}: {asked} was answered with {name}"
+    if message:
+        text += f": {message}"
+    if refusal.request_id:
+        text += f" (request id {refusal.request_id})"
+    hint = _hint(meaning, refusal, asked)
+    if code == "RequestTimeTooSkewed":
+        hint = _clock_hint(read_offset(headers, now))
+    return meaning(
+        text,
+        hint=hint,
+        code=code,
+        status=refusal.status,
+        request_id=refusal.request_id,
+        retry_after=read_retry_after(headers, now),
+        header=refusal.header.lower(),
+    )
+
+
+def _meaning(refusal: _Refusal, asked: Asked) -> type[StoreError]:
+    code, status = refusal.code, refusal.status
+    meaning = meaning_of("" if code.isdigit() else code, status, refusal.message)
+    if code == "AuthorizationHeaderMalformed" and not refusal.region:
+        # The same code tells of an access key that no store could accept.
+        return errors.CredentialsRejected
+    completes = asked.operation == "CompleteMultipartUpload"
+    if completes and (code == "ConditionalRequestConflict" or meaning is errors.BodyDamaged):
+        # Another writer came first, and S3 wants all of the upload anew; or each part arrived as
+        # it was sent, and one of them was read wrong.
+        return errors.UploadBroken
+    if meaning is errors.AccessDenied and not 400 <= status < 500:
+        # Told late, in an answer that began as a success: of this object only.
+        return errors.RequestRejected
+    if meaning is errors.PreconditionFailed and not asked.conditional:
+        return errors.RequestRejected
+    if refusal.header.lower() == "if-none-match" and issubclass(meaning, errors.RequestRejected):
+        # As true of every other file.
         return errors.EndpointRefused
-    if status == 403:
-        return errors.AccessDenied
-    if status == 412:
-        return errors.PreconditionFailed
-    if status in (429, 503):
-        return errors.Throttled
-    if status >= 500 or status < 300:
-        # An error in an answer that claims success is S3's way to fail late.
-        return errors.ServerError
-    return errors.RequestRejected
+    return meaning
 
 
-def _hint_in_answer(described: Mapping[str, Any], operation: str) -> str:
-    """Say what an error document itself names: the action that is denied, or what is lacking."""
-    if described.get("Code") == "NotImplemented":
-        lacking = described.get("Header") or operation
-        way_out = ", or use --overwrite" if lacking.lower() == "if-none-match" else ""
-        return f"the store does not offer {lacking}: use one that does{way_out}"
-    denied = _DENIED.search(described.get("Message") or "")
-    return f"permit {denied[1]}, which the request needs" if denied else ""
-
-
-def _hint(meaning: type[StoreError], operation: str, bucket: str, region: str | None) -> str:
-    if meaning is errors.CredentialsRejected:
-        return (
-            "check the access key, its secret and session token, the endpoint they belong to, "
-            "and the machine's clock"
-        )
+def _hint(meaning: type[StoreError], refusal: _Refusal, asked: Asked) -> str:
+    if refusal.code == "NotImplemented" or (refusal.header and meaning is errors.EndpointRefused):
+        return hint_by_header(refusal.header or asked.operation)
+    if denied := _DENIED.search(refusal.message):
+        return f"permit {denied[1]}, which the request needs"
+    if refusal.status == PROXY_WANTS_LOGIN:
+        return _PROXY_HINT
     if meaning is errors.AccessDenied:
-        action = _ACTIONS.get(operation, "s3:PutObject")
-        return f"permit {action} on the bucket {bucket!r} and its prefix"
-    if meaning is errors.BucketNotFound:
-        return "check --bucket and --endpoint-url, or create the bucket first"
+        action = _ACTIONS.get(asked.operation, "s3:PutObject")
+        return f"permit {action} on the bucket {asked.bucket!r} and its prefix"
     if meaning is errors.WrongRegion:
-        return f"use --region {region}" if region else "use the bucket's --region"
-    if meaning is errors.EndpointRefused:
-        return "check that --endpoint-url is the store's own address; redirects aren't followed"
-    return ""
+        return f"use --region {refusal.region}" if refusal.region else "use the bucket's --region"
+    if meaning in (errors.RequestRejected, errors.StoreRefused):
+        by_code = hint_by_code(refusal.code, refusal.status, refusal.message)
+        by_header = hint_by_header(refusal.header) if refusal.header else ""
+        return by_header or by_code or hint_by_meaning(meaning)
+    return hint_by_meaning(meaning)
 
 
 def _clock_hint(offset: float | None) -> str:

@@ -14,7 +14,7 @@ from asyncload.model import ObjectKey
 from asyncload.s3 import S3Options, open_store
 from asyncload.s3 import store as s3_store
 from asyncload.s3.signatures import Signing
-from asyncload.s3.translate import translate
+from asyncload.s3.translate import Asked, translate
 from tests.support.loads import AT_ONCE, NOW, Recorder, write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, error, put_accepted, scripted_s3
 
@@ -186,9 +186,10 @@ async def test_an_answer_that_makes_no_sense_fails_the_file_only(volume):
 
 
 async def test_codes_of_tomorrow_are_understood_by_their_status(volume):
-    """403 refuses, 412 says that the key is taken."""
-    with pytest.raises(errors.AccessDenied):
+    """403 refuses in the store's own words, 412 says that the key is taken."""
+    with pytest.raises(errors.StoreRefused, match="NewlyInvented: as the test wants it") as caught:
         await load_against(listing_then(lambda request: error(403, "NewlyInvented")), volume)
+    assert "s3:PutObject" not in caught.value.hint
 
     def taken(request):
         return Answer(404) if request.method == "HEAD" else error(412, "NewlyInvented")
@@ -282,7 +283,8 @@ async def test_a_name_that_is_not_known_is_unavailable(volume, monkeypatch):
 )
 def test_only_what_takes_too_long_speaks_of_too_much_at_once(error, kind):
     """A connection that is refused or breaks does not."""
-    assert type(translate(error, "PutObject", "lake", "https://h", Signing())) is kind
+    asked = Asked("PutObject", "lake", "https://h")
+    assert type(translate(error, asked, Signing())) is kind
 
 
 async def test_a_server_that_never_answers_meets_its_deadline(volume, monkeypatch):

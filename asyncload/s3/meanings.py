@@ -1,0 +1,176 @@
+"""What S3's error codes mean, and what to do about each.
+
+Sources: "Error responses" in the Amazon S3 API reference; the error codes of Alibaba OSS, Backblaze
+B2, Ceph RGW, Cloudflare R2, Google Cloud Storage, MinIO and Tencent COS.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from asyncload import errors
+from asyncload.errors import StoreError
+
+_MEANINGS: Mapping[str, type[StoreError]] = {
+    "InvalidAccessKeyId": errors.CredentialsRejected,
+    "SignatureDoesNotMatch": errors.CredentialsRejected,
+    "ExpiredToken": errors.CredentialsRejected,
+    "TokenRefreshRequired": errors.CredentialsRejected,
+    "InvalidToken": errors.CredentialsRejected,
+    "RequestTimeTooSkewed": errors.CredentialsRejected,
+    "AccessDenied": errors.AccessDenied,
+    "AllAccessDisabled": errors.AccessDenied,
+    "AccountProblem": errors.AccessDenied,
+    "NoSuchBucket": errors.BucketNotFound,
+    "InvalidBucketName": errors.BucketNotFound,
+    "PermanentRedirect": errors.WrongRegion,
+    "AuthorizationHeaderMalformed": errors.WrongRegion,
+    "NotImplemented": errors.EndpointRefused,
+    "PreconditionFailed": errors.PreconditionFailed,
+    "NoSuchUpload": errors.NoSuchUpload,
+    "InvalidPart": errors.UploadBroken,
+    "InvalidPartOrder": errors.UploadBroken,
+    "EntityTooSmall": errors.UploadBroken,
+    "SlowDown": errors.Throttled,
+    "RequestTimeout": errors.Throttled,
+    "IncompleteBody": errors.ServerError,
+    "BadDigest": errors.BodyDamaged,
+    "InvalidDigest": errors.BodyDamaged,
+    "XAmzContentSHA256Mismatch": errors.BodyDamaged,
+    "XAmzContentChecksumMismatch": errors.BodyDamaged,
+    # Another conditional request for the key is under way.
+    "ConditionalRequestConflict": errors.ServerError,
+}
+
+# Other stores' words for a denied request.
+_DENIAL = re.compile(
+    r"denied|forbidden|unauthori[sz]ed|not_?authori[sz]ed|permission", re.IGNORECASE
+)
+_PATH_STYLE = re.compile(
+    r"SecondLevelDomain|PathStyle|VirtualHost|third.level domain|virtual.?(?:host|style)"
+    r"|path.?style",
+    re.IGNORECASE,
+)
+PROXY_WANTS_LOGIN = 407
+
+
+def meaning_of(code: str, status: int, message: str = "") -> type[StoreError]:
+    """Return the error that an answer means, by its code, else by its status and its words."""
+    known = _MEANINGS.get(code)
+    if known is not None:
+        return known
+    if status == 403:
+        return _meaning_of_refusal(code, message)
+    if 300 <= status < 400 or status in (PROXY_WANTS_LOGIN, 501, 505):
+        return errors.EndpointRefused
+    if status == 412:
+        return errors.PreconditionFailed
+    if status in (429, 503):
+        return errors.Throttled
+    if status == 507:
+        return errors.StoreRefused
+    if status >= 500 or status < 300:
+        # An error in an answer that claims success is S3's way to fail late.
+        return errors.ServerError
+    return errors.RequestRejected
+
+
+def _meaning_of_refusal(code: str, message: str) -> type[StoreError]:
+    """403 refuses: a permission is missing, or the code says what else the store objects to."""
+    if wants_virtual_hosts(code, message):
+        return errors.StoreRefused
+    return errors.AccessDenied if not code or _DENIAL.search(code) else errors.StoreRefused
+
+
+def wants_virtual_hosts(code: str, message: str) -> bool:
+    """Whether a store refuses addresses that have the bucket in the path."""
+    return bool(_PATH_STYLE.search(code) or _PATH_STYLE.search(message))
+
+
+_HINTS: Mapping[str, str] = {
+    "AccessControlListNotSupported": "the bucket has no ACLs: leave --acl out",
+    "EntityTooLarge": "the store takes no object or part of this size: split the file, or raise "
+    "the store's limit",
+    "InsufficientStorage": "the store is full: free space there, then run again",
+    "InvalidEncryptionAlgorithmError": "use an --sse that the store offers, or none",
+    "InvalidObjectState": "the object is archived: restore it, or load under another --date",
+    "InvalidStorageClass": "use a --storage-class that the store offers, or none",
+    "InvalidTag": "use a --tag that the store takes, or none",
+    "KMS.DisabledException": "enable the key of --sse-kms-key-id, or use another one",
+    "KMS.NotFoundException": "check --sse-kms-key-id and its region",
+    "KeyTooLongError": "shorten the path, or use --layout with a shorter prefix",
+    "MetadataTooLarge": "use less --metadata, or a shorter path",
+    "QuotaExceeded": "the store's quota is used up: raise it or free space, then run again",
+    "XMinioAdminBucketQuotaExceeded": "the bucket's quota is used up: raise it or free space, "
+    "then run again",
+    "XMinioInvalidObjectName": "rename the file, or change --layout: the store refuses such keys",
+    "XMinioStorageFull": "the store is full: free space there, then run again",
+}
+_HINTS_BY_STATUS: Mapping[int, str] = {
+    404: "check --bucket, --endpoint-url and --addressing-style",
+    405: "the store, or a proxy before it, does not allow this kind of request at this address: "
+    "check --endpoint-url",
+    411: "a proxy on the way drops the Content-Length: bypass it by NO_PROXY, or mend it",
+    412: "nothing was asked that could fail so: check what is between here and the store",
+    413: "the store, or a proxy before it, takes no body of this size: raise its limit to 16 MiB "
+    "or more (nginx: client_max_body_size)",
+    414: "shorten the path, or use --layout with a shorter prefix",
+    431: "use less --metadata and fewer tags, or a shorter path",
+    507: "the store is full: free space there, then run again",
+}
+_HINTS_BY_HEADER = (
+    ("x-amz-acl", "leave --acl out"),
+    ("x-amz-checksum-", "use --checksum auto or --checksum md5"),
+    ("x-amz-sdk-checksum-", "use --checksum auto or --checksum md5"),
+    ("x-amz-trailer", "use --checksum auto or --checksum md5"),
+    ("x-amz-expected-bucket-owner", "leave --expected-bucket-owner out"),
+    ("x-amz-meta-", "leave --metadata out"),
+    ("x-amz-server-side-encryption", "leave --sse and --sse-kms-key-id out"),
+    ("x-amz-storage-class", "leave --storage-class out"),
+    ("x-amz-tagging", "leave --tag out"),
+    ("if-none-match", "or use --overwrite: objects are then replaced without that check"),
+)
+_HINTS_BY_MEANING: tuple[tuple[type[StoreError], str], ...] = (
+    (
+        errors.CredentialsRejected,
+        (
+            "check the access key, its secret and session token, the endpoint they belong to, "
+            "and the machine's clock"
+        ),
+    ),
+    (errors.BucketNotFound, "check --bucket and --endpoint-url, or create the bucket first"),
+    (
+        errors.EndpointRefused,
+        "check that --endpoint-url is the store's own address; redirects aren't followed",
+    ),
+    (errors.PreconditionFailed, "another program writes to this key; run again"),
+    (errors.NoSuchUpload, "another run or a lifecycle rule ended the upload; run again"),
+    (errors.UploadBroken, "run again: the file is then sent from its beginning"),
+    (errors.BodyDamaged, "run again; if it recurs, check the machine's memory and the network"),
+    (errors.Throttled, "use a lower --concurrency, or run again later"),
+    (errors.ServerError, "run again later; if it recurs, ask whoever runs the store"),
+    (errors.StoreRefused, "look the code up in the store's documentation"),
+    (errors.RequestRejected, "look the code up in the store's documentation, then run again"),
+)
+
+
+def hint_by_code(code: str, status: int, message: str) -> str:
+    """Return what to do about an answer that its code or status explains, else ""."""
+    if status in (400, 403, 404) and wants_virtual_hosts(code, message):
+        return "use --addressing-style virtual: the store wants the bucket in the host name"
+    return _HINTS.get(code) or _HINTS_BY_STATUS.get(status, "")
+
+
+def hint_by_header(header: str) -> str:
+    """Return what to do about a header that a store does not take."""
+    lacking = f"the store does not offer {header}: use one that does"
+    for begin, way_out in _HINTS_BY_HEADER:
+        if header.lower().startswith(begin):
+            return f"{lacking}, {way_out if way_out.startswith('or ') else f'or {way_out}'}"
+    return lacking
+
+
+def hint_by_meaning(meaning: type[StoreError]) -> str:
+    """Return what to do about an error that nothing more is known of."""
+    return next(hint for kind, hint in _HINTS_BY_MEANING if issubclass(meaning, kind))
