@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from asyncload.buffers import Buffer, BufferPool
-from asyncload.errors import AsyncloadError, Refused, StoreUnavailable
+from asyncload.errors import AsyncloadError, Refused, ServerError, StoreUnavailable
 from asyncload.groups import task_group
 from asyncload.model import Event, Failed, FileFinished, Outcome, PlannedUpload
 from asyncload.plan import MIB, LoadPlan
@@ -31,6 +31,42 @@ _BATCH_BYTES = MIB
 _READERS = 8
 # Each large file fills the requests in flight by its parts; a few at once bridge their ends.
 _LARGE_AT_ONCE = 8
+# So many files given up in a row, each after all of its tries: the store serves nobody.
+_MAX_GIVEN_UP = 10
+
+
+class _Outage:
+    """Ends a run whose store answers, but serves nobody: its disks are full, or it is broken.
+
+    Each file is given up after half a minute of tries, so a run over many files would go on for
+    hours.
+    """
+
+    def __init__(self) -> None:
+        self._given_up = 0
+
+    def landed(self) -> None:
+        """Count a file that the store took, or has."""
+        self._given_up = 0
+
+    def failed(self, error: AsyncloadError) -> None:
+        """Count a file that failed.
+
+        Raises:
+            StoreUnavailable: the store had no success with many files in a row.
+        """
+        if not isinstance(error, ServerError):
+            return
+        self._given_up += 1
+        if self._given_up >= _MAX_GIVEN_UP:
+            raise StoreUnavailable(
+                f"the store serves no file: the last {_MAX_GIVEN_UP} were given up, each after "
+                f"all of its tries: {error.message}",
+                hint=error.hint or "look at the store (is it full, or failing?), then run again",
+                code=error.code,
+                status=error.status,
+                request_id=error.request_id,
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +80,7 @@ class Pipeline:
     tools: TransferTools
     observe: Observer
     concurrency: int
+    _outage: _Outage = field(default_factory=_Outage, init=False)
 
     async def run(self, plan: LoadPlan) -> None:
         """Bring every file of the plan to its outcome, and tell the observer of each.
@@ -131,8 +168,10 @@ class Pipeline:
             raise
         except AsyncloadError as error:
             self._fail(upload, error)
+            self._outage.failed(error)
             return False
         self.observe(FileFinished(outcome))
+        self._outage.landed()
         return True
 
     def _fail(self, upload: PlannedUpload, error: AsyncloadError) -> None:

@@ -530,3 +530,15 @@ def test_no_fault_lands_everything_by_one_request_each(lake, small_and_large, la
         "UploadPart": 3,
         "CompleteMultipartUpload": 1,
     }
+
+
+@pytest.mark.fault("G11")
+def test_a_store_that_is_full_ends_the_run(lake, volume, lane):
+    """It answers 507 to every put: the run does not try each of 60 files for half a minute."""
+    write_files(volume, {f"d/{n:02}.csv": b"%d" % n for n in range(60)})
+    full = Fault(reply=s3_error(507, "XMinioStorageFull", "Storage backend is full."))
+    landed = lake.load(fail_always("PutObject", full), "--concurrency", 4, lane=lane)
+    assert landed.code == 6
+    assert 10 <= landed.summary["failed"] <= 13
+    assert "XMinioStorageFull" in landed.error["message"]
+    assert "is it full" in landed.error["hint"]

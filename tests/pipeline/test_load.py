@@ -54,6 +54,42 @@ async def test_every_csv_lands_whole_under_its_dated_key(volume):
     assert store.uploads == {}
 
 
+class FullStore(MemoryStore):
+    """Takes the files of `served`; for any other it says that it is full."""
+
+    def __init__(self, served=()):
+        super().__init__()
+        self.served = served
+
+    async def put(self, key, body, checksum, **options):
+        if key.rpartition("/")[2] in self.served:
+            return await super().put(key, body, checksum, **options)
+        await self._answer("put")
+        raise ServerError("full", code="XMinioStorageFull", status=507)
+
+
+async def test_a_store_that_serves_no_file_ends_the_run(volume):
+    """Not each of 500 files after all of its tries: the run ends with the store's words."""
+    write_files(volume, {f"d/{n:03}.csv": b"%d" % n for n in range(500)})
+    store, recorder = FullStore(), Recorder()
+    with pytest.raises(StoreUnavailable, match="full") as caught:
+        await load_volume(store, volume, recorder, concurrency=4)
+    assert (caught.value.exit_code, caught.value.code) == (6, "XMinioStorageFull")
+    assert set(recorder.statuses.values()) == {"failed"}
+    # Those that were tried at the same time may fail, too.
+    assert 10 <= len(recorder.statuses) <= 13
+    assert store.calls["put"] <= AT_ONCE.attempts * 13
+
+
+async def test_a_store_that_serves_some_files_is_given_all_of_them(volume):
+    """Every other one lands: the others fail one by one, and the run goes to its end."""
+    write_files(volume, {f"d/{n:03}.csv": b"%d" % n for n in range(50)})
+    served = [f"{n:03}.csv" for n in range(0, 50, 2)]
+    report = await load_volume(FullStore(served), volume, concurrency=1)
+    assert report.counts == {"uploaded": 25, "failed": 25}
+    assert report.exit_code == 3
+
+
 async def test_each_file_costs_a_look_at_its_key_and_its_upload(volume):
     """Calls are time and money."""
     write_files(volume, {"s.csv": b"1", "l.csv": bytes(16 * MIB + 1)})

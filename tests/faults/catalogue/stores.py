@@ -7,4 +7,9 @@ from tests.faults.catalogue.fault import Fault
 FAULTS: tuple[Fault, ...] = (
     Fault("G2", "path style or If-None-Match refused, unknown 403", "stop, in the store's words"),
     Fault("G4", "any refusal, such as nginx's 413", "told with what to do"),
+    Fault(
+        "G11",
+        "a store that answers, but serves no file: its disks are full (507)",
+        "the run ends after ten files in a row were given up, exit 6, in the store's words",
+    ),
 )
