@@ -18,7 +18,7 @@ from typing import Any
 
 from asyncload.checksums import checksum_of
 from asyncload.errors import AsyncloadError
-from asyncload.groups import task_group
+from asyncload.groups import Group
 from asyncload.model import Checksum, Event, Failed, FileFinished, ObjectKey, Skipped, Warned
 from asyncload.settings import Settings
 from asyncload.shielding import run_to_end
@@ -115,12 +115,12 @@ class Manifest:
     async def kept(self) -> AsyncIterator[None]:
         """Send what has come together while the body runs; if that fails, leave nothing open."""
         try:
-            async with task_group() as group:
+            async with Group() as group:
                 sending = group.create_task(self._send_as_it_grows())
                 try:
                     yield
                 finally:
-                    sending.cancel()
+                    group.stop(sending)
         except BaseException:
             await self._abort()
             raise
@@ -156,15 +156,7 @@ class Manifest:
     async def _send_part(self, size: int) -> None:
         upload_id = self._upload_id
         if upload_id is None:
-            opened, cancelled = await run_to_end(
-                self._store.create_multipart(
-                    self.key, algorithm=self._policy.sent_algorithm, info=INFO
-                ),
-                grace=self._policy.abort_grace,
-            )
-            upload_id = self._upload_id = opened
-            if cancelled:
-                raise asyncio.CancelledError
+            upload_id = await run_to_end(self._open_upload(), grace=self._policy.abort_grace)
         body = bytes(self._text[:size])
         crc = self._policy.crc
         sent = self._checksum(body)
@@ -174,6 +166,14 @@ class Manifest:
         del self._text[:size]
         self._parts.append(Part(number, receipt.etag, sent))
         self._crcs.append((crc.update(body, 0), len(body)))
+
+    async def _open_upload(self) -> str:
+        upload_id = await self._store.create_multipart(
+            self.key, algorithm=self._policy.sent_algorithm, info=INFO
+        )
+        # At once: whoever was cancelled meanwhile has to abort it.
+        self._upload_id = upload_id
+        return upload_id
 
     async def _complete(self) -> None:
         if self._upload_id is None:
@@ -200,7 +200,9 @@ class Manifest:
         if self._upload_id is None:
             return
         upload_id, self._upload_id = self._upload_id, None
-        grace = self._policy.abort_grace
-        with suppress(AsyncloadError, TimeoutError, asyncio.CancelledError):
-            abort = self._store.abort_multipart(self.key, upload_id)
-            await run_to_end(asyncio.wait_for(abort, grace), grace=grace)
+        await run_to_end(self._try_abort(upload_id), grace=self._policy.abort_grace)
+
+    async def _try_abort(self, upload_id: str) -> None:
+        with suppress(AsyncloadError, TimeoutError):
+            async with asyncio.timeout(self._policy.abort_grace):
+                await self._store.abort_multipart(self.key, upload_id)

@@ -16,7 +16,7 @@ from typing import NamedTuple, Self
 
 from asyncload.buffers import Buffer, BufferPool
 from asyncload.errors import AsyncloadError, Refused, ServerError, StoreUnavailable
-from asyncload.groups import task_group
+from asyncload.groups import Group
 from asyncload.model import Event, Failed, FileFinished, Outcome, PlannedUpload
 from asyncload.plan import MIB, LoadPlan
 from asyncload.source.batches import LoadedFile, OutgrownFile
@@ -92,7 +92,7 @@ class Pipeline:
             self.observe(FileFinished(failure))
         large, batches = plan.large(), cut_batches(plan.small())
         queue: asyncio.Queue[_Loaded | None] = asyncio.Queue(self.concurrency)
-        async with task_group() as group:
+        async with Group() as group:
             for _ in range(min(_LARGE_AT_ONCE, self.concurrency)):
                 group.create_task(self._send_large(large))
             group.create_task(self._read_small(batches, queue))
@@ -109,7 +109,7 @@ class Pipeline:
     async def _read_small(
         self, batches: Iterator[list[PlannedUpload]], queue: asyncio.Queue[_Loaded | None]
     ) -> None:
-        async with asyncio.TaskGroup() as group:
+        async with Group() as group:
             for _ in range(_READERS):
                 group.create_task(self._read_batches(batches, queue))
         for _ in range(self.concurrency):

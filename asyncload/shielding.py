@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-async def run_to_end(step: Awaitable[T], *, grace: float | None) -> tuple[T, bool]:
-    """Await `step` whole; return its result and whether the caller was cancelled meanwhile.
+class StrayCancellation(RuntimeError):
+    """Something ended as cancelled although nothing had asked for that: a bug, never an end."""
 
-    The caller undoes what must be undone and raises `asyncio.CancelledError` in the second
-    case. Once cancelled, the step gets `grace` more seconds (None: as long as it takes) and is
-    then cancelled itself.
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} was cancelled, and nothing had asked for that")
+
+
+async def run_to_end(
+    step: Awaitable[T],
+    *,
+    grace: float | None,
+    undo: Callable[[T], Awaitable[None]] | None = None,
+) -> T:
+    """Await `step` whole, and return its result.
+
+    A caller that is cancelled meanwhile is cancelled afterwards, whatever the step came to. Once
+    cancelled, the step gets `grace` more seconds (None: as long as it takes) and is then cancelled
+    itself.
+
+    Args:
+        step: what is awaited.
+        grace: what it may take once the caller is cancelled, in seconds.
+        undo: is awaited with the step's result where the caller was cancelled meanwhile.
 
     Raises:
-        asyncio.CancelledError: the step was cut off, or failed after the caller's cancellation.
+        asyncio.CancelledError: the caller was cancelled; the cause is what the step raised since.
+        StrayCancellation: the step ended as cancelled, and the caller was not.
     """
     # The one task outside a TaskGroup: a group would cancel it, which is what must not happen.
     task = asyncio.ensure_future(step)
@@ -37,6 +55,11 @@ async def run_to_end(step: Awaitable[T], *, grace: float | None) -> tuple[T, boo
                 # From the first cancellation on: further ones don't put it off.
                 deadline = loop.time() + grace
             cancelled = True
-    if cancelled and not task.cancelled() and task.exception() is not None:
-        raise asyncio.CancelledError from task.exception()
-    return task.result(), cancelled
+    failure = None if task.cancelled() else task.exception()
+    if not cancelled:
+        if task.cancelled():
+            raise StrayCancellation("a step that must run to its end")
+        return task.result()
+    if undo is not None and failure is None and not task.cancelled():
+        await undo(task.result())
+    raise asyncio.CancelledError from failure

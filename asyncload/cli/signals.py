@@ -59,6 +59,7 @@ def run_interruptible(main: Coroutine[Any, Any, T]) -> T:
 
     Raises:
         Interrupted: a signal came, and the coroutine ended by its cancellation.
+        StrayCancellation: it ended as cancelled, and no signal had come.
     """
     # Late: neither the help nor a plan needs it.
     import asyncio
@@ -84,9 +85,11 @@ def run_interruptible(main: Coroutine[Any, Any, T]) -> T:
     try:
         with asyncio.Runner() as runner:
             return runner.run(run())
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as error:
         if not received:
-            raise
+            from asyncload.shielding import StrayCancellation
+
+            raise StrayCancellation("the run") from error
         raise Interrupted(received[0]) from None
     finally:
         exit_on_signals()

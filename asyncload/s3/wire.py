@@ -208,11 +208,7 @@ class WirePool:
         async with asyncio.timeout(_CONNECT_SECONDS):
             # To its end, where there is one soon: cut off, asyncio leaves a socket open that has
             # just been connected.
-            wire, cancelled = await run_to_end(self._open_wire(), grace=_CONNECT_GRACE)
-        if cancelled:
-            wire.abort()
-            await wire.lost
-            raise asyncio.CancelledError
+            wire = await run_to_end(self._open_wire(), grace=_CONNECT_GRACE, undo=_close)
         self._open.add(wire)
         return wire
 
@@ -225,3 +221,8 @@ class WirePool:
             happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
         )
         return wire
+
+
+async def _close(wire: Wire) -> None:
+    wire.abort()
+    await wire.lost

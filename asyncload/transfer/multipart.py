@@ -22,7 +22,7 @@ from asyncload.errors import (
     StoreError,
     UploadBroken,
 )
-from asyncload.groups import task_group
+from asyncload.groups import Group
 from asyncload.model import (
     Checksum,
     PartKept,
@@ -175,7 +175,6 @@ class _Sending:
     @asynccontextmanager
     async def _opened_upload(self, left_open: Resumable | None) -> AsyncIterator[Resumable]:
         """Open a multipart upload, or go on with one; the body completes it, or it is aborted."""
-        cancelled = False
         if left_open is None:
             policy = self.tools.policy
             creating = self.tools.store.create_multipart(
@@ -183,30 +182,33 @@ class _Sending:
                 algorithm=policy.sent_algorithm,
                 info=policy.provenance.info(self.upload, self.state.mtime_ns),
             )
-            upload_id, cancelled = await run_to_end(creating, grace=policy.abort_grace)
+            upload_id = await run_to_end(creating, grace=policy.abort_grace, undo=self._abort)
             left_open = Resumable(upload_id, {}, self.layout)
         try:
-            if cancelled:
-                raise asyncio.CancelledError
             yield left_open
         except BaseException:
             await self._abort(left_open.upload_id)
             raise
 
     async def _abort(self, upload_id: str) -> None:
+        """Abort an upload, and tell if that failed. Raises nothing but a cancellation."""
         grace = self.tools.policy.abort_grace
-        abort = self.tools.store.abort_multipart(self.upload.key, upload_id)
+        await run_to_end(self._try_abort(upload_id), grace=grace)
+
+    async def _try_abort(self, upload_id: str) -> None:
+        tools, key = self.tools, self.upload.key
         try:
-            await run_to_end(asyncio.wait_for(abort, grace), grace=grace)
+            async with asyncio.timeout(tools.policy.abort_grace):
+                await tools.store.abort_multipart(key, upload_id)
         except (StoreError, TimeoutError, asyncio.CancelledError) as error:
+            tools.observe(UploadLeftOpen(self.upload.source.path, key, upload_id, str(error)))
             # What made the upload fail matters more than that it could not be tidied away.
-            self.tools.observe(
-                UploadLeftOpen(self.upload.source.path, self.upload.key, upload_id, str(error))
-            )
+            if isinstance(error, asyncio.CancelledError):
+                raise
 
     async def _send_parts(self, opened: Resumable) -> list[Part]:
         sending: list[asyncio.Task[Part]] = []
-        async with task_group() as group:
+        async with Group() as group:
             for number, offset, length in self.layout.parts():
                 buffer = await self._take_buffer(length)
                 view = memoryview(buffer)[:length]

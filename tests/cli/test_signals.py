@@ -11,6 +11,7 @@ import time
 import pytest
 
 from asyncload.cli.signals import SIGNALS, exit_on_signals, run_interruptible
+from asyncload.shielding import StrayCancellation
 from tests.support.loads import write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, put_accepted, scripted_s3
 
@@ -135,15 +136,15 @@ def test_a_clean_up_that_hangs_is_bounded(stalled):
     assert "left open: multipart upload u1 of s3://lake/Raw/Local/CSV/Large/" in out
 
 
-def test_a_cancellation_that_no_signal_caused_is_no_interruption():
-    """Whoever cancels the load by itself sees just that."""
+def test_a_cancellation_that_no_signal_caused_is_a_bug():
+    """The run must not end as though somebody had asked for that, and without a word."""
 
     async def cancelled():
         raise asyncio.CancelledError
 
     before = {s: signal.getsignal(s) for s in SIGNALS}
     try:
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(StrayCancellation, match="nothing had asked for that"):
             run_interruptible(cancelled())
     finally:
         for signum, handler in before.items():

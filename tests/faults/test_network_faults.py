@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import ssl
 import time
 from urllib.parse import urlsplit
 
@@ -16,6 +15,9 @@ from tests.faults.lake import fail_always, fail_first
 from tests.faults.proxy import Fault, Reply, proxy_before
 from tests.support.loads import write_files
 from tests.support.servers import free_port
+from tests.support.tls import authority, tls_for
+
+__all__ = ["authority"]
 
 WRITES = {"PutObject", "CreateMultipartUpload", "UploadPart"}
 ALL = WRITES | {"ListObjectsV2", "HeadObject", "CompleteMultipartUpload"}
@@ -118,25 +120,6 @@ def test_a_server_that_comes_up_meanwhile_is_used(lake, volume, spawn):
         _, err = process.communicate(timeout=30)
     assert process.returncode == 0, err
     assert proxy.count("PutObject") == 1
-
-
-def tls_for(authority, name="127.0.0.1", **options):
-    """A server's context, with a certificate for `name`; counts the handshakes begun."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name, **options).configure_cert(context)
-    context.handshakes = []
-    context.sni_callback = lambda *arguments: context.handshakes.append(arguments)
-    return context
-
-
-@pytest.fixture
-def authority(tmp_path, monkeypatch):
-    """An authority that is trusted."""
-    authority = trustme.CA()
-    bundle = tmp_path / "authority.pem"
-    authority.cert_pem.write_to_path(str(bundle))
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
-    return authority
 
 
 YESTERDAY = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from asyncload.shielding import run_to_end
+from asyncload.shielding import StrayCancellation, run_to_end
 
 TURN = 0.01
 
@@ -40,15 +40,11 @@ class Step:
 
 async def finish(step, *, grace=None):
     """A caller that has nothing to undo."""
-    result, cancelled = await run_to_end(step, grace=grace)
-    if cancelled:
-        raise asyncio.CancelledError
-    return result
+    return await run_to_end(step, grace=grace)
 
 
 async def test_an_undisturbed_step_gives_its_result():
     """The caller was not cancelled."""
-    assert await run_to_end(Step().run(), grace=None) == ("result", False)
     assert await finish(Step().run()) == "result"
 
 
@@ -58,13 +54,13 @@ async def test_an_undisturbed_step_raises_its_error():
         await finish(Step(error=ValueError("no use")).run())
 
 
-async def test_a_step_that_is_cancelled_by_itself_is_a_cancellation():
-    """Nobody else cancelled the caller."""
+async def test_a_step_that_is_cancelled_by_itself_is_a_bug():
+    """Nobody cancelled the caller: it must not end as though somebody had."""
 
     async def give_up():
         raise asyncio.CancelledError
 
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(StrayCancellation, match="nothing had asked"):
         await run_to_end(give_up(), grace=None)
 
 
@@ -84,26 +80,66 @@ async def test_a_cancelled_caller_waits_for_the_step(grace, times):
     assert (step.ended, step.cut_off) == (True, False)
 
 
+class Undo:
+    """Undoes results, and keeps them."""
+
+    def __init__(self):
+        self.undone = []
+
+    async def __call__(self, result):
+        await asyncio.sleep(0)
+        self.undone.append(result)
+
+
 async def test_a_caller_cancelled_as_it_begins_runs_the_step():
-    """The step is begun before anything is waited for."""
-    step = Step()
+    """The step is begun before anything is waited for; what it came to is undone."""
+    step, undo = Step(), Undo()
 
     async def call():
         asyncio.current_task().cancel()
-        return await run_to_end(step.run(), grace=None)
+        await run_to_end(step.run(), grace=None, undo=undo)
 
-    assert await asyncio.create_task(call()) == ("result", True)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(call())
+    assert step.ended
+    assert undo.undone == ["result"]
 
 
-async def test_a_caller_cancelled_as_the_step_ends_has_its_result():
+async def test_a_caller_cancelled_as_the_step_ends_undoes_its_result():
     """Result and cancellation may come in one turn of the loop; neither is lost."""
-    ended = asyncio.get_running_loop().create_future()
-    caller = asyncio.create_task(run_to_end(ended, grace=None))
+    ended, undo = asyncio.get_running_loop().create_future(), Undo()
+    caller = asyncio.create_task(run_to_end(ended, grace=None, undo=undo))
     await asyncio.sleep(0)
     ended.set_result("result")
     await asyncio.sleep(0)
     caller.cancel()
-    assert await caller == ("result", True)
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert undo.undone == ["result"]
+
+
+async def test_nothing_is_undone_where_there_is_no_result_or_no_cancellation():
+    """A step that failed or was cut off has none; an undisturbed one keeps it."""
+    undo = Undo()
+    assert await run_to_end(Step().run(), grace=None, undo=undo) == "result"
+    for step in (Step(error=ValueError("no use")), Step(turns=10_000)):
+        caller = asyncio.create_task(run_to_end(step.run(), grace=5 * TURN, undo=undo))
+        await step.began.wait()
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+    assert undo.undone == []
+
+
+async def test_a_time_out_around_a_step_that_ends_in_time_is_a_time_out():
+    """The step may end well within its grace: its caller's time was over all the same."""
+    step, undo = Step(), Undo()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(TURN):
+            await run_to_end(step.run(), grace=60, undo=undo)
+    assert step.ended
+    assert undo.undone == ["result"]
+    assert not asyncio.current_task().cancelling()
 
 
 async def test_a_step_that_fails_after_the_cancellation_is_a_cancellation():
@@ -131,4 +167,4 @@ async def test_a_step_that_outlives_its_grace_is_cut_off_and_waited_for():
 
 async def test_grace_begins_with_the_cancellation():
     """An undisturbed step may take longer."""
-    assert await run_to_end(Step(turns=3).run(), grace=TURN / 10) == ("result", False)
+    assert await run_to_end(Step(turns=3).run(), grace=TURN / 10) == "result"

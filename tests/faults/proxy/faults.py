@@ -14,13 +14,21 @@ from tests.faults.proxy.call import Call
 
 @dataclass(frozen=True)
 class Reply:
-    """A reply, with the length of its body as Content-Length unless a header says otherwise."""
+    """A reply, with the length of its body as Content-Length unless a header says otherwise.
 
-    status: int
+    `raw`: bytes sent instead of all that, HTTP or not. `endless`: bytes sent after it again and
+    again, for as long as anybody reads them.
+    """
+
+    status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    raw: bytes | None = None
+    endless: bytes = b""
 
     def to_bytes(self, *, with_body: bool = True) -> bytes:
+        if self.raw is not None:
+            return self.raw
         names = {name.lower() for name in self.headers}
         lines = [f"HTTP/1.1 {self.status} -"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
@@ -34,21 +42,24 @@ class Reply:
 class Fault:
     """What happens to a request, in this order.
 
-    `before`: called when the request's head has been read. `delay`: seconds waited then.
-    `cut_request`: the connection breaks when that many bytes of the request, its head included,
-    were read; nothing is passed on. `rate`: at most so many bytes a second are read of the body.
-    `flip`: the number of a bit of the body that is turned over. `reply`: is given instead of
-    passing the request on, or, with `apply`, instead of the server's. `twice`: the request is
-    passed on once more after the server's reply. `rewrite`: makes another reply of the server's.
-    `after`: called before the reply is given. `cut_reply`: the connection breaks after so many
-    bytes of the reply. `trickle`: the reply comes at that many bytes a second.
+    `before`: called when the request's head has been read. `until`: is waited for then. `delay`:
+    seconds waited then. `early`: the reply is given although the body was not read, and the
+    connection is closed. `cut_request`: the connection breaks when that many bytes of the request,
+    its head included, were read; nothing is passed on. `rate`: at most so many bytes a second are
+    read of the body. `flip`: the number of a bit of the body that is turned over. `reply`: is given
+    instead of passing the request on, or, with `apply`, instead of the server's. `twice`: the
+    request is passed on once more after the server's reply. `rewrite`: makes another reply of the
+    server's. `after`: called before the reply is given. `cut_reply`: the connection breaks after so
+    many bytes of the reply. `trickle`: the reply comes at that many bytes a second.
 
     `how` a connection breaks: `reset` sends RST, `close` FIN; `stall` keeps it and does nothing
     any more; `half-close` sends FIN and goes on reading.
     """
 
     before: Callable[[], object] | None = None
+    until: Callable[[], bool] | None = None
     delay: float = 0
+    early: bool = False
     cut_request: int | None = None
     rate: float | None = None
     flip: int | None = None

@@ -93,7 +93,13 @@ class ChaosProxy:
         fault = self.decide(call) or Fault()
         if fault.before is not None:
             fault.before()
+        while fault.until is not None and not fault.until():
+            await asyncio.sleep(0.005)
         await asyncio.sleep(fault.delay)
+        if fault.early:
+            assert fault.reply is not None, "what is given early is given instead of the server's"
+            await _give(fault.reply, fault, reader, writer, head.method)
+            raise _Broken
         if "expect" in head.fields:
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if fault.cut_request is not None:
@@ -111,7 +117,7 @@ class ChaosProxy:
             reply = refusal or await self._pass_on(call, body, fault, upstream)
         if fault.after is not None:
             fault.after()
-        await _give(reply.to_bytes(with_body=head.method != "HEAD"), fault, reader, writer)
+        await _give(reply, fault, reader, writer, head.method)
         return True
 
     def _count(self, call: Call) -> Call:
@@ -146,8 +152,13 @@ class ChaosProxy:
 
 
 async def _give(
-    data: bytes, fault: Fault, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    reply: Reply,
+    fault: Fault,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    method: str,
 ) -> None:
+    data = reply.to_bytes(with_body=method != "HEAD")
     cut = data if fault.cut_reply is None else data[: fault.cut_reply]
     if fault.trickle is None:
         writer.write(cut)
@@ -156,6 +167,9 @@ async def _give(
             writer.write(bytes([byte]))
             await asyncio.sleep(1 / fault.trickle)
     await writer.drain()
+    while reply.endless:
+        writer.write(reply.endless)
+        await writer.drain()
     if fault.cut_reply is not None:
         await _break(fault, reader, writer)
 
