@@ -229,5 +229,8 @@ class GovernedStore:
             )
         )
 
+    async def delete(self, key: ObjectKey) -> None:
+        await self._make(lambda: self._store.delete(key))
+
     async def abort_multipart(self, key: ObjectKey, upload_id: str) -> None:
         await self._make(lambda: self._store.abort_multipart(key, upload_id))

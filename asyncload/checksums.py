@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -100,6 +101,57 @@ def md5_of_parts(digests: Iterable[bytes]) -> Checksum:
     return Checksum(MD5_OF_PARTS, f"{digest}-{count}")
 
 
+class PartsMd5:
+    """A running MD5 of parts: of bytes that come in pieces of any size, cut every `part_size`."""
+
+    def __init__(self, part_size: int) -> None:
+        self._part_size = part_size
+        self._digests: list[bytes] = []
+        self._part = hashlib.md5(usedforsecurity=False)
+        self._room = part_size
+
+    def update(self, data: memoryview, /) -> None:
+        """Go on with the next bytes."""
+        while len(data) > self._room:
+            self._part.update(data[: self._room])
+            data = data[self._room :]
+            self._digests.append(self._part.digest())
+            self._part = hashlib.md5(usedforsecurity=False)
+            self._room = self._part_size
+        self._part.update(data)
+        self._room -= len(data)
+
+    def checksum(self) -> Checksum:
+        """Return the MD5 of the parts so far; the last of them may be shorter."""
+        return md5_of_parts([*self._digests, self._part.digest()])
+
+
+def find_md5_of_parts(
+    data: memoryview, part_sizes: Iterable[int], wanted: Checksum
+) -> Checksum | None:
+    """Return the MD5 of parts that is wanted, if cutting `data` by one of the sizes gives it."""
+    for size in part_sizes:
+        parts = PartsMd5(size)
+        parts.update(data)
+        if parts.checksum() == wanted:
+            return wanted
+    return None
+
+
+def count_of_parts(checksum: Checksum) -> int:
+    """Return the number of parts that an MD5 of parts is of."""
+    return int(checksum.digest.rpartition("-")[2])
+
+
+def by_algorithm(*checksums: Checksum | None) -> dict[str, Checksum]:
+    """Return the checksums there are by their algorithm; of two by the same one, the first."""
+    found: dict[str, Checksum] = {}
+    for checksum in checksums:
+        if checksum is not None:
+            found.setdefault(checksum.algorithm, checksum)
+    return found
+
+
 def md5_of_etag(etag: str) -> Checksum | None:
     """Return the MD5, or MD5 of parts, that an ETag may hold; None where it has not the form.
 
@@ -111,7 +163,7 @@ def md5_of_etag(etag: str) -> Checksum | None:
         return None
     if not dash:
         return md5_digest(digest)
-    return Checksum(MD5_OF_PARTS, f"{text}-{count}") if count.isdecimal() else None
+    return Checksum(MD5_OF_PARTS, f"{text}-{count}") if _COUNT.fullmatch(count) else None
 
 
 def md5_bytes(etag: str) -> bytes:
@@ -124,4 +176,6 @@ def md5_bytes(etag: str) -> bytes:
     return digest if len(digest) == _MD5_SIZE else b""
 
 
+# S3 takes up to 10,000 parts.
+_COUNT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _MD5_SIZE = hashlib.md5(usedforsecurity=False).digest_size

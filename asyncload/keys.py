@@ -99,6 +99,14 @@ class KeyLayout:
         dataset = next((name for matches, name in self._rules if matches(path)), dataset)
         return (self._heads.get(dataset) or self._fill_dataset(dataset))[2]
 
+    def partitions_below(self, folder: str) -> set[str]:
+        """Return the partitions that files below a folder may belong to.
+
+        Those are its own dataset's and, wherever the folder is, each that a rule names.
+        """
+        names = {name for _, name in self._rules} | {dataset_and_path(f"{folder}/")[0]}
+        return {(self._heads.get(name) or self._fill_dataset(name))[2] for name in names}
+
     def common_prefix(self) -> str:
         """Return what all keys of the run start with, up to a `/`."""
         head = "".join(self._pieces).partition(_DATASET)[0].partition(_PATH)[0]

@@ -40,6 +40,7 @@ from asyncload.transfer import (
     Provenance,
     TransferPolicy,
     TransferTools,
+    no_change,
 )
 from asyncload.version import VERSION
 
@@ -144,7 +145,7 @@ async def _load(
     report = Report()
     run_id = new_run_id(started)
     layout = settings.key_layout(started)
-    markers = SuccessMarkers(layout) if settings.success_marker else None
+    markers: SuccessMarkers | None = None
 
     def observe(event: Event) -> None:
         report.observe(event)
@@ -155,18 +156,18 @@ async def _load(
 
     ceiling = settings.concurrency
     limit = AdaptiveLimit(ceiling, tell=lambda now: observe(ConcurrencyChanged(now, ceiling)))
-    await _preflight(GovernedStore(store, limit=limit, retries=PREFLIGHT), layout.common_prefix())
+    prefix = layout.common_prefix()
+    await _preflight(GovernedStore(store, limit=limit, retries=PREFLIGHT), prefix)
     retries = retries or RetryPolicy()
     governed = GovernedStore(store, limit=limit, retries=retries)
     # Of files that arrive damaged, whoever sends them has a better copy: on the disk.
     files = GovernedStore(store, limit=limit, retries=replace(retries, damaged=1))
+    markers = SuccessMarkers(layout, governed, observe) if settings.success_marker else None
     policy = _policy(settings, run_id)
     plan = LoadPlan(layout, put_limit=policy.put_limit)
     await fill_plan(plan, settings, readers, observe, started)
     observe(LoadStarted(plan.files, plan.size, run_id))
-    left_open = {}
-    if plan.has_large:
-        left_open = await find_open_uploads(governed, layout.common_prefix())
+    left_open = await find_open_uploads(governed, prefix) if plan.has_large else {}
     tools = TransferTools(
         store=files,
         readers=readers,
@@ -177,6 +178,7 @@ async def _load(
         left_open=left_open,
         observe=observe,
         now=_now,
+        before_change=markers.before_change if markers else no_change,
     )
     async with _manifest(settings, governed, tools, report, started) as tell:
 
@@ -186,8 +188,7 @@ async def _load(
 
         await Pipeline(tools, observe_all, settings.concurrency).run(plan)
     if markers is not None:
-        for failed in await markers.write(plan, governed, policy):
-            observe(failed)
+        await markers.write(plan, policy)
     return report
 
 
@@ -258,7 +259,7 @@ async def _manifest(
 ) -> AsyncIterator[Observer]:
     """Keep a manifest of what happens in the body, where one is wanted."""
     if not settings.manifest:
-        yield _ignore
+        yield lambda _: None
         return
     key = manifest_key(settings.manifest_prefix, report.run_id)
     run = describe_run(settings, report.run_id, started)
@@ -271,10 +272,6 @@ async def _manifest(
     )
     warned = await manifest.close(summary)
     tools.observe(ManifestWritten(key) if warned is None else warned)
-
-
-def _ignore(_: Event) -> None:
-    """Keep no manifest."""
 
 
 @asynccontextmanager

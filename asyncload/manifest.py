@@ -109,6 +109,7 @@ class Manifest:
             entry["mtime_ns"] = outcome.mtime_ns
             entry["verified_by"] = outcome.checksum.algorithm
             entry["checksum"] = outcome.checksum.digest
+            entry["checksums"] = {name: c.digest for name, c in outcome.checksums.items()}
         return entry
 
     @asynccontextmanager

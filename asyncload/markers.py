@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+
 from asyncload.checksums import checksum_of
-from asyncload.errors import AsyncloadError
+from asyncload.errors import AccessDenied, AsyncloadError, RequestRejected, SourceUnreadable
 from asyncload.groups import for_each
 from asyncload.keys import KeyLayout
-from asyncload.model import Event, Failed, FileFinished, MarkerFailed, ObjectKey, Skipped
+from asyncload.model import (
+    Event,
+    Failed,
+    FileFinished,
+    MarkerFailed,
+    ObjectKey,
+    PartitionUnmarked,
+    Skipped,
+    Warned,
+)
 from asyncload.plan import LoadPlan
 from asyncload.reserved import SUCCESS_MARKER
 from asyncload.store import ObjectInfo, ObjectStore
@@ -15,38 +28,117 @@ from asyncload.transfer import TransferPolicy
 INFO = ObjectInfo(content_type="application/octet-stream", bookkeeping=True)
 
 _WORKERS = 32
+# How a scan calls the volume itself.
+_ROOT = "."
 
 
 class SuccessMarkers:
-    """Knows, as an observer, the partitions of which a file is missing."""
+    """Knows, as an observer, the partitions that lack a file, and keeps markers true.
 
-    def __init__(self, layout: KeyLayout) -> None:
+    A marker that an earlier run left is removed before this run changes its partition, and where a
+    file of the partition is missing: nobody should take for complete what is being changed.
+
+    Args:
+        layout: says which partition a file belongs to.
+        store: where the markers are.
+        observe: is told what goes wrong.
+    """
+
+    def __init__(
+        self, layout: KeyLayout, store: ObjectStore, observe: Callable[[Event], None]
+    ) -> None:
         self._layout = layout
-        self._incomplete: set[str] = set()
+        self._store = store
+        self._observe = observe
+        self._reasons: dict[str, str] = {}
+        self._others: defaultdict[str, int] = defaultdict(int)
+        # Why no partition may be marked.
+        self._unknown = ""
+        self._removed: set[str] = set()
+        self._removing: dict[str, asyncio.Lock] = {}
+        self._may_remove = True
 
     def observe(self, event: Event) -> None:
         """Take in a file's outcome."""
-        if isinstance(event, FileFinished) and isinstance(event.outcome, Failed | Skipped):
-            # It may be a folder that could not be listed: then its files are missing.
-            for path in (event.outcome.path, f"{event.outcome.path}/"):
-                self._incomplete.add(self._layout.partition_of(path))
+        if not isinstance(event, FileFinished) or not isinstance(event.outcome, Failed | Skipped):
+            return
+        outcome = event.outcome
+        path = outcome.path
+        if isinstance(outcome, Skipped):
+            self._lacks(self._layout.partition_of(path), f"{path} was skipped")
+            return
+        self._lacks(self._layout.partition_of(path), f"{path} failed")
+        if outcome.key is None and isinstance(outcome.error, SourceUnreadable):
+            # It may be a folder: then its files are missing, and could be anywhere a rule says.
+            reason = f"{path} can't be listed, and may hold files of it"
+            if path == _ROOT:
+                self._unknown = "the volume can't be listed to its end"
+            for partition in self._layout.partitions_below(path):
+                if partition not in self._reasons:
+                    self._lacks(partition, reason)
 
-    async def write(
-        self, plan: LoadPlan, store: ObjectStore, policy: TransferPolicy
-    ) -> list[MarkerFailed]:
-        """Mark the complete partitions; return those whose marker could not be written."""
-        complete = {upload.partition for upload in plan.uploads()} - self._incomplete
-        failed: list[MarkerFailed] = []
+    def _lacks(self, partition: str, reason: str) -> None:
+        if partition in self._reasons:
+            self._others[partition] += 1
+        else:
+            self._reasons[partition] = reason
+
+    def _why_not(self, partition: str) -> str:
+        """Return why a partition is not to be marked, "" where it is."""
+        reason = self._reasons.get(partition, self._unknown)
+        others = self._others.get(partition, 0)
+        return f"{reason}, and {others:,} more" if others else reason
+
+    async def before_change(self, partition: str) -> None:
+        """Remove a partition's marker before its first object is written.
+
+        Raises:
+            StoreError: the store can't be asked.
+        """
+        if partition in self._removed:
+            return
+        async with self._removing.setdefault(partition, asyncio.Lock()):
+            if partition not in self._removed:
+                await self._remove(partition)
+                self._removed.add(partition)
+        self._removing.pop(partition, None)
+
+    async def _remove(self, partition: str) -> None:
+        if not self._may_remove:
+            return
+        key = ObjectKey(f"{partition}{SUCCESS_MARKER}")
+        try:
+            # Deleting what is not there would leave a trace in a versioned bucket.
+            if await self._store.head(key) is not None:
+                await self._store.delete(key)
+        except (AccessDenied, RequestRejected) as error:
+            told, self._may_remove = not self._may_remove, False
+            if told:
+                return
+            self._observe(
+                Warned(
+                    f"success markers of earlier runs may not be removed, so they stay while their "
+                    f"partitions are changed: {error.message}",
+                    f"permit s3:GetObject and s3:DeleteObject on keys that end in {SUCCESS_MARKER}",
+                )
+            )
+
+    async def write(self, plan: LoadPlan, policy: TransferPolicy) -> None:
+        """Mark the complete partitions; tell of those that are not marked, and why."""
         checksum = checksum_of(b"", policy.sent_algorithm)
         assert checksum is not None, "what a policy sends can be computed"
 
-        async def mark(partition: str) -> None:
+        async def conclude(partition: str) -> None:
             try:
+                if reason := self._why_not(partition):
+                    self._observe(PartitionUnmarked(partition, reason))
+                    await self.before_change(partition)
+                    return
                 key = ObjectKey(f"{partition}{SUCCESS_MARKER}")
                 # Again and again the same: an earlier run's is replaced.
-                await store.put(key, b"", checksum, create_only=False, info=INFO)
+                await self._store.put(key, b"", checksum, create_only=False, info=INFO)
             except AsyncloadError as error:
-                failed.append(MarkerFailed(partition, error))
+                self._observe(MarkerFailed(partition, error))
 
-        await for_each(iter(sorted(complete)), mark, _WORKERS)
-        return failed
+        partitions = {upload.partition for upload in plan.uploads()}
+        await for_each(iter(sorted(partitions)), conclude, _WORKERS)

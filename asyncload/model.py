@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, NamedTuple, Self
 
 from asyncload.errors import AsyncloadError, InvalidKey
@@ -101,7 +102,8 @@ class Uploaded:
     """The file's bytes were sent, and the store proved by `checksum` that it holds them.
 
     `mtime_ns` is when the file was last modified, in nanoseconds since 1970. `replaced` says
-    that other bytes were there before.
+    that other bytes were there before. `checksums` holds every checksum of the file that is
+    known, by algorithm.
     """
 
     status: ClassVar[str] = "uploaded"
@@ -111,11 +113,15 @@ class Uploaded:
     checksum: Checksum
     mtime_ns: int = 0
     replaced: bool = False
+    checksums: Mapping[str, Checksum] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """The object was already there, with the same bytes by `checksum`."""
+    """The object was already there, with the same bytes by `checksum`.
+
+    `checksums` is as for `Uploaded`.
+    """
 
     status: ClassVar[str] = "unchanged"
     path: str
@@ -123,6 +129,7 @@ class Unchanged:
     size: int
     checksum: Checksum
     mtime_ns: int = 0
+    checksums: Mapping[str, Checksum] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +222,14 @@ class MarkerFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class PartitionUnmarked:
+    """A partition gets no success marker: why is `reason`."""
+
+    partition: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class UploadLeftOpen:
     """A multipart upload was begun and could neither be completed nor aborted: why is `reason`."""
 
@@ -249,6 +264,7 @@ Event = (
     | UploadLeftOpen
     | ManifestWritten
     | MarkerFailed
+    | PartitionUnmarked
     | Warned
     | FileFinished
     | ConcurrencyChanged

@@ -14,11 +14,11 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from itertools import islice
 
 from asyncload.errors import InvalidKey, KeyCollision, SourceTooLarge
 from asyncload.keys import KeyLayout
-from asyncload.model import Checksum, Failed, PlannedUpload, SourceFile
+from asyncload.model import Failed, PlannedUpload, SourceFile
 
 MIB = 1024 * 1024
 MAX_PARTS = 10_000
@@ -38,6 +38,10 @@ sent. Twelve were no faster on two cores."""
 # From so many parts on, larger ones are worth more than more of them, up to this size.
 _PARTS_ENOUGH = 128
 _ROOMY = 16 * MIB
+
+# Part sizes of asyncload, the AWS CLI and SDKs, rclone, s3cmd, s5cmd and others, in MiB or MB.
+_USUAL_MIB = (8, 5, 16, 15, 10, 50, 64, 32, 100, 25, 20, 128, 256, 512, 1024)
+_SIZES_TRIED = 16
 
 _COLLISIONS_NAMED = 5
 _HASH_BUCKETS = 256
@@ -118,24 +122,19 @@ def layout_of_parts(
     return None
 
 
-def decide_taken_key(
-    size: int, ours: Checksum | None, remote_size: int, theirs: Checksum | None
-) -> Literal["unchanged", "conflict"]:
-    """Decide what it means that a key is taken, by size and checksum, never by size alone.
+def plausible_part_sizes(size: int, count: int, likely: int) -> list[int]:
+    """Return the part sizes that may have cut `size` bytes into `count` parts, the likeliest first.
 
-    `theirs` is a checksum of the whole object that the store vouches for, `ours` the file's by
-    the same algorithm; None where there is none.
-
-    | sizes  | checksums       | decision  |
-    |--------|-----------------|-----------|
-    | differ | (any)           | conflict  |
-    | equal  | equal           | unchanged |
-    | equal  | differ          | conflict  |
-    | equal  | either is None  | conflict  |
+    All in bytes. Programs use few part sizes: `likely` comes first, then the usual ones, then
+    whole MiB; no more than 16, for each of them costs an MD5 of the file.
     """
-    if size != remote_size or ours is None or theirs is None:
-        return "conflict"
-    return "unchanged" if ours == theirs else "conflict"
+    if count == 1:
+        return [max(size, 1)]
+    least, most = -(-size // count), (size - 1) // (count - 1)
+    usual = [likely, *(mib * MIB for mib in _USUAL_MIB), *(mb * 1_000_000 for mb in _USUAL_MIB)]
+    whole = range(-(-least // MIB) * MIB, most + 1, MIB)
+    sizes = dict.fromkeys(p for p in usual if least <= p <= most)
+    return list(islice(dict.fromkeys((*sizes, *whole[:_SIZES_TRIED])), _SIZES_TRIED))
 
 
 class LoadPlan:

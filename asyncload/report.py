@@ -14,6 +14,7 @@ from asyncload.model import (
     ManifestWritten,
     MarkerFailed,
     Outcome,
+    PartitionUnmarked,
     PartKept,
     Scanned,
     Unchanged,
@@ -33,7 +34,8 @@ class Report:
 
     `verified_by` counts the files that landed by the algorithm that proved it, `replaced` those
     that took the place of other bytes; `kept` are bytes that an earlier run had sent; `swept`
-    counts the uploads of earlier runs that were aborted. `run_id` names the run, `manifest` is the
+    counts the uploads of earlier runs that were aborted. `unmarked` are the partitions that got no
+    success marker because a file is missing. `run_id` names the run, `manifest` is the
     key of its record, None where there is none.
     """
 
@@ -49,6 +51,7 @@ class Report:
     kept: int = 0
     swept: int = 0
     markers_failed: list[MarkerFailed] = field(default_factory=list)
+    unmarked: list[PartitionUnmarked] = field(default_factory=list)
     warnings: list[Warned] = field(default_factory=list)
     run_id: str = ""
     manifest: str | None = None
@@ -78,6 +81,8 @@ class Report:
             self.left_open.append(event)
         elif isinstance(event, MarkerFailed):
             self.markers_failed.append(event)
+        elif isinstance(event, PartitionUnmarked):
+            self.unmarked.append(event)
         elif isinstance(event, Warned):
             self.warnings.append(event)
 

@@ -35,6 +35,7 @@ def outcome_record(outcome: Outcome, bucket: str) -> dict[str, Any]:
     else:
         record["verified_by"] = outcome.checksum.algorithm
         record["checksum"] = outcome.checksum.digest
+        record["checksums"] = {name: c.digest for name, c in outcome.checksums.items()}
         if isinstance(outcome, Uploaded) and outcome.replaced:
             record["replaced"] = True
     return record
@@ -83,6 +84,9 @@ def summary_record(
         "swept": report.swept,
         "manifest": report.manifest,
         "warnings": [{"message": w.message, "hint": w.hint} for w in report.warnings],
+        "unmarked": [
+            {"partition": left.partition, "reason": left.reason} for left in report.unmarked
+        ],
         "markers_failed": [
             {"partition": failed.partition, "error": error_record(failed.error)}
             for failed in report.markers_failed

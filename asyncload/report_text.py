@@ -8,6 +8,8 @@ from asyncload.errors import AsyncloadError
 from asyncload.model import Failed, LeftOut, Warned
 from asyncload.report import Report
 
+_UNMARKED_NAMED = 20
+
 
 def printable(text: str) -> str:
     """Escape what a terminal would obey or can't show: controls, and names that aren't UTF-8."""
@@ -63,6 +65,11 @@ def summary_lines(report: Report, bucket: str, seconds: float) -> Iterator[str]:
             f"left open: multipart upload {printable(upload.upload_id)} of "
             f"s3://{bucket}/{printable(upload.key)}: {printable(upload.reason)}"
         )
+    for unmarked in report.unmarked[:_UNMARKED_NAMED]:
+        where = f"s3://{bucket}/{printable(unmarked.partition)}"
+        yield f"not marked: {where}: {printable(unmarked.reason)}"
+    if len(report.unmarked) > _UNMARKED_NAMED:
+        yield f"not marked: {len(report.unmarked) - _UNMARKED_NAMED:,} more partitions: see --json"
     for marker in report.markers_failed:
         yield f"no success marker in s3://{bucket}/{printable(marker.partition)}"
         for line in format_error(marker.error).splitlines():

@@ -19,17 +19,15 @@ Body = bytes | bytearray | memoryview
 
 @dataclass(frozen=True, slots=True)
 class RemoteObject:
-    """An object as the store describes it: its size in bytes, and a checksum of all of it.
+    """An object as the store describes it: its size in bytes, and its checksums by algorithm.
 
-    The checksum is one that the store vouches for: of the full object where it keeps one
-    (CRC64NVME before others), else what the ETag has the form of, an MD5 or an MD5 of parts (which
-    can prove equality only), else None. `recorded` is what its writer, asyncload, noted in its
-    metadata.
+    They are those that the store vouches for: each checksum of the full object that it keeps, and
+    what the ETag has the form of, an MD5 or an MD5 of parts. What its writer noted in its metadata
+    is none of them. What they prove is for `transfer.proof` to say.
     """
 
     size: int
-    checksum: Checksum | None
-    recorded: Checksum | None = None
+    checksums: Mapping[str, Checksum] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +230,9 @@ class ObjectStore(Protocol):
             NoSuchUpload: as for `upload_part`.
             UploadBroken: the store lost a part, or wants all of them anew.
         """
+
+    async def delete(self, key: ObjectKey) -> None:
+        """Remove an object; one that is gone is no error. It is for success markers only."""
 
     async def abort_multipart(self, key: ObjectKey, upload_id: str) -> None:
         """Discard an upload and its parts; one that is gone is no error."""

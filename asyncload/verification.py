@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from asyncload.errors import FileFailed, InvalidKey, UsageError
 from asyncload.groups import for_each
 from asyncload.inventory import Inventory
-from asyncload.model import Checksum, ObjectKey, PlannedUpload
+from asyncload.manifest_reading import ManifestEntry, read_manifest
+from asyncload.model import ObjectKey, PlannedUpload
 from asyncload.plan import LoadPlan, lay_out_parts
 from asyncload.store import ObjectStore, RemoteObject, pages_of
 from asyncload.survey import inventory_entries
-from asyncload.transfer import LocalFile, LocalSums, TransferTools, find_equality
+from asyncload.transfer import (
+    LocalFile,
+    LocalSums,
+    TransferPolicy,
+    TransferTools,
+    Verdict,
+    compare,
+    compare_recorded,
+)
 
-T = TypeVar("T")
-Kind = Literal["missing", "different", "extra", "unreadable"]
+Kind = Literal["missing", "different", "unproved", "extra", "unreadable"]
 Tell = Callable[["Discrepancy"], None]
 
-_READ = 8 * 1024 * 1024
 # Markers, manifests and folders: crawlers leave them out as well.
 _NOT_DATA = ("_", ".")
 
@@ -31,6 +37,7 @@ _NOT_DATA = ("_", ".")
 class Discrepancy:
     """Something that is not as it should be: what, where, and the particulars.
 
+    `unproved` is an object that can't be compared: nothing that the store says of it decides.
     `path` is None for an object that no file belongs to, `key` for a file that makes none.
     """
 
@@ -53,9 +60,13 @@ class Comparison:
         """Whether all is as it should be."""
         return not self.found
 
-    def same(self, checksum: Checksum) -> None:
-        """Count an object that is its file."""
-        self.proved[checksum.algorithm] += 1
+    def judged(self, verdict: Verdict, path: str, key: str | None) -> None:
+        """Count an object that is its file, or tell that it is not, or not known to be."""
+        if verdict.checksum is not None:
+            self.proved[verdict.checksum.algorithm] += 1
+        else:
+            kind: Kind = "different" if verdict.standing == "different" else "unproved"
+            self.differs(kind, path, key, verdict.detail)
 
     def differs(self, kind: Kind, path: str | None, key: str | None, detail: str) -> None:
         """Count and tell of a discrepancy."""
@@ -79,10 +90,10 @@ async def verify_volume(
         await _list_partition(partition, plan, tools.store, inventory, comparison)
     inventory.seal()
 
-    async def compare(upload: PlannedUpload) -> None:
+    async def compare_one(upload: PlannedUpload) -> None:
         await _compare_file(upload, tools, inventory, comparison)
 
-    await for_each(plan.uploads(), compare, concurrency)
+    await for_each(plan.uploads(), compare_one, concurrency)
 
 
 async def _list_partition(
@@ -114,40 +125,33 @@ async def _compare_file(
         comparison.differs("missing", path, key, "there is no object")
         return
     try:
-        equal, size = await _equality(upload, remote, tools)
+        verdict = await _verdict(upload, remote, tools)
     except FileFailed as error:
         comparison.differs("unreadable", path, key, error.message)
         return
-    if equal is not None:
-        comparison.same(equal)
-    else:
-        comparison.differs("different", path, key, _how_it_differs(remote, size))
+    comparison.judged(verdict, path, key)
 
 
-async def _equality(
-    upload: PlannedUpload, remote: RemoteObject, tools: TransferTools
-) -> tuple[Checksum | None, int]:
+async def _verdict(upload: PlannedUpload, remote: RemoteObject, tools: TransferTools) -> Verdict:
     async with tools.readers.opened(upload.source.path) as (file, state):
         layout = lay_out_parts(
             state.size, least=tools.policy.part_size, most=tools.buffers.capacity
         )
         sums = LocalSums(file, state, layout, tools.policy.crc, tools.readers, tools.buffers)
-        local = LocalFile(upload, state.size, state.mtime_ns, sums.checksum)
-        return await find_equality(remote, local), state.size
-
-
-def _how_it_differs(remote: RemoteObject, size: int) -> str:
-    if remote.size != size:
-        return f"the object has {remote.size:,} bytes, the file {size:,}"
-    if remote.checksum is None and remote.recorded is None:
-        return "the store has no checksum of the object to compare by"
-    return "the bytes differ"
+        local = LocalFile(upload, state.size, state.mtime_ns, sums.like)
+        return await compare(remote, local, tools.policy)
 
 
 async def verify_manifest(
-    key: ObjectKey, store: ObjectStore, comparison: Comparison, concurrency: int
+    key: ObjectKey,
+    store: ObjectStore,
+    comparison: Comparison,
+    concurrency: int,
+    policy: TransferPolicy | None = None,
 ) -> None:
     """Compare what a run's manifest says has landed with what is there.
+
+    `policy` says what may be proof.
 
     Raises:
         UsageError: there is no such manifest, or it is none.
@@ -155,82 +159,37 @@ async def verify_manifest(
         StoreError: the store can't be asked.
     """
 
-    async def compare(entry: Mapping[str, Any]) -> None:
-        await _compare_entry(entry, store, comparison)
+    async def compare_one(entry: ManifestEntry) -> None:
+        await _compare_entry(entry, store, comparison, policy or TransferPolicy())
 
-    batch: list[Mapping[str, Any]] = []
+    batch: list[ManifestEntry] = []
     async for entry in read_manifest(store, key):
         batch.append(entry)
         if len(batch) == _ENTRIES_AT_ONCE:
-            await for_each(iter(batch), compare, concurrency)
+            await for_each(iter(batch), compare_one, concurrency)
             batch = []
-    await for_each(iter(batch), compare, concurrency)
+    await for_each(iter(batch), compare_one, concurrency)
 
 
 _ENTRIES_AT_ONCE = 10_000
 
 
 async def _compare_entry(
-    entry: Mapping[str, Any], store: ObjectStore, comparison: Comparison
+    entry: ManifestEntry, store: ObjectStore, comparison: Comparison, policy: TransferPolicy
 ) -> None:
-    path, key, outcome = entry["path"], entry["key"], entry["outcome"]
-    if outcome == "skipped":
+    path, key = entry.path, entry.key
+    if entry.status == "skipped":
         return
-    if outcome == "failed":
-        comparison.differs("missing", path, key, f"it failed in that run: {entry['error']}")
-        return
-    remote = await store.head(ObjectKey(key))
-    recorded = Checksum(entry["verified_by"], entry["checksum"])
+    remote = await store.head(key) if key is not None else None
+    then = f"it failed in that run: {entry.error}; " if entry.status == "failed" else ""
     if remote is None:
-        comparison.differs("missing", path, key, "there is no object")
-    elif remote.size != entry["size"]:
-        detail = f"the object has {remote.size:,} bytes, the manifest says {entry['size']:,}"
+        comparison.differs("missing", path, key, f"{then}there is no object")
+    elif remote.size != entry.size:
+        detail = f"{then}the object has {remote.size:,} bytes, the manifest says {entry.size:,}"
         comparison.differs("different", path, key, detail)
-    elif recorded in (remote.checksum, remote.recorded):
-        comparison.same(recorded)
     else:
-        theirs = remote.checksum
-        detail = f"the store says {theirs.algorithm} {theirs.digest}" if theirs else "no checksum"
-        expected = f"the manifest {recorded.algorithm} {recorded.digest}"
-        comparison.differs("different", path, key, f"{detail}, {expected}")
-
-
-async def read_manifest(store: ObjectStore, key: ObjectKey) -> AsyncIterator[Mapping[str, Any]]:
-    """Yield the files of a manifest, in flat memory.
-
-    Raises:
-        UsageError: there is no such object, or it is no manifest of asyncload's.
-    """
-    hint = "name a run id or the key of a manifest; they are below --manifest-prefix"
-    try:
-        lines = _lines(store, key)
-        head = await anext(lines, b"")
-        if not head.startswith(b'{"run":'):
-            raise UsageError(f"--manifest: {key!r} is no manifest of asyncload's", hint=hint)
-        async for line in lines:
-            if line.startswith(b"]"):
-                return
-            if line:
-                yield json.loads(line.removesuffix(b","))
-        raise UsageError(f"--manifest: {key!r} is cut off", hint="that run did not end well")
-    except ValueError as error:
-        raise UsageError(f"--manifest: {key!r} can't be read: {error}", hint=hint) from error
-
-
-async def _lines(store: ObjectStore, key: ObjectKey) -> AsyncIterator[bytes]:
-    if await store.head(key) is None:
-        raise UsageError(
-            f"--manifest: there is no object {key!r}",
-            hint="name a run id or the key of a manifest; they are below --manifest-prefix",
-        )
-    offset, rest = 0, b""
-    while piece := await store.read(key, offset, _READ):
-        offset += len(piece)
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            yield line
-    if rest:
-        yield rest
+        verdict = compare_recorded(entry.checksums, remote.checksums, policy)
+        comparison.judged(verdict._replace(detail=f"{then}{verdict.detail}"), path, key)
 
 
 def manifest_key_of(text: str, bucket: str, prefix: str) -> ObjectKey:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from asyncload import reserved
-from asyncload.checksums import CRC64NVME, md5_of_etag
+from asyncload.checksums import CRC64NVME, by_algorithm, md5_of_etag
 from asyncload.model import Checksum
 from asyncload.store import ListedObject, OpenUpload, Page, RemoteObject, StoredPart
 
@@ -30,11 +29,9 @@ def full_checksum(
 
 def describe_object(answer: Mapping[str, Any]) -> RemoteObject:
     """Read the answer to HeadObject."""
-    recorded = (answer.get("Metadata") or {}).get(reserved.CRC64NVME)
+    computed = [full_checksum(answer, (name,)) for name in _ALGORITHMS]
     return RemoteObject(
-        answer["ContentLength"],
-        full_checksum(answer) or md5_of_etag(answer.get("ETag", "")),
-        Checksum(CRC64NVME.name, recorded) if recorded else None,
+        answer["ContentLength"], by_algorithm(*computed, md5_of_etag(answer.get("ETag", "")))
     )
 
 

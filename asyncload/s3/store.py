@@ -243,6 +243,10 @@ class S3Store:
         names = (checksum.algorithm,) if checksum else ()
         return Receipt(answer.get("ETag", ""), full_checksum(answer, names))
 
+    async def delete(self, key: ObjectKey) -> None:
+        """See `ObjectStore`."""
+        await self._call("DeleteObject", Key=key)
+
     async def abort_multipart(self, key: ObjectKey, upload_id: str) -> None:
         """See `ObjectStore`."""
         try:

@@ -3,12 +3,14 @@
 from asyncload.transfer.local_sums import LocalSums
 from asyncload.transfer.multipart import upload_multipart
 from asyncload.transfer.policy import ChecksumChoice, Existing, TransferPolicy
+from asyncload.transfer.proof import Verdict, compare_recorded
 from asyncload.transfer.provenance import Provenance
 from asyncload.transfer.put import put_file, wanted_digests
 from asyncload.transfer.resume import last_activity, list_all_parts
-from asyncload.transfer.tools import TransferTools
-from asyncload.transfer.verify import LocalFile, find_equality
+from asyncload.transfer.tools import TransferTools, no_change
+from asyncload.transfer.verify import LocalFile, compare
 from asyncload.transfer.window import PartWindow
+from asyncload.transfer.worth import StoreWorth
 
 __all__ = [
     "ChecksumChoice",
@@ -17,11 +19,15 @@ __all__ = [
     "LocalSums",
     "PartWindow",
     "Provenance",
+    "StoreWorth",
     "TransferPolicy",
     "TransferTools",
-    "find_equality",
+    "Verdict",
+    "compare",
+    "compare_recorded",
     "last_activity",
     "list_all_parts",
+    "no_change",
     "put_file",
     "upload_multipart",
     "wanted_digests",

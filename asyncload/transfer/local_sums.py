@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from asyncload.buffers import Buffer, BufferPool
@@ -12,15 +12,17 @@ from asyncload.checksums import (
     CRCS,
     MD5_OF_PARTS,
     Crc,
+    PartsMd5,
+    count_of_parts,
     md5_digest,
     md5_of_parts,
     sha256_digest,
 )
 from asyncload.model import Checksum
-from asyncload.plan import PartLayout
+from asyncload.plan import PartLayout, plausible_part_sizes
 from asyncload.source.file_state import FileState
 from asyncload.source.readers import Readers
-from asyncload.source.volume import OpenFile
+from asyncload.source.volume import Digest, OpenFile
 
 
 class LocalSums:
@@ -64,6 +66,27 @@ class LocalSums:
             self._computed[algorithm] = await self._compute(algorithm)
         return self._computed[algorithm]
 
+    async def like(self, theirs: Checksum) -> Checksum | None:
+        """Return the file's checksum to compare with an object's; None where it is not known here.
+
+        For an MD5 of parts it is that of the parts which give it, if any usual size does. Raises
+        as `checksum` does.
+        """
+        if theirs.algorithm != MD5_OF_PARTS:
+            return await self.checksum(theirs.algorithm)
+        if self._layout.count == count_of_parts(theirs):
+            ours = await self.checksum(MD5_OF_PARTS)
+            if ours == theirs:
+                return ours
+        sizes = plausible_part_sizes(
+            self._layout.size, count_of_parts(theirs), likely=self._layout.part_size
+        )
+        digests = [PartsMd5(size) for size in sizes if size != self._layout.part_size]
+        if digests:
+            # All of them in one read: an MD5 costs less than reading the file again.
+            await self._read(CRC64NVME, digests)
+        return next((theirs for md5 in digests if md5.checksum() == theirs), None)
+
     async def _compute(self, algorithm: str) -> Checksum | None:
         count = self._layout.count
         if algorithm == self._crc.name and len(self.crcs) == count:
@@ -72,40 +95,31 @@ class LocalSums:
             return md5_of_parts(self.md5s[number] for number in sorted(self.md5s))
         if algorithm in CRCS:
             crc = CRCS[algorithm]
-            return crc.checksum(crc.combine(await self._read(crc, None)))
+            return crc.checksum(crc.combine(await self._read(crc)))
         if algorithm == MD5_OF_PARTS:
-            return await self._read_md5_of_parts()
+            parts = PartsMd5(self._layout.part_size)
+            await self._read(CRC64NVME, [parts])
+            return parts.checksum()
         if algorithm == "MD5":
             md5 = hashlib.md5(usedforsecurity=False)
-            await self._read(CRC64NVME, md5)
+            await self._read(CRC64NVME, [md5])
             return md5_digest(md5.digest())
         if algorithm == "SHA256":
             sha256 = hashlib.sha256()
-            await self._read(CRC64NVME, sha256)
+            await self._read(CRC64NVME, [sha256])
             return sha256_digest(sha256.digest())
         return None
 
-    async def _read(self, crc: Crc, digest: hashlib._Hash | None) -> list[tuple[int, int]]:
+    async def _read(self, crc: Crc, digests: Sequence[Digest] = ()) -> list[tuple[int, int]]:
         values = []
         async with self._buffer() as buffer:
             for _, offset, length in self._layout.parts():
                 view = memoryview(buffer)[:length]
-                digests = () if digest is None else (digest,)
                 value = await self._readers.read_part(
                     self._file, view, offset, self._state, digests, crc
                 )
                 values.append((value, length))
         return values
-
-    async def _read_md5_of_parts(self) -> Checksum:
-        digests = []
-        async with self._buffer() as buffer:
-            for _, offset, length in self._layout.parts():
-                md5 = hashlib.md5(usedforsecurity=False)
-                view = memoryview(buffer)[:length]
-                await self._readers.read_part(self._file, view, offset, self._state, (md5,))
-                digests.append(md5.digest())
-        return md5_of_parts(digests)
 
     @asynccontextmanager
     async def _buffer(self) -> AsyncIterator[Buffer]:

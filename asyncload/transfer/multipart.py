@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from asyncload.buffers import Buffer
-from asyncload.checksums import MD5_OF_PARTS, md5_digest, md5_of_etag
+from asyncload.checksums import MD5_OF_PARTS, by_algorithm, md5_digest
 from asyncload.errors import (
     BodyDamaged,
     ChecksumMismatch,
@@ -42,7 +42,7 @@ from asyncload.transfer.local_sums import LocalSums
 from asyncload.transfer.resume import Resumable, find_resumable, is_there, sweep_left_open
 from asyncload.transfer.taken import look_before_sending, settle_taken_key
 from asyncload.transfer.tools import TransferTools
-from asyncload.transfer.verify import LocalFile, find_proof, prove_by_head
+from asyncload.transfer.verify import LocalFile, find_proof, prove_completed
 
 
 async def upload_multipart(
@@ -81,7 +81,7 @@ async def _attempt(
             state.size, least=tools.policy.part_size, most=tools.buffers.capacity
         )
         sums = LocalSums(file, state, layout, tools.policy.crc, tools.readers, tools.buffers)
-        local = LocalFile(upload, state.size, state.mtime_ns, sums.checksum)
+        local = LocalFile(upload, state.size, state.mtime_ns, sums.like)
         sending = _Sending(upload, tools, file, state, layout, sums, local)
         return await sending.run(resume=resume, replace=replace)
 
@@ -100,7 +100,7 @@ class _Sending:
     summed_md5: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.summed_md5 = self.tools.policy.checksum == "md5"
+        self.summed_md5 = self.tools.policy.wants_md5
 
     async def run(self, *, resume: bool, replace: bool) -> Uploaded | Unchanged | Skipped:
         tools, key, policy = self.tools, self.upload.key, self.tools.policy
@@ -121,7 +121,8 @@ class _Sending:
             async with self._opened_upload(left_open) as opened:
                 parts = await self._send_parts(opened)
                 await tools.readers.check_in_place(self.file, self.state)
-                whole = await self._whole()
+                whole = await self._sum_up()
+                await tools.before_change(self.upload.partition)
                 receipt = await tools.store.complete_multipart(
                     key,
                     opened.upload_id,
@@ -130,7 +131,7 @@ class _Sending:
                     create_only=policy.create_only and not replace,
                 )
                 # Before the upload is taken for completed: an answer may claim what is not so.
-                proof = await self._prove(receipt, whole)
+                proof = await prove_completed(tools.store, receipt, whole, self.local, policy)
         except PreconditionFailed:
             return await settle_taken_key(tools.store, self.local, policy)
         except NoSuchUpload as error:
@@ -141,26 +142,17 @@ class _Sending:
             # It may have been begun otherwise than this run would: with another checksum, say.
             raise UploadBroken(error.message, hint=error.hint) from error
         path, size = self.upload.source.path, self.layout.size
-        return Uploaded(path, key, size, proof, self.state.mtime_ns, replaces)
+        checksums = by_algorithm(proof, *self.local.known.values())
+        return Uploaded(path, key, size, proof, self.state.mtime_ns, replaces, checksums)
 
-    async def _whole(self) -> Checksum | None:
-        """Return the full object's checksum that Complete is to check."""
-        if self.tools.policy.checksum == "md5":
-            return None
-        return await self.sums.checksum(self.tools.policy.crc.name)
-
-    async def _prove(self, receipt: Receipt, whole: Checksum | None) -> Checksum:
-        policy = self.tools.policy
-        if receipt.checksum is not None and whole is not None:
-            proof = find_proof(receipt, whole, b"", policy)
-            assert proof is not None, "a checksum that was returned proves or disproves"
-            return proof
-        etag = md5_of_etag(receipt.etag)
-        if etag and etag.algorithm == MD5_OF_PARTS and policy.accepts(MD5_OF_PARTS):
-            complete = len(self.sums.md5s) == self.layout.count
-            if complete and await self.sums.checksum(MD5_OF_PARTS) == etag:
-                return etag
-        return await prove_by_head(self.tools.store, self.local, policy)
+    async def _sum_up(self) -> Checksum | None:
+        """Keep what is known of the whole file; return the checksum that Complete is to check."""
+        policy, known = self.tools.policy, self.local.known
+        whole = await self.sums.checksum(policy.crc.name)
+        known |= by_algorithm(whole)
+        if len(self.sums.md5s) == self.layout.count:
+            known |= by_algorithm(await self.sums.checksum(MD5_OF_PARTS))
+        return None if policy.checksum == "md5" else whole
 
     async def _settle_lost_upload(self, lost: NoSuchUpload) -> Checksum:
         """The answer to an earlier Complete may have been lost: then the object is there."""

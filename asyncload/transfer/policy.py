@@ -9,6 +9,7 @@ from typing import Literal
 from asyncload.checksums import CRC32, CRC64NVME, Crc
 from asyncload.plan import MIB, PUT_LIMIT
 from asyncload.transfer.provenance import Provenance
+from asyncload.transfer.worth import StoreWorth
 
 Existing = Literal["fail", "overwrite", "skip"]
 """What becomes of a file whose key is taken by other bytes."""
@@ -27,7 +28,7 @@ class TransferPolicy:
     upload may take to clean up after itself. `lease`: an upload that was left open is aborted by
     a later run only after so long without a new part. `rereads`: how often a file or part is read
     again and sent anew where the store finds it damaged. `provenance`: what objects say of their
-    origin.
+    origin. `worth`: which of the store's answers may be relied on.
     """
 
     existing: Existing = "fail"
@@ -38,6 +39,7 @@ class TransferPolicy:
     lease: timedelta = timedelta(hours=1)
     rereads: int = 2
     provenance: Provenance = field(default_factory=Provenance)
+    worth: StoreWorth = field(default_factory=StoreWorth)
 
     @property
     def create_only(self) -> bool:
@@ -55,7 +57,13 @@ class TransferPolicy:
         return "MD5" if self.checksum == "md5" else self.crc.name
 
     def accepts(self, algorithm: str) -> bool:
-        """Whether a checksum by this algorithm proves what arrived."""
-        if self.checksum in ("auto", "md5"):
-            return True
-        return algorithm == self.sent_algorithm
+        """Whether a checksum by this algorithm, returned by the store, may be proof."""
+        asked_for = self.checksum in ("auto", "md5") or algorithm == self.sent_algorithm
+        return asked_for and self.worth.proves(algorithm)
+
+    @property
+    def wants_md5(self) -> bool:
+        """Whether files are proved by their MD5s, rather than by the CRC that is sent along."""
+        if self.checksum == "auto":
+            return not (self.worth.describes and self.worth.proves(self.crc.name))
+        return self.checksum == "md5"

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from asyncload.checksums import checksum_of, md5_digest
+from asyncload.checksums import (
+    MD5_OF_PARTS,
+    by_algorithm,
+    checksum_of,
+    count_of_parts,
+    find_md5_of_parts,
+    md5_digest,
+)
 from asyncload.errors import BodyDamaged, ChecksumMismatch, PreconditionFailed, SourceChanged
 from asyncload.model import Checksum, PlannedUpload, Skipped, Unchanged, Uploaded
+from asyncload.plan import plausible_part_sizes
 from asyncload.source.batches import Digests, LoadedFile, UnloadedFile
 from asyncload.transfer.taken import look_before_sending, settle_taken_key
 from asyncload.transfer.tools import TransferTools
@@ -20,7 +28,8 @@ def wanted_digests(tools: TransferTools) -> Digests:
     def wants_md5(upload: PlannedUpload, size: int) -> bool:
         # By its MD5 a listing may have shown already that the object is the file.
         known = inventory.find(upload)
-        return policy.checksum == "md5" or (bool(known.md5) and known.size == size)
+        listed = bool(known.md5) and known.size == size and policy.accepts("MD5")
+        return policy.wants_md5 or listed
 
     return Digests(policy.crc, tools.store.signs_payloads, wants_md5)
 
@@ -57,6 +66,7 @@ class _Sending:
         finding = await look_before_sending(tools.store, self.local, known, policy)
         if finding.outcome is not None:
             return finding.outcome
+        await tools.before_change(upload.partition)
         try:
             proof = await self._put(policy.create_only)
         except PreconditionFailed:
@@ -68,19 +78,22 @@ class _Sending:
         if proof is None:
             proof = await prove_by_head(tools.store, local, policy)
         path, replaces = upload.source.path, finding.replaces
-        return Uploaded(path, upload.key, local.size, proof, local.mtime_ns, replaces)
+        checksums = by_algorithm(proof, *local.known.values())
+        return Uploaded(path, upload.key, local.size, proof, local.mtime_ns, replaces, checksums)
 
     def _take(self, loaded: LoadedFile) -> None:
         self.loaded = loaded
         self.summed = self.tools.policy.crc.checksum(loaded.crc)
-        self.local = LocalFile(loaded.upload, len(loaded.body), loaded.mtime_ns, self._checksum)
+        known = [self.summed] if loaded.md5 is None else [self.summed, md5_digest(loaded.md5)]
+        upload, size, mtime_ns = loaded.upload, len(loaded.body), loaded.mtime_ns
+        self.local = LocalFile(upload, size, mtime_ns, self._like, known)
 
-    async def _checksum(self, algorithm: str) -> Checksum | None:
-        if algorithm == self.summed.algorithm:
-            return self.summed
-        if algorithm == "MD5" and self.loaded.md5 is not None:
-            return md5_digest(self.loaded.md5)
-        return checksum_of(self.loaded.body, algorithm)
+    async def _like(self, theirs: Checksum) -> Checksum | None:
+        body = self.loaded.body
+        if theirs.algorithm != MD5_OF_PARTS:
+            return checksum_of(body, theirs.algorithm)
+        sizes = plausible_part_sizes(len(body), count_of_parts(theirs), self.tools.policy.part_size)
+        return find_md5_of_parts(body, sizes, theirs)
 
     async def _put(self, create_only: bool) -> Checksum | None:
         for _ in range(self.tools.policy.rereads):
@@ -94,7 +107,7 @@ class _Sending:
         policy = self.tools.policy
         upload, body, _, sha256, md5, mtime_ns = self.loaded
         summed = self.summed
-        sent = summed if md5 is None or policy.checksum != "md5" else md5_digest(md5)
+        sent = md5_digest(md5) if md5 is not None and policy.checksum == "md5" else summed
         receipt = await self.tools.store.put(
             upload.key,
             body,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from asyncload.checksums import md5_digest
+from asyncload.checksums import by_algorithm, md5_digest
 from asyncload.errors import AccessDenied, ObjectConflict, RequestRejected, StoreError
 from asyncload.inventory import Known
 from asyncload.model import Checksum, Skipped, Unchanged
 from asyncload.store import ObjectStore, RemoteObject
 from asyncload.transfer.policy import TransferPolicy
-from asyncload.transfer.verify import LocalFile, find_equality
+from asyncload.transfer.verify import LocalFile, compare
 
 
 class Finding(NamedTuple):
@@ -34,7 +34,7 @@ async def look_before_sending(
     | known   | size   | listed MD5 | object by HEAD    | finding                             |
     |---------|--------|------------|-------------------|-------------------------------------|
     | free    |        |            |                   | send                                |
-    | taken   | equal  | equal      |                   | unchanged                           |
+    | taken   | equal  | equal      |                   | unchanged, if an MD5 is accepted    |
     | any other                    || none              | send                                |
     |                              || equal by checksum | unchanged                           |
     |                              || other, or unknown | conflict, skipped or send to replace |
@@ -49,7 +49,7 @@ async def look_before_sending(
         return _SEND
     if known.md5 and known.size == file.size:
         listed = md5_digest(known.md5)
-        if await file.checksum("MD5") == listed:
+        if policy.accepts("MD5") and await file.like(listed) == listed:
             return Finding(_unchanged(file, listed))
     try:
         remote = await store.head(file.upload.key)
@@ -93,13 +93,13 @@ async def compare_with(remote: RemoteObject, file: LocalFile, policy: TransferPo
     Raises:
         ObjectConflict: it is not known to be the same, and the policy is to fail.
     """
-    checksum = await find_equality(remote, file)
-    if checksum is not None:
-        return Finding(_unchanged(file, checksum))
+    verdict = await compare(remote, file, policy)
+    if verdict.checksum is not None:
+        return Finding(_unchanged(file, verdict.checksum))
     what = (
         f"by an object of {remote.size:,} bytes, and the file has {file.size:,}"
         if remote.size != file.size
-        else "by an object of the same size whose bytes differ, or can't be compared"
+        else f"by an object of the same size: {verdict.detail}"
     )
     return _other_bytes(file, policy, what, "load under another --date")
 
@@ -123,4 +123,5 @@ def _other_bytes(file: LocalFile, policy: TransferPolicy, what: str, otherwise: 
 
 def _unchanged(file: LocalFile, checksum: Checksum) -> Unchanged:
     path, key = file.upload.source.path, file.upload.key
-    return Unchanged(path, key, file.size, checksum, file.mtime_ns)
+    checksums = by_algorithm(checksum, *file.known.values())
+    return Unchanged(path, key, file.size, checksum, file.mtime_ns, checksums)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,12 +15,17 @@ from asyncload.transfer.policy import TransferPolicy
 from asyncload.transfer.window import PartWindow
 
 
+async def no_change(_: str) -> None:
+    """Do nothing before a partition is changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class TransferTools:
     """The store, the volume, the bounds, and what is known of the bucket.
 
     `inventory` and `left_open` are what is there before the run: objects, and the open multipart
-    uploads of each key, the latest first. `now` tells the time in UTC.
+    uploads of each key, the latest first. `now` tells the time in UTC. `before_change` is awaited
+    with an object's partition before it is written.
     """
 
     store: ObjectStore
@@ -32,3 +37,4 @@ class TransferTools:
     left_open: Mapping[str, Sequence[OpenUpload]]
     observe: Callable[[Event], None]
     now: Callable[[], datetime]
+    before_change: Callable[[str], Awaitable[None]] = no_change

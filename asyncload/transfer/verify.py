@@ -2,27 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 
-from asyncload.checksums import md5_checksum, md5_of_etag
+from asyncload.checksums import MD5_OF_PARTS, by_algorithm, md5_checksum, md5_of_etag
 from asyncload.errors import AccessDenied, ChecksumMismatch, NotVerified
 from asyncload.model import Checksum, PlannedUpload
-from asyncload.plan import decide_taken_key
 from asyncload.store import Body, ObjectStore, Receipt, RemoteObject
 from asyncload.transfer.policy import TransferPolicy
+from asyncload.transfer.proof import (
+    Verdict,
+    in_order,
+    not_comparable,
+    other_bytes,
+    other_size,
+    weigh,
+)
 
-LocalChecksum = Callable[[str], Awaitable[Checksum | None]]
-"""Computes the file's checksum by the algorithm named; None where that can't be."""
+ComputeLike = Callable[[Checksum], Awaitable[Checksum | None]]
+"""Computes the file's checksum to compare with one of an object; None where that can't be."""
 
 
-class LocalFile(NamedTuple):
-    """A file to compare with an object: its size in bytes, and how to get its checksums."""
+class LocalFile:
+    """A file to compare with an object: its size in bytes, and how to get its checksums.
 
-    upload: PlannedUpload
-    size: int
-    mtime_ns: int
-    checksum: LocalChecksum
+    `known` are those that are known by now, by algorithm. An MD5 of parts is among them only where
+    it is an object's: the file alone has none.
+    """
+
+    def __init__(
+        self,
+        upload: PlannedUpload,
+        size: int,
+        mtime_ns: int,
+        compute: ComputeLike,
+        known: Iterable[Checksum] = (),
+    ) -> None:
+        self.upload = upload
+        self.size = size
+        self.mtime_ns = mtime_ns
+        self.known = by_algorithm(*known)
+        self._compute = compute
+
+    async def like(self, theirs: Checksum) -> Checksum | None:
+        """Return the file's checksum to compare with an object's; None where that can't be."""
+        ours = self.known.get(theirs.algorithm)
+        if ours is None or (ours != theirs and ours.algorithm == MD5_OF_PARTS):
+            ours = await self._compute(theirs)
+            if ours is not None and (ours == theirs or ours.algorithm != MD5_OF_PARTS):
+                self.known[ours.algorithm] = ours
+        return ours
 
 
 def find_proof(
@@ -30,26 +59,61 @@ def find_proof(
 ) -> Checksum | None:
     """Return the checksum by which a receipt proves that `body` arrived, None if by none.
 
-    The checksum that was sent, returned by the store, is proof; so is an ETag that is the
-    body's MD5, where the policy takes it. An ETag of another form, or another value, proves
+    The checksum that was sent, returned by the store, is proof; so is an ETag that is the body's
+    MD5; both only where the policy accepts it. An ETag of another form, or another value, proves
     nothing.
 
     Raises:
         ChecksumMismatch: the store returned another checksum than the one sent.
     """
-    if receipt.checksum == sent:
-        return sent
-    if receipt.checksum is not None:
+    if receipt.checksum is not None and receipt.checksum != sent:
         raise ChecksumMismatch(
             f"the store returned the {receipt.checksum.algorithm} {receipt.checksum.digest} for "
             f"bytes whose {sent.algorithm} is {sent.digest}",
             hint="run again with --overwrite; if it recurs, distrust the memory or the network",
         )
+    if receipt.checksum is not None and policy.accepts(sent.algorithm):
+        return sent
     md5 = md5_of_etag(receipt.etag)
     if md5 is None or md5.algorithm != "MD5" or not policy.accepts("MD5"):
         return None
     ours = sent if sent.algorithm == "MD5" else md5_checksum(body)
     return md5 if md5 == ours else None
+
+
+async def prove_completed(
+    store: ObjectStore,
+    receipt: Receipt,
+    whole: Checksum | None,
+    file: LocalFile,
+    policy: TransferPolicy,
+) -> Checksum:
+    """Return the checksum by which the answer to Complete, or else HEAD, proves the bytes.
+
+    Args:
+        store: is asked where the answer is not enough.
+        receipt: the answer.
+        whole: the full object's checksum that was sent, if any.
+        file: what was sent; it knows the MD5 of its parts, if that is to be proof.
+        policy: says what may be proof.
+
+    Raises:
+        ChecksumMismatch: the store returned another checksum than the one sent.
+        NotVerified: nothing proves it.
+    """
+    if whole is not None:
+        find_proof(Receipt("", receipt.checksum), whole, b"", policy)
+        if receipt.checksum is not None and policy.accepts(whole.algorithm):
+            return whole
+    of_parts = md5_of_etag(receipt.etag)
+    known = file.known.get(MD5_OF_PARTS)
+    if known is None or of_parts != known or not policy.accepts(MD5_OF_PARTS):
+        return await prove_by_head(store, file, policy)
+    if policy.worth.etags_are_md5:
+        # Some stores describe an object by another ETag than Complete gave: it is to be known.
+        with suppress(NotVerified):
+            return await prove_by_head(store, file, policy)
+    return known
 
 
 async def prove_by_head(store: ObjectStore, file: LocalFile, policy: TransferPolicy) -> Checksum:
@@ -65,32 +129,30 @@ async def prove_by_head(store: ObjectStore, file: LocalFile, policy: TransferPol
             f"the store returned no checksum for it, and may not be asked: {error.message}",
             hint="permit s3:GetObject on the key",
         ) from error
-    checksum = None
-    if remote is not None and remote.checksum and policy.accepts(remote.checksum.algorithm):
-        # What its metadata says is our own word, and no proof.
-        checksum = await find_equality(RemoteObject(remote.size, remote.checksum), file)
-    if checksum is None:
+    verdict = Verdict("different", None, "there is no object")
+    if remote is not None:
+        verdict = await compare(remote, file, policy)
+    if verdict.checksum is None:
         asked = "" if policy.checksum == "auto" else f" by --checksum {policy.checksum}"
         raise NotVerified(
-            f"it was sent, but the store's answers don't prove{asked} that it holds these bytes",
+            f"it was sent, but the store's answers don't prove{asked} that it holds these bytes: "
+            f"{verdict.detail}",
             hint="the store may lack such checksums; try another --checksum, or read it back"
             if asked
             else "the store may lack CRC64NVME checksums; try --checksum md5, or read it back",
         )
-    return checksum
+    return verdict.checksum
 
 
-async def find_equality(remote: RemoteObject, file: LocalFile) -> Checksum | None:
-    """Return the checksum that proves object and file equal, None where they differ or may."""
+async def compare(remote: RemoteObject, file: LocalFile, policy: TransferPolicy) -> Verdict:
+    """Compare a file with an object, by size and by the checksums that the policy accepts."""
     if remote.size != file.size:
-        return None
-    for theirs in (remote.checksum, remote.recorded):
-        if theirs is None:
-            continue
-        ours = await file.checksum(theirs.algorithm)
-        if decide_taken_key(file.size, ours, remote.size, theirs) == "unchanged":
-            return ours
-        if theirs.algorithm not in ("MD5", "MD5 of parts"):
-            # The store vouches that it differs; an ETag may be anything.
-            return None
-    return None
+        return other_size(remote.size, file.size)
+    for theirs in in_order(remote.checksums.values(), policy):
+        ours = await file.like(theirs)
+        standing = weigh(ours, theirs, policy)
+        if standing == "same":
+            return Verdict(standing, ours)
+        if ours is not None and standing == "different":
+            return other_bytes(ours, theirs)
+    return not_comparable(remote.checksums, policy)

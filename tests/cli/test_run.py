@@ -96,6 +96,7 @@ def test_json_is_a_line_for_each_file_and_a_summary(asyncload, volume, lake):
         "size": 9,
         "verified_by": "CRC64NVME",
         "checksum": "rosUhgp5mIg=",
+        "checksums": {"CRC64NVME": "rosUhgp5mIg="},
     }
     assert by_path["bad.csv"]["error"]["code"] == "InvalidRequest"
     assert by_path[".h.csv"] == {"type": "left out", "path": ".h.csv", "reason": "hidden"}
@@ -119,6 +120,7 @@ def test_json_is_a_line_for_each_file_and_a_summary(asyncload, volume, lake):
         "left_open": [],
         "swept": 0,
         "warnings": [],
+        "unmarked": [],
         "markers_failed": [],
         "seconds": 0,
         "error": None,

@@ -33,7 +33,8 @@ class Plain(MemoryStore):
         remote = await super().head(key)
         if remote is None:
             return None
-        return RemoteObject(remote.size, self.of_parts.get(key) or md5_checksum(self.objects[key]))
+        etag = self.of_parts.get(key) or md5_checksum(self.objects[key])
+        return RemoteObject(remote.size, {etag.algorithm: etag})
 
     def _keep(self, key, body, algorithm, info):
         super()._keep(key, body, algorithm, info)
@@ -127,7 +128,7 @@ async def test_a_checksum_that_nobody_here_can_compute_proves_nothing(volume, si
             from asyncload.model import Checksum
 
             remote = await super().head(key)
-            return RemoteObject(remote.size, Checksum("XXHASH", "AA=="))
+            return RemoteObject(remote.size, {"XXHASH": Checksum("XXHASH", "AA==")})
 
     strange = Strange()
     strange.objects = store.objects

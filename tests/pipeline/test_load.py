@@ -464,10 +464,10 @@ class Silent(MemoryStore):
         remote = await super().head(key)
         if remote is None or self.known == "CRC64NVME":
             return remote
-        from asyncload.checksums import md5_checksum
+        from asyncload.checksums import by_algorithm, md5_checksum
 
         known = md5_checksum(self.objects[key]) if self.known == "MD5" else None
-        return RemoteObject(remote.size, known)
+        return RemoteObject(remote.size, by_algorithm(known))
 
 
 @pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])

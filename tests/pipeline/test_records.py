@@ -12,6 +12,7 @@ from asyncload.errors import AccessDenied, RequestRejected
 from asyncload.manifest import manifest_key
 from asyncload.model import MarkerFailed, Warned
 from asyncload.plan import MIB
+from asyncload.report_text import summary_lines
 from tests.support.loads import PREFIX, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
@@ -53,6 +54,7 @@ async def test_a_run_is_recorded_with_its_settings_and_each_file(volume):
         "mtime_ns": 1_651_492_800_000_000_007,
         "verified_by": "CRC64NVME",
         "checksum": "I5Whw0YbvtI=",
+        "checksums": {"CRC64NVME": "I5Whw0YbvtI="},
     }
     assert files["b.csv"]["outcome"] == "failed"
     assert "taken" in files["b.csv"]["error"]
@@ -219,6 +221,69 @@ async def test_a_partition_with_an_unreadable_folder_is_not_complete(volume, mon
     await load(store, volume, success_marker=True, manifest=False)
     markers = [key for key in store.objects if key.endswith("_SUCCESS")]
     assert markers == [f"{PREFIX}/E/{DAY}/_SUCCESS"]
+
+
+async def test_a_volume_that_is_not_listed_to_its_end_gets_no_marker(volume, monkeypatch):
+    """What is missing could be anywhere."""
+    from asyncload import discovery
+
+    write_files(volume, {"e/1.csv": b"1", "f/1.csv": b"1"})
+    scandir = os.scandir
+
+    class Breaks:
+        def __init__(self, path):
+            self.entries = scandir(path)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exception):
+            self.entries.close()
+
+        def __iter__(self):
+            yield from self.entries
+            raise OSError(5, "Input/output error")
+
+    def breaking(path):
+        return Breaks(path) if str(path).rstrip("/") == str(volume) else scandir(path)
+
+    monkeypatch.setattr(discovery.os, "scandir", breaking)
+    monkeypatch.setattr("asyncload.discovery._SLICE", 1)
+    store = MemoryStore()
+    report, _ = await load(store, volume, success_marker=True, manifest=False)
+    assert not [key for key in store.objects if key.endswith("_SUCCESS")]
+    assert {left.reason for left in report.unmarked} >= {"the volume can't be listed to its end"}
+
+
+@pytest.mark.parametrize("error", [AccessDenied, RequestRejected])
+async def test_a_marker_that_may_not_be_removed_is_told_once(volume, error):
+    """The files land all the same."""
+    write_files(volume, {f"{d}/{n}.csv": b"1" for d in "de" for n in range(3)})
+
+    class Keeps(MemoryStore):
+        async def delete(self, key):
+            await self._answer("delete")
+            raise error("no deletes")
+
+    store = Keeps()
+    store.objects |= {f"{PREFIX}/{d}/{DAY}/_SUCCESS": b"" for d in "DE"}
+    report, recorder = await load(store, volume, success_marker=True, manifest=False)
+    assert (report.exit_code, report.landed) == (0, 6)
+    (warned,) = [event for event in recorder.events if isinstance(event, Warned)]
+    assert "no deletes" in warned.message
+    assert "s3:DeleteObject" in warned.hint
+    assert store.calls["delete"] <= 2
+
+
+async def test_partitions_that_are_not_marked_are_named_up_to_a_number(volume):
+    """The rest is counted."""
+    write_files(volume, {f"{n:02}/1.csv": b"1" for n in range(25)})
+    store = MemoryStore()
+    store.objects |= {f"{PREFIX}/{n:02}/{DAY}/1.csv": b"2" for n in range(25)}
+    report, _ = await load(store, volume, success_marker=True, manifest=False)
+    lines = [line for line in summary_lines(report, "lake", 1.0) if line.startswith("not marked")]
+    assert len(lines) == 21
+    assert lines[-1] == "not marked: 5 more partitions: see --json"
 
 
 @pytest.mark.parametrize("error", [AccessDenied, RequestRejected])

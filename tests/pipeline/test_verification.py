@@ -86,15 +86,15 @@ async def test_an_object_without_any_checksum_can_not_be_compared(loaded, volume
 
     class Silent(MemoryStore):
         async def head(self, key):
-            return RemoteObject((await super().head(key)).size, None)
+            return RemoteObject((await super().head(key)).size)
 
     store = Silent()
     store.objects = loaded.objects
     comparison, told = await compare(store, volume)
     assert not comparison.whole
     assert told["d/0.csv"] == (
-        "different",
-        "the store has no checksum of the object to compare by",
+        "unproved",
+        "the object can't be compared: the store has no checksum of it",
     )
 
 
@@ -114,7 +114,7 @@ async def test_a_store_that_is_gone_ends_the_comparison(loaded, volume):
 async def test_a_long_manifest_is_read_and_compared_in_pieces(volume, monkeypatch):
     """Neither its lines nor its bytes come at once; empty lines are nothing."""
     monkeypatch.setattr("asyncload.verification._ENTRIES_AT_ONCE", 7)
-    monkeypatch.setattr("asyncload.verification._READ", 100)
+    monkeypatch.setattr("asyncload.manifest_reading._READ", 100)
     write_files(volume, {f"d/{n}.csv": b"1" for n in range(50)})
     store = MemoryStore()
     report = await load_volume(store, volume, manifest=True)

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from asyncload.checksums import CRCS, checksum_of, md5_of_parts
+from asyncload.checksums import CRCS, by_algorithm, checksum_of, md5_checksum, md5_of_parts
 from asyncload.errors import (
     BucketNotFound,
     NoSuchUpload,
@@ -73,14 +73,9 @@ class MemoryStore:
         if body is None:
             return None
         algorithm = self.algorithms.get(key, "CRC64NVME")
-        recorded = (
-            self.infos[key].metadata.get("asyncload-crc64nvme") if key in self.infos else None
-        )
-        return RemoteObject(
-            len(body),
-            self.of_parts.get(key) or checksum_of(body, algorithm),
-            Checksum("CRC64NVME", recorded) if recorded else None,
-        )
+        checksum = None if key in self.of_parts else checksum_of(body, algorithm)
+        etag = self.of_parts.get(key) or md5_checksum(body)
+        return RemoteObject(len(body), by_algorithm(checksum, etag))
 
     async def read(self, key, offset, length):
         await self._answer("read")
@@ -165,6 +160,10 @@ class MemoryStore:
         if checksum is None:
             self.of_parts[key] = of_parts
         return Receipt(f'"{of_parts.digest}"', checksum)
+
+    async def delete(self, key):
+        await self._answer("delete")
+        self.objects.pop(key, None)
 
     async def abort_multipart(self, key, upload_id):
         await self._answer("abort_multipart")

@@ -47,7 +47,7 @@ class ScriptedStore:
 
     async def head(self, key):
         await self._answer("head", key)
-        return RemoteObject(1, SUM)
+        return RemoteObject(1, {"CRC64NVME": SUM})
 
     async def put(self, key, body, checksum, *, create_only, sha256=None, info=CSV):
         await self._answer("put", key, body, checksum, create_only)
@@ -123,7 +123,7 @@ def govern(store, *, places=1, told=None, draw=lambda: 0.5, **policy):
 
 REQUESTS = {
     "check_bucket": (("Raw/",), {}, None),
-    "head": ((KEY,), {}, RemoteObject(1, SUM)),
+    "head": ((KEY,), {}, RemoteObject(1, {"CRC64NVME": SUM})),
     "put": ((KEY, b"1", SUM), {"create_only": True}, RECEIPT),
     "read": ((KEY, 8, 4), {}, b"bytes"),
     "list_objects": (("Raw/", "after"), {}, PAGE),
@@ -328,7 +328,7 @@ async def test_being_throttled_is_no_failed_attempt():
     """A store that asks for patience gets it, for as long as the request's time lasts."""
     store = ScriptedStore(*[Throttled("busy")] * 50, *[ServerError("500")] * 2)
     governed, _ = govern(store, attempts=3)
-    assert await governed.head(KEY) == RemoteObject(1, SUM)
+    assert await governed.head(KEY) == RemoteObject(1, {"CRC64NVME": SUM})
     assert len(store.requests) == 53
 
 

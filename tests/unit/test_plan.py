@@ -15,14 +15,13 @@ from hypothesis import strategies as st
 from asyncload import plan as plan_module
 from asyncload.errors import InvalidKey, KeyCollision, SourceTooLarge
 from asyncload.keys import KeyLayout
-from asyncload.model import Checksum, Failed, SourceFile
+from asyncload.model import Failed, SourceFile
 from asyncload.plan import (
     MAX_OBJECT_SIZE,
     MAX_PARTS,
     MIB,
     LoadPlan,
     PartLayout,
-    decide_taken_key,
     lay_out_parts,
     layout_of_parts,
 )
@@ -142,31 +141,6 @@ def test_an_upload_without_parts_is_gone_on_with_as_is_wanted():
     """It says nothing."""
     wanted = PartLayout(GIB, 8 * MIB)
     assert layout_of_parts({}, wanted, most=64 * MIB) == wanted
-
-
-# A taken key
-
-A, B = Checksum("CRC64NVME", "AAAAAAAAAAE="), Checksum("CRC64NVME", "AAAAAAAAAAI=")
-
-
-@pytest.mark.parametrize(
-    ("sizes", "ours", "theirs", "decision"),
-    [
-        ((3, 4), A, A, "conflict"),
-        ((3, 4), A, B, "conflict"),
-        ((3, 4), None, None, "conflict"),
-        ((3, 3), A, A, "unchanged"),
-        ((3, 3), A, B, "conflict"),
-        ((3, 3), A, Checksum("MD5", A.digest), "conflict"),
-        ((3, 3), A, None, "conflict"),
-        ((3, 3), None, A, "conflict"),
-        ((3, 3), None, None, "conflict"),
-        ((0, 0), A, A, "unchanged"),
-    ],
-)
-def test_a_taken_key_is_settled_by_size_and_checksum(sizes, ours, theirs, decision):
-    """Only equal checksums of equal sizes are the same bytes; what can't be told is a conflict."""
-    assert decide_taken_key(sizes[0], ours, sizes[1], theirs) == decision
 
 
 # The plan of a load

@@ -282,6 +282,7 @@ def test_the_record_of_a_file_that_landed():
         "size": 20,
         "verified_by": "MD5",
         "checksum": "1B2M2Y8AsgTpgAmY7PhCfg==",
+        "checksums": {},
     }
 
 
@@ -369,6 +370,7 @@ def test_the_summary_record_of_a_run():
         "swept": 0,
         "manifest": None,
         "warnings": [],
+        "unmarked": [],
         "markers_failed": [],
         "seconds": 1.235,
         "error": None,
@@ -399,6 +401,7 @@ def test_the_summary_record_of_a_run_that_was_ended_says_by_what():
         "swept": 0,
         "manifest": None,
         "warnings": [],
+        "unmarked": [],
         "markers_failed": [],
         "seconds": 0.0,
         "error": {

@@ -4,4 +4,12 @@ from __future__ import annotations
 
 from tests.faults.catalogue.fault import Fault
 
-FAULTS: tuple[Fault, ...] = ()
+FAULTS: tuple[Fault, ...] = (
+    Fault("A1", "other bytes under our own metadata", "a conflict; not whole"),
+    Fault("A2", "a second run's manifest, an untouched bucket", "whole, by any common checksum"),
+    Fault("A3", "another checksum than the one asked for", "is no proof, on any run"),
+    Fault("A4", "an object in parts of another size", "the same, or can't be compared"),
+    Fault("A7", "success markers of what is not complete", "none is written, an old one goes"),
+    Fault("A11", "a manifest with odd entries, or that is none", "told with its line; flat memory"),
+    Fault("A12", "a partition that changes under its marker", "the marker goes first"),
+)
