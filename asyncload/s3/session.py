@@ -103,11 +103,13 @@ class DirectSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is unt
             return Reply(response.status, response.headers)
 
     async def __aexit__(self, *exception: object) -> None:
-        for route in self._routes.values():
-            if isinstance(route, WirePool):
-                await route.close()
-        self._routes.clear()
-        await super().__aexit__(*exception)
+        try:
+            for route in self._routes.values():
+                if isinstance(route, WirePool):
+                    await route.close()
+            self._routes.clear()
+        finally:
+            await super().__aexit__(*exception)
 
     def _create_connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:
         if self.plain and proxy_url is None:

@@ -42,7 +42,7 @@ class Wire(asyncio.Protocol):
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
-        self.lost: asyncio.Future[None] = loop.create_future()
+        self._lost: asyncio.Future[None] = loop.create_future()
         self._loop = loop
         self._reply: asyncio.Future[Reply] | None = None
         self._room: asyncio.Future[None] | None = None
@@ -57,6 +57,11 @@ class Wire(asyncio.Protocol):
         """Close the connection at once; what was not sent yet never will be."""
         self._usable = False
         self._transport.abort()
+
+    async def closed(self) -> None:
+        """Wait until the connection is gone."""
+        # Not the future itself: it would be cancelled together with whoever waits.
+        await asyncio.wait({self._lost})
 
     async def put(self, head: bytes, body: memoryview) -> Reply:
         """Send a request and return its answer; the body is not read any more afterwards.
@@ -117,7 +122,7 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(ConnectionResetError("the connection was closed") if exc is None else exc)
-        self.lost.set_result(None)
+        self._lost.set_result(None)
 
     def pause_writing(self) -> None:
         self._room = self._loop.create_future()
@@ -194,7 +199,7 @@ class WirePool:
         for wire in self._open:
             wire.abort()
         for wire in self._open:
-            await wire.lost
+            await wire.closed()
 
     def _free(self) -> Wire | None:
         while self._idle:
@@ -225,4 +230,4 @@ class WirePool:
 
 async def _close(wire: Wire) -> None:
     wire.abort()
-    await wire.lost
+    await wire.closed()

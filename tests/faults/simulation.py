@@ -1,7 +1,7 @@
 """Whole loads in virtual time, into a store in memory whose every request may meet a fault.
 
-`simulate(seed, volume)` runs one and holds it to what must be true whatever happens. The same
-seed is the same run, to the last wait.
+`simulate(seed, volume)` runs one and holds it to what must be true whatever happens, a stop or a
+refusal at any point included. The same seed is the same run, to the last wait.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,22 @@ from asyncload.calls import RetryPolicy
 from asyncload.errors import (
     AsyncloadError,
     BodyDamaged,
+    BucketNotFound,
     Refused,
+    RequestRejected,
     ServerError,
     StoreUnavailable,
     Throttled,
+    TimedOut,
 )
 from asyncload.loading import load_into
 from asyncload.model import UploadLeftOpen
+from asyncload.s3.wire import WirePool
 from asyncload.settings import Settings
+from asyncload.store import Receipt
+from asyncload.transfer import TransferPolicy
 from tests.faults.proxy import Rates, draw
+from tests.faults.virtual_net import Network
 from tests.faults.virtual_time import InlineExecutor, VirtualTimeLoop
 from tests.support.loads import NOW, Recorder
 from tests.support.memory_store import MemoryStore
@@ -35,31 +43,69 @@ DEADLINE = 30.0
 """Seconds after which the real store gives a call up."""
 LONGEST = 24 * 3600.0
 """Seconds of virtual time that no run may take."""
+GRACE = TransferPolicy().abort_grace
+"""Seconds of virtual time that beginning or aborting an upload may take once the run is to stop."""
+
+_REJECTED = ("put", "part", "complete")
 
 
 class FaultyStore(MemoryStore):
     """Its requests fail, dawdle, are damaged or lose their replies, by hash of what they are.
 
+    Puts and parts travel by the fast lane's own connections, through a virtual network.
+
+    Args:
+        seed: what all is drawn from.
+        rates: how much of what.
+        refuse_at: the how-manieth request is answered by an error that ends the run.
+
     Attributes:
         orphans: uploads that were opened in a request whose reply was lost.
+        begun: when each request was begun, and its kind, in order.
+        refused: when the run was refused, and by a request of which kind.
     """
 
-    def __init__(self, seed: int, rates: Rates) -> None:
+    def __init__(self, seed: int, rates: Rates, *, refuse_at: int = 0) -> None:
         super().__init__(least_part=0)
         self.seed = seed
         self.rates = rates
+        self.network = Network(seed, self._serve)
         self.orphans: set[str] = set()
+        self.begun: list[tuple[float, str]] = []
+        self.refused: tuple[float, str] | None = None
+        self._refuse_at = refuse_at
         self._attempts: Counter[tuple[object, ...]] = Counter()
+        self._pool = WirePool("store.invalid", 80, None)
+        self._travelling: dict[int, Callable[[], Awaitable[Any]]] = {}
+        self._answers: dict[int, Any] = {}
+
+    async def close(self) -> None:
+        """Close the connections, and let the server finish what it has begun."""
+        await self._pool.close()
+        await self.network.drain()
+
+    def _begin(self, kind: str) -> None:
+        now = asyncio.get_running_loop().time()
+        self.begun.append((now, kind))
+        if len(self.begun) == self._refuse_at:
+            self.refused = now, kind
+            raise BucketNotFound("simulated", code="NoSuchBucket", status=404)
+
+    async def _answer(self, call, body=b""):
+        if call in ("check_bucket", "list_objects", "list_uploads", "list_parts"):
+            self._begin(call)
+        await super()._answer(call, body)
 
     async def head(self, key):
+        self._begin("head")
         return await self._meet(("head", key), lambda: super(FaultyStore, self).head(key))
 
     async def put(self, key, body, checksum, **options):
-        return await self._meet(
-            ("put", key), lambda: super(FaultyStore, self).put(key, body, checksum, **options)
-        )
+        put = super().put
+        return await self._travel(("put", key), body, lambda: put(key, body, checksum, **options))
 
     async def create_multipart(self, key, **options):
+        self._begin("create")
         create = super().create_multipart
         opened = []
 
@@ -73,19 +119,52 @@ class FaultyStore(MemoryStore):
             self.orphans.update(opened)
             raise
 
-    async def upload_part(self, key, upload_id, number, *arguments, **options):
+    async def upload_part(self, key, upload_id, number, body, *arguments, **options):
         send = super().upload_part
-        return await self._meet(
-            ("part", key, number), lambda: send(key, upload_id, number, *arguments, **options)
+        return await self._travel(
+            ("part", key, number),
+            body,
+            lambda: send(key, upload_id, number, body, *arguments, **options),
         )
 
     async def complete_multipart(self, key, *arguments, **options):
+        self._begin("complete")
         complete = super().complete_multipart
         return await self._meet(("complete", key), lambda: complete(key, *arguments, **options))
 
     async def abort_multipart(self, key, upload_id):
+        self._begin("abort")
         abort = super().abort_multipart
         return await self._meet(("abort", key), lambda: abort(key, upload_id))
+
+    async def _travel(
+        self, what: tuple[object, ...], body: Any, call: Callable[[], Awaitable[Any]]
+    ) -> Receipt:
+        """Send a request by a connection, and return what the server made of it."""
+        self._begin(str(what[0]))
+        number = len(self.begun)
+        # The buffer finds another user once the request is over, whatever the server does.
+        sent = bytes(body)
+        self._travelling[number] = partial(self._meet, what, call)
+        head = f"PUT /{number} HTTP/1.1\r\nhost: store\r\ncontent-length: {len(sent)}\r\n\r\n"
+        try:
+            async with asyncio.timeout(DEADLINE):
+                await self._pool.put(head.encode(), memoryview(sent))
+        except TimeoutError as error:
+            raise TimedOut("simulated: no answer in time") from error
+        except OSError as error:
+            raise StoreUnavailable(f"simulated: {error}") from error
+        # A success before the body was read says nothing of it.
+        answer = self._answers.pop(number, Receipt('"early"', None))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def _serve(self, number: int) -> None:
+        try:
+            self._answers[number] = await self._travelling.pop(number)()
+        except AsyncloadError as error:
+            self._answers[number] = error
 
     async def _meet(self, what: tuple[object, ...], call: Callable[[], Awaitable[Any]]) -> Any:
         self._attempts[what] += 1
@@ -100,6 +179,8 @@ class FaultyStore(MemoryStore):
             return await self._dawdle(which, call)
         if what[0] in ("put", "part") and (share := share - rates.corruption) < 0:
             raise BodyDamaged("simulated", code="BadDigest", status=400)
+        if what[0] in _REJECTED and (share := share - rates.rejections) < 0:
+            raise RequestRejected("simulated", code="InvalidArgument", status=400)
         answer = await call()
         if share - rates.lost_replies < 0:
             raise StoreUnavailable("simulated: the reply was lost")
@@ -147,13 +228,21 @@ class StormyStore(MemoryStore):
 
 @dataclass
 class Simulated:
-    """What a simulated run came to."""
+    """What a simulated run came to.
+
+    `steps` are the turns of its event loop, `stopped` says when it was told to stop, as a signal
+    does it.
+    """
 
     store: MemoryStore
     recorder: Recorder
     ended_by: AsyncloadError | None = None
     seconds: float = 0.0
+    steps: int = 0
+    stopped: float | None = None
+    was_cancelled: bool = False
     tasks_left: int = 0
+    unhandled: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
 
@@ -162,13 +251,30 @@ def run_virtually(
     volume: Path,
     seed: int,
     executor: InlineExecutor | None = None,
+    *,
+    stop_at: int = 0,
     **options: Any,
 ) -> Simulated:
-    """Load a volume into a store in virtual time; the waits are drawn from the seed, too."""
+    """Load a volume into a store in virtual time; the waits are drawn from the seed, too.
+
+    The run is told to stop before that turn of the event loop.
+    """
     result = Simulated(store, Recorder())
     settings = Settings(volume=volume, bucket="lake", manifest=False, **options)
 
     async def main() -> None:
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        network = getattr(store, "network", None)
+        loop.network = network
+
+        def stop() -> None:
+            if not result.steps:
+                result.stopped = loop.time()
+                task.cancel()
+
+        loop.at_step(stop_at, stop)
+        loop.set_exception_handler(lambda _, context: result.unhandled.append(context["message"]))
         loading = load_into(
             store,
             settings,
@@ -182,8 +288,14 @@ def run_virtually(
                 await loading
         except (Refused, StoreUnavailable) as error:
             result.ended_by = error
-        result.seconds = asyncio.get_running_loop().time()
-        result.tasks_left = len(asyncio.all_tasks()) - 1
+        except asyncio.CancelledError:
+            result.was_cancelled = True
+        result.seconds, result.steps = loop.time(), loop.steps
+        left = asyncio.all_tasks() - {task}
+        if network is not None:
+            left -= network.tasks
+            await store.close()
+        result.tasks_left = len(left)
 
     random.seed(seed)
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
@@ -195,10 +307,22 @@ def simulate(
     seed: int,
     volume: Path,
     contents: dict[str, bytes],
-    make_store: Callable[[int, Rates], FaultyStore] = FaultyStore,
+    make_store: Callable[..., FaultyStore] = FaultyStore,
+    *,
+    stop_at: int = 0,
+    refuse_at: int = 0,
 ) -> Simulated:
-    """Run a seed: what is there already, what changes when, and the options are drawn from it."""
-    store = make_store(seed, Rates())
+    """Run a seed: what is there already, what changes when, and the options are drawn from it.
+
+    Args:
+        seed: the seed.
+        volume: a folder that holds the contents; it is as before afterwards.
+        contents: of each file.
+        make_store: makes the store.
+        stop_at: before which turn of the event loop the run is told to stop; 0 for never.
+        refuse_at: the how-manieth request is answered by an error that ends the run; 0 for none.
+    """
+    store = make_store(seed, Rates(), refuse_at=refuse_at)
     for name, body in contents.items():
         share = draw("there", seed, name)
         if share < 0.1:
@@ -216,13 +340,29 @@ def simulate(
             seed,
             # About half of the hops are beyond a run's end: then nothing changes.
             ChangingVolume(hop, lambda: append(volume / changed, b"one more line\n")),
+            stop_at=stop_at,
             concurrency=1 + int(draw("concurrency", seed) * 8),
             overwrite=draw("overwrite", seed) < 0.2,
         )
     finally:
         (volume / changed).write_bytes(contents[changed])
-    result.wrong = list(find_wrong(result, versions, before))
+    result.wrong = [*find_wrong(result, versions, before), *find_disobedience(result)]
     return result
+
+
+def simulate_with_an_end(
+    seed: int, volume: Path, contents: dict[str, bytes], make_store: Any = FaultyStore
+) -> Simulated:
+    """Run a seed, which also says whether and when the run is stopped or refused."""
+    share, when = draw("end", seed), draw("when", seed)
+    return simulate(
+        seed,
+        volume,
+        contents,
+        make_store,
+        stop_at=1 + int(when * 250) if share < 0.2 else 0,
+        refuse_at=1 + int(when * 40) if 0.2 <= share < 0.3 else 0,
+    )
 
 
 def append(path: Path, more: bytes) -> None:
@@ -237,9 +377,10 @@ def key_of(name: str) -> str:
 def find_wrong(result: Simulated, versions: dict[str, set[bytes]], before: dict[str, bytes]):
     """Yield each broken promise, in words."""
     store, outcomes = result.store, result.recorder.outcomes
+    ended = result.ended_by is not None or result.was_cancelled
     for name, bodies in versions.items():
         held, outcome = store.objects.get(key_of(name)), outcomes.get(name)
-        if outcome is None and result.ended_by is None:
+        if outcome is None and not ended:
             yield f"{name} has no outcome"
         if outcome is not None and outcome.status != "failed" and held not in bodies:
             yield f"{name} is called {outcome.status}, and the store holds something else"
@@ -248,7 +389,42 @@ def find_wrong(result: Simulated, versions: dict[str, set[bytes]], before: dict[
     told = {e.upload_id for e in result.recorder.events if isinstance(e, UploadLeftOpen)}
     for upload_id in store.uploads.keys() - told - store.orphans:
         yield f"{upload_id} is open, and nobody said so"
+    yield from result.unhandled
     if result.tasks_left:
         yield f"{result.tasks_left} tasks are alive"
     if store.in_flight:
         yield f"{store.in_flight} requests are in flight"
+    if store.network.links:
+        yield f"{len(store.network.links)} connections are open"
+
+
+def find_disobedience(result: Simulated):
+    """Yield how a run that was told to stop, or was refused, did not end at once."""
+    store = result.store
+    if result.was_cancelled and result.stopped is None:
+        yield "the run ended as cancelled, and nobody had asked for that"
+    if result.stopped is not None:
+        # An upload that is just being begun is waited for, then aborted.
+        yield from find_late("stop", result, result.stopped, result.stopped + 2 * GRACE)
+    if store.refused is not None:
+        when, kind = store.refused
+        if kind == "abort":
+            # It ends nothing: the upload is told as left open.
+            return
+        if not isinstance(result.ended_by, BucketNotFound) and not result.was_cancelled:
+            yield "the run was refused, and ended otherwise"
+        if kind in ("part", "complete"):
+            # The upload that met it is aborted first.
+            when += GRACE
+        yield from find_late("refusal", result, when, when + 2 * GRACE)
+
+
+def find_late(what: str, result: Simulated, since: float, until: float):
+    """Yield what began after a time, and whether the run took longer than it may."""
+    # At the very moment others may be beginning, too.
+    late = {kind for at, kind in result.store.begun if at > since} - {"create", "abort"}
+    if late:
+        yield f"after the {what}, {', '.join(sorted(late))} began"
+    # A connection that is just being made is waited for for half a second.
+    if result.seconds > until + 1:
+        yield f"it took {result.seconds - since:.0f} s after the {what} to end"

@@ -9,8 +9,18 @@ from functools import partial
 import pytest
 
 from asyncload.errors import RequestRejected
+from asyncload.groups import Group
+from asyncload.s3.wire import WirePool
+from asyncload.shielding import StrayCancellation, run_to_end
 from asyncload.transfer import TransferPolicy
-from tests.faults.simulation import FaultyStore, StormyStore, run_virtually, simulate
+from tests.faults.simulation import (
+    FaultyStore,
+    StormyStore,
+    run_virtually,
+    simulate,
+    simulate_with_an_end,
+)
+from tests.faults.virtual_net import Network
 from tests.faults.virtual_time import Stuck, VirtualTimeLoop
 from tests.support.loads import write_files
 
@@ -19,11 +29,14 @@ KIB = 1024
 
 @pytest.fixture
 def contents(volume, monkeypatch):
-    """Six small files and one of four parts; parts are small here, for speed."""
+    """Six small files and two of four parts; parts are small here, for speed."""
     small = partial(TransferPolicy, put_limit=64 * KIB, part_size=64 * KIB)
     monkeypatch.setattr("asyncload.loading.TransferPolicy", small)
     files = {f"s{n}.csv": b"id|name\n%d|x\n" % n * (n * 10) for n in range(6)}
-    files["l.csv"] = b"".join(b"%015d\n" % n for n in range(200 * KIB // 16))
+    files |= {
+        f"{x}.csv": b"".join(b"%014d%s\n" % (n, x.encode()) for n in range(200 * KIB // 16))
+        for x in "lm"
+    }
     write_files(volume, files)
     return files
 
@@ -32,7 +45,7 @@ def run_seeds(seeds, volume, contents):
     """Run them all; a seed that breaks a promise is told by its number."""
     wrong, statuses = [], Counter()
     for seed in seeds:
-        result = simulate(seed, volume, contents)
+        result = simulate_with_an_end(seed, volume, contents)
         wrong += [f"seed {seed}: {what}" for what in result.wrong]
         statuses.update(result.recorder.statuses.values())
     assert wrong == []
@@ -64,13 +77,48 @@ def test_a_seed_replays(volume, contents):
     assert described[0] != described[2]
 
 
+@pytest.mark.fault("C1", "C2")
+@pytest.mark.parametrize("seed", range(4))
+def test_a_stop_at_any_step_is_obeyed(volume, contents, seed):
+    """Whichever turn of the loop it comes at: nothing is begun, left open or lost after it."""
+    steps = simulate(seed, volume, contents).steps
+    assert steps > 50
+    stopped, wrong = 0, []
+    for step in range(1, steps + 1):
+        result = simulate(seed, volume, contents, stop_at=step)
+        stopped += result.was_cancelled
+        wrong += [f"step {step}: {what}" for what in result.wrong]
+    assert wrong == []
+    # Those at the end may come too late to change anything.
+    assert stopped > 0.9 * steps
+
+
+@pytest.mark.fault("C2")
+@pytest.mark.parametrize("seed", range(4))
+def test_a_refusal_at_any_request_ends_the_run(volume, contents, seed):
+    """Whatever the others are at, an abort included, which is the one that may be refused."""
+    requests = len(simulate(seed, volume, contents).store.begun)
+    wrong = []
+    for number in range(1, requests + 1):
+        result = simulate(seed, volume, contents, refuse_at=number)
+        assert result.store.refused is not None
+        wrong += [f"request {number}: {what}" for what in result.wrong]
+    assert wrong == []
+
+
+def test_the_seeds_meet_every_fate_of_a_connection(volume, contents):
+    """Slow and refused ones, early, malformed and endless answers, connections that break."""
+    met = Counter()
+    for seed in range(40):
+        met.update(simulate(seed, volume, contents).store.network.met)
+    assert met.keys() == {"served", "slow", "refused", "stuck", *Network.FATES}
+
+
 class Cuts(FaultyStore):
     """Keeps less than it was sent, and says that all is well."""
 
-    async def put(self, key, body, checksum, **options):
-        receipt = await super().put(key, body, checksum, **options)
-        self.objects[key] = self.objects[key][:-1]
-        return receipt
+    def _keep(self, key, body, *arguments):
+        super()._keep(key, body[:-1], *arguments)
 
 
 class KeepsOpen(FaultyStore):
@@ -88,6 +136,61 @@ def test_a_broken_promise_is_found(volume, contents, store, told):
     """The harness itself: a store that cheats is noticed within a few seeds."""
     wrong = [what for seed in range(5) for what in simulate(seed, volume, contents, store).wrong]
     assert any(told in what for what in wrong)
+
+
+class VanishingPool(WirePool):
+    """Has whoever waits for a connection too long end as cancelled."""
+
+    async def _connect(self):
+        try:
+            return await super()._connect()
+        except TimeoutError:
+            raise asyncio.CancelledError from None
+
+
+class Vanishing(FaultyStore):
+    """The fault behind C1."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self._pool = VanishingPool("store.invalid", 80, None)
+
+
+def test_a_worker_that_vanishes_is_found(volume, contents, monkeypatch):
+    """By its group, which raises it; where that did not, files would be without an outcome."""
+    found = Counter()
+    for group in (Group, asyncio.TaskGroup):
+        for module in ("pipeline", "transfer.multipart"):
+            monkeypatch.setattr(f"asyncload.{module}.Group", group)
+        for seed in range(20):
+            try:
+                result = simulate(seed, volume, contents, Vanishing)
+            except (StrayCancellation, Stuck, ExceptionGroup) as error:
+                found[group, type(error)] += 1
+            else:
+                found[group, "no outcome"] += any("no outcome" in what for what in result.wrong)
+    assert found[Group, StrayCancellation]
+    assert not found[Group, Stuck] + found[Group, "no outcome"]
+    assert found[asyncio.TaskGroup, Stuck] + found[asyncio.TaskGroup, "no outcome"]
+
+
+def test_a_stop_that_is_swallowed_is_found(volume, contents, monkeypatch):
+    """The fault behind C2: an abort after which the worker goes on."""
+
+    async def swallow(step, *, grace, undo=None):
+        try:
+            return await run_to_end(step, grace=grace, undo=undo)
+        except asyncio.CancelledError:
+            if undo is not None:
+                raise
+
+    monkeypatch.setattr("asyncload.transfer.multipart.run_to_end", swallow)
+    # In this seed an upload is aborted for its file's sake.
+    steps = simulate(1, volume, contents).steps
+    wrong = []
+    for step in range(1, steps + 1, 4):
+        wrong += simulate(1, volume, contents, stop_at=step).wrong
+    assert any("after the stop" in what for what in wrong)
 
 
 def test_virtual_time_jumps_and_a_deadlock_is_told():

@@ -14,30 +14,55 @@ class Stuck(Exception):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """Its `time()` begins at 0 and moves only while all its tasks wait."""
+    """Its `time()` begins at 0 and moves only while all its tasks wait.
+
+    Attributes:
+        steps: how many turns it has taken.
+        network: makes its connections.
+    """
 
     def __init__(self) -> None:
+        self.steps = 0
+        self.network: Any = None
         self._now = 0.0
-        super().__init__(_JumpingSelector(self._advance))
+        self._at: dict[int, Callable[[], object]] = {}
+        super().__init__(_JumpingSelector(self))
 
     def time(self) -> float:
         return self._now
 
-    def _advance(self, seconds: float) -> None:
+    def at_step(self, step: int, act: Callable[[], object]) -> None:
+        """Have something done between two turns, as a signal's handler is."""
+        self._at[step] = act
+
+    async def create_connection(self, protocol_factory: Any, *_: Any, **__: Any) -> Any:
+        return await self.network.connect(protocol_factory)
+
+    def turn(self) -> bool:
+        """Begin a turn; return whether something was done before it."""
+        self.steps += 1
+        act = self._at.pop(self.steps, None)
+        if act is not None:
+            act()
+        return act is not None
+
+    def advance(self, seconds: float) -> None:
         self._now += seconds
 
 
 class _JumpingSelector(selectors.BaseSelector):
-    def __init__(self, advance: Callable[[float], None]) -> None:
+    def __init__(self, loop: VirtualTimeLoop) -> None:
         self._selector = selectors.DefaultSelector()
-        self._advance = advance
+        self._loop = loop
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        acted = self._loop.turn()
         ready = self._selector.select(0)
-        if not ready and timeout is None:
+        if ready or acted:
+            return ready
+        if timeout is None:
             raise Stuck
-        if not ready and timeout is not None:
-            self._advance(timeout)
+        self._loop.advance(timeout)
         return ready
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:

@@ -23,6 +23,8 @@ _THROTTLES = (
     Fault(reply=s3_error(503, "ServiceUnavailable")),
     Fault(reply=s3_error(429, "TooManyRequests")),
 )
+# Any other one would end the run.
+_MAY_BE_REJECTED = ("PutObject", "UploadPart", "CompleteMultipartUpload")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Rates:
     delays: float = 0.10
     corruption: float = 0.005
     lost_replies: float = 0.02
+    rejections: float = 0.01
 
     def __post_init__(self) -> None:
         assert 0 <= sum(vars(self).values()) <= 1, "rates are shares of all requests"
@@ -66,6 +69,8 @@ class Seeded:
             return Fault(delay=which * self.longest_delay)
         if (share := share - rates.corruption) < 0:
             return Fault(flip=int(which * 8 * max(1, call.head.length)))
-        if share - rates.lost_replies < 0:
+        if (share := share - rates.lost_replies) < 0:
             return Fault(cut_reply=0)
+        if call.operation in _MAY_BE_REJECTED and share - rates.rejections < 0:
+            return Fault(reply=s3_error(400, "InvalidArgument"))
         return None
