@@ -140,6 +140,7 @@ class Volume:
             body = room[: before.size]
             file.read_into(body, 0, beat)
             file.check_unchanged(before)
+            file.check_end(before.size)
         return LoadedFile(
             upload,
             body,
@@ -249,6 +250,25 @@ class OpenFile:
         """Raise `SourceChanged` where the open file is not as `expected`."""
         check_same(expected, self.state())
 
+    def check_end(self, size: int) -> None:
+        """Raise `SourceChanged` where the file goes on beyond the size that the system tells.
+
+        So do files of /proc, which have no size, and some of FUSE. Sizes are in bytes.
+
+        Raises:
+            SourceUnreadable: the read failed.
+        """
+        try:
+            more = os.preadv(self.fd, [bytearray(1)], size)
+        except OSError as error:
+            raise unreadable(error) from error
+        if more:
+            raise SourceChanged(
+                f"it goes on beyond the {size:,} bytes that its file system tells",
+                hint="if nothing writes to it, copy it to a disk first: its file system, such as "
+                "/proc or FUSE, does not know its size",
+            )
+
     def check_in_place(self, expected: FileState) -> None:
         """Raise `SourceChanged` where the file's path now leads elsewhere or to another state.
 
@@ -256,6 +276,7 @@ class OpenFile:
             TooManyOpenFiles: it can't be opened now.
         """
         self.check_unchanged(expected)
+        self.check_end(expected.size)
         try:
             now = self.volume.state_of(self.path)
         except TooManyOpenFiles:

@@ -340,3 +340,33 @@ def test_a_manifest_without_a_line_end_is_given_up_early(asyncload, monkeypatch)
     assert ended.code == 2
     assert "has a line of over 8,388,608 bytes" in ended.err
     assert sum(request.method == "GET" and "range" in request.headers for request in requests) <= 2
+
+
+@pytest.mark.fault("A6")
+@pytest.mark.parametrize("told", [0, 7, 17 * MIB], ids=["none", "some", "large"])
+def test_a_file_that_holds_more_than_its_size_is_not_landed_by_its_size(
+    moto_zone, volume, layer, lane, monkeypatch, told
+):
+    """Files of /proc say that they are empty, those of some FUSE mounts say something."""
+    content = os.urandom(told) + b"more"
+    write_files(volume, {"odd.csv": content, "good.csv": b"1"})
+    fstat = os.fstat
+
+    def with_size(status):
+        fields = list(status)
+        fields[6] = told
+        extra = {"st_mtime_ns": status.st_mtime_ns, "st_ctime_ns": status.st_ctime_ns}
+        return os.stat_result(fields, extra)
+
+    def lying(fd):
+        status = fstat(fd)
+        return with_size(status) if status.st_size == len(content) else status
+
+    monkeypatch.setattr("asyncload.source.volume.os.fstat", lying)
+    code, files, _ = moto_zone.run(lane=lane)
+    assert code == 3
+    assert files["good.csv"]["status"] == "uploaded"
+    error = files["odd.csv"]["error"]
+    assert f"goes on beyond the {told:,} bytes" in error["message"]
+    assert "copy it to a disk first" in error["hint"]
+    assert list(moto_zone.server.objects(layer)) == [moto_zone.key("Good", "good.csv")]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from asyncload.checksums import by_algorithm, crc64nvme, crc64nvme_checksum
 from asyncload.errors import AccessDenied, ObjectConflict, RequestRejected, StoreUnavailable
 from asyncload.model import Checksum
 from asyncload.plan import MIB
+from asyncload.source.volume import Volume
 from asyncload.store import ListedObject, ObjectInfo, Page, RemoteObject
 from tests.support.loads import PREFIX, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
@@ -269,3 +272,49 @@ async def test_an_etag_that_differs_says_nothing_and_a_checksum_does(volume, com
     store.objects[f"{FOLDER}/1.csv"] = b"?"
     report, *_ = await load(store, volume)
     assert report.counts == ({"unchanged": 1} if computed == b"1" else {"failed": 1})
+
+
+def crafted(like, beginning):
+    """Bytes of the size and CRC64NVME of `like` that begin otherwise: the rest is solved for."""
+    plain = crc64nvme(beginning + bytes(8))
+    rows = [(crc64nvme(beginning + (1 << bit).to_bytes(8)) ^ plain, 1 << bit) for bit in range(64)]
+    wanted, suffix = crc64nvme(like) ^ plain, 0
+    for bit in reversed(range(64)):
+        pivot = next(row for row in rows if row[0] >> bit == 1)
+        rows = [
+            (value ^ pivot[0], bits ^ pivot[1]) if value >> bit & 1 else (value, bits)
+            for value, bits in rows
+            if (value, bits) != pivot
+        ]
+        if wanted >> bit & 1:
+            wanted, suffix = wanted ^ pivot[0], suffix ^ pivot[1]
+    return beginning + suffix.to_bytes(8)
+
+
+@pytest.mark.fault("A10")
+async def test_checksums_are_against_accidents_and_not_against_attackers(volume):
+    """A file that was made to have another one's CRC64NVME counts as it: RELIABILITY says so."""
+    body = b"id|price\n1|100\n#" + b"." * 8
+    other = crafted(body, b"id|price\n1|999\n#")
+    assert (len(other), crc64nvme(other)) == (len(body), crc64nvme(body))
+    assert other != body
+    write_files(volume, {"d/1.csv": body})
+    store = MemoryStore()
+    store.objects[f"{FOLDER}/1.csv"] = other
+    report, *_ = await load(store, volume)
+    assert report.counts == {"unchanged": 1}
+    assert "against accidents" in (Path(__file__).parents[2] / "RELIABILITY.md").read_text()
+
+
+@pytest.mark.fault("A9")
+async def test_a_write_through_a_memory_map_can_go_unnoticed(volume):
+    """What the system tells of a file need not change, and that is all there is to go by."""
+    write_files(volume, {"1.csv": b"a" * 8192})
+    with (volume / "1.csv").open("r+b") as file, mmap.mmap(file.fileno(), 8192) as mapped:
+        with Volume(volume) as opened:
+            mapped[0] = ord("b")
+            before = opened.state_of("1.csv")
+            mapped[1] = ord("c")
+            after = opened.state_of("1.csv")
+        assert after._replace(mtime_ns=0, ctime_ns=0) == before._replace(mtime_ns=0, ctime_ns=0)
+    assert "through a memory map" in (Path(__file__).parents[2] / "RELIABILITY.md").read_text()
