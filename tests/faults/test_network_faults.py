@@ -1,4 +1,4 @@
-"""N1 to N14 of the catalogue: what a network may do, and what becomes of it."""
+"""N of the catalogue: what a network may do, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import trustme
 
 from tests.faults.gate import gate_before
 from tests.faults.lake import fail_always, fail_first
-from tests.faults.proxy import Fault, Reply, proxy_before
+from tests.faults.proxy import Fault, Reply, proxy_before, s3_error
 from tests.support.loads import write_files
 from tests.support.servers import free_port
 from tests.support.tls import authority, tls_for
@@ -250,3 +250,52 @@ def test_a_manifest_whose_reply_breaks_off_is_read_again(lake, volume):
     ended = lake.program("verify", *store, "--manifest", summary["manifest"])
     assert (ended.code, ended.out) == (0, "whole: 1 equal (1 by CRC64NVME)\n")
     assert proxy.count("GetObject") >= 2
+
+
+EARLY = {
+    "500": Reply(500, b"<html>"),
+    "503": s3_error(503, "SlowDown"),
+    "broken-document": Reply(500, b"<Error><Code>Inter"),
+}
+
+
+@pytest.mark.fault("N15")
+@pytest.mark.parametrize("answer", EARLY)
+def test_a_refusal_before_the_body_was_read_is_an_answer(lake, small_and_large, answer, lane):
+    """It passes: the body is sent again, by another connection, and all files land."""
+    check_it_passes(lake, Fault(early=True, reply=EARLY[answer]), lane, WRITES)
+
+
+@pytest.mark.fault("N15")
+def test_a_success_before_the_body_was_read_proves_nothing(lake, small_and_large, lane):
+    """The object is looked at, and is not there: its file is not called uploaded."""
+    early = Fault(early=True, reply=Reply(200, headers={"ETag": '"early"'}))
+    landed = lake.load(fail_first("PutObject", early), lane=lane)
+    assert landed.code == 3
+    assert landed.statuses == {"a.csv": "failed", "l.csv": "uploaded"}
+
+
+MALFORMED = {
+    "binary": Reply(raw=b"\0\1\2 this is not HTTP\r\n\r\n"),
+    "status": Reply(raw=b"HTTP/1.1 two hundred\r\n\r\n"),
+    "length": Reply(raw=b"HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n"),
+    "chunks": Reply(raw=b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n"),
+    "another-protocol": Reply(raw=b"SSH-2.0-OpenSSH_9.2\r\n"),
+}
+
+
+@pytest.mark.fault("N16")
+@pytest.mark.parametrize("answer", MALFORMED)
+def test_an_answer_that_is_not_http_is_no_answer(
+    lake, small_and_large, answer, lane, short_deadline
+):
+    """Of any request: it is made again, by another connection."""
+    check_it_passes(lake, Fault(reply=MALFORMED[answer]), lane)
+
+
+@pytest.mark.fault("N17")
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_without_end_is_given_up(lake, small_and_large, status, lane, short_deadline):
+    """At the deadline at the latest; the request is made again."""
+    endless = Reply(status, headers={"content-length": "999999999999"}, endless=b"x" * 16_384)
+    check_it_passes(lake, Fault(reply=endless), lane)

@@ -199,7 +199,10 @@ def test_a_seed_decides_by_what_a_call_is_about_not_by_when_it_comes():
 
 
 def test_rates_are_kept():
-    """About 15 % errors, 20 % throttles, 10 % delays; another seed draws other calls."""
+    """About 15 % errors, 20 % throttles, 10 % delays, 2 % lost replies and 1 % rejections.
+
+    Another seed draws other calls.
+    """
     calls = list(some_calls(8_000))
     faults = [Seeded(1)(call) for call in calls]
     replies = [f.reply.status for f in faults if f is not None and f.reply is not None]
@@ -208,7 +211,7 @@ def test_rates_are_kept():
     flips = sum(f is not None and f.flip is not None for f in faults)
     broken = sum(f is not None for f in faults) - throttles - delays - flips
     shares = [count / len(calls) for count in (broken, throttles, delays, flips)]
-    assert shares == pytest.approx([0.17, 0.20, 0.10, 0.005], abs=0.015)
+    assert shares == pytest.approx([0.18, 0.20, 0.10, 0.005], abs=0.015)
     assert faults != [Seeded(2)(call) for call in calls]
 
 

@@ -77,7 +77,7 @@ def test_a_seed_replays(volume, contents):
     assert described[0] != described[2]
 
 
-@pytest.mark.fault("C1", "C2")
+@pytest.mark.fault("C2", "C12")
 @pytest.mark.parametrize("seed", range(4))
 def test_a_stop_at_any_step_is_obeyed(volume, contents, seed):
     """Whichever turn of the loop it comes at: nothing is begun, left open or lost after it."""
@@ -93,7 +93,7 @@ def test_a_stop_at_any_step_is_obeyed(volume, contents, seed):
     assert stopped > 0.9 * steps
 
 
-@pytest.mark.fault("C2")
+@pytest.mark.fault("C2", "C13")
 @pytest.mark.parametrize("seed", range(4))
 def test_a_refusal_at_any_request_ends_the_run(volume, contents, seed):
     """Whatever the others are at, an abort included, which is the one that may be refused."""
@@ -156,6 +156,7 @@ class Vanishing(FaultyStore):
         self._pool = VanishingPool("store.invalid", 80, None)
 
 
+@pytest.mark.fault("C10")
 def test_a_worker_that_vanishes_is_found(volume, contents, monkeypatch):
     """By its group, which raises it; where that did not, files would be without an outcome."""
     found = Counter()

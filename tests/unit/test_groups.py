@@ -104,6 +104,7 @@ async def vanish_by_somebody_elses_hand():
     await wait_for_ever()
 
 
+@pytest.mark.fault("C10")
 @pytest.mark.parametrize(
     "vanish", [vanish_at_once, vanish_after_a_time_out, vanish_by_somebody_elses_hand]
 )
@@ -133,6 +134,7 @@ async def test_a_task_that_is_stopped_leaves_the_others_alone():
         assert other.result() == "result"
 
 
+@pytest.mark.fault("C11")
 @pytest.mark.parametrize("inner", [0, 1, 2, 5])
 async def test_a_cancelled_group_is_cancelled_whatever_fails_meanwhile(inner):
     """A file's fault in the same turn of the loop does not let its owner go on."""

@@ -7,5 +7,9 @@ from tests.faults.catalogue.fault import Fault
 FAULTS: tuple[Fault, ...] = (
     Fault("C1", "a connection that takes a little too long", "made again; no worker vanishes"),
     Fault("C2", "a signal or a refusal while an upload is being aborted", "no other file is begun"),
+    Fault("C10", "a task that ends as cancelled, unasked", "an internal error that names it"),
+    Fault("C11", "a file's fault in the very moment of a signal", "the signal is obeyed"),
+    Fault("C12", "a signal at any step of a run", "nothing is begun, left open or lost after it"),
+    Fault("C13", "a refusal of the run at any request", "as at a signal"),
     Fault("C3", "the terminal closes, or a batch system warns", "as SIGTERM; ignored if it was"),
 )

@@ -19,4 +19,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("N12", "a part that comes twice", "every file lands byte for byte"),
     Fault("N13", "a proxy that wants a login, or is in trouble", "the run ends, or asks again"),
     Fault("N14", "a bit flipped in flight", "found by its checksum and sent again"),
+    Fault("N15", "an answer before the body was read", "taken as it is; a success proves nothing"),
+    Fault("N16", "an answer that is not HTTP", "the request is made again"),
+    Fault("N17", "an answer without end", "given up at the deadline and made again"),
 )

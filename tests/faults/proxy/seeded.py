@@ -17,6 +17,10 @@ _ERRORS = (
     Fault(cut_request=300),
     Fault(cut_request=300, how="close"),
     Fault(cut_reply=0),
+    Fault(early=True, reply=s3_error(500, "InternalError")),
+    Fault(early=True, reply=s3_error(503, "ServiceUnavailable"), how="close"),
+    Fault(reply=Reply(raw=b"\0\1 this is not HTTP\r\n\r\n")),
+    Fault(reply=Reply(raw=b"HTTP/1.1 two hundred\r\n\r\n")),
 )
 _THROTTLES = (
     Fault(reply=s3_error(503, "SlowDown")),

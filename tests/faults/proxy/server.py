@@ -170,6 +170,8 @@ async def _give(
     while reply.endless:
         writer.write(reply.endless)
         await writer.drain()
+        # Not as fast as it can: nobody should run out of memory before he has had enough.
+        await asyncio.sleep(0.01)
     if fault.cut_reply is not None:
         await _break(fault, reader, writer)
 
