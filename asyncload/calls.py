@@ -78,6 +78,15 @@ class RetryPolicy:
         return wait if elapsed + wait < self.seconds else None
 
 
+@dataclass(slots=True)
+class Traffic:
+    """Counts attempts at requests, how many of them were retries, and acknowledged body bytes."""
+
+    requests: int = 0
+    retries: int = 0
+    sent: int = 0
+
+
 def _loop_time() -> float:
     """Return the running loop's time, which is what the waits are measured by."""
     return asyncio.get_running_loop().time()
@@ -90,6 +99,7 @@ class GovernedStore:
         store: the store that makes the requests.
         limit: holds one place for each request in flight, and hears how each of them went.
         retries: when to try again.
+        traffic: counts what is asked for.
         sleep: waits for that many seconds.
         clock: tells seconds, from any start.
         draw: gives random numbers from 0 to 1.
@@ -101,6 +111,7 @@ class GovernedStore:
         *,
         limit: AdaptiveLimit,
         retries: RetryPolicy,
+        traffic: Traffic | None = None,
         sleep: Sleep = asyncio.sleep,
         clock: Callable[[], float] | None = None,
         draw: Callable[[], float] = random.random,
@@ -108,6 +119,7 @@ class GovernedStore:
         self._store = store
         self._limit = limit
         self._retries = retries
+        self._traffic = traffic or Traffic()
         self._sleep = sleep
         self._clock = clock or _loop_time
         self._draw = draw
@@ -131,9 +143,11 @@ class GovernedStore:
                 if wait is None:
                     raise
             await self._sleep(wait)
+            self._traffic.retries += 1
 
     async def _attempt(self, call: Callable[[], Awaitable[T]]) -> T:
         begun = await self._limit.acquire()
+        self._traffic.requests += 1
         try:
             answer = await call()
         except StoreError as error:
@@ -173,11 +187,13 @@ class GovernedStore:
         sha256: str | None = None,
         info: ObjectInfo = CSV,
     ) -> Receipt:
-        return await self._make(
+        receipt = await self._make(
             lambda: self._store.put(
                 key, body, checksum, create_only=create_only, sha256=sha256, info=info
             )
         )
+        self._traffic.sent += len(body)
+        return receipt
 
     async def read(self, key: ObjectKey, offset: int, length: int) -> bytes:
         return await self._make(lambda: self._store.read(key, offset, length))
@@ -210,9 +226,11 @@ class GovernedStore:
         *,
         sha256: str | None = None,
     ) -> Receipt:
-        return await self._make(
+        receipt = await self._make(
             lambda: self._store.upload_part(key, upload_id, number, body, checksum, sha256=sha256)
         )
+        self._traffic.sent += len(body)
+        return receipt
 
     async def complete_multipart(
         self,

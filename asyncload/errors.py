@@ -10,13 +10,14 @@ stayed unavailable, 130 and 143 interrupted.
 
 from __future__ import annotations
 
+import signal
 from typing import ClassVar
 
 
 class AsyncloadError(Exception):
     """Root of all errors that asyncload raises on purpose."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -25,6 +26,25 @@ class AsyncloadError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+
+class InternalError(AsyncloadError):
+    """A bug: an error that nobody foresaw."""
+
+
+class Interrupted(AsyncloadError):
+    """The run was ended from outside: by a signal, or by the cancellation of its task.
+
+    The exit code is 128 and the number of the signal, so 130 for SIGINT and for a cancellation.
+    """
+
+    def __init__(self, signum: int | None = None) -> None:
+        by = f"interrupted by {signal.Signals(signum).name}" if signum else "cancelled"
+        super().__init__(
+            by, hint="what landed stays; run again with the same --date to load the rest"
+        )
+        self.signum = signum
+        self.exit_code = 128 + (signum or signal.SIGINT)
 
 
 class UsageError(AsyncloadError):

@@ -80,8 +80,8 @@ class KeyLayout:
         """
         return self.locate(path)[0]
 
-    def locate(self, path: str) -> tuple[ObjectKey, str]:
-        """Return key and partition of the file at `path`. Raises as `key_for` does.
+    def locate(self, path: str) -> tuple[ObjectKey, str, str]:
+        """Return key, partition and dataset of the file at `path`. Raises as `key_for` does.
 
         The partition is what the keys of a dataset have in common, up to a `/`.
         """
@@ -91,7 +91,7 @@ class KeyLayout:
                 dataset = name
                 break
         head, tail, partition = self._heads.get(dataset) or self._fill_dataset(dataset)
-        return ObjectKey(f"{head}{rest}{tail}"), partition
+        return ObjectKey(f"{head}{rest}{tail}"), partition, dataset
 
     def partition_of(self, path: str) -> str:
         """Return the partition of the file at `path`, whether it makes a key or not."""

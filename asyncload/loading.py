@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 from asyncload.buffers import BufferPool
 from asyncload.calls import GovernedStore, RetryPolicy
 from asyncload.discovery import check_volume
-from asyncload.errors import SourceStalled, StoreUnavailable, Throttled
+from asyncload.errors import (
+    AsyncloadError,
+    Interrupted,
+    SourceStalled,
+    StoreUnavailable,
+    Throttled,
+)
 from asyncload.limits import AdaptiveLimit
-from asyncload.manifest import Manifest, describe_run, manifest_key
 from asyncload.markers import SuccessMarkers
-from asyncload.model import ConcurrencyChanged, Event, LoadStarted, ManifestWritten
+from asyncload.model import (
+    Event,
+    LoadStarted,
+)
 from asyncload.pipeline import Observer, Pipeline
 from asyncload.plan import LoadPlan
 from asyncload.planning import SLICE, add_found, check_plan
 from asyncload.report import Report
-from asyncload.report_json import summary_record
+from asyncload.run_state import Run, new_run_id, utc_now
 from asyncload.s3 import ObjectOptions, S3Options, open_store
 from asyncload.settings import Settings
 from asyncload.source.hops import Hops
@@ -52,7 +59,11 @@ _READER_THREADS = 16
 
 
 async def load(
-    settings: Settings, *, observer: Observer | None = None, now: datetime | None = None
+    settings: Settings,
+    *,
+    observer: Observer | None = None,
+    now: datetime | None = None,
+    interruption: Callable[[], Interrupted] = Interrupted,
 ) -> Report:
     """Upload every CSV of a volume into the raw zone of a bucket.
 
@@ -60,6 +71,7 @@ async def load(
         settings: what to load where.
         observer: is called with each event of the run, in the event loop; it must not block.
         now: the time that `today` and `yesterday` start from; the present one if None.
+        interruption: returns the error that a cancelled run is recorded with.
 
     Returns:
         The run's totals; files that failed are in `Report.failures`, they raise nothing.
@@ -71,9 +83,51 @@ async def load(
         Refused: credentials, permission, bucket, region or colliding keys; see its subclasses.
         StoreUnavailable: the store can't be reached, or not any more.
     """
-    # Before the bucket is opened: whoever mistyped the folder should not wait for that.
-    async with open_readers(settings.volume) as readers, open_store(s3_options(settings)) as store:
-        return await _load(store, settings, readers, observer=observer, now=now)
+    run = _begin(settings, observer, now, interruption)
+    async with AsyncExitStack() as stack:
+        try:
+            # Before the bucket is opened: a mistyped folder should be told at once.
+            readers = await stack.enter_async_context(open_readers(settings.volume))
+        except AsyncloadError as error:
+            await _record_failure(run, error)
+            raise
+        store = await stack.enter_async_context(open_store(s3_options(settings)))
+        return await _load(store, run, readers)
+
+
+def _begin(
+    settings: Settings,
+    observer: Observer | None,
+    now: datetime | None,
+    interruption: Callable[[], Interrupted],
+) -> Run:
+    started = now or utc_now()
+    policy = _policy(settings, new_run_id(started))
+    return Run(settings, policy, observer, started, interruption)
+
+
+def _policy(settings: Settings, run_id: str) -> TransferPolicy:
+    skip_or_fail: Literal["skip", "fail"] = "skip" if settings.skip_existing else "fail"
+    return TransferPolicy(
+        existing="overwrite" if settings.overwrite else skip_or_fail,
+        # The settings have checked it.
+        checksum=cast("ChecksumChoice", settings.checksum),
+        provenance=Provenance(run_id, VERSION),
+    )
+
+
+async def _record_failure(run: Run, failure: AsyncloadError) -> None:
+    """Leave a record of a run that could not open its volume, as far as the bucket can be used."""
+    if not run.settings.manifest:
+        return
+    with suppress(AsyncloadError, TimeoutError):
+        async with (
+            asyncio.timeout(run.policy.abort_grace),
+            open_store(s3_options(run.settings)) as store,
+        ):
+            await _preflight(run.govern(store, PREFLIGHT, run.others), run.prefix)
+            async with run.recording(run.govern(store, RetryPolicy(), run.others)).kept():
+                raise failure
 
 
 def s3_options(settings: Settings) -> S3Options:
@@ -128,46 +182,45 @@ async def load_into(
 
     `executor` reads the volume; it is not shut down. Threads of its own do where none is given.
     """
+    run = _begin(settings, observer, now, Interrupted)
     async with open_readers(settings.volume, executor) as readers:
-        return await _load(store, settings, readers, observer=observer, now=now, retries=retries)
+        return await _load(store, run, readers, retries)
 
 
 async def _load(
-    store: ObjectStore,
-    settings: Settings,
-    readers: Readers,
-    *,
-    observer: Observer | None,
-    now: datetime | None,
-    retries: RetryPolicy | None = None,
+    store: ObjectStore, run: Run, readers: Readers, retries: RetryPolicy | None = None
 ) -> Report:
-    started = now or datetime.now(UTC)
-    report = Report()
-    run_id = new_run_id(started)
-    layout = settings.key_layout(started)
-    markers: SuccessMarkers | None = None
-
-    def observe(event: Event) -> None:
-        report.observe(event)
-        if markers is not None:
-            markers.observe(event)
-        if observer is not None:
-            observer(event)
-
-    ceiling = settings.concurrency
-    limit = AdaptiveLimit(ceiling, tell=lambda now: observe(ConcurrencyChanged(now, ceiling)))
-    prefix = layout.common_prefix()
-    await _preflight(GovernedStore(store, limit=limit, retries=PREFLIGHT), prefix)
     retries = retries or RetryPolicy()
-    governed = GovernedStore(store, limit=limit, retries=retries)
+    governed = run.govern(store, retries, run.others)
     # Of files that arrive damaged, whoever sends them has a better copy: on the disk.
-    files = GovernedStore(store, limit=limit, retries=replace(retries, damaged=1))
-    markers = SuccessMarkers(layout, governed, observe) if settings.success_marker else None
-    policy = _policy(settings, run_id)
-    plan = LoadPlan(layout, put_limit=policy.put_limit)
-    await fill_plan(plan, settings, readers, observe, started)
-    observe(LoadStarted(plan.files, plan.size, run_id))
-    left_open = await find_open_uploads(governed, prefix) if plan.has_large else {}
+    files = run.govern(store, replace(retries, damaged=1), run.of_files)
+    try:
+        await _preflight(run.govern(store, PREFLIGHT, run.others), run.prefix)
+        async with run.recording(governed).kept() as record:
+            try:
+                await _load_files(run, readers, governed, files, record)
+            finally:
+                run.count_requests()
+    finally:
+        # The record took some, too.
+        run.count_requests()
+    return run.report
+
+
+async def _load_files(
+    run: Run,
+    readers: Readers,
+    governed: ObjectStore,
+    files: ObjectStore,
+    record: Observer,
+) -> None:
+    settings, observe, policy = run.settings, run.observe, run.policy
+    if settings.success_marker:
+        run.markers = SuccessMarkers(run.layout, governed, observe)
+    plan = LoadPlan(run.layout, put_limit=policy.put_limit)
+    await fill_plan(plan, settings, readers, observe, run.started)
+    observe(LoadStarted(plan.files, plan.size))
+    left_open = await find_open_uploads(governed, run.prefix) if plan.has_large else {}
     tools = TransferTools(
         store=files,
         readers=readers,
@@ -177,19 +230,17 @@ async def _load(
         inventory=await take_inventory(plan, governed),
         left_open=left_open,
         observe=observe,
-        now=_now,
-        before_change=markers.before_change if markers else no_change,
+        now=utc_now,
+        before_change=run.markers.before_change if run.markers else no_change,
     )
-    async with _manifest(settings, governed, tools, report, started) as tell:
 
-        def observe_all(event: Event) -> None:
-            observe(event)
-            tell(event)
+    def observe_all(event: Event) -> None:
+        observe(event)
+        record(event)
 
-        await Pipeline(tools, observe_all, settings.concurrency).run(plan)
-    if markers is not None:
-        await markers.write(plan, policy)
-    return report
+    await Pipeline(tools, observe_all, settings.concurrency).run(plan)
+    if run.markers is not None:
+        await run.markers.write(plan, policy)
 
 
 async def _preflight(store: ObjectStore, prefix: str) -> None:
@@ -212,28 +263,6 @@ async def _preflight(store: ObjectStore, prefix: str) -> None:
         ) from error
 
 
-def new_run_id(started: datetime) -> str:
-    """Return an id of a run's own, that sorts by its start."""
-    return f"{started.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _policy(settings: Settings, run_id: str) -> TransferPolicy:
-    return TransferPolicy(
-        existing="overwrite"
-        if settings.overwrite
-        else "skip"
-        if settings.skip_existing
-        else "fail",
-        # The settings have checked it.
-        checksum=cast("ChecksumChoice", settings.checksum),
-        provenance=Provenance(run_id, VERSION),
-    )
-
-
 async def fill_plan(
     plan: LoadPlan, settings: Settings, readers: Readers, observe: Observer, started: datetime
 ) -> None:
@@ -247,31 +276,6 @@ async def fill_plan(
     while entries := await readers.take(found, SLICE):
         add_found(plan, entries, observe)
     check_plan(plan)
-
-
-@asynccontextmanager
-async def _manifest(
-    settings: Settings,
-    store: ObjectStore,
-    tools: TransferTools,
-    report: Report,
-    started: datetime,
-) -> AsyncIterator[Observer]:
-    """Keep a manifest of what happens in the body, where one is wanted."""
-    if not settings.manifest:
-        yield lambda _: None
-        return
-    key = manifest_key(settings.manifest_prefix, report.run_id)
-    run = describe_run(settings, report.run_id, started)
-    manifest = Manifest(store, key, run, tools.policy, tools.now)
-    async with manifest.kept():
-        yield manifest.observe
-    seconds = (tools.now() - started).total_seconds()
-    summary = summary_record(
-        report, bucket=settings.bucket, seconds=seconds, exit_code=report.exit_code, error=None
-    )
-    warned = await manifest.close(summary)
-    tools.observe(ManifestWritten(key) if warned is None else warned)
 
 
 @asynccontextmanager

@@ -8,7 +8,6 @@ one goes to the store in parts while the run is under way.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
@@ -19,7 +18,10 @@ from typing import Any
 from asyncload.checksums import checksum_of
 from asyncload.errors import AsyncloadError
 from asyncload.groups import Group
-from asyncload.model import Checksum, Event, Failed, FileFinished, ObjectKey, Skipped, Warned
+from asyncload.model import Checksum, Event, FileFinished, ObjectKey, Warned
+from asyncload.report import Report
+from asyncload.report_json import VERSION as RECORD_VERSION
+from asyncload.report_json import file_fields, format_time, to_json
 from asyncload.settings import Settings
 from asyncload.shielding import run_to_end
 from asyncload.store import ObjectInfo, ObjectStore, Part
@@ -31,20 +33,24 @@ INFO = ObjectInfo(content_type="application/json", bookkeeping=True)
 PART_SIZE = 8 * 1024 * 1024
 """What is sent at once, in bytes."""
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
-
 
 def manifest_key(prefix: str, run_id: str) -> ObjectKey:
     """Return where the manifest of a run is."""
     return ObjectKey(f"{prefix}/{run_id}.json")
 
 
-def describe_run(settings: Settings, run_id: str, started: datetime) -> dict[str, Any]:
+def describe_run(settings: Settings, report: Report) -> dict[str, Any]:
     """Return what a manifest says of its run; there are no secrets among the settings."""
+    assert report.started is not None, "a run that is recorded has begun"
+    assert report.day is not None, "it has a date from its start"
     return {
-        "id": run_id,
-        "version": VERSION,
-        "started": started.isoformat(timespec="milliseconds"),
+        "version": RECORD_VERSION,
+        "type": "run",
+        "run_id": report.run_id,
+        "bucket": report.bucket,
+        "date": report.day.isoformat(),
+        "started": format_time(report.started),
+        "asyncload": VERSION,
         "settings": {
             name: str(value) if isinstance(value, Path) else value
             for name, value in asdict(settings).items()
@@ -73,10 +79,11 @@ class Manifest:
     ) -> None:
         self.key = key
         self.error: AsyncloadError | None = None
+        self.closed = False
         self._store = store
         self._policy = policy
         self._now = now
-        self._text = bytearray(f'{{"run":{_encode(run)},"files":[\n'.encode())
+        self._text = bytearray(f'{{"run":{to_json(run)},"files":[\n'.encode())
         self._separator = ""
         self._enough = asyncio.Event()
         self._upload_id: str | None = None
@@ -87,59 +94,37 @@ class Manifest:
         """Take in a file's outcome."""
         if not isinstance(event, FileFinished) or self.error is not None:
             return
-        self._text += f"{self._separator}{_encode(self._entry(event))}".encode()
+        entry = to_json(file_fields(event, self._now()))
+        self._text += f"{self._separator}{entry}".encode()
         self._separator = ",\n"
         if len(self._text) >= PART_SIZE:
             self._enough.set()
 
-    def _entry(self, event: FileFinished) -> dict[str, Any]:
-        outcome = event.outcome
-        entry: dict[str, Any] = {
-            "path": outcome.path,
-            "key": outcome.key,
-            "outcome": outcome.status,
-            "size": outcome.size,
-            "finished": self._now().isoformat(timespec="milliseconds"),
-        }
-        if isinstance(outcome, Failed):
-            entry["error"] = outcome.error.message
-        elif isinstance(outcome, Skipped):
-            entry["reason"] = outcome.reason
-        else:
-            entry["mtime_ns"] = outcome.mtime_ns
-            entry["verified_by"] = outcome.checksum.algorithm
-            entry["checksum"] = outcome.checksum.digest
-            entry["checksums"] = {name: c.digest for name, c in outcome.checksums.items()}
-        return entry
-
     @asynccontextmanager
-    async def kept(self) -> AsyncIterator[None]:
-        """Send what has come together while the body runs; if that fails, leave nothing open."""
-        try:
-            async with Group() as group:
-                sending = group.create_task(self._send_as_it_grows())
-                try:
-                    yield
-                finally:
-                    group.stop(sending)
-        except BaseException:
-            await self._abort()
-            raise
+    async def sent(self) -> AsyncIterator[None]:
+        """Send what has come together while the body runs; `close` or `give_up` must follow."""
+        async with Group() as group:
+            sending = group.create_task(self._send_as_it_grows())
+            try:
+                yield
+            finally:
+                group.stop(sending)
 
     async def close(self, summary: Mapping[str, Any]) -> Warned | None:
         """Write the rest; return a warning where the manifest could not be written."""
-        self._text += f'\n],"summary":{_encode(summary)}}}\n'.encode()
+        self._text += f'\n],"summary":{to_json(summary)}}}\n'.encode()
         try:
             if self.error is None:
                 await self._complete()
         except AsyncloadError as error:
             self.error = error
+        self.closed = True
         if self.error is None:
             return None
-        await self._abort()
+        await self.give_up()
         return Warned(
             f"the manifest {self.key} could not be written: {self.error.message}",
-            "the files are in the raw zone all the same; --no-manifest does without it",
+            "this changes nothing for the files; --no-manifest does without it",
         )
 
     async def _send_as_it_grows(self) -> None:
@@ -197,7 +182,8 @@ class Manifest:
         assert checksum is not None, "what a policy sends can be computed"
         return checksum
 
-    async def _abort(self) -> None:
+    async def give_up(self) -> None:
+        """Leave no upload open."""
         if self._upload_id is None:
             return
         upload_id, self._upload_id = self._upload_id, None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import ClassVar, Literal, NamedTuple, Self
 
 from asyncload.errors import AsyncloadError, InvalidKey
@@ -71,6 +72,7 @@ class PlannedUpload(NamedTuple):
     source: SourceFile
     key: ObjectKey
     partition: str = ""
+    dataset: str = ""
 
 
 LeftOutReason = Literal[
@@ -158,6 +160,16 @@ Outcome = Uploaded | Unchanged | Skipped | Failed
 
 
 @dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run began, at `started`: it loads into `bucket`, under the processing date `day`."""
+
+    run_id: str
+    bucket: str
+    day: date
+    started: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Scanned:
     """So many CSVs of so many bytes were found so far."""
 
@@ -167,11 +179,10 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class LoadStarted:
-    """The plan is made, and the first request is about to be sent, by the run of this id."""
+    """The plan is made, and the first file is about to be sent."""
 
     files: int
     size: int
-    run_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,9 +252,28 @@ class UploadLeftOpen:
 
 @dataclass(frozen=True, slots=True)
 class FileFinished:
-    """One file reached its outcome."""
+    """One file reached its outcome, `seconds` after it was first looked at.
+
+    `partition` and `dataset` are those of its key, "" where none could be formed.
+    """
 
     outcome: Outcome
+    partition: str = ""
+    dataset: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsMade:
+    """So many requests went to the store in the whole run, at its end.
+
+    `retries` of them repeated one that had failed. `sent` are the bytes of files that the store
+    acknowledged, whether their files landed or not.
+    """
+
+    requests: int
+    retries: int
+    sent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +285,8 @@ class ConcurrencyChanged:
 
 
 Event = (
-    Scanned
+    RunStarted
+    | Scanned
     | LeftOut
     | LoadStarted
     | PartSent
@@ -267,5 +298,6 @@ Event = (
     | PartitionUnmarked
     | Warned
     | FileFinished
+    | RequestsMade
     | ConcurrencyChanged
 )

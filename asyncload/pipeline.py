@@ -162,21 +162,25 @@ class Pipeline:
 
     async def _conclude(self, upload: PlannedUpload, sending: Awaitable[Outcome]) -> bool:
         """Tell of a file's outcome; return whether it landed."""
+        clock = asyncio.get_running_loop().time
+        begun = clock()
         try:
             outcome = await sending
         except (Refused, StoreUnavailable):
             raise
         except AsyncloadError as error:
-            self._fail(upload, error)
+            self._fail(upload, error, clock() - begun)
             self._outage.failed(error)
             return False
-        self.observe(FileFinished(outcome))
+        seconds = clock() - begun
+        self.observe(FileFinished(outcome, upload.partition, upload.dataset, seconds))
         self._outage.landed()
         return True
 
-    def _fail(self, upload: PlannedUpload, error: AsyncloadError) -> None:
+    def _fail(self, upload: PlannedUpload, error: AsyncloadError, seconds: float = 0.0) -> None:
         path, size = upload.source
-        self.observe(FileFinished(Failed(path, upload.key, size, error)))
+        failed = Failed(path, upload.key, size, error)
+        self.observe(FileFinished(failed, upload.partition, upload.dataset, seconds))
 
 
 def cut_batches(uploads: Iterator[PlannedUpload]) -> Iterator[list[PlannedUpload]]:

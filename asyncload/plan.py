@@ -163,7 +163,7 @@ class LoadPlan:
     def add(self, source: SourceFile) -> None:
         """Plan one more file; a file that makes no valid key becomes a failure."""
         try:
-            key, partition = self._layout.locate(source.path)
+            key, partition, _ = self._layout.locate(source.path)
         except InvalidKey as error:
             self.add_failure(Failed(source.path, None, source.size, error))
             return

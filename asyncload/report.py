@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import date, datetime
 
 from asyncload.model import (
     Event,
@@ -16,6 +17,8 @@ from asyncload.model import (
     Outcome,
     PartitionUnmarked,
     PartKept,
+    RequestsMade,
+    RunStarted,
     Scanned,
     Unchanged,
     Uploaded,
@@ -35,25 +38,32 @@ class Report:
     `verified_by` counts the files that landed by the algorithm that proved it, `replaced` those
     that took the place of other bytes; `kept` are bytes that an earlier run had sent; `swept`
     counts the uploads of earlier runs that were aborted. `unmarked` are the partitions that got no
-    success marker because a file is missing. `run_id` names the run, `manifest` is the
-    key of its record, None where there is none.
+    success marker because a file is missing. `excluded` counts what was not loaded, by reason.
+    `requests`, `retries` and `sent` are known at the end of a run. `run_id` names the run,
+    `manifest` is the key of its record, None where there is none.
     """
 
+    run_id: str = ""
+    bucket: str = ""
+    day: date | None = None
+    started: datetime | None = None
     files: int = 0
     size: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     sizes: Counter[str] = field(default_factory=Counter)
-    left_out: Counter[str] = field(default_factory=Counter)
+    excluded: Counter[str] = field(default_factory=Counter)
     failures: list[Failed] = field(default_factory=list)
     left_open: list[UploadLeftOpen] = field(default_factory=list)
     verified_by: Counter[str] = field(default_factory=Counter)
     replaced: int = 0
     kept: int = 0
     swept: int = 0
+    requests: int = 0
+    retries: int = 0
+    sent: int = 0
     markers_failed: list[MarkerFailed] = field(default_factory=list)
     unmarked: list[PartitionUnmarked] = field(default_factory=list)
     warnings: list[Warned] = field(default_factory=list)
-    run_id: str = ""
     manifest: str | None = None
 
     def observe(self, event: Event) -> None:
@@ -61,19 +71,15 @@ class Report:
         if isinstance(event, FileFinished):
             self._count(event.outcome)
         elif isinstance(event, LeftOut):
-            self.left_out[event.reason] += 1
+            self.excluded[event.reason] += 1
         elif isinstance(event, Scanned | LoadStarted):
             self.files, self.size = event.files, event.size
-            if isinstance(event, LoadStarted):
-                self.run_id = event.run_id
         else:
             self._count_besides(event)
 
     def _count_besides(self, event: Event) -> None:
-        """Count what is no file."""
-        if isinstance(event, ManifestWritten):
-            self.manifest = event.key
-        elif isinstance(event, PartKept):
+        """Count what concerns parts of files, or the run."""
+        if isinstance(event, PartKept):
             self.kept += event.size
         elif isinstance(event, UploadSwept):
             self.swept += 1
@@ -85,6 +91,18 @@ class Report:
             self.unmarked.append(event)
         elif isinstance(event, Warned):
             self.warnings.append(event)
+        else:
+            self._describe_run(event)
+
+    def _describe_run(self, event: Event) -> None:
+        if isinstance(event, RunStarted):
+            self.run_id, self.bucket = event.run_id, event.bucket
+            self.day, self.started = event.day, event.started
+        elif isinstance(event, RequestsMade):
+            self.requests, self.retries = event.requests, event.retries
+            self.sent = event.sent
+        elif isinstance(event, ManifestWritten):
+            self.manifest = event.key
 
     def _count(self, outcome: Outcome) -> None:
         kind = outcome.status
@@ -101,6 +119,11 @@ class Report:
     def landed(self) -> int:
         """Files whose bytes are in the raw zone."""
         return self.counts["uploaded"] + self.counts["unchanged"]
+
+    @property
+    def not_reached(self) -> int:
+        """Files that were found, and have no outcome because the run ended before."""
+        return self.files - sum(self.counts.values())
 
     @property
     def exit_code(self) -> int:

@@ -36,18 +36,17 @@ def format_error(error: AsyncloadError) -> str:
     return "\n".join(lines) + (f"\n  hint: {printable(error.hint)}" if error.hint else "")
 
 
-def summary_lines(report: Report, bucket: str, seconds: float) -> Iterator[str]:
+def summary_lines(report: Report, seconds: float) -> Iterator[str]:
     """Yield the closing summary: totals, what was left out, each failure, the manifest."""
-    sent = report.sizes["uploaded"] - report.kept
+    bucket, sent = report.bucket, report.sent
     rate = f", {format_size(round(sent / seconds))}/s" if seconds > 0 and sent else ""
     counts = [
         f"{report.counts[kind]:,} {kind}"
         for kind in ("uploaded", "unchanged", "skipped", "failed")
         if report.counts[kind]
     ]
-    missing = report.files - sum(report.counts.values())
-    if missing:
-        counts.append(f"{missing:,} not reached")
+    if report.not_reached:
+        counts.append(f"{report.not_reached:,} not reached")
     proof = f", verified by {' and '.join(sorted(report.verified_by))}" if report.landed else ""
     yield (
         f"{report.landed:,} of {report.files:,} files are in the raw zone: {', '.join(counts)}"
@@ -97,8 +96,8 @@ def warning_lines(warned: Warned) -> Iterator[str]:
 
 def left_out_counts(report: Report) -> Iterator[str]:
     """Yield how many entries were left out for what reason, where any were."""
-    if report.left_out:
-        counts = ", ".join(f"{n:,} {reason}" for reason, n in sorted(report.left_out.items()))
+    if report.excluded:
+        counts = ", ".join(f"{n:,} {reason}" for reason, n in sorted(report.excluded.items()))
         yield f"left out: {counts}"
 
 

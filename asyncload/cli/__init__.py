@@ -9,14 +9,14 @@ __all__ = ["main"]
 
 
 def main() -> NoReturn:
-    """Run the command line and exit; see `app.main`."""
+    """Run the command line and exit; see `program.main`."""
     # What is imported stays to the end. Looking for garbage in it, again and again while it grows
     # and once more when the interpreter goes down, took a quarter of a small run's time.
     gc.disable()
     try:
         # Late, to come after the line above.
-        from asyncload.cli import app
+        from asyncload.cli import program
 
-        app.main()
+        program.main()
     finally:
         gc.freeze()

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import gc
-import os
-import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from asyncload.cli import object_options as obj
 from asyncload.cli import options as opt
 from asyncload.cli.default_volume import MOUNTED, default_volume
+from asyncload.cli.ending import Ending
 from asyncload.cli.imports import trust_unread
-from asyncload.cli.output import final_exit_code, print_traceback, stderr, without_secrets
-from asyncload.cli.signals import Interrupted, exit_on_signals
-from asyncload.cli.streams import guard_standard_streams
-from asyncload.errors import AsyncloadError
 from asyncload.object_settings import parse_duration, parse_pairs
-from asyncload.report_text import format_error
 from asyncload.settings import (
     DEFAULT_CONCURRENCY,
     Settings,
@@ -40,41 +34,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def main() -> NoReturn:
-    """Run the command line and exit; errors become messages and exit codes here."""
-    guard_standard_streams()
-    exit_on_signals()
-    try:
-        _run()
-    except SystemExit as ended:
-        sys.exit(final_exit_code(int(ended.code or 0)))
-
-
-def _run() -> NoReturn:
-    try:
-        sys.exit(app(prog_name="asyncload"))
-    except Interrupted as error:
-        fail(error, 128 + error.signum)
-    except AsyncloadError as error:
-        fail(error, error.exit_code)
-    except Exception as error:
-        if os.environ.get("ASYNCLOAD_TRACEBACK"):
-            print_traceback(error)
-        internal = AsyncloadError(
-            without_secrets(f"internal error: {type(error).__name__}: {error}"),
-            hint="please report it, with what ASYNCLOAD_TRACEBACK=1 makes it print",
-        )
-        fail(internal, internal.exit_code)
-
-
-def fail(error: AsyncloadError, exit_code: int) -> NoReturn:
-    """Print an error to standard error and exit."""
-    out = stderr()
-    out.line(f"error: {format_error(error)}")
-    out.flush()
-    sys.exit(exit_code)
 
 
 def _show_version(wanted: bool) -> None:
@@ -134,49 +93,52 @@ def run(
     json: opt.Json = False,
 ) -> None:
     """Upload every CSV of a volume, whole and unchanged, under its dated key."""
-    settings = Settings(
-        volume=volume or default_volume(),
-        bucket=bucket,
-        include=tuple(include or ()),
-        exclude=tuple(exclude or ()),
-        date=date,
-        timezone=timezone,
-        layer=layer,
-        origin=origin,
-        format=format,
-        datasets=tuple(map(parse_dataset_rule, dataset or ())),
-        layout=layout,
-        min_age=parse_duration("--min-age", min_age),
-        overwrite=overwrite,
-        skip_existing=skip_existing,
-        checksum=checksum,
-        manifest=manifest,
-        manifest_prefix=manifest_prefix,
-        success_marker=success_marker,
-        storage_class=storage_class or None,
-        sse=sse or None,
-        sse_kms_key_id=sse_kms_key_id or None,
-        tags=parse_pairs("--tag", tag or ()),
-        metadata=parse_pairs("--metadata", metadata or ()),
-        acl=acl or None,
-        expected_bucket_owner=expected_bucket_owner or None,
-        endpoint_url=endpoint_url or None,
-        allow_http=allow_http,
-        ca_bundle=ca_bundle,
-        region=region or None,
-        profile=profile or None,
-        concurrency=concurrency,
-        memory=parse_size(memory),
-        unsigned_payload=unsigned_payload,
-        fast_lane=fast_lane,
-    )
-    if dry_run:
-        from asyncload.cli.dry_run import dry_run as do
-    else:
-        with trust_unread():
-            from asyncload.cli.run import run as do
-    look_for_garbage()
-    raise typer.Exit(do(settings, json=json, quiet=quiet))
+    with Ending("run", bucket=bucket, json=json) as ending:
+        settings = Settings(
+            volume=volume or default_volume(),
+            bucket=bucket,
+            include=tuple(include or ()),
+            exclude=tuple(exclude or ()),
+            date=date,
+            timezone=timezone,
+            layer=layer,
+            origin=origin,
+            format=format,
+            datasets=tuple(map(parse_dataset_rule, dataset or ())),
+            layout=layout,
+            min_age=parse_duration("--min-age", min_age),
+            overwrite=overwrite,
+            skip_existing=skip_existing,
+            checksum=checksum,
+            manifest=manifest,
+            manifest_prefix=manifest_prefix,
+            success_marker=success_marker,
+            storage_class=storage_class or None,
+            sse=sse or None,
+            sse_kms_key_id=sse_kms_key_id or None,
+            tags=parse_pairs("--tag", tag or ()),
+            metadata=parse_pairs("--metadata", metadata or ()),
+            acl=acl or None,
+            expected_bucket_owner=expected_bucket_owner or None,
+            endpoint_url=endpoint_url or None,
+            allow_http=allow_http,
+            ca_bundle=ca_bundle,
+            region=region or None,
+            profile=profile or None,
+            concurrency=concurrency,
+            memory=parse_size(memory),
+            unsigned_payload=unsigned_payload,
+            fast_lane=fast_lane,
+        )
+        ending.bucket = settings.bucket
+        if dry_run:
+            from asyncload.cli.dry_run import dry_run as do
+        else:
+            with trust_unread():
+                from asyncload.cli.run import run as do
+        look_for_garbage()
+        ending.exit_code = do(settings, ending, quiet=quiet)
+    raise typer.Exit(ending.exit_code)
 
 
 @app.command()
@@ -207,33 +169,35 @@ def verify(
     json: opt.Json = False,
 ) -> None:
     """Compare the raw zone with a volume, or a past run's manifest, by checksum."""
-    settings = Settings(
-        volume=volume or default_volume(),
-        bucket=bucket,
-        include=tuple(include or ()),
-        exclude=tuple(exclude or ()),
-        min_age=parse_duration("--min-age", min_age),
-        date=date,
-        timezone=timezone,
-        layer=layer,
-        origin=origin,
-        format=format,
-        datasets=tuple(map(parse_dataset_rule, dataset or ())),
-        layout=layout,
-        manifest_prefix=manifest_prefix,
-        endpoint_url=endpoint_url or None,
-        allow_http=allow_http,
-        ca_bundle=ca_bundle,
-        region=region or None,
-        profile=profile or None,
-        expected_bucket_owner=expected_bucket_owner or None,
-        concurrency=concurrency,
-        memory=parse_size(memory),
-    )
-    with trust_unread():
-        from asyncload.cli.verify import verify as do
-    look_for_garbage()
-    raise typer.Exit(do(settings, manifest=manifest, json=json, quiet=quiet))
+    with Ending("verify", bucket=bucket, json=json) as ending:
+        settings = Settings(
+            volume=volume or default_volume(),
+            bucket=bucket,
+            include=tuple(include or ()),
+            exclude=tuple(exclude or ()),
+            min_age=parse_duration("--min-age", min_age),
+            date=date,
+            timezone=timezone,
+            layer=layer,
+            origin=origin,
+            format=format,
+            datasets=tuple(map(parse_dataset_rule, dataset or ())),
+            layout=layout,
+            manifest_prefix=manifest_prefix,
+            endpoint_url=endpoint_url or None,
+            allow_http=allow_http,
+            ca_bundle=ca_bundle,
+            region=region or None,
+            profile=profile or None,
+            expected_bucket_owner=expected_bucket_owner or None,
+            concurrency=concurrency,
+            memory=parse_size(memory),
+        )
+        with trust_unread():
+            from asyncload.cli.verify import verify as do
+        look_for_garbage()
+        ending.exit_code = do(settings, ending, manifest=manifest, quiet=quiet)
+    raise typer.Exit(ending.exit_code)
 
 
 @app.command()
@@ -254,27 +218,29 @@ def clean(
     json: opt.Json = False,
 ) -> None:
     """List multipart uploads that were left open below the layout's prefix, and abort them."""
-    settings = Settings(
-        # Not looked at.
-        volume=MOUNTED,
-        bucket=bucket,
-        layer=layer,
-        origin=origin,
-        format=format,
-        layout=layout,
-        manifest=False,
-        endpoint_url=endpoint_url or None,
-        allow_http=allow_http,
-        ca_bundle=ca_bundle,
-        region=region or None,
-        profile=profile or None,
-        expected_bucket_owner=expected_bucket_owner or None,
-    )
-    seconds = parse_duration("--older-than", older_than)
-    with trust_unread():
-        from asyncload.cli.clean import clean as do
-    look_for_garbage()
-    raise typer.Exit(do(settings, older_than=seconds, yes=yes, json=json))
+    with Ending("clean", bucket=bucket, json=json) as ending:
+        settings = Settings(
+            # Not looked at.
+            volume=MOUNTED,
+            bucket=bucket,
+            layer=layer,
+            origin=origin,
+            format=format,
+            layout=layout,
+            manifest=False,
+            endpoint_url=endpoint_url or None,
+            allow_http=allow_http,
+            ca_bundle=ca_bundle,
+            region=region or None,
+            profile=profile or None,
+            expected_bucket_owner=expected_bucket_owner or None,
+        )
+        seconds = parse_duration("--older-than", older_than)
+        with trust_unread():
+            from asyncload.cli.clean import clean as do
+        look_for_garbage()
+        ending.exit_code = do(settings, ending, older_than=seconds, yes=yes)
+    raise typer.Exit(ending.exit_code)
 
 
 @app.command()

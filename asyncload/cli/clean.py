@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from asyncload.cleaning import Leftover, find_leftovers
+from asyncload.cli.ending import Ending
 from asyncload.cli.output import Output, stderr, stdout
 from asyncload.cli.signals import run_interruptible
 from asyncload.errors import RequestRejected, UsageError
 from asyncload.loading import open_bucket
 from asyncload.model import ObjectKey
-from asyncload.report_json import to_json
+from asyncload.report_json import VERSION, clean_totals, error_record, format_time, to_json
 from asyncload.report_text import format_error, format_size, printable
 from asyncload.settings import Settings
 from asyncload.store import ObjectStore
 
 
-def clean(settings: Settings, *, older_than: int, yes: bool, json: bool) -> int:
+def clean(settings: Settings, ending: Ending, *, older_than: int, yes: bool) -> int:
     """List what is left open; abort it with `yes`; return 0, or 3 where something stayed.
 
     Args:
         settings: which bucket and layout.
+        ending: is told the totals.
         older_than: in seconds: what had a new part later is left alone.
         yes: whether to abort.
-        json: whether to print records.
 
     Raises:
         UsageError: the layout has no prefix of its own.
@@ -36,7 +38,8 @@ def clean(settings: Settings, *, older_than: int, yes: bool, json: bool) -> int:
             "--layout: its keys share no prefix, and other programs' uploads are none of ours",
             hint="begin the layout with a fixed segment, or with {layer}",
         )
-    telling = _Telling(settings.bucket, prefix, aborted=yes, json=json)
+    telling = _Telling(settings.bucket, prefix, aborted=yes, json=ending.json)
+    ending.totals = telling.totals
     run_interruptible(_clean(settings, now - timedelta(seconds=older_than), telling))
     return telling.close()
 
@@ -73,39 +76,48 @@ class _Telling:
         upload = leftover.upload
         if self._json:
             record = {
+                "version": VERSION,
                 "type": "upload",
+                "status": self._status(error),
                 "bucket": self._bucket,
                 "key": upload.key,
                 "upload_id": upload.upload_id,
-                "initiated": upload.initiated.isoformat(),
-                "last_activity": leftover.last_activity.isoformat(),
+                "initiated": format_time(upload.initiated),
+                "last_activity": format_time(leftover.last_activity),
                 "parts": leftover.parts,
-                "bytes": leftover.size,
-                "aborted": self.aborted and error is None,
+                "size": leftover.size,
             }
+            if error is not None:
+                record["error"] = error_record(error)
             self._out.line(to_json(record))
         else:
-            what = "aborted" if self.aborted and error is None else "left open"
             self._out.line(
-                f"{what}: s3://{self._bucket}/{printable(upload.key)}: {leftover.parts:,} parts, "
-                f"{format_size(leftover.size)}, begun {upload.initiated:%Y-%m-%d %H:%M} UTC, "
-                f"id {printable(upload.upload_id)}"
+                f"{self._status(error)}: s3://{self._bucket}/{printable(upload.key)}: "
+                f"{leftover.parts:,} parts, {format_size(leftover.size)}, "
+                f"begun {upload.initiated:%Y-%m-%d %H:%M} UTC, id {printable(upload.upload_id)}"
             )
         if error is not None:
             err = stderr()
             err.line(f"error: {format_error(error)}")
             err.flush()
 
+    def _status(self, error: RequestRejected | None) -> str:
+        return "aborted" if self.aborted and error is None else "left open"
+
+    def totals(self) -> dict[str, Any]:
+        """Return the command's part of its summary."""
+        return clean_totals(self.prefix, self._count, self._size, self._done)
+
+    @property
+    def _done(self) -> int:
+        return self._count - self._failed if self.aborted else 0
+
     def close(self) -> int:
         """Tell the totals, and return the exit code."""
-        done = self._count - self._failed if self.aborted else 0
-        if self._json:
-            totals = {"uploads": self._count, "bytes": self._size, "aborted": done}
-            self._out.line(to_json({"type": "summary", "prefix": self.prefix, **totals}))
-        else:
+        if not self._json:
             where = f"below s3://{self._bucket}/{printable(self.prefix)}"
             text = f"{self._count:,} left-over uploads {where}, {format_size(self._size)}"
-            hint = f"; {done:,} aborted" if self.aborted else "; --yes aborts them"
+            hint = f"; {self._done:,} aborted" if self.aborted else "; --yes aborts them"
             self._out.line(text + (hint if self._count else ""))
         self._out.flush()
         return 3 if self._failed else 0

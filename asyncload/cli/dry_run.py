@@ -5,13 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from itertools import islice
 
+from asyncload.cli.ending import Ending
 from asyncload.cli.output import stderr, stdout
 from asyncload.discovery import check_volume
-from asyncload.model import Event, Failed, LeftOut, PlannedUpload
+from asyncload.model import Event, Failed, FileFinished, LeftOut, PlannedUpload
 from asyncload.plan import PUT_LIMIT, LoadPlan
 from asyncload.planning import SLICE, add_found, check_plan
 from asyncload.report import Report
-from asyncload.report_json import left_out_record, outcome_record, planned_record, to_json
+from asyncload.report_json import (
+    excluded_record,
+    file_record,
+    planned_record,
+    run_totals,
+    to_json,
+)
 from asyncload.report_text import (
     failure_lines,
     format_size,
@@ -24,22 +31,24 @@ from asyncload.source.pulse import STALLED_SECONDS, Pulse
 from asyncload.source.watching import watched
 
 
-def dry_run(settings: Settings, *, json: bool, quiet: bool) -> int:
+def dry_run(settings: Settings, ending: Ending, *, quiet: bool) -> int:
     """Say what a run would upload where, and return the exit code it would begin with.
 
     Raises:
         AsyncloadError: the run would be refused before its first upload.
     """
-    report = Report()
-    tell = (_Records if json else _Words)(settings.bucket, quiet=quiet)
+    now = datetime.now(UTC)
+    layout = settings.key_layout(now)
+    report = Report(bucket=settings.bucket, day=layout.date)
+    tell = _Records(report) if ending.json else _Words(report, quiet=quiet)
+    plan = LoadPlan(layout, put_limit=PUT_LIMIT)
+    ending.totals = lambda: run_totals(report) | {"dry_run": True, "planned": tell.planned}
 
     def observe(event: Event) -> None:
         report.observe(event)
         if isinstance(event, LeftOut):
             tell.left_out(event)
 
-    now = datetime.now(UTC)
-    plan = LoadPlan(settings.key_layout(now), put_limit=PUT_LIMIT)
     pulse = Pulse()
 
     def fill() -> None:
@@ -51,16 +60,19 @@ def dry_run(settings: Settings, *, json: bool, quiet: bool) -> int:
     watched(fill, pulse, patience=STALLED_SECONDS)
     check_plan(plan)
     for failure in plan.failures:
+        report.observe(FileFinished(failure))
         tell.failure(failure)
     for upload in plan.uploads():
+        tell.planned += 1
         tell.upload(upload)
-    tell.end(plan, report)
+    tell.end(plan)
     return 3 if plan.failures else 0
 
 
 class _Words:
-    def __init__(self, bucket: str, *, quiet: bool) -> None:
-        self._bucket = bucket
+    def __init__(self, report: Report, *, quiet: bool) -> None:
+        self.planned = 0
+        self._report = report
         self._quiet = quiet
         self._out, self._err = stdout(), stderr()
 
@@ -69,38 +81,39 @@ class _Words:
             self._err.line(left_out_line(left_out))
 
     def failure(self, failure: Failed) -> None:
-        for line in failure_lines(failure, self._bucket):
+        for line in failure_lines(failure, self._report.bucket):
             self._err.line(line)
 
     def upload(self, upload: PlannedUpload) -> None:
         if not self._quiet:
-            path = printable(upload.source.path)
-            self._out.line(f"would upload {path} -> s3://{self._bucket}/{printable(upload.key)}")
+            path, key = printable(upload.source.path), printable(upload.key)
+            self._out.line(f"would upload {path} -> s3://{self._report.bucket}/{key}")
 
-    def end(self, plan: LoadPlan, report: Report) -> None:
+    def end(self, plan: LoadPlan) -> None:
         if not self._quiet:
-            files = plan.files - len(plan.failures)
             self._out.line(
-                f"would upload {files:,} of {plan.files:,} files, {format_size(plan.size)}"
+                f"would upload {self.planned:,} of {plan.files:,} files, {format_size(plan.size)}"
             )
-            for line in left_out_counts(report):
+            for line in left_out_counts(self._report):
                 self._out.line(line)
         self._out.flush()
 
 
 class _Records:
-    def __init__(self, bucket: str, *, quiet: bool) -> None:  # noqa: ARG002  # as for _Words
-        self._bucket = bucket
+    def __init__(self, report: Report) -> None:
+        self.planned = 0
+        self._report = report
         self._out = stdout()
 
     def left_out(self, left_out: LeftOut) -> None:
-        self._out.line(to_json(left_out_record(left_out)))
+        self._out.line(to_json(excluded_record(left_out, self._report)))
 
     def failure(self, failure: Failed) -> None:
-        self._out.line(to_json(outcome_record(failure, self._bucket)))
+        event = FileFinished(failure)
+        self._out.line(to_json(file_record(event, self._report, datetime.now(UTC))))
 
     def upload(self, upload: PlannedUpload) -> None:
-        self._out.line(to_json(planned_record(upload, self._bucket)))
+        self._out.line(to_json(planned_record(upload, self._report)))
 
-    def end(self, plan: LoadPlan, report: Report) -> None:  # noqa: ARG002  # as for _Words
+    def end(self, _: LoadPlan) -> None:
         self._out.flush()

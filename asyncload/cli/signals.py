@@ -14,23 +14,12 @@ from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 from asyncload.cli.streams import hurry_standard_streams
-from asyncload.errors import AsyncloadError
+from asyncload.errors import Interrupted
 
 T = TypeVar("T")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU)
 """What ends a run."""
-
-
-class Interrupted(AsyncloadError):
-    """The run was ended by a signal: exit code 128 and its number, so 130 for SIGINT."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(
-            f"interrupted by {signal.Signals(signum).name}",
-            hint="what landed stays; run again with the same --date to load the rest",
-        )
-        self.signum = signum
 
 
 def exit_on_signals() -> None:
@@ -52,10 +41,11 @@ def _exit(signum: int, _: FrameType | None) -> NoReturn:
     sys.exit(128 + signum)
 
 
-def run_interruptible(main: Coroutine[Any, Any, T]) -> T:
+def run_interruptible(main: Coroutine[Any, Any, T], received: list[int] | None = None) -> T:
     """Run a coroutine in an event loop of its own until it ends or a signal cancels it.
 
-    A second signal ends the process at once, with nothing tidied up.
+    A second signal ends the process at once, with nothing tidied up. The signal that came is added
+    to `received` before the coroutine is cancelled.
 
     Raises:
         Interrupted: a signal came, and the coroutine ended by its cancellation.
@@ -64,7 +54,7 @@ def run_interruptible(main: Coroutine[Any, Any, T]) -> T:
     # Late: neither the help nor a plan needs it.
     import asyncio
 
-    received: list[int] = []
+    received = [] if received is None else received
 
     async def run() -> T:
         loop = asyncio.get_running_loop()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 from asyncload.buffers import BufferPool
+from asyncload.cli.ending import Ending
 from asyncload.cli.output import Output, stderr, stdout
 from asyncload.cli.signals import run_interruptible
 from asyncload.inventory import Inventory
 from asyncload.loading import fill_plan, open_bucket, open_readers
 from asyncload.model import Event
 from asyncload.plan import PUT_LIMIT, LoadPlan
-from asyncload.report_json import to_json
+from asyncload.report_json import VERSION, to_json, verify_totals
 from asyncload.report_text import printable
 from asyncload.settings import Settings
 from asyncload.source.readers import Readers
@@ -27,7 +29,7 @@ from asyncload.verification import (
 )
 
 
-def verify(settings: Settings, *, manifest: str | None, json: bool, quiet: bool) -> int:
+def verify(settings: Settings, ending: Ending, *, manifest: str | None, quiet: bool) -> int:
     """Compare, tell what differs, and return 0 where nothing does, else 3.
 
     Raises:
@@ -36,21 +38,43 @@ def verify(settings: Settings, *, manifest: str | None, json: bool, quiet: bool)
     out = stdout()
 
     def tell(found: Discrepancy) -> None:
-        for line in _lines(found, settings.bucket, json=json):
+        for line in _lines(found, settings.bucket, json=ending.json):
             out.line(line)
 
     comparison = Comparison(tell)
-    run_interruptible(_compare(settings, manifest, comparison))
-    _conclude(comparison, out, json=json, quiet=quiet)
+    now = datetime.now(UTC)
+    compared = _Compared(now, None if manifest else settings.key_layout(now).date)
+    ending.totals = lambda: verify_totals(
+        manifest=compared.manifest,
+        day=compared.day,
+        verified_by=comparison.proved,
+        differences={kind: n for kind, n in comparison.found.items()},  # noqa: C416  # of str
+    )
+    run_interruptible(_compare(settings, manifest, comparison, compared))
+    if not ending.json:
+        _conclude(comparison, out, quiet=quiet)
+    out.flush()
     return 0 if comparison.whole else 3
 
 
-async def _compare(settings: Settings, manifest: str | None, comparison: Comparison) -> None:
-    now = datetime.now(UTC)
+@dataclass(slots=True)
+class _Compared:
+    """What is compared at `now`: the bucket with a volume of a day, or with a manifest."""
+
+    now: datetime
+    day: date | None
+    manifest: str | None = None
+
+
+async def _compare(
+    settings: Settings, manifest: str | None, comparison: Comparison, compared: _Compared
+) -> None:
+    now = compared.now
     prefix = settings.key_layout(now).common_prefix()
     if manifest is not None:
         async with open_bucket(settings, prefix) as store:
             key = manifest_key_of(manifest, settings.bucket, settings.manifest_prefix)
+            compared.manifest = key
             await verify_manifest(key, store, comparison, settings.concurrency)
         return
     async with open_readers(settings.volume) as readers, open_bucket(settings, prefix) as store:
@@ -82,12 +106,13 @@ def _lines(found: Discrepancy, bucket: str, *, json: bool) -> Iterator[str]:
     if json:
         yield to_json(
             {
+                "version": VERSION,
                 "type": "difference",
-                "kind": found.kind,
+                "status": found.kind,
                 "path": found.path,
                 "bucket": bucket,
                 "key": found.key,
-                "detail": found.detail,
+                "reason": found.detail,
             }
         )
         return
@@ -97,21 +122,9 @@ def _lines(found: Discrepancy, bucket: str, *, json: bool) -> Iterator[str]:
     yield f"{found.kind}: {where}: {printable(found.detail)}"
 
 
-def _conclude(comparison: Comparison, out: Output, *, json: bool, quiet: bool) -> None:
+def _conclude(comparison: Comparison, out: Output, *, quiet: bool) -> None:
     counts = dict(sorted(comparison.found.items()))
-    if json:
-        proved = dict(comparison.proved)
-        out.line(
-            to_json(
-                {
-                    "type": "summary",
-                    "equal": proved,
-                    "whole": comparison.whole,
-                    "differences": counts,
-                }
-            )
-        )
-    elif not quiet or not comparison.whole:
+    if not quiet or not comparison.whole:
         err = stderr() if quiet else out
         equal = sum(comparison.proved.values())
         by = ", ".join(f"{n:,} by {name}" for name, n in sorted(comparison.proved.items()))
@@ -119,4 +132,3 @@ def _conclude(comparison: Comparison, out: Output, *, json: bool, quiet: bool) -
         words += [f"{count:,} {kind}" for kind, count in counts.items()]
         err.line(f"{'whole' if comparison.whole else 'not whole'}: {', '.join(words)}")
         err.flush()
-    out.flush()

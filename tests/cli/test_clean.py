@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from asyncload.errors import RequestRejected
 from asyncload.s3.store import S3Store
 from tests.conftest import SERVERS
+from tests.support.vocabulary import check_lines
 
 PART = 5 * 1024 * 1024
 
@@ -70,13 +70,13 @@ def test_young_ones_may_be_a_live_runs(asyncload, leftovers, options, s3, layer)
 def test_programs_get_records(asyncload, leftovers, options, s3, layer):
     """A line each, and a summary."""
     ended = asyncload("clean", *options, "--older-than", "0s", "--json")
-    *uploads, summary = map(json.loads, ended.out.splitlines())
+    *uploads, summary = check_lines(ended.out)
     by_key = {upload["key"]: upload for upload in uploads}
     upload = by_key[f"{layer}/Local/CSV/A/a.csv"]
-    assert (upload["parts"], upload["bytes"], upload["aborted"]) == (1, PART, False)
+    assert (upload["parts"], upload["size"], upload["status"]) == (1, PART, "left open")
     assert upload["upload_id"] == leftovers[f"{layer}/Local/CSV/A/a.csv"]
-    assert summary == {
-        "type": "summary",
+    totals = {name: summary[name] for name in ("prefix", "uploads", "bytes", "aborted")}
+    assert totals == {
         "prefix": f"{layer}/Local/CSV/",
         "uploads": 2,
         "bytes": PART,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 
 from tests.support.loads import AT_ONCE, write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, error, put_accepted, scripted_s3
+from tests.support.vocabulary import check_lines, check_manifest
 
 DATE = ("--date", "2022-05-02")
 
@@ -80,50 +80,68 @@ def test_quiet_prints_failures_only(asyncload, volume, lake):
     assert ended.err.startswith("failed: bad.csv -> s3://lake/")
 
 
+@pytest.mark.fault("I14")
 def test_json_is_a_line_for_each_file_and_a_summary(asyncload, volume, lake):
     """Standard output is for programs alone."""
     write_files(volume, {"a.csv": b"123456789", "bad.csv": b"1", ".h.csv": b""})
     options, _ = lake
     ended = asyncload("run", volume, *options, "--json")
-    *files, summary = map(json.loads, ended.out.replace(":_", ":0").splitlines())
+    *files, summary = check_lines(ended.out)
     by_path = {record["path"]: record for record in files}
-    assert by_path["a.csv"] == {
+    run_id = summary["run_id"]
+    assert run_id.startswith("20")
+    of_run = {"version": 1, "run_id": run_id, "bucket": "lake", "date": "2022-05-02"}
+    landed = by_path["a.csv"]
+    assert landed.pop("finished")
+    assert landed.pop("mtime_ns") == (volume / "a.csv").stat().st_mtime_ns
+    assert landed == of_run | {
         "type": "file",
         "status": "uploaded",
         "path": "a.csv",
-        "bucket": "lake",
         "key": "Raw/Local/CSV/A/2022/05/02/a.csv",
+        "dataset": "A",
+        "partition": "Raw/Local/CSV/A/2022/05/02/",
         "size": 9,
+        "seconds": 0,
         "verified_by": "CRC64NVME",
-        "checksum": "rosUhgp5mIg=",
         "checksums": {"CRC64NVME": "rosUhgp5mIg="},
+        "replaced": False,
     }
     assert by_path["bad.csv"]["error"]["code"] == "InvalidRequest"
-    assert by_path[".h.csv"] == {"type": "left out", "path": ".h.csv", "reason": "hidden"}
-    assert summary.pop("run_id").startswith("20")
-    assert summary.pop("manifest").startswith("_asyncload/20")
-    assert summary == {
+    assert by_path[".h.csv"] == of_run | {
+        "type": "excluded",
+        "path": ".h.csv",
+        "reason": "hidden",
+    }
+    assert summary.pop("manifest") == f"_asyncload/{run_id}.json"
+    assert summary.pop("started") <= summary.pop("finished")
+    # Listings and heads; the puts that landed, failed, and that of the manifest.
+    assert summary.pop("requests") >= 5
+    assert summary == of_run | {
         "type": "summary",
-        "bucket": "lake",
+        "command": "run",
         "exit_code": 3,
+        "result": "incomplete",
+        "error": None,
+        "seconds": 0,
         "files": 2,
         "bytes": 10,
         "uploaded": 1,
         "unchanged": 0,
         "skipped": 0,
         "failed": 1,
+        "not_reached": 0,
         "replaced": 0,
         "verified_by": {"CRC64NVME": 1},
-        "bytes_uploaded": 9,
+        "bytes_sent": 9,
         "bytes_kept": 0,
-        "left_out": {"hidden": 1},
+        "retries": 0,
+        "excluded": {"hidden": 1},
         "left_open": [],
         "swept": 0,
         "warnings": [],
         "unmarked": [],
         "markers_failed": [],
-        "seconds": 0,
-        "error": None,
     }
 
 
@@ -131,7 +149,7 @@ def test_json_tells_of_a_run_that_was_refused(asyncload, volume, lake):
     """The summary comes in any case, and carries the error."""
     options, _ = lake
     ended = asyncload("run", volume, *options, "--json")
-    summary = json.loads(ended.out.replace(":_", ":0"))
+    (summary,) = check_lines(ended.out)
     assert (summary["exit_code"], summary["error"]["kind"]) == (4, "NothingToLoad")
     assert ended.code == 4
     assert ended.err.startswith("error: there is no CSV to load")
@@ -179,7 +197,9 @@ def test_two_files_for_one_key_stop_the_run_before_any_upload(asyncload, volume,
         "  hint: rename a file, or tell them apart with --dataset or --layout\n"
     )
     assert ended.code == 5
-    assert [r for r in requests if r.method == "PUT"] == []
+    # But for the record of it.
+    (record,) = [r for r in requests if r.method == "PUT"]
+    assert check_manifest(record.body)["summary"]["error"]["kind"] == "KeyCollision"
 
 
 @pytest.mark.parametrize(
@@ -448,11 +468,12 @@ def test_a_dry_run_tells_what_would_fail(asyncload, volume, lake):
 
 
 def test_a_dry_run_in_json(asyncload, volume, lake):
-    """A record for each entry."""
+    """A record for each entry, and a summary."""
     write_files(volume, {"a.csv": b"1", "b\n.csv": b"1", ".h.csv": b""})
     options, _ = lake
     ended = asyncload("run", volume, *options, "--dry-run", "--json")
-    records = [json.loads(line) for line in ended.out.splitlines()]
+    *records, summary = check_lines(ended.out)
+    assert (summary["dry_run"], summary["planned"], summary["exit_code"]) == (True, 1, 3)
     assert [(r["path"], r.get("status") or r["reason"]) for r in records] == [
         (".h.csv", "hidden"),
         ("b\n.csv", "failed"),

@@ -14,6 +14,7 @@ from asyncload.cli.signals import SIGNALS, exit_on_signals, run_interruptible
 from asyncload.shielding import StrayCancellation
 from tests.support.loads import write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, put_accepted, scripted_s3
+from tests.support.vocabulary import check_manifest
 
 CREATED = Answer(
     200,
@@ -69,10 +70,10 @@ def stalled(volume, spawn, monkeypatch):
 ENDS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGXCPU, 152)]
 
 
-@pytest.mark.fault("C3")
+@pytest.mark.fault("C3", "I4")
 @pytest.mark.parametrize(("signum", "code"), ENDS)
 def test_the_first_signal_ends_a_run_cleanly(stalled, signum, code):
-    """The open upload is aborted, the summary is printed, the exit code says which.
+    """The upload is aborted, summary and record are written, the exit code says which.
 
     SIGHUP comes as the terminal is closed, SIGXCPU as a batch system's limit of CPU time is near.
     """
@@ -81,7 +82,14 @@ def test_the_first_signal_ends_a_run_cleanly(stalled, signum, code):
     out, err = process.communicate(timeout=20)
     assert process.returncode == code
     assert store.aborted.is_set()
-    assert requests[-1].method == "DELETE"
+    aborts = [n for n, request in enumerate(requests) if request.method == "DELETE"]
+    records = [n for n, request in enumerate(requests) if "/_asyncload/" in request.path]
+    assert aborts[0] < records[0]
+    recorded = requests[records[0]]
+    manifest = check_manifest(recorded.body)
+    assert manifest["summary"]["exit_code"] == code
+    assert manifest["summary"]["error"]["message"] == f"interrupted by {signum.name}"
+    assert [entry["path"] for entry in manifest["files"]] == ["small.csv"]
     assert out.startswith("1 of 2 files are in the raw zone: 1 uploaded, 1 not reached")
     assert f"error: interrupted by {signum.name}\n  hint: what landed stays" in err
     assert "Traceback" not in err

@@ -9,6 +9,7 @@ import pytest
 
 from asyncload.plan import MIB
 from tests.support.loads import write_files
+from tests.support.vocabulary import check_lines
 
 DAY = "2022/05/02"
 
@@ -72,16 +73,18 @@ def test_differences_are_records_for_programs(asyncload, volume, loaded, s3, lay
     key = f"{layer}/Local/CSV/Top/{DAY}/top.csv"
     s3.client().delete_object(Bucket=s3.bucket, Key=key)
     ended = asyncload("verify", volume, *options, "--date", "2022-05-02", "--json")
-    difference, summary = map(json.loads, ended.out.splitlines())
+    difference, summary = check_lines(ended.out)
     assert difference == {
+        "version": 1,
         "type": "difference",
-        "kind": "missing",
+        "status": "missing",
         "path": "top.csv",
         "bucket": s3.bucket,
         "key": key,
-        "detail": "there is no object",
+        "reason": "there is no object",
     }
-    assert (summary["whole"], summary["differences"]) == (False, {"missing": 1})
+    assert (summary["exit_code"], summary["result"]) == (3, "incomplete")
+    assert summary["differences"] == {"missing": 1}
     quiet = asyncload("verify", volume, *options, "--date", "2022-05-02", "--quiet")
     assert quiet.err.startswith("not whole: 5 equal")
 

@@ -450,7 +450,7 @@ def test_links_are_not_followed_and_told(lake, volume, tmp_path, lane):
     proxy = lake.proxy()
     landed = lake.load(proxy=proxy, lane=lane)
     assert (landed.code, set(landed.objects)) == (0, {"a.csv", "b.csv"})
-    left_out = {r["path"]: r["reason"] for r in landed.records if r["type"] == "left out"}
+    left_out = {r["path"]: r["reason"] for r in landed.records if r["type"] == "excluded"}
     assert left_out == dict.fromkeys(links, "symlink")
     for name in links:
         assert f"left out: {name}" in landed.ended.err
@@ -497,7 +497,7 @@ def test_what_is_no_regular_file_is_left_out_and_told(lake, volume, lane, monkey
             names.append("device.csv")
         landed = lake.load(lane=lane)
     assert (landed.code, landed.statuses) == (0, {"a.csv": "uploaded"})
-    left_out = {r["path"]: r["reason"] for r in landed.records if r["type"] == "left out"}
+    left_out = {r["path"]: r["reason"] for r in landed.records if r["type"] == "excluded"}
     assert left_out == dict.fromkeys(names, "not a regular file")
 
 

@@ -20,7 +20,15 @@ from asyncload.errors import (
     StoreUnavailable,
     Throttled,
 )
-from asyncload.model import ConcurrencyChanged, Failed, LeftOut, LoadStarted, PartSent
+from asyncload.model import (
+    ConcurrencyChanged,
+    Failed,
+    LeftOut,
+    LoadStarted,
+    PartSent,
+    RequestsMade,
+    RunStarted,
+)
 from asyncload.plan import MIB
 from asyncload.store import CSV, Receipt, RemoteObject
 from tests.support.loads import AT_ONCE, PREFIX, Recorder, load_volume, write_files
@@ -310,7 +318,7 @@ async def test_a_store_that_does_not_come_up_ends_the_run(volume, error, monkeyp
         await load_volume(store, volume, recorder)
     assert ended.value.exit_code == 6
     assert store.calls == {"check_bucket": AT_ONCE.attempts}
-    assert recorder.events == []
+    assert [type(event) for event in recorder.events] == [RunStarted, RequestsMade]
 
 
 async def test_a_store_that_is_busy_from_the_start_is_a_store(volume, monkeypatch):

@@ -43,7 +43,7 @@ async def test_a_part_goes_out_each_time_enough_has_come_together():
     """And nothing before; in the end it is one document."""
     store = MemoryStore(least_part=1)
     manifest = manifest_in(store)
-    async with manifest.kept():
+    async with manifest.sent():
         manifest.observe(LoadStarted(9, 9))
         observe(manifest, 1, 2)
         await turns()
@@ -69,7 +69,7 @@ async def test_once_it_failed_nothing_is_added():
 
     store = Refuses(least_part=1)
     manifest = manifest_in(store)
-    async with manifest.kept():
+    async with manifest.sent():
         observe(manifest, *range(5))
         await turns()
         observe(manifest, *range(1000))

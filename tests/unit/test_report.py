@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -24,6 +25,8 @@ from asyncload.model import (
     PartKept,
     PartSent,
     PlannedUpload,
+    RequestsMade,
+    RunStarted,
     Scanned,
     SourceFile,
     Unchanged,
@@ -34,11 +37,14 @@ from asyncload.model import (
 )
 from asyncload.report import Report
 from asyncload.report_json import (
-    left_out_record,
-    outcome_record,
+    clean_totals,
+    excluded_record,
+    file_record,
     planned_record,
+    run_totals,
     summary_record,
     to_json,
+    verify_totals,
 )
 from asyncload.report_text import (
     failure_lines,
@@ -49,6 +55,7 @@ from asyncload.report_text import (
     summary_lines,
     warning_lines,
 )
+from tests.support.vocabulary import check_record
 
 SUM = Checksum("CRC64NVME", "AAAAAAAAAAE=")
 UPLOADED = Uploaded("a.csv", ObjectKey("Raw/a.csv"), 1_234_567, SUM)
@@ -73,8 +80,13 @@ BUSY = Failed(
 LEFT_OPEN = UploadLeftOpen("d.csv", ObjectKey("Raw/d.csv"), "upload-1", "AccessDenied")
 
 
+NOW = datetime(2022, 5, 2, 12, tzinfo=UTC)
+BEGUN = RunStarted("run-1", "lake", date(2022, 5, 2), NOW)
+
+
 def observe(*events):
     report = Report()
+    report.observe(BEGUN)
     for event in events:
         report.observe(event)
     return report
@@ -113,7 +125,7 @@ def test_what_was_left_out_or_left_open_is_counted():
     report = observe(
         LeftOut(".a.csv", "hidden"), LeftOut(".b.csv", "hidden"), LeftOut("c", "symlink"), LEFT_OPEN
     )
-    assert report.left_out == {"hidden": 2, "symlink": 1}
+    assert report.excluded == {"hidden": 2, "symlink": 1}
     assert report.left_open == [LEFT_OPEN]
 
 
@@ -130,8 +142,12 @@ def test_so_many_failures_are_kept_and_all_are_counted(monkeypatch):
 
 def test_the_summary_of_a_success_is_one_line():
     """How many landed how, how much was sent, how fast."""
-    report = observe(LoadStarted(2, 1_234_587), *finished(UPLOADED, UNCHANGED))
-    assert list(summary_lines(report, "lake", 0.5)) == [
+    report = observe(
+        LoadStarted(2, 1_234_587),
+        *finished(UPLOADED, UNCHANGED),
+        RequestsMade(4, 0, 1_234_567),
+    )
+    assert list(summary_lines(report, 0.5)) == [
         (
             "2 of 2 files are in the raw zone: 1 uploaded, 1 unchanged, "
             "verified by CRC64NVME and MD5 (1.2 MB sent in 0.5 s, 2.5 MB/s)"
@@ -150,7 +166,7 @@ def test_the_summary_says_what_else_was_done():
         MarkerFailed("Raw/D/", denied),
         ManifestWritten("_asyncload/run-1.json"),
     )
-    _, *others = summary_lines(report, "lake", 1.0)
+    _, *others = summary_lines(report, 1.0)
     assert others == [
         "replaced: 1 objects that held other bytes",
         "resumed: 1.0 MB were there from an earlier run",
@@ -175,7 +191,7 @@ def test_a_warning_says_what_to_do():
 @pytest.mark.parametrize(("outcome", "seconds"), [(UNCHANGED, 2.0), (UPLOADED, 0.0)])
 def test_the_summary_gives_no_rate_where_there_is_none(outcome, seconds):
     """Nothing was sent, or the clock stood still."""
-    (line,) = summary_lines(observe(LoadStarted(1, 20), *finished(outcome)), "lake", seconds)
+    (line,) = summary_lines(observe(LoadStarted(1, 20), *finished(outcome)), seconds)
     assert line.endswith(" s)")
 
 
@@ -189,8 +205,9 @@ def test_the_summary_names_each_failure(monkeypatch):
         LoadStarted(2_005, 9),
         *finished(CONFLICT, LOCKED, BUSY, UPLOADED),
         LEFT_OPEN,
+        RequestsMade(9, 2, 1_234_567),
     )
-    totals, *others = summary_lines(report, "lake", 61.25)
+    totals, *others = summary_lines(report, 61.25)
     assert totals == (
         "1 of 2,005 files are in the raw zone: 1 uploaded, 3 failed, 2,001 not reached, "
         "verified by CRC64NVME (1.2 MB sent in 61.2 s, 20.2 kB/s)"
@@ -271,45 +288,54 @@ def test_sizes_read_well(size, text):
 # In records
 
 
+def record_of(outcome, **about):
+    event = FileFinished(outcome, **about)
+    record = json.loads(to_json(file_record(event, observe(), NOW)))
+    check_record(record)
+    return record
+
+
+OF_RUN = {"version": 1, "run_id": "run-1", "bucket": "lake", "date": "2022-05-02"}
+
+
+@pytest.mark.fault("I14")
 def test_the_record_of_a_file_that_landed():
-    """Path, object, size, and what proved it."""
-    assert json.loads(to_json(outcome_record(UNCHANGED, "lake"))) == {
+    """Path, object, size, times, and what proved it."""
+    about = {"partition": "Raw/", "dataset": "B", "seconds": 0.25}
+    assert record_of(UNCHANGED, **about) == OF_RUN | {
         "type": "file",
         "status": "unchanged",
         "path": "b.csv",
-        "bucket": "lake",
         "key": "Raw/b.csv",
+        "dataset": "B",
+        "partition": "Raw/",
         "size": 20,
+        "finished": "2022-05-02T12:00:00.000+00:00",
+        "seconds": 0.25,
+        "mtime_ns": 0,
         "verified_by": "MD5",
-        "checksum": "1B2M2Y8AsgTpgAmY7PhCfg==",
-        "checksums": {},
+        "checksums": {"MD5": "1B2M2Y8AsgTpgAmY7PhCfg=="},
     }
 
 
 def test_the_record_of_a_file_that_failed():
     """What went wrong by its kind, in words, and in the store's."""
-    assert json.loads(to_json(outcome_record(BUSY, "lake"))) == {
-        "type": "file",
-        "status": "failed",
-        "path": "c.csv",
-        "bucket": "lake",
-        "key": "Raw/c.csv",
-        "size": 4,
-        "error": {
-            "kind": "ServerError",
-            "message": "the store is busy",
-            "hint": "",
-            "code": "SlowDown",
-            "status": 503,
-            "request_id": "R1",
-        },
+    record = record_of(BUSY, partition="Raw/", dataset="C")
+    assert record["status"] == "failed"
+    assert record["error"] == {
+        "kind": "ServerError",
+        "message": "the store is busy",
+        "hint": "",
+        "code": "SlowDown",
+        "http_status": 503,
+        "request_id": "R1",
     }
 
 
 def test_the_record_of_a_file_without_a_key():
-    """The key is null; an error that is not the store's has no code of it."""
-    record = json.loads(to_json(outcome_record(LOCKED, "lake")))
-    assert record["key"] is None
+    """Key, dataset and partition are null; an error that is not the store's has no code of it."""
+    record = record_of(LOCKED)
+    assert (record["key"], record["dataset"], record["partition"]) == (None, None, None)
     assert record["error"] == {
         "kind": "SourceUnreadable",
         "message": "it can't be listed: Permission denied",
@@ -318,107 +344,140 @@ def test_the_record_of_a_file_without_a_key():
 
 
 def test_the_record_of_a_file_that_would_be_uploaded():
-    """As that of one that was, without proof."""
-    upload = PlannedUpload(SourceFile("a.csv", 3), ObjectKey("Raw/a.csv"))
-    assert json.loads(to_json(planned_record(upload, "lake"))) == {
+    """As that of one that was, without proof; a dry run has no id."""
+    upload = PlannedUpload(SourceFile("a.csv", 3), ObjectKey("Raw/a.csv"), "Raw/", "A")
+    report = Report(bucket="lake", day=date(2022, 5, 2))
+    record = json.loads(to_json(planned_record(upload, report)))
+    check_record(record)
+    assert record == OF_RUN | {
         "type": "file",
+        "run_id": None,
         "status": "planned",
         "path": "a.csv",
-        "bucket": "lake",
         "key": "Raw/a.csv",
+        "dataset": "A",
+        "partition": "Raw/",
         "size": 3,
     }
 
 
 def test_the_record_of_what_is_left_out():
     """Its path and the reason."""
-    record = left_out_record(LeftOut("~a.csv", "temporary"))
-    assert json.loads(to_json(record)) == {
-        "type": "left out",
-        "path": "~a.csv",
-        "reason": "temporary",
-    }
+    record = json.loads(to_json(excluded_record(LeftOut("~a.csv", "temporary"), observe())))
+    check_record(record)
+    assert record == OF_RUN | {"type": "excluded", "path": "~a.csv", "reason": "temporary"}
 
 
+def summary_of(command, totals, exit_code, error=None):
+    record = summary_record(
+        command,
+        totals,
+        bucket="lake",
+        started=NOW,
+        finished=NOW + timedelta(seconds=1.23456),
+        exit_code=exit_code,
+        error=error,
+    )
+    record = json.loads(to_json(record))
+    check_record(record)
+    return record
+
+
+@pytest.mark.fault("I14")
 def test_the_summary_record_of_a_run():
     """Its totals, and that nothing ended it."""
     report = observe(
         LeftOut(".e.csv", "hidden"),
-        LoadStarted(3, 1_234_887),
+        LoadStarted(4, 1_234_887),
         *finished(UPLOADED, UNCHANGED, CONFLICT),
         LEFT_OPEN,
+        MarkerFailed("Raw/", RequestRejected("no")),
+        Warned("look", "there"),
+        RequestsMade(9, 2, 1_234_567),
     )
-    report.run_id = "run-1"
-    record = summary_record(report, bucket="lake", seconds=1.23456, exit_code=3, error=None)
-    assert json.loads(to_json(record)) == {
+    assert summary_of("run", run_totals(report), 3) == {
+        "version": 1,
         "type": "summary",
+        "command": "run",
         "bucket": "lake",
-        "run_id": "run-1",
+        "started": "2022-05-02T12:00:00.000+00:00",
+        "finished": "2022-05-02T12:00:01.234+00:00",
+        "seconds": 1.235,
         "exit_code": 3,
-        "files": 3,
+        "result": "incomplete",
+        "error": None,
+        "run_id": "run-1",
+        "date": "2022-05-02",
+        "files": 4,
         "bytes": 1_234_887,
         "uploaded": 1,
         "unchanged": 1,
         "skipped": 0,
         "failed": 1,
+        "not_reached": 1,
         "replaced": 0,
         "verified_by": {"CRC64NVME": 1, "MD5": 1},
-        "bytes_uploaded": 1_234_567,
+        "bytes_sent": 1_234_567,
         "bytes_kept": 0,
-        "left_out": {"hidden": 1},
-        "left_open": [{"key": "Raw/d.csv", "upload_id": "upload-1"}],
+        "requests": 9,
+        "retries": 2,
+        "excluded": {"hidden": 1},
+        "left_open": [{"key": "Raw/d.csv", "upload_id": "upload-1", "reason": "AccessDenied"}],
         "swept": 0,
         "manifest": None,
-        "warnings": [],
+        "warnings": [{"message": "look", "hint": "there"}],
+        "markers_failed": [
+            {
+                "partition": "Raw/",
+                "error": {
+                    "kind": "RequestRejected",
+                    "message": "no",
+                    "hint": "",
+                    "code": "",
+                    "http_status": 0,
+                    "request_id": "",
+                },
+            }
+        ],
         "unmarked": [],
-        "markers_failed": [],
-        "seconds": 1.235,
-        "error": None,
     }
 
 
-def test_the_summary_record_of_a_run_that_was_ended_says_by_what():
-    """All counts are there, and zero."""
+@pytest.mark.parametrize(
+    ("exit_code", "result"),
+    [
+        (0, "complete"),
+        (1, "internal error"),
+        (2, "usage error"),
+        (3, "incomplete"),
+        (4, "nothing to load"),
+        (5, "refused"),
+        (6, "store unavailable"),
+        (130, "interrupted"),
+        (143, "interrupted"),
+    ],
+)
+def test_a_summary_has_its_exit_code_in_words(exit_code, result):
+    """And the error that ended the run, with all counts at zero."""
     error = ServerError("the store is busy", hint="wait", code="SlowDown", status=503)
-    record = summary_record(Report(), bucket="lake", seconds=0.0, exit_code=6, error=error)
-    assert json.loads(to_json(record)) == {
-        "type": "summary",
-        "bucket": "lake",
-        "run_id": "",
-        "exit_code": 6,
-        "files": 0,
-        "bytes": 0,
-        "uploaded": 0,
-        "unchanged": 0,
-        "skipped": 0,
-        "failed": 0,
-        "replaced": 0,
-        "verified_by": {},
-        "bytes_uploaded": 0,
-        "bytes_kept": 0,
-        "left_out": {},
-        "left_open": [],
-        "swept": 0,
-        "manifest": None,
-        "warnings": [],
-        "unmarked": [],
-        "markers_failed": [],
-        "seconds": 0.0,
-        "error": {
-            "kind": "ServerError",
-            "message": "the store is busy",
-            "hint": "wait",
-            "code": "SlowDown",
-            "status": 503,
-            "request_id": "",
-        },
-    }
+    record = summary_of("run", run_totals(Report()), exit_code, error)
+    assert (record["result"], record["error"]["code"]) == (result, "SlowDown")
+    assert (record["files"], record["run_id"], record["date"]) == (0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("command", "totals"),
+    [("verify", verify_totals()), ("clean", clean_totals()), (None, {})],
+)
+def test_the_summaries_of_the_other_commands_are_described(command, totals):
+    """Also where there was no command."""
+    assert summary_of(command, totals, 2)["command"] == command
 
 
 @given(st.binary(min_size=1, max_size=40).map(os.fsdecode))
 def test_every_name_survives_json(name):
     """A record is one line of ASCII; a name that is not UTF-8 comes back as it was."""
-    line = to_json(left_out_record(LeftOut(name, "hidden")))
+    line = to_json(excluded_record(LeftOut(name, "hidden"), observe()))
     assert line.isascii()
     assert line.isprintable()
     assert json.loads(line)["path"] == name

@@ -1,0 +1,63 @@
+"""The whole program: one place turns errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+from asyncload.cli.app import app
+from asyncload.cli.ending import Ending, as_our_error
+from asyncload.cli.output import final_exit_code, print_traceback, stderr
+from asyncload.cli.signals import exit_on_signals
+from asyncload.cli.streams import guard_standard_streams
+from asyncload.cli.usage import ClickError, asks_for_json, named_command, shows_help, usage_error
+from asyncload.errors import AsyncloadError, InternalError
+from asyncload.report_text import format_error
+
+
+def main() -> NoReturn:
+    """Run the command line and exit; errors become messages and exit codes here."""
+    guard_standard_streams()
+    exit_on_signals()
+    try:
+        _run()
+    except SystemExit as ended:
+        sys.exit(final_exit_code(int(ended.code or 0)))
+
+
+def _run() -> NoReturn:
+    try:
+        sys.exit(_run_command())
+    except Exception as error:
+        ours = as_our_error(error)
+        if isinstance(ours, InternalError) and os.environ.get("ASYNCLOAD_TRACEBACK"):
+            print_traceback(error)
+        fail(ours)
+
+
+def _run_command() -> int:
+    """Run the command that the arguments name, and return its exit code.
+
+    Raises:
+        UsageError: there is none, or its options can't be used.
+    """
+    try:
+        # Typer would print and exit by itself, and write no summary.
+        return int(app(prog_name="asyncload", standalone_mode=False) or 0)
+    except ClickError as error:
+        if shows_help(error):
+            return 2
+        ours = usage_error(error)
+        arguments = sys.argv[1:]
+        if asks_for_json(arguments, os.environ):
+            Ending(named_command(arguments), bucket=None, json=True).write(ours)
+        raise ours from error
+
+
+def fail(error: AsyncloadError) -> NoReturn:
+    """Print an error to standard error and exit."""
+    out = stderr()
+    out.line(f"error: {format_error(error)}")
+    out.flush()
+    sys.exit(error.exit_code)

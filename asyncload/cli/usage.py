@@ -1,0 +1,64 @@
+"""What a command line asks for, where Typer could not read it: its errors in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
+
+import typer
+
+from asyncload.errors import UsageError
+
+# Typer brings a copy of Click since 0.26, and used Click itself before.
+ClickError: type[Exception] = typer.BadParameter.__mro__[2]
+
+_COMMANDS = ("run", "verify", "clean")
+_YES = ("1", "true", "t", "yes", "y", "on")
+# Of letters that two names have in common; `--buket` and `--bucket` have 0.9 of them.
+_NEAR = 0.75
+
+
+def named_command(arguments: Sequence[str]) -> str | None:
+    """Return the command that writes records, if the arguments name one."""
+    return next((argument for argument in arguments if argument in _COMMANDS), None)
+
+
+def asks_for_json(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Say whether a command was asked for JSON, by its option or variable."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in options or environment.get("ASYNCLOAD_JSON", "").lower() in _YES
+
+
+def shows_help(error: Exception) -> bool:
+    """Say whether an error of Typer's is the help, which it has printed, for want of arguments."""
+    return type(error).__name__ == "NoArgsIsHelpError"
+
+
+def usage_error(error: Exception) -> UsageError:
+    """Return an error of Typer's as one of ours, with the help that would say more."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "asyncload"
+    message = getattr(error, "message", None) or str(error)
+    format_message = getattr(error, "format_message", None)
+    wrong = getattr(error, "option_name", None)
+    if wrong is None and format_message is not None:
+        message = format_message()
+    hint = f"{command} --help lists what there is"
+    if wrong is not None and context is not None:
+        known = [name for p in context.command.params for name in (*p.opts, *p.secondary_opts)]
+        if near := nearest(wrong, known):
+            hint = f"did you mean {near}? {hint}"
+    return UsageError(message, hint=hint)
+
+
+def nearest(wrong: str, known: Sequence[str]) -> str | None:
+    """Return the known name that a mistyped one must mean, None where none is near."""
+
+    def likeness(name: str) -> float:
+        meant, given = name.lstrip("-"), wrong.lstrip("-")
+        if len(given) > 2 and meant.startswith(given):
+            return 1.0
+        return SequenceMatcher(None, meant, given).ratio()
+
+    best = max(known, key=likeness, default=None)
+    return best if best is not None and likeness(best) >= _NEAR else None

@@ -1,0 +1,126 @@
+"""Hold records to RECORDS.md: each field is described there, and is what is said of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+DOCUMENT = Path(__file__).parents[2] / "RECORDS.md"
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "integer": int,
+    "number": (int, float),
+    "string": str,
+    "boolean": bool,
+    "object": dict,
+    "array": list,
+}
+
+
+class Described(NamedTuple):
+    name: str
+    kinds: list[str]
+    present: str
+
+
+def tables() -> dict[str, list[Described]]:
+    """The fields by record; those of a summary by `summary of COMMAND`."""
+    found: dict[str, list[Described]] = {}
+    section = ""
+    for line in DOCUMENT.read_text().splitlines():
+        if begin := re.match(r"## `(\w+)`", line):
+            section = begin[1]
+        elif begin := re.match(r"Of `(\w+)`:", line):
+            section = f"summary of {begin[1]}"
+        elif row := re.match(r"\| `(\w+)` \| ([a-z ]+) \| ([^|]+) \| ", line):
+            described = Described(row[1], row[2].split(" or "), row[3])
+            found.setdefault(section, []).append(described)
+    return found
+
+
+FIELDS = tables()
+
+
+def check_record(record: dict[str, Any]) -> None:
+    """A record of `--json`."""
+    assert record["version"] == 1, record
+    kind = record["type"]
+    fields = list(FIELDS[kind])
+    if kind == "summary" and record["command"] is not None:
+        fields += FIELDS[f"summary of {record['command']}"]
+    _check_fields(record, fields)
+    if kind == "file":
+        _check_file(record)
+
+
+def check_manifest(text: str | bytes) -> dict[str, Any]:
+    """A whole manifest; returns it."""
+    manifest = json.loads(text)
+    assert list(manifest) == ["run", "files", "summary"]
+    run = manifest["run"]
+    assert run["version"] == 1
+    _check_fields(run, FIELDS["run"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", run["date"])
+    for entry in manifest["files"]:
+        _check_fields(entry, [f for f in FIELDS["file"] if "not in manifests" not in f.present])
+        _check_file(entry)
+    check_record(manifest["summary"])
+    assert manifest["summary"]["run_id"] == run["run_id"]
+    return manifest
+
+
+def check_lines(out: str) -> list[dict[str, Any]]:
+    """All that a command wrote with --json: records, of which the last one is the summary."""
+    records = [json.loads(line) for line in out.replace('"seconds":_', '"seconds":0').splitlines()]
+    for record in records:
+        check_record(record)
+    assert [r["type"] for r in records].index("summary") == len(records) - 1
+    return records
+
+
+def _check_fields(record: dict[str, Any], fields: list[Described]) -> None:
+    known = {field.name: field for field in fields}
+    assert record.keys() <= known.keys(), record.keys() - known.keys()
+    for field in fields:
+        if field.name in record:
+            assert _fits(record[field.name], field.kinds), (field, record[field.name])
+        else:
+            assert not field.present.startswith("always"), (field, record)
+
+
+def _fits(value: Any, kinds: list[str]) -> bool:
+    return any(_is(value, kind) for kind in kinds)
+
+
+def _is(value: Any, kind: str) -> bool:
+    if kind == "null":
+        return value is None
+    if kind == "time":
+        return isinstance(value, str) and datetime.fromisoformat(value).utcoffset() is not None
+    if kind == "error":
+        if not isinstance(value, dict):
+            return False
+        _check_fields(value, FIELDS["error"])
+        return True
+    if isinstance(value, bool):
+        return kind == "boolean"
+    return isinstance(value, _TYPES[kind])
+
+
+def _check_file(record: dict[str, Any]) -> None:
+    """What is there only with some status is there just then."""
+    status = record["status"]
+    assert status in {"uploaded", "unchanged", "skipped", "failed", "planned"}
+    landed = status in {"uploaded", "unchanged"}
+    for name in ("mtime_ns", "verified_by", "checksums"):
+        assert (name in record) == landed, record
+    if landed:
+        assert record["verified_by"] in record["checksums"]
+    assert ("replaced" in record) == (status == "uploaded")
+    assert ("reason" in record) == (status == "skipped")
+    assert ("error" in record) == (status == "failed")
+    assert ("finished" in record) == ("seconds" in record) == (status != "planned")
+    assert (record["key"] is None) == (record["partition"] is None)
