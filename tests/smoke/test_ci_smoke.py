@@ -117,4 +117,4 @@ def test_a_missing_server_is_named(tmp_path):
     )
 
     assert ended.returncode == 1
-    assert "moto_server is not installed: pip install asyncload 'moto[server]'" in ended.stderr
+    assert "moto_server is not installed: pip install asyncload-s3 'moto[server]'" in ended.stderr

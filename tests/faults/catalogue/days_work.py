@@ -9,6 +9,11 @@ FAULTS: tuple[Fault, ...] = (
     Fault("I7", "a terminal that can't move its cursor", "plain lines"),
     Fault("I13", "verify against a failed run", "what lies under the key is told"),
     Fault(
+        "I2",
+        "the program's name on the package index is another project's",
+        "no hint or example installs that",
+    ),
+    Fault(
         "I3",
         "JSON asked for, and options, store or program fail, or a signal comes",
         "the last line is a summary with exit code and error",
