@@ -107,9 +107,9 @@ def _begin(
 
 
 def _policy(settings: Settings, run_id: str) -> TransferPolicy:
-    skip_or_fail: Literal["skip", "fail"] = "skip" if settings.skip_existing else "fail"
+    kept: Literal["skip", "fail"] = "skip" if settings.skip_existing else "fail"
     return TransferPolicy(
-        existing="overwrite" if settings.overwrite else skip_or_fail,
+        existing="overwrite" if settings.overwrite else kept,
         # The settings have checked it.
         checksum=cast("ChecksumChoice", settings.checksum),
         provenance=Provenance(run_id, VERSION),
@@ -208,11 +208,7 @@ async def _load(
 
 
 async def _load_files(
-    run: Run,
-    readers: Readers,
-    governed: ObjectStore,
-    files: ObjectStore,
-    record: Observer,
+    run: Run, readers: Readers, governed: ObjectStore, files: ObjectStore, record: Observer
 ) -> None:
     settings, observe, policy = run.settings, run.observe, run.policy
     if settings.success_marker:

@@ -20,6 +20,7 @@ from asyncload.model import (
     RequestsMade,
     RunStarted,
     Scanned,
+    Skipped,
     Unchanged,
     Uploaded,
     UploadLeftOpen,
@@ -30,17 +31,40 @@ from asyncload.model import (
 FAILURES_KEPT = 10_000
 """Failures beyond these are counted, and told as they happen, but not kept for the end."""
 
+NAMED = 20
+"""So many files of a group are named at the end, and so many groups; the others are counted."""
+
+
+@dataclass(slots=True)
+class FailureGroup:
+    """Files that failed alike, by the same kind of error with the same hint.
+
+    `first` are those that are named, `files` counts all.
+    """
+
+    kind: str
+    hint: str
+    files: int = 0
+    first: list[Failed] = field(default_factory=list)
+
+    def add(self, failed: Failed) -> None:
+        """Count a file in."""
+        self.files += 1
+        if len(self.first) < NAMED:
+            self.first.append(failed)
+
 
 @dataclass(slots=True)
 class Report:
     """A run's totals; an observer of its events. Sizes are in bytes.
 
     `verified_by` counts the files that landed by the algorithm that proved it, `replaced` those
-    that took the place of other bytes; `kept` are bytes that an earlier run had sent; `swept`
-    counts the uploads of earlier runs that were aborted. `unmarked` are the partitions that got no
-    success marker because a file is missing. `excluded` counts what was not loaded, by reason.
-    `requests`, `retries` and `sent` are known at the end of a run. `run_id` names the run,
-    `manifest` is the key of its record, None where there is none.
+    that took the place of other bytes. `failures` are the first files that failed, `skipped` the
+    first that were skipped, and `failure_groups` counts all that failed. `kept` are bytes that an
+    earlier run had sent; `swept` counts the uploads of earlier runs that were aborted. `unmarked`
+    are partitions that got no success marker because a file is missing. `excluded` counts what was
+    not loaded, by reason. `requests`, `retries` and `sent` are known at the end of a run. `run_id`
+    names the run, `manifest` is the key of its record, None where there is none.
     """
 
     run_id: str = ""
@@ -53,6 +77,8 @@ class Report:
     sizes: Counter[str] = field(default_factory=Counter)
     excluded: Counter[str] = field(default_factory=Counter)
     failures: list[Failed] = field(default_factory=list)
+    failure_groups: dict[tuple[str, str], FailureGroup] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
     left_open: list[UploadLeftOpen] = field(default_factory=list)
     verified_by: Counter[str] = field(default_factory=Counter)
     replaced: int = 0
@@ -112,8 +138,22 @@ class Report:
             self.verified_by[outcome.checksum.algorithm] += 1
         if isinstance(outcome, Uploaded):
             self.replaced += outcome.replaced
-        if isinstance(outcome, Failed) and len(self.failures) < FAILURES_KEPT:
-            self.failures.append(outcome)
+        if isinstance(outcome, Skipped) and len(self.skipped) < NAMED:
+            self.skipped.append(outcome)
+        if isinstance(outcome, Failed):
+            self._count_failure(outcome)
+
+    def _count_failure(self, failed: Failed) -> None:
+        if len(self.failures) < FAILURES_KEPT:
+            self.failures.append(failed)
+        kind, hint = type(failed.error).__name__, failed.error.hint
+        group = self.failure_groups.get((kind, hint))
+        if group is None:
+            # Where each hint is another one, the last group takes what is left.
+            if len(self.failure_groups) >= NAMED:
+                kind, hint = "", ""
+            group = self.failure_groups.setdefault((kind, hint), FailureGroup(kind, hint))
+        group.add(failed)
 
     @property
     def landed(self) -> int:

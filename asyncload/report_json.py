@@ -173,6 +173,10 @@ def run_totals(report: Report) -> dict[str, Any]:
         "skipped": report.counts["skipped"],
         "failed": report.counts["failed"],
         "not_reached": report.not_reached,
+        "failures": [
+            {"kind": group.kind, "hint": group.hint, "files": group.files}
+            for group in report.failure_groups.values()
+        ],
         "replaced": report.replaced,
         "verified_by": dict(report.verified_by),
         "bytes_sent": report.sent,

@@ -54,11 +54,8 @@ def summary_lines(report: Report, seconds: float) -> Iterator[str]:
     )
     yield from _particulars(report)
     yield from left_out_counts(report)
-    for failure in report.failures:
-        yield from failure_lines(failure, bucket)
-    untold = report.counts["failed"] - len(report.failures)
-    if untold > 0:
-        yield f"and {untold:,} more that failed: see --json"
+    yield from skipped_lines(report)
+    yield from failed_lines(report)
     for upload in report.left_open:
         yield (
             f"left open: multipart upload {printable(upload.upload_id)} of "
@@ -75,6 +72,29 @@ def summary_lines(report: Report, seconds: float) -> Iterator[str]:
             yield f"  {line.strip()}"
     if report.manifest:
         yield f"manifest: s3://{bucket}/{printable(report.manifest)}"
+
+
+def skipped_lines(report: Report) -> Iterator[str]:
+    """Yield the first files that were skipped, with the reason, and how many more there are."""
+    for skipped in report.skipped:
+        target = f"s3://{report.bucket}/{printable(skipped.key)}"
+        yield f"skipped: {printable(skipped.path)} -> {target}: {printable(skipped.reason)}"
+    more = report.counts["skipped"] - len(report.skipped)
+    if more > 0:
+        yield f"and {more:,} more that were skipped: see --json or the manifest"
+
+
+def failed_lines(report: Report) -> Iterator[str]:
+    """Yield the files that failed, kind by kind: the first by name, the others counted."""
+    for group in sorted(report.failure_groups.values(), key=lambda group: -group.files):
+        for failed in group.first:
+            yield from failure_lines(failed, report.bucket, hint=not group.hint)
+        more = group.files - len(group.first)
+        if more > 0:
+            of_kind = f" ({group.kind})" if group.kind else ""
+            yield f"and {more:,} more that failed alike{of_kind}: see --json or the manifest"
+        if group.hint:
+            yield f"  hint: {printable(group.hint)}"
 
 
 def _particulars(report: Report) -> Iterator[str]:
@@ -106,9 +126,10 @@ def left_out_line(left_out: LeftOut) -> str:
     return f"left out: {printable(left_out.path)} ({left_out.reason})"
 
 
-def failure_lines(failure: Failed, bucket: str) -> Iterator[str]:
-    """Yield what failed, where it was to go, why, and what to do."""
+def failure_lines(failure: Failed, bucket: str, *, hint: bool = True) -> Iterator[str]:
+    """Yield what failed, where it was to go, why, and what to do unless `hint` is false."""
     target = f" -> s3://{bucket}/{printable(failure.key)}" if failure.key else ""
     yield f"failed: {printable(failure.path)}{target}"
-    for line in format_error(failure.error).splitlines():
+    shown = failure.error if hint else AsyncloadError(failure.error.message)
+    for line in format_error(shown).splitlines():
         yield f"  {line.strip()}"

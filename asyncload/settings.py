@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from asyncload.container import memory_left
 from asyncload.discovery import Scanner
 from asyncload.endpoints import check_endpoint
 from asyncload.errors import InvalidKey, UsageError
@@ -30,6 +31,8 @@ from asyncload.reserved import METADATA_NAMES
 DEFAULT_CONCURRENCY = 32
 DEFAULT_MEMORY = 256 * MIB
 LEAST_MEMORY = 16 * MIB
+AUTO = -1
+"""Stands for the memory that there is."""
 MOST_CONCURRENCY = 1024
 
 # As botocore has it: dots, dashes and, in old buckets, capitals and underscores.
@@ -42,7 +45,8 @@ _FACTORS = {"": 1, "k": 1024, "m": MIB, "g": 1024 * MIB}
 class Settings:
     """One run's options; each is described in the README, under the name of its flag.
 
-    `volume` is the folder to load. `memory` is in bytes, `min_age` in seconds. `date` is an ISO
+    `volume` is the folder to load. `memory` is in bytes, `min_age` in seconds; `AUTO` is what
+    a container's limit leaves, 256 MiB at the most. `date` is an ISO
     date, `today` or `yesterday`, in `timezone`. `datasets` are pairs of a path pattern and a
     dataset's name.
 
@@ -53,7 +57,7 @@ class Settings:
     volume: Path
     bucket: str
     concurrency: int = DEFAULT_CONCURRENCY
-    memory: int = DEFAULT_MEMORY
+    memory: int = AUTO
     date: str = "today"
     timezone: str = "UTC"
     layer: str = "Raw"
@@ -92,12 +96,7 @@ class Settings:
                 f"--concurrency: {self.concurrency} is not between 1 and {MOST_CONCURRENCY}",
                 hint=f"the default is {DEFAULT_CONCURRENCY}",
             )
-        if self.memory < LEAST_MEMORY:
-            raise UsageError(
-                f"--memory: {self.memory:,} bytes is too little; the least is "
-                f"{LEAST_MEMORY // MIB} MiB",
-                hint=f"the default is {DEFAULT_MEMORY // MIB}MiB",
-            )
+        object.__setattr__(self, "memory", _checked_memory(self.memory, memory_left()))
         if self.endpoint_url is not None:
             check_endpoint(self.endpoint_url, allow_http=self.allow_http)
         if self.overwrite and self.skip_existing:
@@ -219,6 +218,25 @@ def _checked_bucket(bucket: str) -> str:
             hint="give the name only, such as my-lake; --layout sets what goes before the key",
         )
     return name
+
+
+def _checked_memory(memory: int, left: int | None) -> int:
+    """Return the memory for file bytes: what is asked for, or what a container's limit leaves."""
+    if memory == AUTO:
+        return max(LEAST_MEMORY, min(DEFAULT_MEMORY, DEFAULT_MEMORY if left is None else left))
+    if memory < LEAST_MEMORY:
+        raise UsageError(
+            f"--memory: {memory:,} bytes is too little; the least is {LEAST_MEMORY // MIB} MiB",
+            hint=f"the default is {DEFAULT_MEMORY // MIB}MiB, or what a container's limit leaves",
+        )
+    if left is not None and memory > max(left, LEAST_MEMORY):
+        fits = max(left, LEAST_MEMORY) // MIB
+        raise UsageError(
+            f"--memory: {memory // MIB} MiB does not fit into this container, whose limit leaves "
+            f"{fits} MiB for file bytes",
+            hint=f"use --memory {fits}MiB, leave the option out, or raise the container's limit",
+        )
+    return memory
 
 
 def _check_manifest_prefix(prefix: str, data: str) -> None:

@@ -15,6 +15,7 @@ from asyncload.cli.ending import Ending
 from asyncload.cli.imports import trust_unread
 from asyncload.object_settings import parse_duration, parse_pairs
 from asyncload.settings import (
+    AUTO,
     DEFAULT_CONCURRENCY,
     Settings,
     parse_dataset_rule,
@@ -85,7 +86,7 @@ def run(
     region: opt.Region = None,
     profile: opt.Profile = None,
     concurrency: opt.Concurrency = DEFAULT_CONCURRENCY,
-    memory: opt.Memory = "256MiB",
+    memory: opt.Memory = None,
     unsigned_payload: opt.UnsignedPayload = False,
     fast_lane: opt.FastLane = True,
     dry_run: opt.DryRun = False,
@@ -126,7 +127,7 @@ def run(
             region=region or None,
             profile=profile or None,
             concurrency=concurrency,
-            memory=parse_size(memory),
+            memory=parse_size(memory) if memory is not None else AUTO,
             unsigned_payload=unsigned_payload,
             fast_lane=fast_lane,
         )
@@ -164,7 +165,7 @@ def verify(
     profile: opt.Profile = None,
     expected_bucket_owner: opt.ExpectedBucketOwner = None,
     concurrency: opt.Concurrency = DEFAULT_CONCURRENCY,
-    memory: opt.Memory = "256MiB",
+    memory: opt.Memory = None,
     quiet: opt.Quiet = False,
     json: opt.Json = False,
 ) -> None:
@@ -191,7 +192,7 @@ def verify(
             profile=profile or None,
             expected_bucket_owner=expected_bucket_owner or None,
             concurrency=concurrency,
-            memory=parse_size(memory),
+            memory=parse_size(memory) if memory is not None else AUTO,
         )
         with trust_unread():
             from asyncload.cli.verify import verify as do

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -20,7 +21,7 @@ from asyncload.report_json import (
     to_json,
 )
 from asyncload.report_text import (
-    failure_lines,
+    failed_lines,
     format_size,
     left_out_counts,
     left_out_line,
@@ -61,7 +62,7 @@ def dry_run(settings: Settings, ending: Ending, *, quiet: bool) -> int:
     check_plan(plan)
     for failure in plan.failures:
         report.observe(FileFinished(failure))
-        tell.failure(failure)
+    tell.failures(plan.failures)
     for upload in plan.uploads():
         tell.planned += 1
         tell.upload(upload)
@@ -80,8 +81,8 @@ class _Words:
         if not self._quiet:
             self._err.line(left_out_line(left_out))
 
-    def failure(self, failure: Failed) -> None:
-        for line in failure_lines(failure, self._report.bucket):
+    def failures(self, _: Sequence[Failed]) -> None:
+        for line in failed_lines(self._report):
             self._err.line(line)
 
     def upload(self, upload: PlannedUpload) -> None:
@@ -108,9 +109,10 @@ class _Records:
     def left_out(self, left_out: LeftOut) -> None:
         self._out.line(to_json(excluded_record(left_out, self._report)))
 
-    def failure(self, failure: Failed) -> None:
-        event = FileFinished(failure)
-        self._out.line(to_json(file_record(event, self._report, datetime.now(UTC))))
+    def failures(self, failures: Sequence[Failed]) -> None:
+        for failure in failures:
+            event = FileFinished(failure)
+            self._out.line(to_json(file_record(event, self._report, datetime.now(UTC))))
 
     def upload(self, upload: PlannedUpload) -> None:
         self._out.line(to_json(planned_record(upload, self._report)))

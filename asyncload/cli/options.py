@@ -195,12 +195,12 @@ Concurrency = Annotated[
     ),
 ]
 Memory = Annotated[
-    str,
+    str | None,
     typer.Option(
         envvar="ASYNCLOAD_MEMORY",
         metavar="SIZE",
         rich_help_panel=_HOW,
-        help="Memory for file bytes on their way.",
+        help="Memory for file bytes on their way: 256MiB, or what a container's limit leaves.",
     ),
 ]
 UnsignedPayload = Annotated[

@@ -16,7 +16,7 @@ from asyncload.model import Event, FileFinished, LeftOut, Warned
 from asyncload.progress import ProgressView, progress_view
 from asyncload.report import Report
 from asyncload.report_json import excluded_record, file_record, run_totals, to_json
-from asyncload.report_text import failure_lines, left_out_line, summary_lines, warning_lines
+from asyncload.report_text import failed_lines, left_out_line, summary_lines, warning_lines
 from asyncload.settings import Settings
 
 
@@ -93,9 +93,8 @@ class _Telling:
         report = self.report
         if self.quiet:
             err = stderr()
-            for failed in report.failures:
-                for line in failure_lines(failed, report.bucket):
-                    err.line(line)
+            for line in failed_lines(report):
+                err.line(line)
         elif report.counts or ended_well:
             for line in summary_lines(report, self.ending.seconds):
                 self.out.line(line)

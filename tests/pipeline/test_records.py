@@ -329,7 +329,7 @@ async def test_partitions_that_are_not_marked_are_named_up_to_a_number(volume):
     store = MemoryStore()
     store.objects |= {f"{PREFIX}/{n:02}/{DAY}/1.csv": b"2" for n in range(25)}
     report, _ = await load(store, volume, success_marker=True, manifest=False)
-    lines = [line for line in summary_lines(report, "lake", 1.0) if line.startswith("not marked")]
+    lines = [line for line in summary_lines(report, 1.0) if line.startswith("not marked")]
     assert len(lines) == 21
     assert lines[-1] == "not marked: 5 more partitions: see --json"
 

@@ -28,6 +28,7 @@ from asyncload.model import (
     RequestsMade,
     RunStarted,
     Scanned,
+    Skipped,
     SourceFile,
     Unchanged,
     Uploaded,
@@ -47,11 +48,13 @@ from asyncload.report_json import (
     verify_totals,
 )
 from asyncload.report_text import (
+    failed_lines,
     failure_lines,
     format_error,
     format_size,
     left_out_line,
     printable,
+    skipped_lines,
     summary_lines,
     warning_lines,
 )
@@ -195,9 +198,8 @@ def test_the_summary_gives_no_rate_where_there_is_none(outcome, seconds):
     assert line.endswith(" s)")
 
 
-def test_the_summary_names_each_failure(monkeypatch):
+def test_the_summary_names_each_failure():
     """With where it was to go, why, and what to do; then what was left out and left open."""
-    monkeypatch.setattr(report_module, "FAILURES_KEPT", 2)
     report = observe(
         LeftOut(".e.csv", "hidden"),
         LeftOut("f.csv", "symlink"),
@@ -219,8 +221,61 @@ def test_the_summary_names_each_failure(monkeypatch):
         "  hint: replace it with --overwrite",
         "failed: locked",
         "  it can't be listed: Permission denied",
-        "and 1 more that failed: see --json",
+        "failed: c.csv -> s3://lake/Raw/c.csv",
+        "  the store is busy",
         "left open: multipart upload upload-1 of s3://lake/Raw/d.csv: AccessDenied",
+    ]
+
+
+@pytest.mark.fault("I6")
+def test_files_that_failed_alike_are_counted_together(monkeypatch):
+    """The largest group comes first; the first of each are named, and its hint is given once."""
+    monkeypatch.setattr(report_module, "NAMED", 2)
+    conflicts = [replace(CONFLICT, path=f"{n}.csv") for n in range(1_005)]
+    report = observe(*finished(LOCKED, *conflicts, BUSY, replace(BUSY, path="e.csv")))
+    target = "-> s3://lake/Raw/x/caf\u00e9.csv"
+    assert list(failed_lines(report)) == [
+        f"failed: 0.csv {target}",
+        "  the key is taken by an object of 7 bytes",
+        f"failed: 1.csv {target}",
+        "  the key is taken by an object of 7 bytes",
+        "and 1,003 more that failed alike (ObjectConflict): see --json or the manifest",
+        "  hint: replace it with --overwrite",
+        "failed: c.csv -> s3://lake/Raw/c.csv",
+        "  the store is busy",
+        "failed: e.csv -> s3://lake/Raw/c.csv",
+        "  the store is busy",
+        "failed: locked",
+        "  it can't be listed: Permission denied",
+    ]
+    assert sum(group["files"] for group in run_totals(report)["failures"]) == 1_008
+
+
+@pytest.mark.fault("I6")
+@given(st.lists(st.integers(0, 40), max_size=200))
+def test_however_files_fail_few_lines_tell_of_them(hints):
+    """Groups are bounded as their members are; every file is counted once."""
+    report = observe()
+    for hint in hints:
+        error = ObjectConflict("taken", hint=f"hint {hint}" if hint else "")
+        report.observe(FileFinished(replace(CONFLICT, error=error)))
+    assert sum(group.files for group in report.failure_groups.values()) == len(hints)
+    assert len(report.failure_groups) <= report_module.NAMED + 1
+    lines = list(failed_lines(report))
+    assert len(lines) <= (report_module.NAMED + 1) * (3 * report_module.NAMED + 2)
+    named = sum(line.startswith("failed: ") for line in lines)
+    more = [int(line.split()[1]) for line in lines if line.startswith("and ")]
+    assert named + sum(more) == len(hints)
+
+
+@pytest.mark.fault("I5")
+def test_files_that_were_skipped_are_named(monkeypatch):
+    """The first ones, with where they were to go and why not."""
+    monkeypatch.setattr(report_module, "NAMED", 1)
+    skipped = [Skipped(f"{n}\n.csv", ObjectKey(f"Raw/{n}.csv"), 1, "taken") for n in range(3)]
+    assert list(skipped_lines(observe(*finished(*skipped)))) == [
+        "skipped: 0\\n.csv -> s3://lake/Raw/0.csv: taken",
+        "and 2 more that were skipped: see --json or the manifest",
     ]
 
 
@@ -415,6 +470,7 @@ def test_the_summary_record_of_a_run():
         "skipped": 0,
         "failed": 1,
         "not_reached": 1,
+        "failures": [{"kind": "ObjectConflict", "hint": "replace it with --overwrite", "files": 1}],
         "replaced": 0,
         "verified_by": {"CRC64NVME": 1, "MD5": 1},
         "bytes_sent": 1_234_567,

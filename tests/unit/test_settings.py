@@ -83,7 +83,7 @@ NO_ZONE = "use an IANA name, such as UTC or America/Sao_Paulo"
             "memory",
             16 * MIB - 1,
             "--memory: 16,777,215 bytes is too little; the least is 16 MiB",
-            "the default is 256MiB",
+            "the default is 256MiB, or what a container's limit leaves",
         ),
         ("date", "", "--date: '' is no date: the form is YYYY-MM-DD", NO_DATE),
         ("date", "tomorrow", "--date: 'tomorrow' is no date: the form is YYYY-MM-DD", NO_DATE),
