@@ -46,6 +46,9 @@ LONGEST = 24 * 3600.0
 GRACE = TransferPolicy().abort_grace
 """Seconds of virtual time that beginning or aborting an upload may take once the run is to stop."""
 
+RECORDS = "_asyncload/"
+"""Where a run keeps its records, which it may finish when it is to stop."""
+
 _REJECTED = ("put", "part", "complete")
 
 
@@ -61,8 +64,8 @@ class FaultyStore(MemoryStore):
 
     Attributes:
         orphans: uploads that were opened in a request whose reply was lost.
-        begun: when each request was begun, and its kind, in order.
-        refused: when the run was refused, and by a request of which kind.
+        begun: when each request was begun, its kind, and its key or prefix, in order.
+        refused: when the run was refused, by a request of which kind, for which key.
     """
 
     def __init__(self, seed: int, rates: Rates, *, refuse_at: int = 0) -> None:
@@ -71,8 +74,8 @@ class FaultyStore(MemoryStore):
         self.rates = rates
         self.network = Network(seed, self._serve)
         self.orphans: set[str] = set()
-        self.begun: list[tuple[float, str]] = []
-        self.refused: tuple[float, str] | None = None
+        self.begun: list[tuple[float, str, str]] = []
+        self.refused: tuple[float, str, str] | None = None
         self._refuse_at = refuse_at
         self._attempts: Counter[tuple[object, ...]] = Counter()
         self._pool = WirePool("store.invalid", 80, None)
@@ -84,11 +87,11 @@ class FaultyStore(MemoryStore):
         await self._pool.close()
         await self.network.drain()
 
-    def _begin(self, kind: str) -> None:
+    def _begin(self, kind: str, key: str = "") -> None:
         now = asyncio.get_running_loop().time()
-        self.begun.append((now, kind))
+        self.begun.append((now, kind, key))
         if len(self.begun) == self._refuse_at:
-            self.refused = now, kind
+            self.refused = now, kind, key
             raise BucketNotFound("simulated", code="NoSuchBucket", status=404)
 
     async def _answer(self, call, body=b""):
@@ -97,7 +100,7 @@ class FaultyStore(MemoryStore):
         await super()._answer(call, body)
 
     async def head(self, key):
-        self._begin("head")
+        self._begin("head", key)
         return await self._meet(("head", key), lambda: super(FaultyStore, self).head(key))
 
     async def put(self, key, body, checksum, **options):
@@ -105,7 +108,7 @@ class FaultyStore(MemoryStore):
         return await self._travel(("put", key), body, lambda: put(key, body, checksum, **options))
 
     async def create_multipart(self, key, **options):
-        self._begin("create")
+        self._begin("create", key)
         create = super().create_multipart
         opened = []
 
@@ -128,12 +131,12 @@ class FaultyStore(MemoryStore):
         )
 
     async def complete_multipart(self, key, *arguments, **options):
-        self._begin("complete")
+        self._begin("complete", key)
         complete = super().complete_multipart
         return await self._meet(("complete", key), lambda: complete(key, *arguments, **options))
 
     async def abort_multipart(self, key, upload_id):
-        self._begin("abort")
+        self._begin("abort", key)
         abort = super().abort_multipart
         return await self._meet(("abort", key), lambda: abort(key, upload_id))
 
@@ -141,7 +144,7 @@ class FaultyStore(MemoryStore):
         self, what: tuple[object, ...], body: Any, call: Callable[[], Awaitable[Any]]
     ) -> Receipt:
         """Send a request by a connection, and return what the server made of it."""
-        self._begin(str(what[0]))
+        self._begin(str(what[0]), str(what[1]))
         number = len(self.begun)
         # The buffer finds another user once the request is over, whatever the server does.
         sent = bytes(body)
@@ -152,7 +155,7 @@ class FaultyStore(MemoryStore):
                 await self._pool.put(head.encode(), memoryview(sent))
         except TimeoutError as error:
             raise TimedOut("simulated: no answer in time") from error
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise StoreUnavailable(f"simulated: {error}") from error
         # A success before the body was read says nothing of it.
         answer = self._answers.pop(number, Receipt('"early"', None))
@@ -260,7 +263,7 @@ def run_virtually(
     The run is told to stop before that turn of the event loop.
     """
     result = Simulated(store, Recorder())
-    settings = Settings(volume=volume, bucket="lake", manifest=False, **options)
+    settings = Settings(volume=volume, bucket="lake", **{"manifest": False} | options)
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -343,6 +346,7 @@ def simulate(
             stop_at=stop_at,
             concurrency=1 + int(draw("concurrency", seed) * 8),
             overwrite=draw("overwrite", seed) < 0.2,
+            manifest=draw("manifest", seed) < 0.3,
         )
     finally:
         (volume / changed).write_bytes(contents[changed])
@@ -387,7 +391,8 @@ def find_wrong(result: Simulated, versions: dict[str, set[bytes]], before: dict[
         if held not in bodies | {None, before.get(key_of(name))}:
             yield f"{name}: the object is no whole version"
     told = {e.upload_id for e in result.recorder.events if isinstance(e, UploadLeftOpen)}
-    for upload_id in store.uploads.keys() - told - store.orphans:
+    ours = {i for i, upload in store.uploads.items() if not upload.key.startswith(RECORDS)}
+    for upload_id in ours - told - store.orphans:
         yield f"{upload_id} is open, and nobody said so"
     yield from result.unhandled
     if result.tasks_left:
@@ -407,9 +412,9 @@ def find_disobedience(result: Simulated):
         # An upload that is just being begun is waited for, then aborted.
         yield from find_late("stop", result, result.stopped, result.stopped + 2 * GRACE)
     if store.refused is not None:
-        when, kind = store.refused
-        if kind == "abort":
-            # It ends nothing: the upload is told as left open.
+        when, kind, key = store.refused
+        if kind == "abort" or key.startswith(RECORDS):
+            # It ends nothing: the upload is told as left open, and the record as not written.
             return
         if not isinstance(result.ended_by, BucketNotFound) and not result.was_cancelled:
             yield "the run was refused, and ended otherwise"
@@ -422,7 +427,11 @@ def find_disobedience(result: Simulated):
 def find_late(what: str, result: Simulated, since: float, until: float):
     """Yield what began after a time, and whether the run took longer than it may."""
     # At the very moment others may be beginning, too.
-    late = {kind for at, kind in result.store.begun if at > since} - {"create", "abort"}
+    late = {
+        kind
+        for at, kind, key in result.store.begun
+        if at > since and kind not in ("create", "abort") and not key.startswith(RECORDS)
+    }
     if late:
         yield f"after the {what}, {', '.join(sorted(late))} began"
     # A connection that is just being made is waited for for half a second.

@@ -32,6 +32,7 @@ def contents(volume, monkeypatch):
     """Six small files and two of four parts; parts are small here, for speed."""
     small = partial(TransferPolicy, put_limit=64 * KIB, part_size=64 * KIB)
     monkeypatch.setattr("asyncload.loading.TransferPolicy", small)
+    monkeypatch.setattr("asyncload.manifest.PART_SIZE", 400)
     files = {f"s{n}.csv": b"id|name\n%d|x\n" % n * (n * 10) for n in range(6)}
     files |= {
         f"{x}.csv": b"".join(b"%014d%s\n" % (n, x.encode()) for n in range(200 * KIB // 16))
