@@ -19,6 +19,16 @@ def checksum_arguments(checksum: Checksum) -> dict[str, str]:
     }
 
 
+def checksum_headers(checksum: Checksum) -> dict[str, str]:
+    """Return what `checksum_arguments` become as headers, for a request that the client skips."""
+    if checksum.algorithm == "MD5":
+        return {"content-md5": checksum.digest}
+    return {
+        "x-amz-sdk-checksum-algorithm": checksum.algorithm,
+        f"x-amz-checksum-{checksum.algorithm.lower()}": checksum.digest,
+    }
+
+
 def part_arguments(part: Part) -> dict[str, Any]:
     """Return how Complete names a part."""
     named = {"PartNumber": part.number, "ETag": part.etag}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from typing import TYPE_CHECKING
 
 from aiohttp.payload import Payload
+
+from asyncload.s3.sockets import unsent_bytes
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -49,6 +52,19 @@ class ViewPayload(Payload):
         super().__init__(view)
         self._view = view
         self._size = len(view)
+        self._handed_on = 0
+        self._transport: asyncio.Transport | None = None
+
+    def is_sent(self) -> bool:
+        """Whether all of it has arrived at the other end, as far as this system can tell."""
+        if self._handed_on < len(self._view):
+            return False
+        return self._transport is None or unsent_bytes(self._transport) == 0
+
+    def abort(self) -> None:
+        """Break the connection that it is written to: the rest must not follow another head."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002  # aiohttp's
         """Not offered: the bytes of a CSV are in no known encoding."""
@@ -63,5 +79,10 @@ class ViewPayload(Payload):
     ) -> None:
         """Write the first `content_length` bytes of it, all where that is None."""
         view = self._view[:content_length]
+        self._handed_on = 0
+        self._transport = getattr(writer, "transport", None)
         for start in range(0, len(view), _WRITE):
-            await writer.write(view[start : start + _WRITE])
+            piece = view[start : start + _WRITE]
+            # Before it waits: an answer may come while it does.
+            self._handed_on += len(piece)
+            await writer.write(piece)

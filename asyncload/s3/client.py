@@ -18,6 +18,7 @@ from asyncload.s3.lane import FastLane, find_put_pattern
 from asyncload.s3.loggers import cap_loggers
 from asyncload.s3.models import use_quick_models
 from asyncload.s3.options import S3Options
+from asyncload.s3.responses import ResponseReader
 from asyncload.s3.session import DirectSession
 from asyncload.s3.signatures import Signing, sign_by
 from asyncload.s3.store import S3Store
@@ -101,7 +102,7 @@ async def _connect(
         allow_http=options.allow_http,
         named="the endpoint of the AWS configuration",
     )
-    client.meta.events.register_first("needs-retry.s3", _take_redirect_as_answer)
+    client.meta.events.register_first("needs-retry.s3", _take_as_answer)
     client.meta.events.register_last("before-call.s3", _expect_nothing)
     sign_by(signing, client)
     # TLS and the signed CRC64NVME protect the body; a SHA-256 would only cost time.
@@ -155,7 +156,7 @@ async def _open_lane(
     if options.expected_bucket_owner:
         arguments["ExpectedBucketOwner"] = options.expected_bucket_owner
     pattern = await find_put_pattern(client, options.bucket, **arguments)
-    if pattern is None:
+    if pattern is None or capture.session.uses_proxy(pattern.base_url):
         return None
     return FastLane(
         capture.session,
@@ -167,6 +168,7 @@ async def _open_lane(
         part_headers=pattern.part_headers,
         sign_payload=sign_payload,
         signing=signing,
+        responses=ResponseReader(client),
     )
 
 
@@ -195,13 +197,16 @@ def _config(options: S3Options, make_session: _CapturedSession) -> AioConfig:
     )
 
 
-def _take_redirect_as_answer(response: Any, **_: Any) -> None:
-    """Keep botocore from asking again elsewhere: where data goes is the user's decision."""
+def _take_as_answer(response: Any, **_: Any) -> None:
+    """Keep botocore from asking again, here or elsewhere: where data goes is the user's decision.
+
+    Of some errors it takes a bucket in another region for the cause, and asks which. Nor is a 101
+    a success, for which it takes whatever is less than 300.
+    """
     if response is None:
         return
-    http, parsed = response
-    code = parsed.get("Error", {}).get("Code")
-    if 300 <= http.status_code < 400 or code == "AuthorizationHeaderMalformed":
+    _, parsed = response
+    if not 200 <= parsed["ResponseMetadata"]["HTTPStatusCode"] < 300:
         raise boto.ClientError(parsed, "")
 
 

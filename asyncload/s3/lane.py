@@ -1,11 +1,13 @@
 """The fast lane: the two requests that carry bytes, without the generic client's machinery.
 
 A small put costs the client over a millisecond of CPU, of which signing and sending need a
-fifth. The lane sends through the client's own HTTP session, to the address and with the signing
-scope that the client itself would use, and knows one answer: success. Whatever else comes back
-is `None`, and the caller asks again through the client, which knows redirects, clock skew and
-error documents. But for a store that has too much to do: asking it twice would be the wrong
-answer, so that is raised.
+fifth. The lane sends to the address and with the signing scope that the client itself would use,
+and with the trust of the client's HTTP session. Every answer that it gets is final: the client
+is not asked again. A success without a body is read here, all else by botocore's parser, and what
+is raised is what the client would raise: `translate` says what it means.
+
+Where the lane can't be the client's equal (a proxy, another signature than version 4), it is not
+opened.
 """
 
 from __future__ import annotations
@@ -17,16 +19,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-import aiohttp
-from botocore.exceptions import BotoCoreError
-
-from asyncload.errors import Throttled
 from asyncload.model import Checksum, ObjectKey
+from asyncload.s3.arguments import checksum_headers
+from asyncload.s3.describe import full_checksum
+from asyncload.s3.responses import ResponseReader
 from asyncload.s3.session import DirectSession
 from asyncload.s3.signatures import Signing
 from asyncload.s3.signing import UNSIGNED_PAYLOAD, RequestSigner
-from asyncload.s3.times import read_retry_after
-from asyncload.s3.wire import Reply
+from asyncload.s3.sockets import AnsweredEarly
 from asyncload.store import Receipt
 
 # Above this, hashing in a thread costs the loop less than hashing in it.
@@ -46,7 +46,11 @@ class FastLane:
         part_headers: what a part has to say besides its bytes.
         sign_payload: whether the signature covers the body's SHA-256, as it should where TLS
             does not protect it.
-        signing: tells the time to sign at, as for the client.
+        signing: tells the time to sign at, and hears the answers, as for the client.
+        responses: reads what is no plain success.
+
+    Each request raises what the client raises of its own: a `ClientError` for an answer, a
+    `BotoCoreError` where credentials can't be refreshed, an `OSError` where there is no answer.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class FastLane:
         part_headers: Mapping[str, str],
         sign_payload: bool,
         signing: Signing,
+        responses: ResponseReader,
     ) -> None:
         self._http = http
         self._credentials = credentials
@@ -72,6 +77,7 @@ class FastLane:
         self._put_headers = put_headers
         self._part_headers = part_headers
         self._signing = signing
+        self._responses = responses
         self.sign_payload = sign_payload
 
     async def put(
@@ -83,12 +89,8 @@ class FastLane:
         create_only: bool,
         sha256: str | None = None,
         metadata: Mapping[str, str] | None = None,
-    ) -> Receipt | None:
-        """Store an object; None unless the store answered with a clean success.
-
-        Raises:
-            Throttled: the store asks for fewer requests.
-        """
+    ) -> Receipt:
+        """Store an object."""
         headers = dict(self._put_headers)
         for name, value in (metadata or {}).items():
             headers[f"x-amz-meta-{name}"] = value
@@ -104,8 +106,8 @@ class FastLane:
         body: memoryview,
         checksum: Checksum,
         sha256: str | None = None,
-    ) -> Receipt | None:
-        """Store a part; None unless the store answered with a clean success. Raises as `put`."""
+    ) -> Receipt:
+        """Store a part."""
         query = f"partNumber={number}&uploadId={quote(upload_id, safe='-_.~')}"
         return await self._send(key, query, dict(self._part_headers), body, checksum, sha256)
 
@@ -117,19 +119,11 @@ class FastLane:
         body: memoryview,
         checksum: Checksum,
         sha256: str | None = None,
-    ) -> Receipt | None:
-        if checksum.algorithm == "MD5":
-            checksum_header = "content-md5"
-        else:
-            checksum_header = f"x-amz-checksum-{checksum.algorithm.lower()}"
-            headers["x-amz-sdk-checksum-algorithm"] = checksum.algorithm
-        headers[checksum_header] = checksum.digest
+    ) -> Receipt:
+        headers.update(checksum_headers(checksum))
         path = self._base_path + quote(key, safe="/~")
-        try:
-            credentials = await self._credentials.get_frozen_credentials()
-        except BotoCoreError:
-            # They could not be refreshed: the client will say why.
-            return None
+        credentials = await self._credentials.get_frozen_credentials()
+        self._signing.secrets.add(credentials)
         signed = self._signer.sign(
             credentials,
             timestamp=self._signing.timestamp(),
@@ -142,28 +136,19 @@ class FastLane:
         signed["accept"] = "*/*"
         signed["accept-encoding"] = "identity"
         target = f"{path}?{query}" if query else path
-        try:
-            reply = await self._http.put(self._origin, target, signed, body)
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            return None
+        reply = await self._http.put(self._origin, target, signed, body)
         self._signing.heard(reply.headers)
-        if reply.status in (429, 503):
-            raise self._throttled(reply, "UploadPart" if query else "PutObject")
-        etag = reply.headers.get("etag")
-        if reply.status != 200 or not etag:
-            return None
-        returned = reply.headers.get(checksum_header) if checksum.algorithm != "MD5" else None
-        return Receipt(etag, Checksum(checksum.algorithm, returned) if returned else None)
-
-    def _throttled(self, reply: Reply, operation: str) -> Throttled:
-        request_id = self._signing.secrets.redact(reply.headers.get("x-amz-request-id", ""))
-        return Throttled(
-            f"{operation} was answered with HTTP {reply.status} (request id {request_id})",
-            code=str(reply.status),
-            status=reply.status,
-            request_id=request_id,
-            retry_after=read_retry_after(reply.headers, self._signing.now()),
-        )
+        if reply.early and 200 <= reply.status < 300:
+            raise AnsweredEarly(reply.status)
+        if reply.status != 200 or reply.body:
+            await self._responses.check(reply, "UploadPart" if query else "PutObject")
+        returned, algorithm = reply.headers, checksum.algorithm
+        answer = {
+            f"Checksum{algorithm}": returned.get(f"x-amz-checksum-{algorithm.lower()}"),
+            # A part has no parts.
+            "ChecksumType": "" if query else returned.get("x-amz-checksum-type"),
+        }
+        return Receipt(returned.get("etag", ""), full_checksum(answer, (algorithm,)))
 
 
 async def _sha256(body: memoryview) -> str:

@@ -5,27 +5,23 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiobotocore.httpsession import AIOHTTPSession
-from yarl import URL
 
 from asyncload.s3.body import ViewBody, ViewPayload
+from asyncload.s3.sockets import AnsweredEarly
 from asyncload.s3.wire import Reply, WirePool
-
-
-class _Proxy(NamedTuple):
-    url: str
-    headers: Mapping[str, str]
 
 
 class DirectSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyped
     """aiobotocore's session, with what aiohttp does by default turned off.
 
     aiohttp follows a redirect by sending body and session token to whatever host the answer
-    names. Here a redirect is an answer like any other.
+    names, and sends a request again where a connection broke. Here a redirect is an answer like
+    any other, each request is made once, and no success counts before its body was sent.
 
     aiobotocore 2.25 checks no server's host name, behind a proxy or with an empty AWS_CA_BUNDLE
     not even its certificate; here both are checked always. For plain HTTP no CA bundle is read.
@@ -40,7 +36,7 @@ class DirectSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is unt
     def __init__(self, **options: Any) -> None:
         # An empty AWS_CA_BUNDLE would turn verification off; nothing is to do that.
         super().__init__(**options | {"verify": options.get("verify") or True})
-        self._routes: dict[str, _Proxy | WirePool] = {}
+        self._pools: dict[str, WirePool] = {}
         self._tls: ssl.SSLContext | None = None
 
     @property
@@ -48,10 +44,14 @@ class DirectSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is unt
         """The CA bundle that was asked for; None for botocore's own."""
         return Path(self._verify) if isinstance(self._verify, str) else None
 
+    def uses_proxy(self, url: str) -> bool:
+        """Whether requests to a URL go through a proxy."""
+        return self._proxy_config.proxy_url_for(url) is not None
+
     async def put(
         self, origin: str, target: str, headers: Mapping[str, str], body: memoryview
     ) -> Reply:
-        """Send a signed PUT, with the client's trust and through its proxy where it has one.
+        """Send a signed PUT, with the client's trust, and past any proxy.
 
         Args:
             origin: scheme, host and port.
@@ -60,54 +60,30 @@ class DirectSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is unt
             body: is not read any more once this returned.
 
         Raises:
-            OSError, aiohttp.ClientError, TimeoutError: there was no answer.
+            OSError: there was no answer.
         """
-        route = self._routes.get(origin) or await self._find_route(origin)
-        if isinstance(route, _Proxy):
-            return await self._put_through(route, f"{origin}{target}", headers, body)
+        pool = self._pools.get(origin) or await self._open_pool(origin)
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         head = f"PUT {target} HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n"
-        return await route.put(head.encode(), body)
+        return await pool.put(head.encode(), body)
 
-    async def _find_route(self, origin: str) -> _Proxy | WirePool:
-        proxy = self._proxy_config.proxy_url_for(origin)
-        if proxy is not None:
-            self._routes[origin] = _Proxy(proxy, self._proxy_config.proxy_headers_for(origin))
-        else:
-            parts = urlsplit(origin)
-            tls = None
-            if parts.scheme == "https":
-                # Made with the client's connections: it has their CA bundle and certificate.
-                await self._get_session(None)
-                tls = self._tls or ssl.create_default_context()
-            assert parts.hostname is not None
-            pool = WirePool(parts.hostname, parts.port or (443 if tls else 80), tls)
-            # Another put may have been as early.
-            self._routes.setdefault(origin, pool)
-        return self._routes[origin]
-
-    async def _put_through(
-        self, proxy: _Proxy, url: str, headers: Mapping[str, str], body: memoryview
-    ) -> Reply:
-        requests = await self._get_session(proxy.url)
-        response = await requests.request(
-            "PUT",
-            url=URL(url, encoded=True),
-            headers=headers,
-            data=ViewBody(body),
-            proxy=proxy.url,
-            proxy_headers=proxy.headers,
-        )
-        async with response:
-            await response.read()
-            return Reply(response.status, response.headers)
+    async def _open_pool(self, origin: str) -> WirePool:
+        parts = urlsplit(origin)
+        tls = None
+        if parts.scheme == "https":
+            # Made with the client's connections: it has their CA bundle and certificate.
+            await self._get_session(None)
+            tls = self._tls or ssl.create_default_context()
+        assert parts.hostname is not None
+        pool = WirePool(parts.hostname, parts.port or (443 if tls else 80), tls)
+        # Another put may have been as early.
+        return self._pools.setdefault(origin, pool)
 
     async def __aexit__(self, *exception: object) -> None:
         try:
-            for route in self._routes.values():
-                if isinstance(route, WirePool):
-                    await route.close()
-            self._routes.clear()
+            for pool in self._pools.values():
+                await pool.close()
+            self._pools.clear()
         finally:
             await super().__aexit__(*exception)
 
@@ -127,7 +103,10 @@ class DirectSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is unt
         return context
 
     async def _get_session(self, proxy_url: str | None) -> _DirectRequests:
-        return _DirectRequests(await super()._get_session(proxy_url))
+        session: aiohttp.ClientSession = await super()._get_session(proxy_url)
+        # aiohttp would ask once more, by itself and uncounted, where a connection broke.
+        session._retry_connection = False  # noqa: SLF001  # there is no option for it
+        return _DirectRequests(session)
 
 
 class _DirectRequests:
@@ -137,6 +116,14 @@ class _DirectRequests:
     async def request(
         self, method: str, *, data: Any = None, **options: Any
     ) -> aiohttp.ClientResponse:
-        if isinstance(data, ViewBody):
-            data = ViewPayload(data.view)
-        return await self._session.request(method, data=data, allow_redirects=False, **options)
+        if not isinstance(data, ViewBody):
+            return await self._session.request(method, data=data, allow_redirects=False, **options)
+        payload = ViewPayload(data.view)
+        response = await self._session.request(
+            method, data=payload, allow_redirects=False, **options
+        )
+        if 200 <= response.status < 300 and not payload.is_sent():
+            response.close()
+            payload.abort()
+            raise AnsweredEarly(response.status)
+        return response

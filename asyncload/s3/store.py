@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import aiohttp
 from botocore import xform_name
@@ -13,11 +12,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from asyncload.errors import (
     AccessDenied,
+    AsyncloadError,
     NoSuchUpload,
     RequestRejected,
     ServerError,
-    StoreUnavailable,
-    Throttled,
     TimedOut,
 )
 from asyncload.model import Checksum, ObjectKey
@@ -33,7 +31,8 @@ from asyncload.s3.describe import (
 from asyncload.s3.lane import FastLane
 from asyncload.s3.options import S3Options
 from asyncload.s3.signatures import Signing
-from asyncload.s3.translate import Asked, translate
+from asyncload.s3.sockets import AnsweredEarly
+from asyncload.s3.translate import MALFORMED, Asked, malformed, translate
 from asyncload.store import (
     CSV,
     Body,
@@ -46,6 +45,11 @@ from asyncload.store import (
     RemoteObject,
     StoredPart,
 )
+
+T = TypeVar("T")
+
+# What a request fails with, by client or lane, besides what a malformed answer raises.
+_FAILURES = (BotoCoreError, ClientError, AnsweredEarly, aiohttp.ClientError, OSError)
 
 # A call's deadline: time to be answered, and time for its bytes on a slow link.
 _ANSWER_SECONDS = 30.0
@@ -70,8 +74,6 @@ class S3Store:
             self._everywhere["ExpectedBucketOwner"] = options.expected_bucket_owner
         self._lane = lane
         self._signing = signing
-        # After a throttled put, until the client was served: it can tell what the store says.
-        self._lane_rests = False
 
     @property
     def signs_payloads(self) -> bool:
@@ -110,18 +112,16 @@ class S3Store:
 
     async def read(self, key: ObjectKey, offset: int, length: int) -> bytes:
         """See `ObjectStore`."""
-        last = offset + length - 1
+        where = {"Key": key, "Range": f"bytes={offset}-{offset + length - 1}"}
 
         async def ask() -> bytes:
-            where = {"Key": key, "Range": f"bytes={offset}-{last}"}
-            async with self._translated(self._asked("GetObject", where), length):
-                answer = await self._client.get_object(**self._everywhere, **where)
-                async with answer["Body"] as body:
-                    content: bytes = await body.read()
-                    return content
+            answer = await self._client.get_object(**self._everywhere, **where)
+            async with answer["Body"] as body:
+                content: bytes = await body.read()
+                return content
 
         try:
-            return await self._signing.renewal.repeat(ask)
+            return await self._make(self._asked("GetObject", where), length, ask)
         except RequestRejected as error:
             if error.status == 416:
                 return b""
@@ -157,18 +157,21 @@ class S3Store:
         info: ObjectInfo = CSV,
     ) -> Receipt:
         """See `ObjectStore`."""
-        view = memoryview(body)
-        if self._lane is not None and not self._lane_rests and not info.bookkeeping:
-            fast = self._lane.put(
-                key,
-                view,
-                checksum,
-                create_only=create_only,
-                sha256=sha256,
-                metadata=info.metadata,
+        view, lane = memoryview(body), self._lane
+        if lane is not None and not info.bookkeeping:
+            put = {"Key": key, **condition(create_only)}
+            return await self._make(
+                self._asked("PutObject", put),
+                len(view),
+                lambda: lane.put(
+                    key,
+                    view,
+                    checksum,
+                    create_only=create_only,
+                    sha256=sha256,
+                    metadata=info.metadata,
+                ),
             )
-            if (receipt := await self._by_lane(fast, len(view))) is not None:
-                return receipt
         answer = await self._call(
             "PutObject",
             Key=key,
@@ -177,7 +180,6 @@ class S3Store:
             **checksum_arguments(checksum),
             **condition(create_only),
         )
-        self._lane_rests = False
         return Receipt(answer.get("ETag", ""), full_checksum(answer, (checksum.algorithm,)))
 
     async def create_multipart(
@@ -204,23 +206,26 @@ class S3Store:
         sha256: str | None = None,
     ) -> Receipt:
         """See `ObjectStore`."""
-        view = memoryview(body)
-        if self._lane is not None and not self._lane_rests:
-            fast = self._lane.upload_part(key, upload_id, number, view, checksum, sha256)
-            if (receipt := await self._by_lane(fast, len(view))) is not None:
-                return receipt
-        answer = await self._call(
-            "UploadPart",
-            Key=key,
-            UploadId=upload_id,
-            PartNumber=number,
-            Body=ViewBody(view),
-            **checksum_arguments(checksum),
-        )
-        self._lane_rests = False
-        if "ETag" not in answer:
+        view, lane = memoryview(body), self._lane
+        if lane is not None:
+            receipt = await self._make(
+                self._asked("UploadPart", {"Key": key}),
+                len(view),
+                lambda: lane.upload_part(key, upload_id, number, view, checksum, sha256),
+            )
+        else:
+            answer = await self._call(
+                "UploadPart",
+                Key=key,
+                UploadId=upload_id,
+                PartNumber=number,
+                Body=ViewBody(view),
+                **checksum_arguments(checksum),
+            )
+            receipt = Receipt(answer.get("ETag", ""), full_checksum(answer, (checksum.algorithm,)))
+        if not receipt.etag:
             raise ServerError(f"bucket {self._bucket!r}: UploadPart was answered without an ETag")
-        return Receipt(answer["ETag"], full_checksum(answer, (checksum.algorithm,)))
+        return receipt
 
     async def complete_multipart(
         self,
@@ -254,58 +259,48 @@ class S3Store:
         except NoSuchUpload:
             return
 
-    async def _by_lane(self, fast: Awaitable[Receipt | None], size: int) -> Receipt | None:
-        try:
-            async with asyncio.timeout(_deadline(size)):
-                return await fast
-        except TimeoutError:
-            return None
-        except Throttled:
-            self._lane_rests = True
-            raise
-
     async def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        size = len(arguments.get("Body", b""))
         method = getattr(self._client, xform_name(operation))
 
         async def ask() -> dict[str, Any]:
-            async with self._translated(self._asked(operation, arguments), size):
-                answer: dict[str, Any] = await method(**self._everywhere, **arguments)
-                return answer
+            answer: dict[str, Any] = await method(**self._everywhere, **arguments)
+            return answer
 
-        return await self._signing.renewal.repeat(ask)
+        size = len(arguments.get("Body", b""))
+        return await self._make(self._asked(operation, arguments), size, ask)
 
     def _asked(self, operation: str, arguments: Mapping[str, Any]) -> Asked:
         key = arguments.get("Key") or arguments.get("Prefix", "")
         endpoint = self._client.meta.endpoint_url
         return Asked(operation, self._bucket, endpoint, key, "IfNoneMatch" in arguments)
 
-    @asynccontextmanager
-    async def _translated(self, asked: Asked, size: int) -> AsyncIterator[None]:
-        """Give a call its deadline, and its failure its meaning."""
+    async def _make(self, asked: Asked, size: int, ask: Callable[[], Awaitable[T]]) -> T:
+        """Make a request by client or lane; once more where credentials have expired."""
+        return await self._signing.renewal.repeat(lambda: self._attempt(asked, size, ask))
+
+    async def _attempt(self, asked: Asked, size: int, ask: Callable[[], Awaitable[T]]) -> T:
+        """Give a request its deadline, and its failure its meaning."""
         seconds = _deadline(size)
         offset = self._signing.offset
         try:
-            async with asyncio.timeout(seconds):
-                yield
-        except (BotoCoreError, ClientError) as error:
-            failure = translate(error, asked, self._signing)
-            if isinstance(failure, AccessDenied) and "ExpectedBucketOwner" in self._everywhere:
-                owner = self._everywhere["ExpectedBucketOwner"]
-                failure.hint += f"; or the bucket is not the account's {owner}, as is expected"
-            raise self._signing.learn(failure, error, used=offset) from error
-        except TimeoutError as error:
-            raise TimedOut(
-                f"no answer from {asked.endpoint} to {asked} within {seconds:.0f} s",
-                hint="check the network, or use a lower --concurrency on a slow link",
-            ) from error
-        except (aiohttp.ClientError, OSError) as error:
-            # A body that breaks off while it is read: botocore knows of answers only.
-            raise StoreUnavailable(
-                f"no answer from {asked.endpoint} to {asked}: "
-                f"{self._signing.secrets.redact(error) or type(error).__name__}",
-                hint="check the network",
-            ) from error
+            async with asyncio.timeout(seconds) as deadline:
+                return await ask()
+        except _FAILURES as error:
+            if isinstance(error, TimeoutError) and deadline.expired():
+                raise TimedOut(
+                    f"no answer from {asked.endpoint} to {asked} within {seconds:.0f} s",
+                    hint="check the network, or use a lower --concurrency on a slow link",
+                ) from error
+            raise self._failure(error, asked, offset) from error
+        except MALFORMED as error:
+            raise malformed(error, asked, self._signing) from error
+
+    def _failure(self, error: Exception, asked: Asked, offset: float) -> AsyncloadError:
+        failure = translate(error, asked, self._signing)
+        if isinstance(failure, AccessDenied) and "ExpectedBucketOwner" in self._everywhere:
+            owner = self._everywhere["ExpectedBucketOwner"]
+            failure.hint += f"; or the bucket is not the account's {owner}, as is expected"
+        return self._signing.learn(failure, error, used=offset)
 
 
 def _deadline(size: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 
 def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
@@ -34,6 +35,8 @@ def read_offset(headers: Mapping[str, str], now: float) -> float | None:
     return None if time is None else time - now
 
 
+# A store's answers of one second have one date.
+@lru_cache(16)
 def _seconds_of(http_date: str) -> float | None:
     try:
         time = parsedate_to_datetime(http_date)

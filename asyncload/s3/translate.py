@@ -1,4 +1,4 @@
-"""From what botocore raises to what it means: the one place that reads a store's errors.
+"""From what client or lane raise to what it means: the one place that reads a store's errors.
 
 Every text of a store, a proxy or a library goes through `Secrets.redact` before it is used.
 """
@@ -6,6 +6,7 @@ Every text of a store, a proxy or a library goes through `Secrets.redact` before
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from asyncload.s3.meanings import (
     meaning_of,
 )
 from asyncload.s3.signatures import Signing
+from asyncload.s3.sockets import AnsweredEarly
 from asyncload.s3.times import describe_offset, read_offset, read_retry_after
 
 _ACTIONS = {
@@ -83,10 +85,10 @@ class Asked(NamedTuple):
 
 
 def translate(error: Exception, asked: Asked, signing: Signing) -> AsyncloadError:
-    """Return the error of ours that says what an error of botocore's means.
+    """Return the error of ours that says what a request failed with.
 
     Args:
-        error: what the client raised.
+        error: what client or lane raised: botocore's, aiohttp's or the system's.
         asked: the request that it was raised for.
         signing: what the request was signed with, for what must not be in the message.
     """
@@ -114,21 +116,38 @@ def translate(error: Exception, asked: Asked, signing: Signing) -> AsyncloadErro
             hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a --profile, "
             "or give the machine or container a role",
         )
-    if isinstance(error, boto.SSLError) and _is_certificate_error(error):
+    # botocore's own words repeat the whole URL; what it met says more.
+    cause = error.kwargs.get("error") or error if isinstance(error, boto.BotoCoreError) else error
+    if isinstance(cause, aiohttp.ClientConnectorCertificateError):
+        cause = cause.certificate_error
+    if isinstance(cause, ssl.SSLCertVerificationError):
         return errors.EndpointRefused(
-            f"the certificate of {asked.endpoint} is not trusted: {redact(error.kwargs['error'])}",
+            f"the certificate of {asked.endpoint} is not trusted: {redact(cause)}",
             hint="name the right CA bundle with --ca-bundle (or AWS_CA_BUNDLE)",
+        )
+    if isinstance(cause, AnsweredEarly):
+        return errors.ServerError(
+            f"bucket {asked.bucket!r}: {asked} was answered with {cause}",
+            hint="check what is between here and the store: it answers for it",
+            status=cause.status,
         )
     if isinstance(error, boto.ProxyConnectionError) and _wants_login(error):
         return errors.EndpointRefused(
             f"the proxy on the way to {asked.endpoint} wants a login", hint=_PROXY_HINT
         )
-    if isinstance(error, boto.HTTPClientError | boto.ConnectionError | boto.IncompleteReadError):
-        # botocore's own words repeat the whole URL; what it met says more.
-        cause = error.kwargs.get("error") or error
-        if _is_malformed(cause):
-            return malformed(cause, asked, signing)
-        timed_out = isinstance(error, boto.ConnectTimeoutError | boto.ReadTimeoutError)
+    if _is_malformed(cause):
+        return malformed(cause, asked, signing)
+    if isinstance(
+        error,
+        boto.HTTPClientError
+        | boto.ConnectionError
+        | boto.IncompleteReadError
+        | aiohttp.ClientError
+        | OSError,
+    ):
+        timed_out = isinstance(
+            error, boto.ConnectTimeoutError | boto.ReadTimeoutError | TimeoutError
+        )
         return (errors.TimedOut if timed_out else errors.StoreUnavailable)(
             f"no answer from {asked.endpoint} to {asked}: {redact(cause) or type(cause).__name__}",
             hint="check --endpoint-url, --addressing-style, the network and the proxy settings",
@@ -168,10 +187,6 @@ def _is_malformed(cause: object) -> bool:
     ):
         return False
     return isinstance(cause, (*MALFORMED, aiohttp.ClientResponseError))
-
-
-def _is_certificate_error(error: boto.SSLError) -> bool:
-    return isinstance(error.kwargs.get("error"), aiohttp.ClientConnectorCertificateError)
 
 
 def _wants_login(error: boto.ProxyConnectionError) -> bool:

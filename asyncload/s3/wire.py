@@ -1,8 +1,8 @@
 """HTTP/1.1 connections for the fast lane: one PUT at a time on each, kept for the next one.
 
 A general HTTP client spends more on a small put than all else in a run together. Here a request
-is bytes that are known whole, and of the answer status and headers are wanted; httptools reads
-it. No redirects, cookies, proxies or decompression: what needs them goes through the client.
+is bytes that are known whole, and the answer is short; httptools reads it. No redirects, cookies,
+proxies or decompression.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import ssl
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
-from httptools import HttpParserError, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from asyncload.s3.sockets import unsent_bytes
 from asyncload.shielding import run_to_end
 
 # Large writes: fewer turns of the event loop per byte than 64 KiB ones. asyncio encrypts a write
@@ -22,8 +23,9 @@ _WRITE = 2 * 1024 * 1024
 _ENCRYPTED_WRITE = 1024 * 1024
 # Up to here head and body are one write.
 _JOINED = 64 * 1024
-# Of an answer to a put nobody reads more.
-_MOST_ANSWER = 64 * 1024
+# Of an answer's body no more is kept, and of all of an answer no more is read.
+MAX_BODY = 64 * 1024
+_MAX_ANSWER = 2 * MAX_BODY
 _CONNECT_SECONDS = 5.0
 _CONNECT_GRACE = 0.5
 # Between the addresses of a host that has several (RFC 8305).
@@ -31,10 +33,16 @@ _NEXT_ADDRESS_SECONDS = 0.25
 
 
 class Reply(NamedTuple):
-    """The status and headers of an answer whose body was read and dropped; names in lower case."""
+    """An answer: its status, its headers with names in lower case, and its body.
+
+    Of a body beyond 64 KiB it holds the beginning. `early` says that it began before the body of
+    the request had been sent.
+    """
 
     status: int
     headers: Mapping[str, str]
+    body: bytes = b""
+    early: bool = False
 
 
 class Wire(asyncio.Protocol):
@@ -47,6 +55,8 @@ class Wire(asyncio.Protocol):
         self._reply: asyncio.Future[Reply] | None = None
         self._room: asyncio.Future[None] | None = None
         self._usable = True
+        self._headers: dict[str, str] = {}
+        self._headed = self._written = self._early = False
 
     @property
     def usable(self) -> bool:
@@ -67,11 +77,14 @@ class Wire(asyncio.Protocol):
         """Send a request and return its answer; the body is not read any more afterwards.
 
         Raises:
-            OSError: the connection broke, or the answer is not HTTP.
+            OSError: the connection broke.
+            ValueError: the answer is not HTTP, or has no end.
         """
         reply: asyncio.Future[Reply] = self._loop.create_future()
         self._reply = reply
-        self._headers: dict[str, str] = {}
+        self._headers = {}
+        self._body = b""
+        self._headed = self._written = self._early = False
         self._answered = 0
         self._parser = HttpResponseParser(self)
         try:
@@ -79,13 +92,14 @@ class Wire(asyncio.Protocol):
                 self._transport.writelines((head, body))
             else:
                 await self._write(head, body, reply)
+            self._written = True
             answer = await reply
         except BaseException:
             self.abort()
             raise
         finally:
             self._reply = None
-        if not self._usable or self._transport.get_write_buffer_size():
+        if not self._usable or answer.early:
             # The server closes it, or answered half a request: the rest must not follow.
             self.abort()
         return answer
@@ -120,8 +134,16 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
+    def eof_received(self) -> None:
+        """Nothing more comes: not an answer, either, unless it ends with the connection."""
+        chunked = "chunked" in self._headers.get("transfer-encoding", "")
+        if self._headed and not chunked and "content-length" not in self._headers:
+            self._finish(usable=False)
+        else:
+            self._fail(ConnectionResetError("Server disconnected"))
+
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(ConnectionResetError("the connection was closed") if exc is None else exc)
+        self._fail(ConnectionResetError("Server disconnected") if exc is None else exc)
         self._lost.set_result(None)
 
     def pause_writing(self) -> None:
@@ -138,11 +160,14 @@ class Wire(asyncio.Protocol):
         self._answered += len(data)
         try:
             self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            # After a 101, which nobody asked for: it was the answer.
+            self._usable = False
         except HttpParserError as error:
-            self._fail(ConnectionError(f"the answer is not HTTP: {error}"))
+            self._fail(ValueError(f"it is not HTTP: {error}"))
         else:
-            if self._answered > _MOST_ANSWER:
-                self._fail(ConnectionError("the answer has no end"))
+            if self._answered > (_MAX_ANSWER if self._headed else MAX_BODY):
+                self._fail(ValueError("it has no end"))
 
     # httptools' side of it.
 
@@ -153,19 +178,37 @@ class Wire(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header."""
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._headers[name.decode("latin-1").lower()] = value.decode("utf-8", "replace")
+
+    def on_headers_complete(self) -> None:
+        """Note whether the request had been sent by now."""
+        self._headed = True
+        self._early = not self._written or unsent_bytes(self._transport) > 0
+
+    def on_body(self, data: bytes) -> None:
+        """Keep it, up to a limit: the answer is then taken as it is."""
+        self._body += data[: MAX_BODY - len(self._body)]
+        if len(self._body) == MAX_BODY:
+            self._finish(usable=False)
 
     def on_message_complete(self) -> None:
         """Hand the answer over, unless it only announces another one."""
         status = self._parser.get_status_code()
-        if status < 200:
+        if 100 <= status < 200 and status != 101:
             self._headers.clear()
-        elif self._reply is not None and not self._reply.done():
+            self._headed = False
+        else:
             # Known only while the parser is here.
-            self._usable = self._parser.should_keep_alive()
-            self._reply.set_result(Reply(status, self._headers))
-            # Whoever still writes need not.
-            self._make_room()
+            self._finish(usable=status >= 200 and self._parser.should_keep_alive())
+
+    def _finish(self, *, usable: bool) -> None:
+        if self._reply is None or self._reply.done():
+            return
+        self._usable = usable
+        status = self._parser.get_status_code()
+        self._reply.set_result(Reply(status, self._headers, self._body, self._early))
+        # Whoever still writes need not.
+        self._make_room()
 
 
 class WirePool:
@@ -210,10 +253,13 @@ class WirePool:
         return None
 
     async def _connect(self) -> Wire:
-        async with asyncio.timeout(_CONNECT_SECONDS):
-            # To its end, where there is one soon: cut off, asyncio leaves a socket open that has
-            # just been connected.
-            wire = await run_to_end(self._open_wire(), grace=_CONNECT_GRACE, undo=_close)
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                # To its end, where there is one soon: cut off, asyncio leaves a socket open that
+                # has just been connected.
+                wire = await run_to_end(self._open_wire(), grace=_CONNECT_GRACE, undo=_close)
+        except TimeoutError as error:
+            raise TimeoutError(f"no connection within {_CONNECT_SECONDS:g} s") from error
         self._open.add(wire)
         return wire
 

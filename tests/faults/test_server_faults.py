@@ -83,7 +83,7 @@ def test_an_error_that_does_not_pass_is_given_up_after_ten_tries(lake, volume, l
     assert (landed.code, landed.statuses) == (3, {"a.csv": "failed", "b.csv": "uploaded"})
     check_told(landed, "a.csv", "InternalError")
     puts = [call for call in landed.proxy.calls if call.operation == "PutObject"]
-    tries = [call for call in puts if call.key.endswith("a.csv") and call.is_clients]
+    tries = [call for call in puts if call.key.endswith("a.csv")]
     assert len(tries) == 10
 
 
@@ -234,10 +234,8 @@ def test_damage_that_the_server_found_is_mended(lake, small_and_large, reads, co
     """File and part are read again before they are sent again, and all files land."""
     damaged = Fault(reply=s3_error(400, code))
     landed = check_it_passes(lake, damaged, lane, {"PutObject", "UploadPart"})
-    # The lane's request is asked again through the client, from the same bytes: one try of two.
-    tries = 2 if lane else 3
-    assert reads["a.csv", 0] == tries
-    assert [reads["l.csv", part * LEAST] for part in range(3)] == [tries] * 3
+    assert reads["a.csv", 0] == 3
+    assert [reads["l.csv", part * LEAST] for part in range(3)] == [3] * 3
     assert landed.proxy.oracle.violations == []
 
 
@@ -254,7 +252,7 @@ def test_damage_that_stays_fails_the_file_after_two_more_tries(
     check_told(landed, path, code)
     assert landed.open_uploads == []
     calls = [call for call in landed.proxy.calls if call.operation == operation]
-    tries = Counter(call.identity for call in calls if call.is_clients)
+    tries = Counter(call.identity for call in calls)
     assert max(tries.values()) == 3
     assert max(count for (name, _), count in reads.items() if name == path) == 3
 
@@ -274,8 +272,6 @@ def test_what_is_read_again_is_the_file_as_it_is_then(lake, small_and_large, vol
         name = call.key.rpartition("/")[2]
         if call.operation not in ("PutObject", "UploadPart") or name in changed:
             return None
-        if not call.is_clients:
-            return Fault(reply=damaged)
         changed.add(name)
         return Fault(reply=damaged, before=lambda: change(name))
 

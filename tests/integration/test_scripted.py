@@ -173,8 +173,7 @@ async def test_a_rejected_request_fails_its_file_with_the_stores_words(volume):
     failure = recorder.outcomes["a.csv"].error
     assert isinstance(failure, errors.RequestRejected)
     assert "InvalidRequest: not like this (request id REQ1)" in str(failure)
-    # The preflight, the fast lane's attempt if there is one, and the client's, which is told.
-    assert requests[-1].headers["amz-sdk-request"] == "attempt=1"
+    assert len([request for request in requests if request.method == "PUT"]) == 1
 
 
 async def test_an_answer_that_makes_no_sense_fails_the_file_only(volume):
@@ -220,13 +219,13 @@ async def test_a_part_without_an_etag_is_sent_again(volume, monkeypatch):
     def answer(request):
         if "partNumber" in request.query:
             parts.append(request)
-            if len(parts) <= 4:
+            if len(parts) <= 2:
                 return Answer(200)
         return accept_all(request)
 
     _, recorder, _ = await load_against(answer, volume, concurrency=1)
     assert recorder.statuses["l.csv"] == "uploaded"
-    assert len(parts) > 4
+    assert len(parts) == 5
 
 
 async def test_every_put_is_conditional_checksummed_and_expects_nothing(volume):

@@ -22,9 +22,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
+    """An answer with the length of its body; `raw` is sent in its place as it is, then the end."""
+
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    raw: bytes | None = None
 
 
 def error(status, code, message="as the test wants it", extra="", **headers):
@@ -70,6 +73,10 @@ def scripted_s3(
             )
             requests.append(request)
             reply = answer(request)
+            if reply.raw is not None:
+                self.wfile.write(reply.raw)
+                self.close_connection = True
+                return
             self.send_response_only(reply.status)
             if "Date" not in reply.headers:
                 self.send_header("Date", self.date_time_string())

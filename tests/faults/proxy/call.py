@@ -29,11 +29,6 @@ class Call:
     def identity(self) -> tuple[str, str, int]:
         return self.operation, self.key, self.part
 
-    @property
-    def is_clients(self) -> bool:
-        """Whether the generic client sent it, not the fast lane: it counts its attempts."""
-        return "amz-sdk-request" in self.head.fields
-
 
 def understand(head: Head) -> Call:
     """Read method, path and query; attempt and number are yet to be counted."""
