@@ -76,6 +76,12 @@ class OutOfMemory(Refused):
     """The system has no memory for the file bytes on their way."""
 
 
+class ObserverFailed(Refused):
+    """The observer that was passed to `load` raised an error; the run was ended."""
+
+    exit_code = 1
+
+
 class FileFailed(AsyncloadError):
     """One file can't be loaded; the others can."""
 

@@ -31,7 +31,7 @@ from asyncload.pipeline import Observer, Pipeline
 from asyncload.plan import LoadPlan
 from asyncload.planning import SLICE, add_found, check_plan
 from asyncload.report import Report
-from asyncload.run_state import Run, new_run_id, utc_now
+from asyncload.run_state import Run, check_arguments, new_run_id, utc_now
 from asyncload.s3 import ObjectOptions, S3Options, open_store
 from asyncload.settings import Settings
 from asyncload.source.hops import Hops
@@ -69,7 +69,8 @@ async def load(
 
     Args:
         settings: what to load where.
-        observer: is called with each event of the run, in the event loop; it must not block.
+        observer: is called with each event of the run, in the event loop; it must neither block
+            nor be a coroutine function. If it raises an error, the run is ended.
         now: the time that `today` and `yesterday` start from; the present one if None.
         interruption: returns the error that a cancelled run is recorded with.
 
@@ -82,6 +83,7 @@ async def load(
         SourceUnreadable: the volume can't be opened, or does not answer.
         Refused: credentials, permission, bucket, region or colliding keys; see its subclasses.
         StoreUnavailable: the store can't be reached, or not any more.
+        ObserverFailed: the observer raised an error, which is the cause.
     """
     run = _begin(settings, observer, now, interruption)
     async with AsyncExitStack() as stack:
@@ -101,6 +103,7 @@ def _begin(
     now: datetime | None,
     interruption: Callable[[], Interrupted],
 ) -> Run:
+    check_arguments(settings, observer)
     started = now or utc_now()
     policy = _policy(settings, new_run_id(started))
     return Run(settings, policy, observer, started, interruption)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import cast
 
 from asyncload.calls import GovernedStore, RetryPolicy, Traffic
-from asyncload.errors import Interrupted
+from asyncload.errors import Interrupted, ObserverFailed, UsageError
 from asyncload.limits import AdaptiveLimit
 from asyncload.markers import SuccessMarkers
 from asyncload.model import ConcurrencyChanged, Event, RequestsMade, RunStarted
@@ -17,6 +19,8 @@ from asyncload.report import Report
 from asyncload.settings import Settings
 from asyncload.store import ObjectStore
 from asyncload.transfer import TransferPolicy
+
+_PLAIN_FUNCTION = "pass a plain function of one event; asyncio.Queue.put_nowait hands events on"
 
 
 class Run:
@@ -53,7 +57,30 @@ class Run:
         if self.markers is not None:
             self.markers.observe(event)
         if self._observer is not None:
-            self._observer(event)
+            self._pass_on(self._observer, event)
+
+    def _pass_on(self, observer: Observer, event: Event) -> None:
+        """Call the observer; once it failed, it is not called again while the run is ended.
+
+        Raises:
+            ObserverFailed: it raised an error, or returned something to await.
+        """
+        try:
+            # What it is said to return is not what it may return.
+            told: object = cast("Callable[[Event], object]", observer)(event)
+        except Exception as error:
+            self._observer = None
+            raise ObserverFailed(
+                f"the observer raised {type(error).__name__}: {error}",
+                hint="the run was ended; what landed stays",
+            ) from error
+        if inspect.isawaitable(told):
+            self._observer = None
+            if inspect.iscoroutine(told):
+                told.close()
+            raise ObserverFailed(
+                "the observer returned something to await, and nobody does", hint=_PLAIN_FUNCTION
+            )
 
     def govern(self, store: ObjectStore, retries: RetryPolicy, traffic: Traffic) -> GovernedStore:
         """Return a store whose requests share this run's limit."""
@@ -75,6 +102,26 @@ class Run:
             observe=self.observe,
             now=utc_now,
             interruption=self._interruption,
+        )
+
+
+def check_arguments(settings: object, observer: object) -> None:
+    """Make sure that a run can be made of them.
+
+    Raises:
+        UsageError: they are something else, or the observer is to be awaited.
+    """
+    if not isinstance(settings, Settings):
+        raise UsageError(f"load() takes Settings, not {type(settings).__name__}")
+    if observer is None:
+        return
+    if not callable(observer):
+        raise UsageError(f"observer: {observer!r} is not a function", hint=_PLAIN_FUNCTION)
+    if inspect.iscoroutinefunction(observer) or inspect.iscoroutinefunction(
+        getattr(observer, "__call__", None)  # noqa: B004  # its kind matters
+    ):
+        raise UsageError(
+            "observer: it is a coroutine function, and nobody awaits it", hint=_PLAIN_FUNCTION
         )
 
 

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from asyncload.coercion import (
+    as_day,
+    as_flag,
+    as_number,
+    as_pairs,
+    as_path,
+    as_patterns,
+    as_rules,
+    as_seconds,
+    as_size,
+    as_text,
+    as_zone,
+    optional,
+)
 from asyncload.container import memory_left
 from asyncload.discovery import Scanner
 from asyncload.endpoints import check_endpoint
@@ -50,6 +64,9 @@ class Settings:
     date, `today` or `yesterday`, in `timezone`. `datasets` are pairs of a path pattern and a
     dataset's name.
 
+    What a person would write is taken, too: a path as text, a size as `64MiB`, a time as `15m` or
+    a timedelta, a date, one pattern instead of several.
+
     Raises:
         UsageError: an option can't be used; the message names its flag.
     """
@@ -90,6 +107,7 @@ class Settings:
     fast_lane: bool = True
 
     def __post_init__(self) -> None:
+        self._convert()
         object.__setattr__(self, "bucket", _checked_bucket(self.bucket))
         if not 1 <= self.concurrency <= MOST_CONCURRENCY:
             raise UsageError(
@@ -109,6 +127,12 @@ class Settings:
         layout = self.key_layout(datetime(2000, 1, 1, tzinfo=UTC))
         if self.manifest:
             _check_manifest_prefix(self.manifest_prefix, layout.common_prefix())
+
+    def _convert(self) -> None:
+        """Make each value what its annotation says."""
+        for name, convert in _CONVERSIONS.items():
+            option = name if name == "volume" else f"--{name.replace('_', '-')}"
+            object.__setattr__(self, name, convert(option, getattr(self, name)))
 
     def _check_objects(self) -> None:
         object.__setattr__(self, "checksum", choose("--checksum", self.checksum, CHECKSUMS))
@@ -249,3 +273,25 @@ def _check_manifest_prefix(prefix: str, data: str) -> None:
             f"--manifest-prefix: {prefix!r} lies among the data, below {data!r}",
             hint="crawlers would take manifests for data; the default is _asyncload",
         )
+
+
+_TEXTS = "bucket layer origin format layout checksum manifest_prefix"
+_FLAGS = "overwrite skip_existing manifest success_marker allow_http unsigned_payload fast_lane"
+_OPTIONAL = "storage_class sse sse_kms_key_id acl expected_bucket_owner endpoint_url region profile"
+_CONVERSIONS: dict[str, Callable[[str, object], object]] = {
+    "volume": as_path,
+    "concurrency": as_number,
+    "memory": lambda option, value: as_size(option, value, parse_size),
+    "date": as_day,
+    "timezone": as_zone,
+    "datasets": lambda _, value: as_rules("--dataset", value, parse_dataset_rule),
+    "include": as_patterns,
+    "exclude": as_patterns,
+    "min_age": as_seconds,
+    "tags": lambda _, value: as_pairs("--tag", value),
+    "metadata": as_pairs,
+    "ca_bundle": lambda option, value: optional(as_path, option, value),
+    **dict.fromkeys(_TEXTS.split(), as_text),
+    **dict.fromkeys(_FLAGS.split(), as_flag),
+    **dict.fromkeys(_OPTIONAL.split(), lambda option, value: optional(as_text, option, value)),
+}

@@ -82,6 +82,35 @@ def test_a_container_with_little_lands_its_files(loader, seaweedfs, sample, laye
     assert digests_in(seaweedfs, layer) == digests_of(sample, layer)
 
 
+@pytest.mark.fault("I1")
+@pytest.mark.seaweedfs
+def test_a_container_takes_the_memory_that_it_has(loader, seaweedfs, tmp_path, layer):
+    """A file of several times its limit lands, though nobody said how much memory to take."""
+    (tmp_path / "big.csv").touch(0o644)
+    os.truncate(tmp_path / "big.csv", 700 * 1024 * 1024)
+    tmp_path.chmod(0o755)
+    limits = ("--memory", "256m", "--memory-swap", "256m")
+    options = [*HOST_NETWORK, *limits, "-v", f"{tmp_path}:/data:ro"]
+    ended = loader.run(options=options, environment=settings_for(seaweedfs, layer))
+
+    assert ended.returncode == 0, ended.stderr
+    assert "1 of 1 files are in the raw zone: 1 uploaded" in ended.stdout
+
+
+@pytest.mark.fault("I1")
+@pytest.mark.seaweedfs
+def test_a_container_refuses_memory_that_it_has_not(loader, seaweedfs, sample, layer):
+    """Before anything is sent, in one sentence, with what fits."""
+    limits = ("--memory", "256m", "--memory-swap", "256m")
+    options = [*HOST_NETWORK, *limits, "-v", f"{sample}:/data:ro"]
+    environment = settings_for(seaweedfs, layer, ASYNCLOAD_MEMORY="256MiB")
+    ended = loader.run(options=options, environment=environment)
+
+    assert ended.returncode == 2
+    assert "does not fit into this container, whose limit leaves 146 MiB" in ended.stderr
+    assert digests_in(seaweedfs, layer) == {}
+
+
 @pytest.mark.seaweedfs
 def test_options_work_as_variables_do(loader, seaweedfs, sample, layer):
     """What follows the image's name replaces the default command; options win over variables."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from tests.faults.catalogue.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
+    Fault("I1", "a container's limit on memory", "kept by default; more is refused"),
     Fault("I2", "our name on the package index is another's", "no hint installs that"),
     Fault("I3", "JSON asked for, and something fails early", "the last line is a summary"),
     Fault("I4", "a run ends by an error or a signal", "its record says what landed, and why"),
     Fault("I5", "files skipped, a partition without marker", "named with the reason"),
     Fault("I6", "very many files fail alike", "the first are named, the others counted"),
     Fault("I7", "a terminal that can't move its cursor", "plain lines"),
+    Fault("I9", "odd settings or observers from Python", "taken, or a usage error; a clean end"),
     Fault("I13", "verify against a failed run", "what lies under the key is told"),
     Fault("I14", "a program reads JSON and manifest", "one vocabulary, with a version, described"),
 )

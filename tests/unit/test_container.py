@@ -1,0 +1,145 @@
+"""How much memory a container leaves: control groups of both versions, as trees of files."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asyncload.container import MIB, PROCESS, memory_left, memory_limit
+from asyncload.errors import UsageError
+from asyncload.settings import AUTO, DEFAULT_MEMORY, LEAST_MEMORY, Settings
+
+V2 = "31 23 0:28 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup rw,nsdelegate\n"
+V1 = (
+    "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n"
+    "34 31 0:31 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
+    "35 31 0:32 {root} /sys/fs/cgroup/memory rw shared:9 - cgroup cgroup rw,memory\n"
+)
+NO_LIMIT_V1 = "9223372036854771712\n"
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """Writes the files of a machine; returns its root."""
+
+    def make(cgroup, mounts, **limits):
+        files = {"proc/self/cgroup": cgroup, "proc/self/mountinfo": mounts}
+        for path, text in (files | limits).items():
+            at = tmp_path / path
+            at.parent.mkdir(parents=True, exist_ok=True)
+            at.write_text(text)
+        return tmp_path
+
+    return make
+
+
+def v2(path):
+    return f"sys/fs/cgroup{path}/memory.max"
+
+
+def v1(path):
+    return f"sys/fs/cgroup/memory{path}/memory.limit_in_bytes"
+
+
+@pytest.mark.fault("I1")
+@pytest.mark.parametrize(
+    ("cgroup", "mounts", "limits", "limit"),
+    [
+        ("0::/\n", V2, {v2(""): "268435456\n"}, 256),
+        ("0::/\n", V2, {v2(""): "max\n"}, None),
+        ("0::/\n", V2, {}, None),
+        (
+            "0::/pods/a b/c\n",
+            V2,
+            {v2("/pods/a b/c"): "max\n", v2("/pods/a b"): "134217728\n", v2("/pods"): "1073741824"},
+            128,
+        ),
+        ("0::/../../outside\n", V2, {v2(""): "268435456\n"}, 256),
+        (
+            "4:memory:/docker/123\n0::/\n",
+            V1.format(root="/docker/123"),
+            {v1(""): "268435456\n"},
+            256,
+        ),
+        ("4:cpu,memory:/docker/123\n", V1.format(root="/"), {v1(""): "268435456\n"}, 256),
+        (
+            "4:memory:/a/b\n",
+            V1.format(root="/"),
+            {v1("/a/b"): NO_LIMIT_V1, v1("/a"): "209715200\n", v1(""): NO_LIMIT_V1},
+            200,
+        ),
+        (
+            "4:memory:/a\n0::/a\n",
+            V1.format(root="/") + V2.replace("/sys/fs/cgroup", "/sys/fs/cgroup/unified"),
+            {v1("/a"): "209715200\n", "sys/fs/cgroup/unified/a/memory.max": "104857600\n"},
+            100,
+        ),
+        (
+            "0::/a b\n",
+            V2.replace(" / ", " /a\\040b "),
+            {v2(""): "209715200\n"},
+            200,
+        ),
+        ("1:name=systemd:/\n", V1.format(root="/"), {v1(""): "5\n"}, None),
+        ("0::/\n", V2, {v2(""): "nonsense\n"}, None),
+    ],
+    ids=[
+        "v2",
+        "v2 without a limit",
+        "v2 without the controller",
+        "v2 nested",
+        "v2 outside of its namespace",
+        "v1 in a container",
+        "v1 that sees the host's names",
+        "v1 nested",
+        "hybrid",
+        "a group mounted by itself",
+        "no memory controller",
+        "not a number",
+    ],
+)
+def test_the_least_limit_counts(machine, cgroup, mounts, limits, limit):
+    """Of the process's group and all above it, of both versions."""
+    root = machine(cgroup, mounts, **limits)
+    assert memory_limit(root) == (limit * MIB if limit else None)
+    assert memory_left(root) == (max(0, limit * MIB - PROCESS) if limit else None)
+
+
+def test_a_machine_without_control_groups_has_no_limit(tmp_path):
+    """As macOS has none."""
+    assert memory_limit(tmp_path) is None
+    assert memory_left(tmp_path) is None
+
+
+def test_this_machine_can_be_asked():
+    """Whatever it says."""
+    limit = memory_limit()
+    assert limit is None or limit > 0
+
+
+@pytest.mark.fault("I1")
+@given(st.integers(0, 2**40))
+def test_the_default_is_what_fits(left):
+    """Up to 256 MiB; never less than a part takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asyncload.settings.memory_left", lambda: left)
+        memory = Settings(volume="v", bucket="lake").memory
+        assert LEAST_MEMORY <= memory <= DEFAULT_MEMORY
+        assert memory <= max(left, LEAST_MEMORY)
+        # And it can be asked for.
+        assert Settings(volume="v", bucket="lake", memory=memory).memory == memory
+
+
+@pytest.mark.fault("I1")
+def test_what_can_not_fit_is_refused(monkeypatch):
+    """With what does."""
+    monkeypatch.setattr("asyncload.settings.memory_left", lambda: 146 * MIB)
+    assert Settings(volume="v", bucket="lake", memory=AUTO).memory == 146 * MIB
+    with pytest.raises(UsageError) as refused:
+        Settings(volume="v", bucket="lake", memory=147 * MIB)
+    assert refused.value.message == (
+        "--memory: 147 MiB does not fit into this container, whose limit leaves 146 MiB for file "
+        "bytes"
+    )
+    assert "use --memory 146MiB" in refused.value.hint
