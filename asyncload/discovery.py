@@ -1,78 +1,52 @@
-"""Find the CSVs of a volume: recursively, in any letter case, following no link.
+"""Find the CSVs of a volume: recursively, in any letter case, following links only if asked to.
 
 The scan blocks; `scan` yields as it goes, so that a caller can run it in slices.
 """
 
 from __future__ import annotations
 
+import errno
 import os
-import re
+import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from itertools import islice
-from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
-from asyncload.errors import UsageError
-from asyncload.globs import compile_globs
-from asyncload.model import Failed, LeftOut, SourceFile
-from asyncload.source.file_state import means_too_many_open, unlistable
+from asyncload.globs import Glob, GlobRules
+from asyncload.model import Failed, LeftOut, LeftOutReason, SourceFile
+from asyncload.name_kinds import file_kind, folder_kind
+from asyncload.names import to_bytes, to_text
+from asyncload.source.file_state import unlistable
+from asyncload.source.folders import by_name, leads_to_folder, list_folder, status_of
 from asyncload.source.pulse import unwatched
 
 Found = SourceFile | LeftOut | Failed
 
-_CSV = ".csv"
-_SLICE = 10_000
-_name = attrgetter("name")
-# In seconds, between tries to open a folder while too many files are open.
-_WAITS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 1.6)
-# What editors, office programs and writers of partial exports leave beside or instead of a CSV.
-_TEMPORARY = re.compile(
-    r"(?:^~\$|^#.*#$|~$|\.csv\.(?:tmp|temp|part|partial|swp|bak|crdownload|filepart)$"
-    r"|\.(?:tmp|part|partial|crdownload)\.csv$)",
-    re.IGNORECASE,
-)
 
+class _Folder(NamedTuple):
+    """A folder to list: its path, and where links are followed the folders that it lies in."""
 
-def check_volume(root: Path) -> None:
-    """Make sure that the volume is a folder that can be listed.
-
-    Raises:
-        UsageError: it does not exist, is no folder or can't be listed.
-    """
-    try:
-        found = root.exists()
-        if root.is_dir():
-            with _listing(str(root)):
-                pass
-    except OSError as error:
-        raise UsageError(
-            f"the volume {root} can't be listed: {error.strerror}",
-            hint="give the user that runs asyncload read permission, or name another folder",
-        ) from error
-    if not found:
-        raise UsageError(
-            f"the volume {root} does not exist",
-            hint="name a folder: asyncload run FOLDER; in a container, mount one at /data",
-        )
-    if not root.is_dir():
-        raise UsageError(
-            f"the volume {root} is not a folder",
-            hint=f"name its folder, and --include {root.name!r} to load only this file",
-        )
+    path: str
+    above: tuple[tuple[int, int], ...] = ()
 
 
 class Scanner:
     """Walks a volume and says of each entry that looks like a CSV what is to become of it.
 
+    Folders that hold no data by their names, or that the patterns rule out, are not entered: what
+    is in them, or that they can't be listed, is of no interest. A pattern of `include` that spells
+    such a name has it entered, or loaded, all the same: `--include '_temporary/*.csv'`.
+
     Args:
         root: the volume's folder; it may itself be a link.
         include: path patterns (see `globs`); where there are any, only files that match one
             are loaded.
-        exclude: path patterns of files that are not loaded.
+        exclude: path patterns of files and folders that are not loaded.
         modified_before: files modified later are left out; a time in seconds since 1970.
+        follow_links: whether symbolic links are followed that lead to what is in the volume.
         sleep: waits for that many seconds.
     """
 
@@ -83,15 +57,24 @@ class Scanner:
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         modified_before: float | None = None,
+        follow_links: bool = False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._root = str(root)
-        self._only = bool(include)
-        self._included = compile_globs(include)
-        self._filtered = bool(include or exclude)
-        self._excluded = compile_globs(exclude)
+        self._root = os.fsencode(root)
+        self._include = GlobRules(include)
+        self._exclude = GlobRules(exclude)
         self._modified_before = modified_before
+        self._follow_links = follow_links
         self._sleep = sleep
+
+    @property
+    def unused_rules(self) -> list[str]:
+        """The patterns that have matched nothing so far, each with its option."""
+        return [
+            f"{option} {pattern!r}"
+            for option, rules in (("--include", self._include), ("--exclude", self._exclude))
+            for pattern in rules.unused
+        ]
 
     def scan(self, tell: Callable[[str], None] = unwatched) -> Iterator[Found]:
         """Yield the volume's CSVs, what is left out, and folders that can't be listed.
@@ -102,79 +85,130 @@ class Scanner:
         Args:
             tell: is called with what is about to be looked at: that may take long, or for ever.
         """
-        folders = [("", False)]
+        folders = [_Folder("", self._identities(b"", ()))]
         while folders:
-            folder, hidden = folders.pop()
-            prefix = f"{folder}/" if folder else ""
-            below: list[tuple[str, bool]] = []
+            folder = folders.pop()
+            below: list[_Folder] = []
             try:
-                at = f"{self._root}/{folder}"
-                with _listing(at, partial(tell, folder or "."), self._sleep) as listing:
-                    while entries := sorted(islice(listing, _SLICE), key=_name):
-                        for entry in entries:
-                            path = prefix + entry.name
-                            tell(path)
-                            if entry.is_dir(follow_symlinks=False):
-                                below.append((path, hidden or entry.name.startswith(".")))
-                            elif found := self._judge(entry, path, hidden):
-                                yield found
+                with self._listed(folder, tell) as listing:
+                    for entry in by_name(listing):
+                        name = to_text(entry.name)
+                        path = f"{folder.path}/{name}" if folder.path else name
+                        tell(path)
+                        try:
+                            found = self._judge(entry, name, path, folder)
+                        except OSError as error:
+                            found = self._unlistable(path, error)
+                        if isinstance(found, _Folder):
+                            below.append(found)
+                        elif found is not None:
+                            yield found
             except OSError as error:
-                yield _unlistable(folder or ".", error)
+                yield self._unlistable(folder.path, error)
             folders.extend(sorted(below, reverse=True))
 
-    def _judge(self, entry: os.DirEntry[str], path: str, hidden: bool) -> Found | None:
-        name = entry.name
-        temporary = bool(_TEMPORARY.search(name)) and _CSV in name.lower()
-        if not temporary and name[-4:].lower() != _CSV:
-            visible = not hidden and not name.startswith(".")
-            linked_folder = visible and entry.is_symlink() and _leads_to_folder(entry)
-            return LeftOut(path, "symlink") if linked_folder else None
-        if hidden or name.startswith("."):
-            return LeftOut(path, "hidden")
-        if temporary:
-            return LeftOut(path, "temporary")
-        if self._filtered and self._is_filtered_out(path):
+    def _listed(
+        self, folder: _Folder, tell: Callable[[str], None]
+    ) -> AbstractContextManager[Iterator[os.DirEntry[bytes]]]:
+        return list_folder(self._at(folder.path), partial(tell, folder.path or "."), self._sleep)
+
+    def _at(self, path: str) -> bytes:
+        return self._root + b"/" + to_bytes(path)
+
+    def _judge(
+        self, entry: os.DirEntry[bytes], name: str, path: str, folder: _Folder
+    ) -> Found | _Folder | None:
+        if entry.is_dir(follow_symlinks=False):
+            return self._judge_folder(name, path, folder)
+        kind = file_kind(name)
+        if kind == "other":
+            return self._judge_other(entry, name, path, folder)
+        if self._exclude and self._exclude.match(path):
+            return LeftOut(path, "hidden" if kind == "hidden" else "excluded")
+        if kind in ("hidden", "temporary") and not self._asked_for(path, kind):
+            return LeftOut(path, kind)
+        if self._include and not self._include.match(path):
             return LeftOut(path, "excluded")
+        if kind in ("compressed", "archive"):
+            return LeftOut(path, kind)
         if entry.is_symlink():
+            return self._judge_link(name, path, folder)
+        return self._judge_file(path, entry.stat(follow_symlinks=False))
+
+    def _judge_folder(self, name: str, path: str, folder: _Folder) -> LeftOut | _Folder:
+        kind = folder_kind(name, at_root=not folder.path)
+        if self._exclude and self._exclude.cover(path):
+            return LeftOut(path, "hidden" if kind == "hidden" else "excluded")
+        if kind is not None and not self._folder_asked_for(path, kind):
+            return LeftOut(path, kind)
+        if self._include and not self._include.reach(path):
+            return LeftOut(path, "excluded")
+        return _Folder(path, self._identities(to_bytes(path), folder.above))
+
+    def _judge_other(
+        self, entry: os.DirEntry[bytes], name: str, path: str, folder: _Folder
+    ) -> Found | _Folder | None:
+        """Judge what is not named as a CSV: a link may lead to a folder of CSVs."""
+        if not self._exclude.all_used:
+            # So that nobody is told that a pattern is of no use.
+            self._exclude.match(path)
+        if name.startswith(".") or not entry.is_symlink():
+            return None
+        if not leads_to_folder(entry):
+            return None
+        return self._judge_link(name, path, folder)
+
+    def _judge_link(self, name: str, path: str, folder: _Folder) -> Found | _Folder:
+        if not self._follow_links:
             return LeftOut(path, "symlink")
+        root = os.path.realpath(self._root)
         try:
-            if not entry.is_file(follow_symlinks=False):
-                return LeftOut(path, "not a regular file")
-            status = entry.stat(follow_symlinks=False)
-            if self._modified_before is not None and status.st_mtime > self._modified_before:
-                return LeftOut(path, "too recent")
-            return SourceFile(path, status.st_size)
+            target = os.path.realpath(self._at(path), strict=True)
+            status = os.stat(target)  # noqa: PTH116  # of bytes
+        except FileNotFoundError:
+            return LeftOut(path, "symlink to nowhere")
         except OSError as error:
-            return _unlistable(path, error)
+            if error.errno == errno.ELOOP:
+                return LeftOut(path, "symlink in a circle")
+            raise
+        if os.path.commonpath([root, target]) != root:
+            return LeftOut(path, "symlink out of the volume")
+        if not stat.S_ISDIR(status.st_mode):
+            return self._judge_file(path, status)
+        if (status.st_dev, status.st_ino) in folder.above:
+            return LeftOut(path, "symlink in a circle")
+        return self._judge_folder(name, path, folder)
 
-    def _is_filtered_out(self, path: str) -> bool:
-        return self._excluded(path) or (self._only and not self._included(path))
+    def _judge_file(self, path: str, status: os.stat_result) -> Found:
+        if not stat.S_ISREG(status.st_mode):
+            return LeftOut(path, "not a regular file")
+        if self._modified_before is not None and status.st_mtime > self._modified_before:
+            return LeftOut(path, "too recent")
+        return SourceFile(path, status.st_size)
 
+    def _asked_for(self, path: str, kind: LeftOutReason) -> bool:
+        return any(
+            glob.matches(path) and glob.names(lambda name: file_kind(name) == kind)
+            for glob in self._include.globs
+        )
 
-def _listing(
-    folder: str,
-    tell: Callable[[], None] = lambda: None,
-    sleep: Callable[[float], None] = time.sleep,
-) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
-    """Begin to list a folder; later, where too many files are open now."""
-    for wait in _WAITS:
-        tell()
-        try:
-            return os.scandir(folder)
-        except OSError as error:
-            if not means_too_many_open(error):
-                raise
-        sleep(wait)
-    return os.scandir(folder)
+    def _folder_asked_for(self, path: str, kind: LeftOutReason) -> bool:
+        def asks(glob: Glob) -> bool:
+            return glob.reaches(path) and glob.names(
+                lambda name: folder_kind(name, at_root=True) == kind
+            )
 
+        return any(not glob.by_name and asks(glob) for glob in self._include.globs)
 
-def _leads_to_folder(link: os.DirEntry[str]) -> bool:
-    try:
-        return link.is_dir()
-    except OSError:
-        # It leads where we may not look, or nowhere: to no folder that we leave out.
-        return False
+    def _identities(
+        self, path: bytes, above: tuple[tuple[int, int], ...]
+    ) -> tuple[tuple[int, int], ...]:
+        """Return what tells a folder, and those that it lies in, from others: for circles."""
+        if not self._follow_links:
+            return ()
+        status = status_of(self._root + b"/" + path)
+        return (*above, (status.st_dev, status.st_ino)) if status else above
 
-
-def _unlistable(path: str, error: OSError) -> Failed:
-    return Failed(path, None, 0, unlistable(error))
+    def _unlistable(self, path: str, error: OSError) -> Failed:
+        status = status_of(self._at(path)) if error.errno == errno.EACCES else None
+        return Failed(path or ".", None, 0, unlistable(error, status))

@@ -13,7 +13,7 @@ from datetime import date
 from string import Formatter
 
 from asyncload.errors import InvalidKey, UsageError
-from asyncload.globs import PathMatcher, compile_globs
+from asyncload.globs import Glob
 from asyncload.model import ObjectKey
 
 LAYOUTS = {
@@ -59,7 +59,8 @@ class KeyLayout:
     date: date
     datasets: Sequence[tuple[str, str]] = ()
     _pieces: tuple[str, ...] = field(init=False)
-    _rules: tuple[tuple[PathMatcher, str], ...] = field(init=False)
+    _rules: tuple[tuple[Glob, str], ...] = field(init=False)
+    _used: set[Glob] = field(init=False, repr=False, compare=False)
     _heads: dict[str, tuple[str, str, str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -67,9 +68,10 @@ class KeyLayout:
             _check_segment(f"--{name}", getattr(self, name))
         for _, name in self.datasets:
             _check_segment("--dataset", name)
-        rules = tuple((compile_globs([pattern]), name) for pattern, name in self.datasets)
+        rules = tuple((Glob(pattern), name) for pattern, name in self.datasets)
         object.__setattr__(self, "_pieces", tuple(self._fill()))
         object.__setattr__(self, "_rules", rules)
+        object.__setattr__(self, "_used", set())
         object.__setattr__(self, "_heads", {})
 
     def key_for(self, path: str) -> ObjectKey:
@@ -86,8 +88,9 @@ class KeyLayout:
         The partition is what the keys of a dataset have in common, up to a `/`.
         """
         dataset, rest = dataset_and_path(path)
-        for matches, name in self._rules:
-            if matches(path):
+        for glob, name in self._rules:
+            if glob.matches(path):
+                self._used.add(glob)
                 dataset = name
                 break
         head, tail, partition = self._heads.get(dataset) or self._fill_dataset(dataset)
@@ -96,7 +99,7 @@ class KeyLayout:
     def partition_of(self, path: str) -> str:
         """Return the partition of the file at `path`, whether it makes a key or not."""
         dataset = dataset_and_path(path)[0]
-        dataset = next((name for matches, name in self._rules if matches(path)), dataset)
+        dataset = next((name for glob, name in self._rules if glob.matches(path)), dataset)
         return (self._heads.get(dataset) or self._fill_dataset(dataset))[2]
 
     def partitions_below(self, folder: str) -> set[str]:
@@ -106,6 +109,15 @@ class KeyLayout:
         """
         names = {name for _, name in self._rules} | {dataset_and_path(f"{folder}/")[0]}
         return {(self._heads.get(name) or self._fill_dataset(name))[2] for name in names}
+
+    @property
+    def unused_rules(self) -> list[str]:
+        """The rules for datasets that no file's key was made by so far, each with its option."""
+        return [
+            f"--dataset {f'{glob.pattern}={name}'!r}"
+            for glob, name in self._rules
+            if glob not in self._used
+        ]
 
     def common_prefix(self) -> str:
         """Return what all keys of the run start with, up to a `/`."""

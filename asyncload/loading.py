@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Literal, cast
 
 from asyncload.buffers import BufferPool
 from asyncload.calls import GovernedStore, RetryPolicy
-from asyncload.discovery import check_volume
 from asyncload.errors import (
     AsyncloadError,
     Interrupted,
-    SourceStalled,
     StoreUnavailable,
     Throttled,
 )
@@ -27,18 +24,15 @@ from asyncload.model import (
     Event,
     LoadStarted,
 )
+from asyncload.opening import open_readers
 from asyncload.pipeline import Observer, Pipeline
 from asyncload.plan import LoadPlan
-from asyncload.planning import SLICE, add_found, check_plan
+from asyncload.planning import SLICE, add_found, check_plan, warnings_of
 from asyncload.report import Report
 from asyncload.run_state import Run, check_arguments, new_run_id, utc_now
 from asyncload.s3 import ObjectOptions, S3Options, open_store
 from asyncload.settings import Settings
-from asyncload.source.hops import Hops
-from asyncload.source.pulse import STALLED_SECONDS, scan_stalled
-from asyncload.source.readers import CROWDED_SECONDS, Readers
-from asyncload.source.threads import ReaderThreads
-from asyncload.source.volume import Volume
+from asyncload.source.readers import Readers
 from asyncload.store import ObjectStore
 from asyncload.survey import find_open_uploads, take_inventory
 from asyncload.transfer import (
@@ -54,8 +48,6 @@ from asyncload.version import VERSION
 # Long enough for a store or a network that is just coming up beside us, as in a pod or by compose;
 # short enough to be waited out by somebody who mistyped an endpoint.
 PREFLIGHT = RetryPolicy(seconds=10.0, most_wait=2.0)
-
-_READER_THREADS = 16
 
 
 async def load(
@@ -89,7 +81,7 @@ async def load(
     async with AsyncExitStack() as stack:
         try:
             # Before the bucket is opened: a mistyped folder should be told at once.
-            readers = await stack.enter_async_context(open_readers(settings.volume))
+            readers = await stack.enter_async_context(open_readers(settings))
         except AsyncloadError as error:
             await _record_failure(run, error)
             raise
@@ -186,7 +178,7 @@ async def load_into(
     `executor` reads the volume; it is not shut down. Threads of its own do where none is given.
     """
     run = _begin(settings, observer, now, Interrupted)
-    async with open_readers(settings.volume, executor) as readers:
+    async with open_readers(settings, executor) as readers:
         return await _load(store, run, readers, retries)
 
 
@@ -271,30 +263,10 @@ async def fill_plan(
         NothingToLoad, KeyCollision: see `check_plan`.
         SourceStalled: a folder does not answer.
     """
-    found = readers.scan(settings.scanner(started).scan)
+    scanner = settings.scanner(started)
+    found = readers.scan(scanner.scan)
     while entries := await readers.take(found, SLICE):
         add_found(plan, entries, observe)
+    for warned in warnings_of(scanner, plan):
+        observe(warned)
     check_plan(plan)
-
-
-@asynccontextmanager
-async def open_readers(root: Path, executor: Executor | None = None) -> AsyncIterator[Readers]:
-    """Open a volume to be read by an executor, by threads of its own where none is given.
-
-    Raises:
-        UsageError: it does not exist, is no folder or can't be listed.
-        SourceUnreadable: it can't be opened, or does not answer.
-    """
-    with nullcontext(executor) if executor else ReaderThreads(_READER_THREADS) as threads:
-        opening = Hops(threads, patience=STALLED_SECONDS).make(_open_volume, root)
-        try:
-            opened = await opening
-        except SourceStalled as error:
-            raise scan_stalled("", error) from error
-        with opened as volume:
-            yield Readers(volume, threads, patience=STALLED_SECONDS, crowded=CROWDED_SECONDS)
-
-
-def _open_volume(root: Path) -> Volume:
-    check_volume(root)
-    return Volume(root)

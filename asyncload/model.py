@@ -76,7 +76,19 @@ class PlannedUpload(NamedTuple):
 
 
 LeftOutReason = Literal[
-    "hidden", "temporary", "excluded", "symlink", "not a regular file", "too recent"
+    "hidden",
+    "temporary",
+    "temporary folder",
+    "system folder",
+    "excluded",
+    "compressed",
+    "archive",
+    "symlink",
+    "symlink out of the volume",
+    "symlink in a circle",
+    "symlink to nowhere",
+    "not a regular file",
+    "too recent",
 ]
 
 

@@ -7,7 +7,6 @@ files that map to one key before anything is sent.
 
 from __future__ import annotations
 
-import os
 import zlib
 from array import array
 from bisect import bisect_left
@@ -19,6 +18,7 @@ from itertools import islice
 from asyncload.errors import InvalidKey, KeyCollision, SourceTooLarge
 from asyncload.keys import KeyLayout
 from asyncload.model import Failed, PlannedUpload, SourceFile
+from asyncload.names import to_bytes, to_text
 
 MIB = 1024 * 1024
 MAX_PARTS = 10_000
@@ -140,7 +140,8 @@ def plausible_part_sizes(size: int, count: int, likely: int) -> list[int]:
 class LoadPlan:
     """The files of a volume and where each is to land.
 
-    `partitions` counts the files planned for each partition, of 10,000 partitions at the most.
+    `partitions` counts the files planned for each partition, of 10,000 partitions at the most,
+    `left_out` what is not loaded, by the reason.
 
     Args:
         layout: makes the keys.
@@ -152,7 +153,8 @@ class LoadPlan:
         self.files = 0
         self.size = 0
         self.failures: list[Failed] = []
-        self._layout = layout
+        self.left_out: Counter[str] = Counter()
+        self.layout = layout
         self._put_limit = put_limit
         self._large: list[SourceFile] = []
         self._small = _CompactSources()
@@ -163,7 +165,7 @@ class LoadPlan:
     def add(self, source: SourceFile) -> None:
         """Plan one more file; a file that makes no valid key becomes a failure."""
         try:
-            key, partition, _ = self._layout.locate(source.path)
+            key, partition, _ = self.layout.locate(source.path)
         except InvalidKey as error:
             self.add_failure(Failed(source.path, None, source.size, error))
             return
@@ -192,12 +194,12 @@ class LoadPlan:
     def large(self) -> Iterator[PlannedUpload]:
         """Yield the files over the put limit, largest first."""
         for source in sorted(self._large, key=lambda source: (-source.size, source.path)):
-            yield PlannedUpload(source, *self._layout.locate(source.path))
+            yield PlannedUpload(source, *self.layout.locate(source.path))
 
     def small(self) -> Iterator[PlannedUpload]:
         """Yield the files up to the put limit, in the order of the scan."""
         for source in self._small:
-            yield PlannedUpload(source, *self._layout.locate(source.path))
+            yield PlannedUpload(source, *self.layout.locate(source.path))
 
     def holds(self, key: str) -> bool:
         """Whether a file is planned for this key, or for another one of the same hash."""
@@ -250,7 +252,7 @@ class _CompactSources:
         self._paths.append(source.path)
         self._sizes.append(source.size)
         if len(self._paths) == self._SLICE:
-            joined = b"\0".join(map(os.fsencode, self._paths))
+            joined = b"\0".join(map(to_bytes, self._paths))
             # Neighbours share most of their paths: the fastest level finds nearly all of it.
             self._packed.append((zlib.compress(joined, 1), self._sizes))
             self._paths, self._sizes = [], array("q")
@@ -258,7 +260,7 @@ class _CompactSources:
     def __iter__(self) -> Iterator[SourceFile]:
         for packed, sizes in self._packed:
             paths = zlib.decompress(packed).split(b"\0")
-            yield from map(SourceFile, map(os.fsdecode, paths), sizes)
+            yield from map(SourceFile, map(to_text, paths), sizes)
         yield from map(SourceFile, self._paths, self._sizes)
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-from asyncload.discovery import Found
+from asyncload.discovery import Found, Scanner
 from asyncload.errors import NothingToLoad
-from asyncload.model import Event, LeftOut, Scanned, SourceFile
+from asyncload.model import Event, LeftOut, Scanned, SourceFile, Warned
 from asyncload.plan import LoadPlan
 
 SLICE = 2_000
 """Entries of the volume to handle between two looks at the clock, signals and progress."""
+
+
+_LINKS_HINT = "--follow-symlinks has symbolic links followed that stay in the volume"
 
 
 def add_found(plan: LoadPlan, found: Iterable[Found], observe: Callable[[Event], None]) -> None:
@@ -19,10 +22,28 @@ def add_found(plan: LoadPlan, found: Iterable[Found], observe: Callable[[Event],
         if isinstance(item, SourceFile):
             plan.add(item)
         elif isinstance(item, LeftOut):
+            plan.left_out[item.reason] += 1
             observe(item)
         else:
             plan.add_failure(item)
     observe(Scanned(plan.files, plan.size))
+
+
+def warnings_of(scanner: Scanner, plan: LoadPlan) -> Iterator[Warned]:
+    """Yield what was surely not meant, once the scan is done: files and rules without effect."""
+    kinds = [kind for kind in ("compressed", "archive") if plan.left_out[kind]]
+    if kinds:
+        counts = ", ".join(f"{plan.left_out[kind]:,} {kind}" for kind in kinds)
+        yield Warned(
+            f"packed files were left out ({counts}): only plain CSVs are loaded",
+            hint="asyncload unpacks nothing yet: put the CSVs beside them, or --exclude them",
+        )
+    for rule in (*scanner.unused_rules, *plan.layout.unused_rules):
+        yield Warned(
+            f"{rule} matched no file",
+            hint="a pattern without '/' is matched against names, one with '/' against the path "
+            "from the volume, one that ends in '/' against folders; case counts",
+        )
 
 
 def check_plan(plan: LoadPlan) -> None:
@@ -36,6 +57,7 @@ def check_plan(plan: LoadPlan) -> None:
         raise NothingToLoad(
             "there is no CSV to load in the volume",
             hint="files named *.csv in any letter case are loaded; "
-            "check the mount, --include and --exclude",
+            "check the mount, --include and --exclude"
+            + (f"; {_LINKS_HINT}" if plan.left_out["symlink"] else ""),
         )
     plan.check_collisions()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -35,17 +34,6 @@ class ProgressView(Protocol):
 
     def observe(self, event: Event) -> None:
         """Take an event in."""
-
-
-def progress_view(stream: TextIO, *, quiet: bool) -> ProgressView:
-    """Return the display for a stream: a live one needs a terminal whose cursor can move."""
-    if quiet or not stream.isatty() or os.environ.get("TERM", "").lower() in _CANT_MOVE:
-        return PlainProgress(stream)
-    return LiveProgress(stream)
-
-
-# As Rich has it, which would draw nothing there. A terminal without a name moves its cursor.
-_CANT_MOVE = ("dumb", "unknown")
 
 
 class Advance:

@@ -41,6 +41,7 @@ from asyncload.object_settings import (
 )
 from asyncload.plan import MIB
 from asyncload.reserved import METADATA_NAMES
+from asyncload.source.file_state import TRUST, check_trust
 
 DEFAULT_CONCURRENCY = 32
 DEFAULT_MEMORY = 256 * MIB
@@ -85,6 +86,8 @@ class Settings:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     min_age: int = 0
+    follow_symlinks: bool = False
+    trust: tuple[str, ...] = TRUST
     overwrite: bool = False
     skip_existing: bool = False
     checksum: str = "auto"
@@ -151,6 +154,7 @@ class Settings:
             include=self.include,
             exclude=self.exclude,
             modified_before=now.timestamp() - self.min_age if self.min_age else None,
+            follow_links=self.follow_symlinks,
         )
 
     def key_layout(self, now: datetime) -> KeyLayout:
@@ -287,11 +291,12 @@ _CONVERSIONS: dict[str, Callable[[str, object], object]] = {
     "datasets": lambda _, value: as_rules("--dataset", value, parse_dataset_rule),
     "include": as_patterns,
     "exclude": as_patterns,
+    "trust": lambda option, value: check_trust(as_patterns(option, value)),
     "min_age": as_seconds,
     "tags": lambda _, value: as_pairs("--tag", value),
     "metadata": as_pairs,
     "ca_bundle": lambda option, value: optional(as_path, option, value),
     **dict.fromkeys(_TEXTS.split(), as_text),
-    **dict.fromkeys(_FLAGS.split(), as_flag),
+    **dict.fromkeys([*_FLAGS.split(), "follow_symlinks"], as_flag),
     **dict.fromkeys(_OPTIONAL.split(), lambda option, value: optional(as_text, option, value)),
 }

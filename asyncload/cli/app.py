@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,8 @@ from asyncload.cli import object_options as obj
 from asyncload.cli import options as opt
 from asyncload.cli.default_volume import MOUNTED, default_volume
 from asyncload.cli.ending import Ending
-from asyncload.cli.imports import trust_unread
+from asyncload.cli.imports import look_for_garbage, trust_unread
+from asyncload.cli.words import Command
 from asyncload.object_settings import parse_duration, parse_pairs
 from asyncload.settings import (
     AUTO,
@@ -53,7 +53,7 @@ def _root(
     pass
 
 
-@app.command(epilog=_EPILOG)
+@app.command(cls=Command, epilog=_EPILOG)
 def run(
     bucket: opt.Bucket,
     volume: opt.VolumeArgument = None,
@@ -67,6 +67,8 @@ def run(
     dataset: opt.Dataset = None,
     layout: opt.Layout = "default",
     min_age: opt.MinAge = "0",
+    follow_symlinks: opt.FollowSymlinks = False,
+    trust: opt.Trust = "size,mtime,ctime,inode",
     overwrite: opt.Overwrite = False,
     skip_existing: opt.SkipExisting = False,
     checksum: opt.ChecksumOption = "auto",
@@ -108,6 +110,8 @@ def run(
             datasets=tuple(map(parse_dataset_rule, dataset or ())),
             layout=layout,
             min_age=parse_duration("--min-age", min_age),
+            follow_symlinks=follow_symlinks,
+            trust=tuple(trust.split(",")),
             overwrite=overwrite,
             skip_existing=skip_existing,
             checksum=checksum,
@@ -142,7 +146,7 @@ def run(
     raise typer.Exit(ending.exit_code)
 
 
-@app.command()
+@app.command(cls=Command)
 def verify(
     bucket: opt.Bucket,
     volume: opt.VolumeArgument = None,
@@ -150,6 +154,8 @@ def verify(
     include: opt.Include = None,
     exclude: opt.Exclude = None,
     min_age: opt.MinAge = "0",
+    follow_symlinks: opt.FollowSymlinks = False,
+    trust: opt.Trust = "size,mtime,ctime,inode",
     date: opt.Date = "today",
     timezone: opt.Timezone = "UTC",
     layer: opt.Layer = "Raw",
@@ -177,6 +183,8 @@ def verify(
             include=tuple(include or ()),
             exclude=tuple(exclude or ()),
             min_age=parse_duration("--min-age", min_age),
+            follow_symlinks=follow_symlinks,
+            trust=tuple(trust.split(",")),
             date=date,
             timezone=timezone,
             layer=layer,
@@ -201,7 +209,7 @@ def verify(
     raise typer.Exit(ending.exit_code)
 
 
-@app.command()
+@app.command(cls=Command)
 def clean(
     bucket: opt.Bucket,
     older_than: opt.OlderThan = "24h",
@@ -244,7 +252,7 @@ def clean(
     raise typer.Exit(ending.exit_code)
 
 
-@app.command()
+@app.command(cls=Command)
 def demo(
     volume: Annotated[
         Path | None,
@@ -256,11 +264,3 @@ def demo(
         from asyncload.cli.demo import demo as do
     look_for_garbage()
     raise typer.Exit(do(volume))
-
-
-def look_for_garbage() -> None:
-    """Begin to collect garbage, in what is made from now on: what is imported stays."""
-    gc.freeze()
-    # A put makes hundreds of objects, and hardly ever a cycle.
-    gc.set_threshold(20_000, 20, 50)
-    gc.enable()

@@ -16,13 +16,14 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from asyncload.demo import local_s3, sample_volume
-from asyncload.discovery import Scanner, check_volume
+from asyncload.discovery import Scanner
 from asyncload.errors import AsyncloadError
 from asyncload.model import SourceFile
 from asyncload.report_text import format_size, printable
 from asyncload.s3 import S3Options, create_bucket, open_client, read_objects
 from asyncload.s3.lake import ObjectContent
 from asyncload.settings import Settings
+from asyncload.source.folders import check_volume
 
 _BUCKET = "lake"
 # The record of the load lies beside the data.

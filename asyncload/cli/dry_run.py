@@ -8,10 +8,9 @@ from itertools import islice
 
 from asyncload.cli.ending import Ending
 from asyncload.cli.output import stderr, stdout
-from asyncload.discovery import check_volume
-from asyncload.model import Event, Failed, FileFinished, LeftOut, PlannedUpload
+from asyncload.model import Event, Failed, FileFinished, LeftOut, PlannedUpload, Warned
 from asyncload.plan import PUT_LIMIT, LoadPlan
-from asyncload.planning import SLICE, add_found, check_plan
+from asyncload.planning import SLICE, add_found, check_plan, warnings_of
 from asyncload.report import Report
 from asyncload.report_json import (
     excluded_record,
@@ -26,8 +25,10 @@ from asyncload.report_text import (
     left_out_counts,
     left_out_line,
     printable,
+    warning_lines,
 )
 from asyncload.settings import Settings
+from asyncload.source.folders import check_volume
 from asyncload.source.pulse import STALLED_SECONDS, Pulse
 from asyncload.source.watching import watched
 
@@ -49,14 +50,20 @@ def dry_run(settings: Settings, ending: Ending, *, quiet: bool) -> int:
         report.observe(event)
         if isinstance(event, LeftOut):
             tell.left_out(event)
+        elif isinstance(event, Warned):
+            for line in warning_lines(event):
+                stderr().line(line)
 
     pulse = Pulse()
 
     def fill() -> None:
         check_volume(settings.volume)
-        found = settings.scanner(now).scan(pulse.beat)
+        scanner = settings.scanner(now)
+        found = scanner.scan(pulse.beat)
         while entries := list(islice(found, SLICE)):
             add_found(plan, entries, observe)
+        for warned in warnings_of(scanner, plan):
+            observe(warned)
 
     watched(fill, pulse, patience=STALLED_SECONDS)
     check_plan(plan)

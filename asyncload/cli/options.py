@@ -20,6 +20,8 @@ VolumeArgument = Annotated[
         envvar="ASYNCLOAD_VOLUME",
         help="Folder with the CSVs; without it /data if that exists, else ./data.",
         show_default=False,
+        # It is looked at later, by threads that may get stuck, and with better words.
+        readable=False,
     ),
 ]
 Include = Annotated[
@@ -120,6 +122,25 @@ MinAge = Annotated[
         metavar="TIME",
         rich_help_panel=_WHAT,
         help="Leave out CSVs that were modified more recently: 90s, 15m, 24h, 7d.",
+    ),
+]
+FollowSymlinks = Annotated[
+    bool,
+    typer.Option(
+        "--follow-symlinks",
+        envvar="ASYNCLOAD_FOLLOW_SYMLINKS",
+        rich_help_panel=_WHAT,
+        help="Follow symbolic links that lead to what is in the volume.",
+    ),
+]
+Trust = Annotated[
+    str,
+    typer.Option(
+        envvar="ASYNCLOAD_TRUST",
+        metavar="NAMES",
+        rich_help_panel=_WHAT,
+        help="What must stay the same for a file to be unchanged: size, mtime, ctime, inode, or "
+        "fewer of them where the file system changes the others by itself.",
     ),
 ]
 ChecksumOption = Annotated[

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from asyncload.cli.ending import Ending
 from asyncload.cli.output import Output, stderr, stdout
 from asyncload.cli.signals import run_interruptible
+from asyncload.cli.streams import can_be_drawn_on
 from asyncload.errors import AsyncloadError, Interrupted
 from asyncload.loading import load
 from asyncload.model import Event, FileFinished, LeftOut, Warned
-from asyncload.progress import ProgressView, progress_view
+from asyncload.progress import LiveProgress, PlainProgress, ProgressView
 from asyncload.report import Report
 from asyncload.report_json import excluded_record, file_record, run_totals, to_json
 from asyncload.report_text import failed_lines, left_out_line, summary_lines, warning_lines
@@ -55,7 +56,8 @@ class _Telling:
     out: Output = field(default_factory=stdout)
 
     def progress(self) -> ProgressView:
-        return progress_view(sys.stderr, quiet=self.quiet)
+        live = can_be_drawn_on(sys.stderr) and not self.quiet
+        return LiveProgress(sys.stderr) if live else PlainProgress(sys.stderr)
 
     def observer(self, progress: ProgressView) -> Callable[[Event], None]:
         out, err, report, json = self.out, stderr(), self.report, self.ending.json

@@ -119,6 +119,14 @@ def guard_of(stream: object) -> GuardedFile | None:
     return raw if isinstance(raw, GuardedFile) else None
 
 
+def can_be_drawn_on(stream: TextIO) -> bool:
+    """Whether a stream is a terminal whose cursor can move.
+
+    Rich would draw nothing on a dumb one. A terminal without a name is taken for a usual one.
+    """
+    return stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+
+
 def hurry_standard_streams() -> None:
     """Have no standard stream wait for its reader for more than another second."""
     for name, _ in _STANDARD.values():

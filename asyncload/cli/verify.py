@@ -11,11 +11,12 @@ from asyncload.cli.ending import Ending
 from asyncload.cli.output import Output, stderr, stdout
 from asyncload.cli.signals import run_interruptible
 from asyncload.inventory import Inventory
-from asyncload.loading import fill_plan, open_bucket, open_readers
-from asyncload.model import Event
+from asyncload.loading import fill_plan, open_bucket
+from asyncload.model import Event, Warned
+from asyncload.opening import open_readers
 from asyncload.plan import PUT_LIMIT, LoadPlan
 from asyncload.report_json import VERSION, to_json, verify_totals
-from asyncload.report_text import printable
+from asyncload.report_text import printable, warning_lines
 from asyncload.settings import Settings
 from asyncload.source.readers import Readers
 from asyncload.store import ObjectStore
@@ -77,9 +78,9 @@ async def _compare(
             compared.manifest = key
             await verify_manifest(key, store, comparison, settings.concurrency)
         return
-    async with open_readers(settings.volume) as readers, open_bucket(settings, prefix) as store:
+    async with open_readers(settings) as readers, open_bucket(settings, prefix) as store:
         plan = LoadPlan(settings.key_layout(now), put_limit=PUT_LIMIT)
-        await fill_plan(plan, settings, readers, _ignore, now)
+        await fill_plan(plan, settings, readers, _warn, now)
         tools = _tools(settings, store, readers)
         await verify_volume(plan, tools, comparison, settings.concurrency)
 
@@ -96,6 +97,12 @@ def _tools(settings: Settings, store: ObjectStore, readers: Readers) -> Transfer
         observe=_ignore,
         now=lambda: datetime.now(UTC),
     )
+
+
+def _warn(event: Event) -> None:
+    if isinstance(event, Warned):
+        for line in warning_lines(event):
+            stderr().line(line)
 
 
 def _ignore(_: Event) -> None:

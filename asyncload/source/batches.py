@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from asyncload.checksums import CRC64NVME, Crc
 from asyncload.errors import FileFailed
 from asyncload.model import PlannedUpload
+
+
+class Digest(Protocol):
+    """A running digest, as hashlib makes them."""
+
+    def update(self, data: memoryview, /) -> None: ...
+
+
+Beat = Callable[[], None]
+"""Is called whenever a read got on."""
 
 
 class LoadedFile(NamedTuple):

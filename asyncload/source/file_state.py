@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from asyncload.errors import SourceChanged, SourceUnreadable, TooManyOpenFiles
+from asyncload.errors import SourceChanged, SourceUnreadable, TooManyOpenFiles, UsageError
 
 
 class FileState(NamedTuple):
-    """What must stay the same for a file to be one version: size, times and identity."""
+    """What may have to stay the same for a file to be one version: size, times and identity."""
 
     size: int
     mtime_ns: int
@@ -19,17 +21,80 @@ class FileState(NamedTuple):
     device: int
 
 
-def check_same(expected: FileState, now: FileState) -> None:
-    """Raise `SourceChanged` where a file is not as it was, naming what differs."""
+TRUST = ("size", "mtime", "ctime", "inode")
+"""What can be trusted to differ where a file is another version, and to stay the same else."""
+
+
+def check_trust(names: Sequence[str]) -> tuple[str, ...]:
+    """Return what tells versions of a file apart, in the order of `TRUST`.
+
+    Raises:
+        UsageError: one of the names is not known, or the size is missing.
+    """
+    wanted = {name.strip().lower() for item in names for name in item.split(",")}
+    if not {"size"} <= wanted <= set(TRUST):
+        raise UsageError(
+            f"--trust: {','.join(names)!r} does not say what tells that a file changed",
+            hint=f"use size and any of the others of {','.join(TRUST)}, separated by commas",
+        )
+    return tuple(name for name in TRUST if name in wanted)
+
+
+_FIELDS = {
+    "size": ("size",),
+    "mtime": ("mtime_ns",),
+    "ctime": ("ctime_ns",),
+    "inode": ("inode", "device"),
+}
+# What some file systems change though nobody changes the file.
+_DOUBTFUL = {"ctime_ns": "ctime", "inode": "inode", "device": "inode"}
+
+
+def differences(expected: FileState, now: FileState, trust: Sequence[str] = TRUST) -> list[str]:
+    """Return the names of the fields that differ, of those that are trusted."""
     if now == expected:
-        return
-    changes = [
-        f"{name} {before} -> {after}"
-        for name, before, after in zip(FileState._fields, expected, now, strict=True)
-        if before != after
+        return []
+    return [
+        field
+        for name in trust
+        for field in _FIELDS[name]
+        if getattr(expected, field) != getattr(now, field)
     ]
+
+
+def check_same(
+    expected: FileState,
+    now: FileState,
+    trust: Sequence[str] = TRUST,
+    again: Callable[[], FileState] | None = None,
+) -> None:
+    """Raise `SourceChanged` where a file is not as it was, naming what differs.
+
+    Args:
+        expected: how it was.
+        now: how it is.
+        trust: what must be the same, see `TRUST`.
+        again: reads or opens the file once more, and returns its state: where that changes the
+            very fields that differ, the file system does so by itself.
+    """
+    differing = differences(expected, now, trust)
+    if not differing:
+        return
+    changes = ", ".join(
+        f"{field} {getattr(expected, field)} -> {getattr(now, field)}" for field in differing
+    )
+    if again is not None and _DOUBTFUL.keys() >= set(differing):
+        moving = differences(now, again(), trust)
+        if moving and _DOUBTFUL.keys() >= set(moving):
+            names = list(dict.fromkeys(_DOUBTFUL[field] for field in moving))
+            rest = ",".join(name for name in trust if name not in names)
+            raise SourceChanged(
+                f"its {' and '.join(names)} {'change' if names[1:] else 'changes'} each time it is "
+                f"looked at ({changes}): the file system does so, and the file may be the same",
+                hint=f"load with --trust {rest}",
+            )
     raise SourceChanged(
-        f"it changed while it was being read ({', '.join(changes)})",
+        f"it changed while it was being read ({changes})",
         hint="load a volume that nothing writes to, or run again",
     )
 
@@ -40,29 +105,49 @@ def changed_again(first: SourceChanged, again: SourceChanged) -> SourceChanged:
 
 
 _HINTS = {
-    errno.EACCES: "give the user that runs asyncload read permission",
     errno.ENOENT: "it was there when the volume was scanned; run again",
-    errno.ELOOP: "symbolic links are not followed",
-    errno.ENOTDIR: "symbolic links are not followed",
+    errno.ELOOP: "symbolic links are followed with --follow-symlinks only, and in no circle",
+    errno.ENOTDIR: "symbolic links are followed with --follow-symlinks only, and in no circle",
+    errno.ESTALE: "the mount has lost track of it: run again, or mount the volume anew",
+    errno.ENOTCONN: "what serves the mount has ended: mount the volume anew",
     errno.EMFILE: "raise the limit of open files (ulimit -n), or lower --concurrency",
     errno.ENFILE: "the whole machine has too many files open (fs.file-max)",
     errno.EIO: "the medium or the mount is failing",
 }
 
 
-def unreadable(error: OSError) -> SourceUnreadable:
-    """Return what an error of the operating system means for a source file."""
-    reason = os.strerror(error.errno) if error.errno else str(error)
+def unreadable(error: OSError, status: os.stat_result | None = None) -> SourceUnreadable:
+    """Return what an error of the operating system means for a source file, of this status."""
     kind = TooManyOpenFiles if means_too_many_open(error) else SourceUnreadable
-    return kind(f"it can't be read: {reason}", hint=_HINTS.get(error.errno or 0, ""))
+    hint = _HINTS.get(error.errno or 0, "")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        hint = permission_hint(status)
+    return kind(f"it can't be read: {reason_of(error)}", hint=hint)
 
 
-def unlistable(error: OSError) -> SourceUnreadable:
+def unlistable(error: OSError, status: os.stat_result | None = None) -> SourceUnreadable:
     """Return what an error of the operating system means for a folder, or an entry of one."""
-    reason = os.strerror(error.errno) if error.errno else str(error)
-    told = error.errno == errno.EACCES or means_too_many_open(error)
-    hint = _HINTS[error.errno] if told and error.errno else "run again"
-    return SourceUnreadable(f"it can't be listed: {reason}", hint=hint)
+    hint = "run again"
+    if means_too_many_open(error):
+        hint = _HINTS[errno.EMFILE if error.errno == errno.EMFILE else errno.ENFILE]
+    elif error.errno in (errno.EACCES, errno.EPERM):
+        hint = permission_hint(status)
+    return SourceUnreadable(f"it can't be listed: {reason_of(error)}", hint=hint)
+
+
+def reason_of(error: OSError) -> str:
+    """Return the operating system's words for its error."""
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def permission_hint(status: os.stat_result | None) -> str:
+    """Return what to do where something of this status may not be read: who may, and who asks."""
+    hint = f"give the user that runs asyncload (UID {os.geteuid()}) read permission"
+    if status is None or status.st_uid == os.geteuid():
+        return hint
+    owner = f"{status.st_uid}:{status.st_gid}"
+    hint += f"; it belongs to UID {status.st_uid}, mode {stat.S_IMODE(status.st_mode):04o}"
+    return hint + (f": in a container, add --user {owner}" if status.st_uid else "")
 
 
 def means_too_many_open(error: OSError) -> bool:

@@ -14,11 +14,18 @@ from typing import Generic, NamedTuple, ParamSpec, TypeVar
 from asyncload.checksums import CRC64NVME, Crc
 from asyncload.errors import SourceStalled, TooManyOpenFiles
 from asyncload.model import PlannedUpload
-from asyncload.source.batches import CRC_ONLY, BatchItem, Digests, UnloadedFile
+from asyncload.source.batches import (
+    CRC_ONLY,
+    BatchItem,
+    Beat,
+    Digest,
+    Digests,
+    UnloadedFile,
+)
 from asyncload.source.file_state import FileState
 from asyncload.source.hops import Hops
 from asyncload.source.pulse import STALLED_SECONDS, GivenUp, Pulse, scan_stalled
-from asyncload.source.volume import Beat, Digest, OpenFile, Volume
+from asyncload.source.volume import OpenFile, Volume
 
 T = TypeVar("T")
 P = ParamSpec("P")

@@ -9,63 +9,70 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 from asyncload.checksums import CRC64NVME, Crc
 from asyncload.errors import FileFailed, SourceChanged, SourceUnreadable, TooManyOpenFiles
 from asyncload.model import PlannedUpload
+from asyncload.names import to_bytes
 from asyncload.source.batches import (
     CRC_ONLY,
     BatchItem,
+    Beat,
+    Digest,
     Digests,
     LoadedFile,
     OutgrownFile,
     UnloadedFile,
 )
-from asyncload.source.file_state import FileState, changed_again, check_same, unreadable
+from asyncload.source.beneath import Beneath, close
+from asyncload.source.file_state import (
+    TRUST,
+    FileState,
+    changed_again,
+    check_same,
+    unreadable,
+)
 from asyncload.source.pulse import unwatched
-
-_FOLDER_FLAGS = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
-# O_NONBLOCK: opening a FIFO that has taken a file's name must not hang.
-_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 # A part is read and summed up in pieces that stay in the processor's cache: a third less time.
 _CACHED = 256 * 1024
 
 
-class Digest(Protocol):
-    """A running digest, as hashlib makes them."""
-
-    def update(self, data: memoryview, /) -> None: ...
-
-
-Beat = Callable[[], None]
-
-
 class Volume:
-    """A folder whose files are opened beneath it, never through a symbolic link.
+    """A folder whose files are opened beneath it, through no symbolic link that leads out of it.
 
     Use it as a context manager: it holds the folder open.
+
+    Args:
+        root: the folder.
+        trust: what tells one version of a file from another, see `file_state.TRUST`.
+        follow_links: whether links are followed at all.
 
     Raises:
         SourceUnreadable: the folder can't be opened.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(
+        self, root: Path, *, trust: Sequence[str] = TRUST, follow_links: bool = False
+    ) -> None:
         self.root = root
+        self.trust = trust
         try:
-            self._fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise unreadable(error) from error
+        self._beneath = Beneath(fd, os.path.realpath(os.fsencode(root)), follow_links=follow_links)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        os.close(self._fd)
+        close(self._beneath.root)
 
     def open(self, path: str) -> OpenFile:
         """Open a regular file for reading; the caller closes it.
@@ -153,24 +160,16 @@ class Volume:
         )
 
     def _open(self, path: str) -> int:
-        folders = path.split("/")
-        if not {"", ".", ".."}.isdisjoint(folders):
+        if not {"", ".", ".."}.isdisjoint(path.split("/")):
             raise SourceUnreadable("its path leads out of the volume")
-        parent = self._fd
+        fd = self._beneath.open(to_bytes(path))
         try:
-            for folder in folders[:-1]:
-                child = os.open(folder, _FOLDER_FLAGS, dir_fd=parent)
-                if parent != self._fd:
-                    os.close(parent)
-                parent = child
-            fd = os.open(folders[-1], _FILE_FLAGS, dir_fd=parent)
+            regular = stat.S_ISREG(os.fstat(fd).st_mode)
         except OSError as error:
+            close(fd)
             raise unreadable(error) from error
-        finally:
-            if parent != self._fd:
-                os.close(parent)
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
+        if not regular:
+            close(fd)
             raise SourceUnreadable("it is no longer a regular file", hint="look at what made it")
         return fd
 
@@ -191,11 +190,18 @@ class OpenFile:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self.fd)
+        close(self.fd)
 
     def state(self) -> FileState:
-        """Return the state of the open file."""
-        status = os.fstat(self.fd)
+        """Return the state of the open file.
+
+        Raises:
+            SourceUnreadable: it can't be told, as where a mount has gone.
+        """
+        try:
+            status = os.fstat(self.fd)
+        except OSError as error:
+            raise unreadable(error) from error
         return FileState(
             status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
         )
@@ -248,7 +254,11 @@ class OpenFile:
 
     def check_unchanged(self, expected: FileState) -> None:
         """Raise `SourceChanged` where the open file is not as `expected`."""
-        check_same(expected, self.state())
+        check_same(expected, self.state(), self.volume.trust, self._state_after_a_read)
+
+    def _state_after_a_read(self) -> FileState:
+        self.read_into(memoryview(bytearray(min(1, self.state().size))), 0)
+        return self.state()
 
     def check_end(self, size: int) -> None:
         """Raise `SourceChanged` where the file goes on beyond the size that the system tells.
@@ -285,4 +295,5 @@ class OpenFile:
             raise SourceChanged(
                 f"it was taken away while it was being uploaded: {error}", hint="run again"
             ) from error
-        check_same(expected, now)
+        again = partial(self.volume.state_of, self.path)
+        check_same(expected, now, self.volume.trust, again)

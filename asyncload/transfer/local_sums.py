@@ -20,9 +20,10 @@ from asyncload.checksums import (
 )
 from asyncload.model import Checksum
 from asyncload.plan import PartLayout, plausible_part_sizes
+from asyncload.source.batches import Digest
 from asyncload.source.file_state import FileState
 from asyncload.source.readers import Readers
-from asyncload.source.volume import Digest, OpenFile
+from asyncload.source.volume import OpenFile
 
 
 class LocalSums:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from asyncload import reserved
 from asyncload.model import Checksum, PlannedUpload
+from asyncload.names import to_bytes
 from asyncload.store import CSV, ObjectInfo
 
 # S3 takes 2 KiB of metadata in all; the user's own is at most the rest of it.
@@ -34,11 +34,17 @@ class Provenance:
         metadata = {
             reserved.VERSION: self.version,
             reserved.RUN: self.run_id,
-            reserved.MTIME: f"{mtime_ns // 1_000_000_000}.{mtime_ns % 1_000_000_000:09}",
+            reserved.MTIME: _seconds(mtime_ns),
         }
-        path = quote(os.fsencode(upload.source.path))
+        path = quote(to_bytes(upload.source.path))
         if len(path) <= _LONGEST_PATH:
             metadata[reserved.SOURCE_PATH] = path
         if checksum is not None and checksum.algorithm == "CRC64NVME":
             metadata[reserved.CRC64NVME] = checksum.digest
         return ObjectInfo(metadata=metadata)
+
+
+def _seconds(nanoseconds: int) -> str:
+    """Return nanoseconds since 1970, or before, as seconds with all their digits."""
+    seconds, fraction = divmod(abs(nanoseconds), 1_000_000_000)
+    return f"{'-' if nanoseconds < 0 else ''}{seconds}.{fraction:09}"

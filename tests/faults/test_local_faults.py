@@ -188,12 +188,12 @@ def crowded(monkeypatch):
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     def open_(path, *arguments, **options):
-        if str(path).endswith(".csv"):
+        if os.fsdecode(path).endswith(".csv"):
             check()
         return opened(path, *arguments, **options)
 
     def scandir(path):
-        if str(path).endswith("/d"):
+        if os.fsdecode(path).endswith("/d"):
             check()
         return listed(path)
 
@@ -222,7 +222,7 @@ def test_where_no_file_can_be_opened_for_long_each_fails_with_the_remedy(
     lake, small_and_large, volume, lane, crowded, monkeypatch
 ):
     """Bounded: the run ends, and says what to raise."""
-    monkeypatch.setattr("asyncload.loading.CROWDED_SECONDS", 0.2)
+    monkeypatch.setattr("asyncload.opening.CROWDED_SECONDS", 0.2)
     proxy = lake.proxy()
     crowded["lets"] = lambda tries: False
     landed = lake.load(proxy=proxy, lane=lane)
@@ -333,7 +333,7 @@ listed, never, volume = os.scandir, os.pipe(), sys.argv[5]
 
 def scandir(path):
     # Not what others list, as coverage does at the end.
-    if str(path).startswith(volume):
+    if os.fsdecode(path).startswith(volume):
         os.write(2, b"stuck\\n")
         os.read(never[0], 1)
     return listed(path)
@@ -377,7 +377,7 @@ def test_verify_does_not_wait_for_a_read_that_stalls_either(lake, volume, stalli
 # A read of a file of 2 bytes sits in a system call that never returns, as on a dead mount.
 DEAD_MOUNT = """
 import os, sys
-from asyncload import loading
+from asyncload import opening
 from asyncload.cli import main
 
 read, never = os.preadv, os.pipe()
@@ -389,7 +389,7 @@ def preadv(fd, buffers, offset):
     return read(fd, buffers, offset)
 
 os.preadv = preadv
-loading.STALLED_SECONDS = float(sys.argv[1])
+opening.STALLED_SECONDS = float(sys.argv[1])
 sys.argv = ["asyncload", *sys.argv[5:]]  # behind the interpreter, -m and asyncload
 main()
 """

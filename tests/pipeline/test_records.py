@@ -254,17 +254,17 @@ async def test_complete_partitions_are_marked_last(volume):
 
 async def test_a_partition_with_an_unreadable_folder_is_not_complete(volume, monkeypatch):
     """Its files are not even known."""
-    from asyncload import discovery
+    from asyncload.source import folders
 
     write_files(volume, {"d.1/1.csv": b"1", "d.1/x/2.csv": b"1", "e/1.csv": b"1"})
     scandir = os.scandir
 
     def deny(path):
-        if str(path).endswith("d.1/x"):
+        if os.fsdecode(path).endswith("d.1/x"):
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
-    monkeypatch.setattr(discovery.os, "scandir", deny)
+    monkeypatch.setattr(folders.os, "scandir", deny)
     store = MemoryStore()
     await load(store, volume, success_marker=True, manifest=False)
     markers = [key for key in store.objects if key.endswith("_SUCCESS")]
@@ -273,7 +273,7 @@ async def test_a_partition_with_an_unreadable_folder_is_not_complete(volume, mon
 
 async def test_a_volume_that_is_not_listed_to_its_end_gets_no_marker(volume, monkeypatch):
     """What is missing could be anywhere."""
-    from asyncload import discovery
+    from asyncload.source import folders
 
     write_files(volume, {"e/1.csv": b"1", "f/1.csv": b"1"})
     scandir = os.scandir
@@ -293,10 +293,10 @@ async def test_a_volume_that_is_not_listed_to_its_end_gets_no_marker(volume, mon
             raise OSError(5, "Input/output error")
 
     def breaking(path):
-        return Breaks(path) if str(path).rstrip("/") == str(volume) else scandir(path)
+        return Breaks(path) if os.fsdecode(path).rstrip("/") == str(volume) else scandir(path)
 
-    monkeypatch.setattr(discovery.os, "scandir", breaking)
-    monkeypatch.setattr("asyncload.discovery._SLICE", 1)
+    monkeypatch.setattr(folders.os, "scandir", breaking)
+    monkeypatch.setattr("asyncload.source.folders._SLICE", 1)
     store = MemoryStore()
     report, _ = await load(store, volume, success_marker=True, manifest=False)
     assert not [key for key in store.objects if key.endswith("_SUCCESS")]

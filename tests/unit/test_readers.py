@@ -287,7 +287,7 @@ async def test_a_file_whose_opening_stalls_is_closed_once_it_opens(volume, threa
 
     def stuck(path, *arguments, **options):
         fd = opened(path, *arguments, **options)
-        if path == "a.csv":
+        if path == b"a.csv":
             go_on.wait(20)
         return fd
 
@@ -405,7 +405,7 @@ def crowded(monkeypatch):
     opened, state = os.open, {"times": 0, "error": errno.EMFILE, "tries": 0}
 
     def open_(path, *arguments, **options):
-        if str(path).endswith(".csv"):
+        if os.fsdecode(path).endswith(".csv"):
             state["tries"] += 1
             if state["times"] > 0:
                 state["times"] -= 1

@@ -66,7 +66,10 @@ def test_no_link_is_followed(volume, opened, tmp_path, path):
     (volume / "deep/folder").symlink_to(tmp_path / "outside")
     with pytest.raises(SourceUnreadable, match=r"^it can't be read: ") as error:
         opened.open(path)
-    assert error.value.hint == "symbolic links are not followed"
+    assert (
+        error.value.hint
+        == "symbolic links are followed with --follow-symlinks only, and in no circle"
+    )
 
 
 @pytest.mark.parametrize("path", ["../outside.csv", "a/../../outside.csv", "/etc/hostname"])
@@ -76,6 +79,85 @@ def test_no_path_leads_out_of_the_volume(volume, opened, path):
     (volume.parent / "outside.csv").write_bytes(b"secret")
     with pytest.raises(SourceUnreadable):
         opened.open(path).close()
+
+
+LINKS = {
+    "file.csv": "a/real.csv",
+    "a/up.csv": "../top.csv",
+    "a/deep/up.csv": "../../top.csv",
+    "folder": "a/deep",
+    "..data": "..2024",
+    "map.csv": "..data/map.csv",
+    "dots.csv": "./a/.//deep/../real.csv",
+    "chain.csv": "file.csv",
+}
+
+
+@pytest.fixture
+def linked(volume):
+    """A volume with links in it, open so that they are followed."""
+    write_files(volume, {"a/real.csv": b"1", "top.csv": b"22", "a/deep/x.csv": b"333"})
+    write_files(volume, {"..2024/map.csv": b"4444"})
+    for name, target in LINKS.items():
+        (volume / name).symlink_to(target)
+    with Volume(volume, follow_links=True) as opened:
+        yield opened
+
+
+@pytest.mark.fault("F7")
+@pytest.mark.parametrize(
+    ("path", "size"),
+    [
+        ("file.csv", 1),
+        ("a/up.csv", 2),
+        ("a/deep/up.csv", 2),
+        ("folder/up.csv", 2),
+        ("folder/x.csv", 3),
+        ("map.csv", 4),
+        ("dots.csv", 1),
+        ("chain.csv", 1),
+        ("a/real.csv", 1),
+    ],
+)
+def test_links_that_stay_in_the_volume_are_followed_where_that_is_wanted(linked, path, size):
+    """As the file, as a folder on the way, and one by another; `..` is where it was come from."""
+    with linked.open(path) as file:
+        assert file.state().size == size
+
+
+@pytest.mark.fault("F7")
+def test_an_absolute_link_is_followed_below_the_volume_only(linked, volume, tmp_path):
+    """As such links are made where the volume has the same place."""
+    (volume / "absolute.csv").symlink_to(volume / "top.csv")
+    (volume / "a/absolute").symlink_to(volume)
+    (tmp_path / "volume-2").mkdir()
+    (tmp_path / "volume-2/b.csv").write_bytes(b"secret")
+    (volume / "beside.csv").symlink_to(tmp_path / "volume-2/b.csv")
+    for path in ("absolute.csv", "a/absolute/top.csv"):
+        with linked.open(path) as file:
+            assert file.state().size == 2
+    with pytest.raises(SourceUnreadable, match="a link on its way leads out of the volume"):
+        linked.open("beside.csv")
+
+
+@pytest.mark.fault("F7")
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("../outside.csv", "a link on its way leads out of the volume"),
+        ("a/../../outside.csv", "a link on its way leads out of the volume"),
+        ("/etc/hostname", "a link on its way leads out of the volume"),
+        ("link.csv", "it can't be read: "),
+        ("nowhere.csv", "it can't be read: No such file or directory"),
+        ("top.csv/x", "it can't be read: Not a directory"),
+    ],
+)
+def test_a_link_that_leads_nowhere_good_fails_its_file(linked, volume, target, message):
+    """Out of the volume, in a circle, or to nothing."""
+    (volume.parent / "outside.csv").write_bytes(b"secret")
+    (volume / "link.csv").symlink_to(target)
+    with pytest.raises(SourceUnreadable, match=f"^{message}"):
+        linked.open("link.csv")
 
 
 def test_what_took_a_files_name_does_not_hang(volume, opened, monkeypatch):
@@ -112,7 +194,7 @@ def test_a_file_that_may_not_be_read_is_unreadable(volume, unprivileged):
     with unprivileged(), Volume(Path()) as opened, pytest.raises(SourceUnreadable) as error:
         opened.open("locked.csv")
     assert error.value.message == "it can't be read: Permission denied"
-    assert error.value.hint == "give the user that runs asyncload read permission"
+    assert error.value.hint.startswith("give the user that runs asyncload (UID ")
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux")

@@ -15,4 +15,6 @@ FAULTS: tuple[Fault, ...] = (
     Fault("I9", "odd settings or observers from Python", "taken, or a usage error; a clean end"),
     Fault("I13", "verify against a failed run", "what lies under the key is told"),
     Fault("I14", "a program reads JSON and manifest", "one vocabulary, with a version, described"),
+    Fault("I8", "a volume of another user", "both user IDs, and the --user that helps"),
+    Fault("I12", "packed CSVs in the volume", "left out, counted and named"),
 )

@@ -12,4 +12,6 @@ FAULTS: tuple[Fault, ...] = (
     Fault("C12", "a signal at any step of a run", "nothing is begun, left open or lost after it"),
     Fault("C13", "a refusal of the run at any request", "as at a signal"),
     Fault("C3", "the terminal closes, or a batch system warns", "as SIGTERM; ignored if it was"),
+    Fault("C4", "the system can't tell a file's state", "that file fails, nothing stays open"),
+    Fault("C7", "a pattern of many stars on a deep path", "matched in bounded time"),
 )

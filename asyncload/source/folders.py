@@ -1,0 +1,100 @@
+"""Folders of the volume: whether they can be listed, and what is in them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
+from operator import attrgetter
+from pathlib import Path
+
+from asyncload.errors import UsageError
+from asyncload.source.file_state import means_too_many_open, permission_hint
+
+_SLICE = 10_000
+_name = attrgetter("name")
+# In seconds, between tries to open a folder while too many files are open.
+_WAITS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 1.6)
+
+
+def check_volume(root: Path) -> None:
+    """Make sure that the volume is a folder that can be listed.
+
+    Raises:
+        UsageError: it does not exist, is no folder or can't be listed.
+    """
+    try:
+        found = root.exists()
+        if root.is_dir():
+            with list_folder(os.fsencode(root)):
+                pass
+    except OSError as error:
+        raise UsageError(
+            f"the volume {root} can't be listed: {error.strerror}",
+            hint=f"{permission_hint(status_of(os.fsencode(root)))}; or name another folder",
+        ) from error
+    if not found:
+        raise UsageError(
+            f"the volume {root} does not exist",
+            hint="name a folder: asyncload run FOLDER; in a container, mount one at /data",
+        )
+    if not root.is_dir():
+        raise UsageError(
+            f"the volume {root} is not a folder",
+            hint=f"name its folder, and --include {root.name!r} to load only this file",
+        )
+
+
+def by_name(listing: Iterator[os.DirEntry[bytes]]) -> Iterator[os.DirEntry[bytes]]:
+    """Yield the entries of a folder, sorted within slices of it."""
+    failure: OSError | None = None
+    entries: list[os.DirEntry[bytes]] = []
+    while failure is None:
+        try:
+            for entry in listing:
+                entries.append(entry)
+                if len(entries) == _SLICE:
+                    break
+        except OSError as error:
+            # Those that were listed before are there.
+            failure = error
+        if not entries:
+            break
+        yield from sorted(entries, key=_name)
+        entries = []
+    if failure is not None:
+        raise failure
+
+
+def list_folder(
+    folder: bytes,
+    tell: Callable[[], None] = lambda: None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> AbstractContextManager[Iterator[os.DirEntry[bytes]]]:
+    """Begin to list a folder; later, where too many files are open now."""
+    for wait in _WAITS:
+        tell()
+        try:
+            return os.scandir(folder)
+        except OSError as error:
+            if not means_too_many_open(error):
+                raise
+        sleep(wait)
+    return os.scandir(folder)
+
+
+def leads_to_folder(link: os.DirEntry[bytes]) -> bool:
+    """Whether a link leads to a folder, for all that is known."""
+    try:
+        return link.is_dir()
+    except OSError:
+        # It leads where we may not look, or nowhere: to no folder that we leave out.
+        return False
+
+
+def status_of(path: bytes) -> os.stat_result | None:
+    """Return what the system says of a file or folder; None where it does not say."""
+    with suppress(OSError):
+        return os.stat(path)  # noqa: PTH116  # of bytes
+    return None
