@@ -199,18 +199,29 @@ class LoadStarted:
 
 @dataclass(frozen=True, slots=True)
 class PartSent:
-    """`size` bytes of a large file were sent and acknowledged."""
+    """`size` bytes of a large file were sent and acknowledged, as the part of this number.
+
+    Where an upload is begun anew, its parts are sent again. `planned` is the size that the file
+    had when it was found.
+    """
 
     path: str
     size: int
+    number: int = 0
+    planned: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PartKept:
-    """`size` bytes of a large file are in the store since an earlier, broken-off run."""
+    """`size` bytes of a large file are in the store since an earlier, broken-off run.
+
+    `number` and `planned` are as of `PartSent`.
+    """
 
     path: str
     size: int
+    number: int = 0
+    planned: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,13 +277,15 @@ class UploadLeftOpen:
 class FileFinished:
     """One file reached its outcome, `seconds` after it was first looked at.
 
-    `partition` and `dataset` are those of its key, "" where none could be formed.
+    `partition` and `dataset` are those of its key, "" where none could be formed. `planned` is the
+    size that the file had when it was found; None if that is the outcome's.
     """
 
     outcome: Outcome
     partition: str = ""
     dataset: str = ""
     seconds: float = 0.0
+    planned: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

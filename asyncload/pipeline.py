@@ -173,14 +173,18 @@ class Pipeline:
             self._outage.failed(error)
             return False
         seconds = clock() - begun
-        self.observe(FileFinished(outcome, upload.partition, upload.dataset, seconds))
+        self.observe(
+            FileFinished(outcome, upload.partition, upload.dataset, seconds, upload.source.size)
+        )
         self._outage.landed()
         return True
 
     def _fail(self, upload: PlannedUpload, error: AsyncloadError, seconds: float = 0.0) -> None:
         path, size = upload.source
         failed = Failed(path, upload.key, size, error)
-        self.observe(FileFinished(failed, upload.partition, upload.dataset, seconds))
+        self.observe(
+            FileFinished(failed, upload.partition, upload.dataset, seconds, upload.source.size)
+        )
 
 
 def cut_batches(uploads: Iterator[PlannedUpload]) -> Iterator[list[PlannedUpload]]:

@@ -239,6 +239,7 @@ class _Sending:
         self, opened: Resumable, number: int, offset: int, view: memoryview
     ) -> Part:
         tools, policy = self.tools, self.tools.policy
+        path, planned = self.upload.source
         stored = opened.parts.get(number)
         # Hashed where it is read, while it is in the cache and off the loop.
         sha256 = hashlib.sha256() if tools.store.signs_payloads and stored is None else None
@@ -254,12 +255,12 @@ class _Sending:
         summed = policy.crc.checksum(crc)
         sent = summed if policy.checksum != "md5" else md5_digest(self.sums.md5s[number])
         if stored is not None and is_there(stored, summed, self.sums.md5s.get(number)):
-            tools.observe(PartKept(self.upload.source.path, len(view)))
+            tools.observe(PartKept(path, len(view), number, planned))
             return Part(number, stored.etag, sent)
         receipt = await self._send(
             opened, number, view, sent, None if sha256 is None else sha256.hexdigest()
         )
-        tools.observe(PartSent(self.upload.source.path, len(view)))
+        tools.observe(PartSent(path, len(view), number, planned))
         return Part(number, receipt.etag, sent)
 
     async def _send(

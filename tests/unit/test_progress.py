@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from hypothesis import given
@@ -17,12 +18,20 @@ from asyncload.model import (
     LeftOut,
     LoadStarted,
     ObjectKey,
+    PartKept,
     PartSent,
     Scanned,
+    Unchanged,
     Uploaded,
     UploadLeftOpen,
 )
-from asyncload.progress import Advance, LiveProgress, PlainProgress
+from asyncload.progress import (
+    Advance,
+    LiveProgress,
+    PlainProgress,
+    format_seconds,
+    seconds_left,
+)
 
 SUM = Checksum("CRC64NVME", "AAAAAAAAAAE=")
 MB = 1_000_000
@@ -30,6 +39,10 @@ MB = 1_000_000
 
 def uploaded(path, size):
     return FileFinished(Uploaded(path, ObjectKey(path), size, SUM))
+
+
+def unchanged(path, size):
+    return FileFinished(Unchanged(path, ObjectKey(path), size, SUM))
 
 
 def failed(path, size):
@@ -84,6 +97,97 @@ def test_no_byte_counts_twice(events):
     assert advance.files_done == advance.files == len(sizes)
 
 
+@st.composite
+def _troubled_runs(draw):
+    """Files in parts that are sent again, in other sizes, by files that grow or shrink."""
+    planned = draw(st.dictionaries(st.sampled_from("abc"), st.integers(0, 50), min_size=1))
+    queues = []
+    for path, size in planned.items():
+        queue = []
+        for _ in range(draw(st.integers(0, 3))):
+            part = draw(st.integers(1, 20))
+            kind = draw(st.sampled_from([PartSent, PartKept]))
+            queue += [kind(path, part, n, size) for n in range(1, draw(st.integers(1, 5)))]
+        sized = draw(st.integers(0, 80))
+        outcome = draw(st.sampled_from([uploaded, failed]))(path, sized).outcome
+        queues.append([*queue, FileFinished(outcome, planned=size)])
+    events = []
+    while queues:
+        queue = draw(st.sampled_from(queues))
+        events.append(queue.pop(0))
+        if not queue:
+            queues.remove(queue)
+    return planned, events
+
+
+@pytest.mark.fault("G10")
+@given(_troubled_runs())
+def test_never_more_is_done_than_there_is(run):
+    """Whatever is sent again, and however files change: done never shrinks nor exceeds the total,
+    and is all of it in the end; each byte sent is counted."""
+    planned, events = run
+    advance, done = Advance(), [0]
+    advance.count(LoadStarted(len(planned), sum(planned.values())))
+    for event in events:
+        advance.count(event)
+        done.append(advance.size_done)
+        assert advance.size_done <= advance.size
+        assert advance.files_done <= advance.files
+    assert done == sorted(done)
+    assert done[-1] == advance.size
+    sent = sum(event.size for event in events if isinstance(event, PartSent))
+    assert advance.size_sent >= sent
+
+
+@pytest.mark.fault("G10")
+@given(_troubled_runs(), st.lists(st.floats(0, 20), max_size=60))
+def test_no_line_promises_what_can_not_be(run, pauses):
+    """More done than there is, a negative time, or hours after the first seconds."""
+    planned, events = run
+    clock, stream = Clock(), io.StringIO()
+    progress = PlainProgress(stream, clock)
+    progress.observe(LoadStarted(len(planned), sum(planned.values())))
+    begun = clock.now
+    for event, pause in zip(events, [*pauses, *[5.0] * len(events)], strict=False):
+        clock.now += pause
+        progress.observe(event)
+        line = stream.getvalue().splitlines()[-1]
+        if "left" in line:
+            assert advance_share(line) >= 0.05 or clock.now - begun >= 30
+            assert advance_share(line) < 1
+            assert "-" not in line
+
+
+def advance_share(line):
+    """The share that a line says is done: sizes here are below 1 kB."""
+    done, total = re.search(r"([\d,]+) B of ([\d,]+) B", line).groups()
+    return int(done.replace(",", "")) / int(total.replace(",", ""))
+
+
+@pytest.mark.fault("G10")
+@pytest.mark.parametrize(
+    ("pace", "share", "elapsed", "seconds"),
+    [
+        (10, 0.5, 5, 10),
+        (10, 0.01, 5, None),
+        (10, 0.01, 30, 10),
+        (0, 0.5, 60, None),
+    ],
+)
+def test_the_time_left_is_that_of_the_present_pace(pace, share, elapsed, seconds):
+    """And is not told before there is one."""
+    assert seconds_left(100, pace=pace, share=share, elapsed=elapsed) == seconds
+    assert seconds_left(0, pace=pace, share=1.0, elapsed=elapsed) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (119.4, "119 s"), (720, "12 min"), (12_600, "3.5 h")]
+)
+def test_times_read_well(seconds, text):
+    """In seconds only where there are few."""
+    assert format_seconds(seconds) == text
+
+
 # Lines
 
 
@@ -110,6 +214,7 @@ def test_the_lines_of_a_run(clock, stream):
             (4, PartSent("large.csv", 8 * MB)),
             (4, uploaded("small.csv", 2 * MB)),
             (4.9, uploaded("small2.csv", 1 * MB)),
+            (0, PartSent("large.csv", 2 * MB)),
             (0.1, uploaded("large.csv", 10 * MB)),
             (7, uploaded("last.csv", 7 * MB)),
         ]:
@@ -121,6 +226,24 @@ def test_the_lines_of_a_run(clock, stream):
         "1 of 4,100 files, 10.0 MB of 20.0 MB, 1.2 MB/s, 8 s left",
         "3 of 4,100 files, 13.0 MB of 20.0 MB, 1.0 MB/s, 7 s left",
         "4 of 4,100 files, 20.0 MB of 20.0 MB, 1.0 MB/s",
+    ]
+
+
+def test_the_pace_is_that_of_the_last_seconds(clock, stream):
+    """What was found unchanged at once promises nothing for what is to be sent; failures count."""
+    progress = PlainProgress(stream, clock)
+    progress.observe(LoadStarted(1_000, 1_000 * MB))
+    for number in range(12):
+        clock.now += 5
+        if number < 2:
+            progress.observe(unchanged(f"{number}", 400 * MB))
+        else:
+            progress.observe(uploaded(f"{number}", MB))
+    clock.now += 5
+    progress.observe(failed("bad", 10 * MB))
+    assert stream.getvalue().splitlines()[-2:] == [
+        "12 of 1,000 files, 810.0 MB of 1.0 GB, 200.0 kB/s, 16 min left",
+        "13 of 1,000 files (1 failed), 820.0 MB of 1.0 GB, 166.7 kB/s, 6 min left",
     ]
 
 

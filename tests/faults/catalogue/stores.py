@@ -12,4 +12,5 @@ FAULTS: tuple[Fault, ...] = (
         "a store that answers, but serves no file: its disks are full (507)",
         "the run ends after ten files in a row were given up, exit 6, in the store's words",
     ),
+    Fault("G10", "files that fail or change after bytes were sent", "every number is true"),
 )
