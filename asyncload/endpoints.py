@@ -4,17 +4,43 @@ from __future__ import annotations
 
 import re
 import socket
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
 from asyncload.errors import UsageError
 
 # Where clouds answer about the machine itself, credentials included, beside the link-local
-# addresses: EC2, Google (by name, too), Alibaba, Oracle and Azure.
-_METADATA = frozenset(
-    map(ip_address, ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192"))
-) | {ip_address("168.63.129.16")}
-_METADATA_NAMES = frozenset({"metadata", "metadata.google.internal", "instance-data"})
+# addresses: EC2 and EKS, Google (by name, too), Alibaba, Oracle and Azure.
+_METADATA = tuple(
+    map(
+        ip_network,
+        ("fd00:ec2::/32", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"),
+    )
+)
+_METADATA_NAMES = frozenset(
+    {
+        *("metadata", "metadata.google.internal", "metadata.goog", "metadata.tencentyun.com"),
+        *("instance-data", "instance-data.ec2.internal"),
+    }
+)
+
+# IPv6 addresses that lead to an IPv4 address: the network, and by how many bits the address that
+# is embedded in one must be shifted. RFC 4291 (compatible), RFC 2765 (translated), RFC 6052 and
+# RFC 8215 (NAT64), RFC 3056 (6to4).
+_EMBEDDING = (
+    (ip_network("::/96"), 0),
+    (ip_network("::ffff:0:0:0/96"), 0),
+    (ip_network("64:ff9b::/96"), 0),
+    (ip_network("64:ff9b:1::/48"), 0),
+    (ip_network("2002::/16"), 80),
+)
+# Networks of other lengths part the address by an octet of zeros (RFC 6052, section 2.2): how many
+# of its bits are before that octet, for lengths of 48, 56 and 64.
+_NAT64_SPLIT = ip_network("64:ff9b:1::/48")
+_BEFORE_ZEROS = (16, 8, 0)
+# In the lower half of an address (RFC 5214).
+_ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 
 # What inet_aton, and so every HTTP library, takes for an address: 2852039166, 0xa9.254.43518.
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+)){0,3}", re.IGNORECASE | re.ASCII)
@@ -35,18 +61,34 @@ def check_endpoint(url: str, *, allow_http: bool, named: str = "--endpoint-url")
     parts = _split(url, named)
     host = (parts.hostname or "").rstrip(".")
     address = _address_of(host)
-    if host in _METADATA_NAMES or (address and (address.is_link_local or address in _METADATA)):
+    if host in _METADATA_NAMES or (address is not None and _is_of_this_link(address)):
         raise UsageError(
             f"{named}: {url!r} is an address of this link or of a metadata service, not of a store",
             hint="use the address of the store",
         )
-    loopback = host == "localhost" if address is None else address.is_loopback
-    if parts.scheme == "http" and not loopback and not allow_http:
+    if parts.scheme == "http" and not is_loopback(host) and not allow_http:
         raise UsageError(
             f"{named}: {url!r} is plain HTTP to another machine: anybody on the way can read and "
             "change what is sent",
             hint="use https://, or --allow-http (ASYNCLOAD_ALLOW_HTTP=1) on a network you trust",
         )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host, as it is written in a URL without brackets, is this machine."""
+    host = host.rstrip(".").lower()
+    address = _address_of(host)
+    if address is None:
+        return host == "localhost"
+    return address.is_loopback
+
+
+def is_beside(host: str) -> bool:
+    """Return whether a host is this machine, or answers to this machine or link alone."""
+    host = host.rstrip(".").lower()
+    address = _address_of(host)
+    of_link = host in _METADATA_NAMES if address is None else _is_of_this_link(address)
+    return of_link or is_loopback(host)
 
 
 def without_userinfo(text: str) -> str:
@@ -91,3 +133,32 @@ def _address_of(host: str) -> IPv4Address | IPv6Address | None:
         return None
     # ::ffff:169.254.169.254 is 169.254.169.254.
     return (address.version == 6 and address.ipv4_mapped) or address
+
+
+def _is_of_this_link(address: IPv4Address | IPv6Address) -> bool:
+    """Return whether an address, or one that it leads to, is link-local or a metadata service's."""
+    return any(
+        reached.is_link_local
+        or any(reached.version == net.version and reached in net for net in _METADATA)
+        for reached in (address, *_embedded_in(address))
+    )
+
+
+def _embedded_in(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address]:
+    """Yield the IPv4 addresses that translators and tunnels may read from an IPv6 address."""
+    if address.version == 4:
+        return
+    bits = int(address)
+    for network, shift in _EMBEDDING:
+        if address in network:
+            yield IPv4Address(bits >> shift & 0xFFFF_FFFF)
+    if address in _NAT64_SPLIT:
+        for before in _BEFORE_ZEROS:
+            # The octet of zeros is the ninth of the address.
+            upper = bits >> 64 & ((1 << before) - 1)
+            after = 32 - before
+            yield IPv4Address(upper << after | bits >> (56 - after) & ((1 << after) - 1))
+    if address.teredo is not None:
+        yield from address.teredo
+    if bits >> 32 & 0xFFFF_FFFF in _ISATAP:
+        yield IPv4Address(bits & 0xFFFF_FFFF)

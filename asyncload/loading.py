@@ -20,10 +20,7 @@ from asyncload.errors import (
 )
 from asyncload.limits import AdaptiveLimit
 from asyncload.markers import SuccessMarkers
-from asyncload.model import (
-    Event,
-    LoadStarted,
-)
+from asyncload.model import Event, LoadStarted, Warned
 from asyncload.opening import open_readers
 from asyncload.pipeline import Observer, Pipeline
 from asyncload.plan import LoadPlan
@@ -85,7 +82,8 @@ async def load(
         except AsyncloadError as error:
             await _record_failure(run, error)
             raise
-        store = await stack.enter_async_context(open_store(s3_options(settings)))
+        opening = open_store(s3_options(settings), run.observe)
+        store = await stack.enter_async_context(opening)
         return await _load(store, run, readers)
 
 
@@ -151,14 +149,18 @@ def s3_options(settings: Settings) -> S3Options:
 
 
 @asynccontextmanager
-async def open_bucket(settings: Settings, prefix: str) -> AsyncIterator[GovernedStore]:
+async def open_bucket(
+    settings: Settings, prefix: str, tell: Callable[[Warned], None] = lambda _: None
+) -> AsyncIterator[GovernedStore]:
     """Open the bucket of a command that loads nothing, once it is known to be usable.
+
+    `tell` hears what the store turns out not to offer, and for whom credentials wait.
 
     Raises:
         UsageError, StoreRefused: it can't be used as it is named.
         ServerError, StoreUnavailable: it could not be asked.
     """
-    async with open_store(s3_options(settings)) as store:
+    async with open_store(s3_options(settings), tell) as store:
         limit = AdaptiveLimit(settings.concurrency)
         await _preflight(GovernedStore(store, limit=limit, retries=PREFLIGHT), prefix)
         yield GovernedStore(store, limit=limit, retries=RetryPolicy())

@@ -7,7 +7,7 @@ from typing import Any
 
 from asyncload.cleaning import Leftover, find_leftovers
 from asyncload.cli.ending import Ending
-from asyncload.cli.output import Output, stderr, stdout
+from asyncload.cli.output import Output, stderr, stdout, warn
 from asyncload.cli.signals import run_interruptible
 from asyncload.errors import RequestRejected, UsageError
 from asyncload.loading import open_bucket
@@ -45,7 +45,7 @@ def clean(settings: Settings, ending: Ending, *, older_than: int, yes: bool) -> 
 
 
 async def _clean(settings: Settings, before: datetime, telling: _Telling) -> None:
-    async with open_bucket(settings, telling.prefix) as store:
+    async with open_bucket(settings, telling.prefix, warn) as store:
         # All are found before the first is aborted: a listing must not change under us.
         leftovers = [found async for found in find_leftovers(store, telling.prefix, before)]
         for leftover in leftovers:

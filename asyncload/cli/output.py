@@ -8,7 +8,8 @@ from typing import TextIO
 
 from asyncload.cli.streams import guard_of
 from asyncload.errors import AsyncloadError
-from asyncload.report_text import format_error, printable
+from asyncload.model import Warned
+from asyncload.report_text import format_error, printable, warning_lines
 
 # Less is in use for tests and toys, and may be part of any word.
 _LEAST_SECRET = 8
@@ -37,6 +38,14 @@ def stdout() -> Output:
 def stderr() -> Output:
     """Return standard error as it is now."""
     return Output(sys.stderr)
+
+
+def warn(warned: Warned) -> None:
+    """Write a warning to standard error, at once."""
+    out = stderr()
+    for line in warning_lines(warned):
+        out.line(line)
+    out.flush()
 
 
 def require_report(wanted: bool) -> bool:

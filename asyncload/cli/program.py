@@ -20,10 +20,22 @@ def main() -> NoReturn:
     """Run the command line and exit; errors become messages and exit codes here."""
     guard_standard_streams()
     exit_on_signals()
+    forget_empty_variables()
     try:
         _run()
     except SystemExit as ended:
         sys.exit(final_exit_code(int(ended.code or 0)))
+
+
+def forget_empty_variables() -> None:
+    """Take `AWS_*` variables that are set to nothing for not set.
+
+    That is what their authors mean, in compose files and pipelines: botocore looks for a profile
+    without a name, or asks a service that is not there.
+    """
+    for name, value in list(os.environ.items()):
+        if name.startswith("AWS_") and not value.strip():
+            del os.environ[name]
 
 
 def _run() -> NoReturn:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 
 from asyncload.buffers import BufferPool
 from asyncload.cli.ending import Ending
-from asyncload.cli.output import Output, stderr, stdout
+from asyncload.cli.output import Output, stderr, stdout, warn
 from asyncload.cli.signals import run_interruptible
 from asyncload.inventory import Inventory
 from asyncload.loading import fill_plan, open_bucket
@@ -16,7 +16,7 @@ from asyncload.model import Event, Warned
 from asyncload.opening import open_readers
 from asyncload.plan import PUT_LIMIT, LoadPlan
 from asyncload.report_json import VERSION, to_json, verify_totals
-from asyncload.report_text import printable, warning_lines
+from asyncload.report_text import printable
 from asyncload.settings import Settings
 from asyncload.source.readers import Readers
 from asyncload.store import ObjectStore
@@ -73,12 +73,15 @@ async def _compare(
     now = compared.now
     prefix = settings.key_layout(now).common_prefix()
     if manifest is not None:
-        async with open_bucket(settings, prefix) as store:
+        async with open_bucket(settings, prefix, warn) as store:
             key = manifest_key_of(manifest, settings.bucket, settings.manifest_prefix)
             compared.manifest = key
             await verify_manifest(key, store, comparison, settings.concurrency)
         return
-    async with open_readers(settings) as readers, open_bucket(settings, prefix) as store:
+    async with (
+        open_readers(settings) as readers,
+        open_bucket(settings, prefix, warn) as store,
+    ):
         plan = LoadPlan(settings.key_layout(now), put_limit=PUT_LIMIT)
         await fill_plan(plan, settings, readers, _warn, now)
         tools = _tools(settings, store, readers)
@@ -101,8 +104,7 @@ def _tools(settings: Settings, store: ObjectStore, readers: Readers) -> Transfer
 
 def _warn(event: Event) -> None:
     if isinstance(event, Warned):
-        for line in warning_lines(event):
-            stderr().line(line)
+        warn(event)
 
 
 def _ignore(_: Event) -> None:

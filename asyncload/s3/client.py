@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -14,29 +13,45 @@ from botocore import exceptions as boto
 
 from asyncload.endpoints import check_endpoint, without_userinfo
 from asyncload.errors import CredentialsMissing, UsageError
+from asyncload.model import Warned
+from asyncload.s3.chain import ChainSession
+from asyncload.s3.chain_words import Provider, explain_configuration, in_words, unreadable_file
 from asyncload.s3.lane import FastLane, find_put_pattern
 from asyncload.s3.loggers import cap_loggers
 from asyncload.s3.models import use_quick_models
 from asyncload.s3.options import S3Options
+from asyncload.s3.patience import MACHINE_SECONDS, PERSON_SECONDS, Patience
 from asyncload.s3.responses import ResponseReader
 from asyncload.s3.session import DirectSession
 from asyncload.s3.signatures import Signing, sign_by
 from asyncload.s3.store import S3Store
 from asyncload.s3.translate import Asked, translate
 from asyncload.s3.trust import check_bundle
+from asyncload.s3.watched import check_values
 from asyncload.store import CSV
 
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 60
-# A role's credentials take a second or two; botocore alone would wait for STS for minutes.
-_CREDENTIALS_SECONDS = 10.0
+_CREDENTIALS_SECONDS = MACHINE_SECONDS
+_PERSON_SECONDS = PERSON_SECONDS
+
+
+def _tell_nobody(_: Warned) -> None:
+    """For those who do not want to know."""
 
 
 @asynccontextmanager
-async def open_store(options: S3Options) -> AsyncIterator[S3Store]:
-    """Open the bucket as an `ObjectStore`. Raises as `open_client` does."""
+async def open_store(
+    options: S3Options, tell: Callable[[Warned], None] = _tell_nobody
+) -> AsyncIterator[S3Store]:
+    """Open the bucket as an `ObjectStore`. Raises as `open_client` does.
+
+    Args:
+        options: which bucket, and how to reach it.
+        tell: is told of warnings, and of waits for people.
+    """
     signing = Signing()
-    async with _open(options, signing) as (client, lane):
+    async with _open(options, signing, tell) as (client, lane):
         yield S3Store(client, options, lane, signing)
 
 
@@ -53,17 +68,25 @@ async def open_client(options: S3Options) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def _open(options: S3Options, signing: Signing) -> AsyncIterator[tuple[Any, FastLane | None]]:
+async def _open(
+    options: S3Options, signing: Signing, tell: Callable[[Warned], None] = _tell_nobody
+) -> AsyncIterator[tuple[Any, FastLane | None]]:
     """Open client and fast lane. Raises as `open_client` does."""
     cap_loggers()
-    capture = _CapturedSession()
+    capture = _CapturedSession(signing)
+    patience = Patience(machine=_CREDENTIALS_SECONDS, person=_PERSON_SECONDS, tell=tell)
     async with AsyncExitStack() as stack:
         try:
-            client, lane = await _connect(options, signing, capture, stack)
+            client, lane = await _connect(options, signing, capture, patience, stack)
         except boto.ProfileNotFound as error:
+            if (unreadable := _unreadable_configuration()) is not None:
+                raise unreadable from error
             raise UsageError(
-                f"--profile: {error}", hint="`aws configure list-profiles` names those there are"
+                f"{'--profile' if options.profile else 'AWS_PROFILE'}: {error}",
+                hint="`aws configure list-profiles` names those there are",
             ) from error
+        except boto.ConfigParseError as error:
+            raise explain_configuration(error) from None
         except (ValueError, boto.InvalidRegionError) as error:
             raise UsageError(
                 f"--endpoint-url or --region can't be used: {without_userinfo(str(error))}"
@@ -76,17 +99,33 @@ async def _open(options: S3Options, signing: Signing) -> AsyncIterator[tuple[Any
 
 
 async def _connect(
-    options: S3Options, signing: Signing, capture: _CapturedSession, stack: AsyncExitStack
+    options: S3Options,
+    signing: Signing,
+    capture: _CapturedSession,
+    patience: Patience,
+    stack: AsyncExitStack,
 ) -> tuple[Any, FastLane | None]:
-    core = AioSession(profile=options.profile)
+    core = ChainSession(
+        options.profile,
+        allow_http=options.allow_http,
+        authorities=options.ca_bundle,
+        secrets=signing.secrets,
+        patience=patience,
+    )
     use_quick_models(core)
     session = _ClientSession(botocore_session=core, region_name=options.region)
     if options.ca_bundle is not None:
         check_bundle(options.ca_bundle, named="--ca-bundle")
-    credentials = await _find_credentials(session)
+    if options.endpoint_url is None:
+        # Before anything is asked for credentials: a token would be gone before S3's address is
+        # known for one that may not be used.
+        core.check_configured_endpoint("s3")
+    credentials = await _find_credentials(core, signing, patience)
     # Where roles are assumed, botocore keeps what it got by its own clock; one cache for all ways.
     cache = core.get_component("credential_provider").get_provider("assume-role").cache
-    signing.renewal.renew_by(credentials, cache.clear, seconds=_CREDENTIALS_SECONDS)
+    signing.renewal.renew_by(
+        credentials, cache.clear, seconds=_CREDENTIALS_SECONDS + _PERSON_SECONDS
+    )
     client = await stack.enter_async_context(
         session.client(
             "s3",
@@ -96,7 +135,7 @@ async def _connect(
             config=_config(options, capture),
         )
     )
-    # It may come from AWS_ENDPOINT_URL or the AWS configuration.
+    # Whatever it was made of.
     check_endpoint(
         client.meta.endpoint_url,
         allow_http=options.allow_http,
@@ -105,36 +144,50 @@ async def _connect(
     client.meta.events.register_first("needs-retry.s3", _take_as_answer)
     client.meta.events.register_last("before-call.s3", _expect_nothing)
     sign_by(signing, client)
-    # TLS and the signed CRC64NVME protect the body; a SHA-256 would only cost time.
     secure = client.meta.endpoint_url.startswith("https")
     capture.session.plain = not secure
     if secure and capture.session.bundle is not None:
         check_bundle(capture.session.bundle, named="AWS_CA_BUNDLE")
-    sign_payload = not (secure or options.unsigned_payload)
-    client.meta.config.s3 = (client.meta.config.s3 or {}) | {
-        "payload_signing_enabled": sign_payload
-    }
+    configured = client.meta.config.s3 or {}
+    # TLS and the signed CRC64NVME protect the body; a SHA-256 would only cost time. But some
+    # bucket policies demand it, and the AWS configuration can.
+    demanded = configured.get("payload_signing_enabled") is True
+    sign_payload = (demanded or not secure) and not options.unsigned_payload
+    client.meta.config.s3 = configured | {"payload_signing_enabled": sign_payload}
     return client, await _open_lane(client, credentials, capture, options, sign_payload, signing)
 
 
-async def _find_credentials(session: aioboto3.Session) -> Any:
+async def _find_credentials(core: ChainSession, signing: Signing, patience: Patience) -> Any:
     """Return the credentials of the AWS chain, made and at hand; None if there are none.
 
     Raises:
-        CredentialsMissing: they don't come.
+        CredentialsMissing: they don't come, or can't be used.
     """
-    try:
-        async with asyncio.timeout(_CREDENTIALS_SECONDS):
-            credentials = await session.get_credentials()
-            if credentials is not None:
-                await credentials.get_frozen_credentials()
-    except TimeoutError as error:
-        raise CredentialsMissing(
-            f"no AWS credentials within {_CREDENTIALS_SECONDS:.0f} s",
-            hint="what hands them out (metadata service, SSO or STS) does not answer: check the "
-            "network, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-        ) from error
+    chain = Provider("the AWS credential chain", core.profile_name, core.full_config)
+    async with patience.for_machine(chain.name):
+        with in_words(chain, signing.secrets):
+            credentials = await core.get_credentials()
+            if credentials is None:
+                if (unreadable := _unreadable_configuration()) is not None:
+                    raise unreadable
+                return None
+            frozen = await credentials.get_frozen_credentials()
+    found = chain._replace(method=credentials.method)
+    check_values(frozen._asdict(), found)
+    signing.secrets.add(frozen)
     return credentials
+
+
+def _unreadable_configuration() -> CredentialsMissing | None:
+    # Of no profile: it may be one that is not found.
+    core = AioSession()
+    variables = {
+        "config_file": "AWS_CONFIG_FILE",
+        "credentials_file": "AWS_SHARED_CREDENTIALS_FILE",
+    }
+    return unreadable_file(
+        {named: core.get_config_variable(name) for name, named in variables.items()}
+    )
 
 
 class _ClientSession(aioboto3.Session):  # type: ignore[misc]  # aioboto3 is untyped
@@ -177,8 +230,11 @@ class _CapturedSession:
 
     session: DirectSession
 
+    def __init__(self, signing: Signing) -> None:
+        self._signing = signing
+
     def __call__(self, **options: Any) -> DirectSession:
-        self.session = DirectSession(**options)
+        self.session = DirectSession(keep_secret=self._signing.secrets.add_password, **options)
         return self.session
 
 

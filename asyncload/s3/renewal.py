@@ -56,9 +56,12 @@ class Renewal:
 
         Raises:
             CredentialsRejected: they have, and there are no others.
-            CredentialsMissing: whatever hands them out does not.
+            CredentialsMissing: the provider of credentials has no others.
         """
         before = self.count
+        if self._credentials is not None:
+            # Here, if they are to be refreshed: a request's deadline is none for people.
+            await self._credentials.get_frozen_credentials()
         try:
             return await ask()
         except CredentialsRejected as error:
@@ -94,6 +97,11 @@ class Renewal:
                     new = await credentials.get_frozen_credentials()
                 finally:
                     del credentials.refresh_needed
+        except CredentialsMissing as problem:
+            raise CredentialsMissing(
+                f"the AWS credentials have expired, and there are no others: {problem.message}",
+                hint=problem.hint,
+            ) from expired
         # RuntimeError is botocore's for others that have expired, too.
         except (BotoCoreError, ClientError, RuntimeError, TimeoutError) as problem:
             reason = self._secrets.redact(problem) or f"no answer within {self._seconds:.0f} s"

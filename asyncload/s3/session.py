@@ -1,9 +1,9 @@
-"""The HTTP session below the client: follows no redirect, keeps no cookie, copies no body."""
+"""The HTTP sessions below the clients: they follow no redirect, keep no cookie, copy no body."""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,19 +12,87 @@ import aiohttp
 from aiobotocore.httpsession import AIOHTTPSession
 
 from asyncload.s3.body import ViewBody, ViewPayload
+from asyncload.s3.proxies import Proxies
 from asyncload.s3.sockets import AnsweredEarly
 from asyncload.s3.wire import Reply, WirePool
 
 
-class DirectSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyped
-    """aiobotocore's session, with what aiohttp does by default turned off.
+class StrictSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyped
+    """aiobotocore's session, with what it and aiohttp do by default turned off.
 
     aiohttp follows a redirect by sending body and session token to whatever host the answer
     names, and sends a request again where a connection broke. Here a redirect is an answer like
     any other, each request is made once, and no success counts before its body was sent.
 
     aiobotocore 2.25 checks no server's host name, behind a proxy or with an empty AWS_CA_BUNDLE
-    not even its certificate; here both are checked always. For plain HTTP no CA bundle is read.
+    not even its certificate; here both are checked always.
+
+    Every session that is made on the way to S3 is one of these: those of the services that hand
+    out credentials, too (`chain`).
+
+    Args:
+        options: aiobotocore's.
+        authorities: a PEM file of authorities to trust besides those that the options name.
+        keep_secret: is told of each password of a proxy.
+    """
+
+    def __init__(
+        self,
+        *,
+        authorities: Path | None = None,
+        keep_secret: Callable[[str], None] = lambda _: None,
+        **options: Any,
+    ) -> None:
+        # An empty AWS_CA_BUNDLE would turn verification off; nothing is to do that.
+        super().__init__(**options | {"verify": options.get("verify") or True})
+        self._authorities = authorities
+        self._proxy_config = Proxies(options.get("proxies"), keep_secret)
+
+    def proxy_for(self, url: str) -> str | None:
+        """Return the address of the proxy that a request goes through; None for none.
+
+        Raises:
+            UsageError: it can't be used.
+        """
+        proxy: str | None = self._proxy_config.proxy_url_for(url)
+        return proxy
+
+    async def send(self, request: Any) -> Any:
+        """Do as aiobotocore's session; an unusable proxy is not taken for a failure to send."""
+        self.proxy_for(request.url)
+        return await super().send(request)
+
+    def _create_connector(self, _: str | None) -> aiohttp.TCPConnector:
+        # Made as for no proxy: for a proxy's sake it would go without a TLS context.
+        connector: aiohttp.TCPConnector = super()._create_connector(None)
+        return connector
+
+    def _get_ssl_context(self) -> ssl.SSLContext:
+        # botocore turns this off because urllib3 compares the host's name by itself: aiohttp does
+        # not, and any trusted certificate would do for any host.
+        context: ssl.SSLContext = super()._get_ssl_context()
+        context.check_hostname = True
+        if self._authorities is not None:
+            context.load_verify_locations(self._authorities)
+        return context
+
+    async def _get_session(self, proxy_url: str | None) -> _DirectRequests:
+        if proxy_url not in self._sessions:
+            session = aiohttp.ClientSession(
+                connector=self._create_connector(proxy_url),
+                timeout=self._timeout,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers={"CONTENT-TYPE"},
+                auto_decompress=False,
+            )
+            # aiohttp would ask once more, by itself and uncounted, where a connection broke.
+            session._retry_connection = False  # noqa: SLF001  # there is no option for it
+            self._sessions[proxy_url] = await self._exit_stack.enter_async_context(session)
+        return _DirectRequests(self._sessions[proxy_url])
+
+
+class DirectSession(StrictSession):
+    """The session of the client that sends to S3. For plain HTTP it reads no CA bundle.
 
     Attributes:
         plain: the endpoint is known to be HTTP; to be set before the first request. An HTTPS
@@ -34,8 +102,7 @@ class DirectSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is unt
     plain = False
 
     def __init__(self, **options: Any) -> None:
-        # An empty AWS_CA_BUNDLE would turn verification off; nothing is to do that.
-        super().__init__(**options | {"verify": options.get("verify") or True})
+        super().__init__(**options)
         self._pools: dict[str, WirePool] = {}
         self._tls: ssl.SSLContext | None = None
 
@@ -46,7 +113,7 @@ class DirectSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is unt
 
     def uses_proxy(self, url: str) -> bool:
         """Whether requests to a URL go through a proxy."""
-        return self._proxy_config.proxy_url_for(url) is not None
+        return self.proxy_for(url) is not None
 
     async def put(
         self, origin: str, target: str, headers: Mapping[str, str], body: memoryview
@@ -88,25 +155,13 @@ class DirectSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is unt
             await super().__aexit__(*exception)
 
     def _create_connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:
-        if self.plain and proxy_url is None:
+        if self.plain and not (proxy_url or "").startswith("https:"):
             return aiohttp.TCPConnector(limit=self._max_pool_connections, **self._connector_args)
-        # Made as for no proxy: for a proxy's sake it would go without a TLS context.
-        connector: aiohttp.TCPConnector = super()._create_connector(None)
-        return connector
+        return super()._create_connector(proxy_url)
 
     def _get_ssl_context(self) -> ssl.SSLContext:
-        # botocore turns this off because urllib3 compares the host's name by itself: aiohttp does
-        # not, and any trusted certificate would do for any host.
-        context: ssl.SSLContext = super()._get_ssl_context()
-        context.check_hostname = True
-        self._tls = context
-        return context
-
-    async def _get_session(self, proxy_url: str | None) -> _DirectRequests:
-        session: aiohttp.ClientSession = await super()._get_session(proxy_url)
-        # aiohttp would ask once more, by itself and uncounted, where a connection broke.
-        session._retry_connection = False  # noqa: SLF001  # there is no option for it
-        return _DirectRequests(session)
+        self._tls = super()._get_ssl_context()
+        return self._tls
 
 
 class _DirectRequests:

@@ -23,6 +23,7 @@ from asyncload.s3.meanings import (
     hint_by_meaning,
     meaning_of,
 )
+from asyncload.s3.proxy_words import PROXY_LOGIN_HINT, describe_proxy_failure
 from asyncload.s3.signatures import Signing
 from asyncload.s3.sockets import AnsweredEarly
 from asyncload.s3.times import describe_offset, read_offset, read_retry_after
@@ -47,7 +48,6 @@ _NAMING_STATUSES = (400, 501)
 _WRONG = re.compile(
     r"required|missing|must|mismatch|(?:does|did|do) not match|value", re.IGNORECASE
 )
-_PROXY_HINT = "give user name and password in HTTPS_PROXY or HTTP_PROXY, or bypass by NO_PROXY"
 
 MALFORMED = (
     ArithmeticError,
@@ -131,9 +131,10 @@ def translate(error: Exception, asked: Asked, signing: Signing) -> AsyncloadErro
             hint="check what is between here and the store: it answers for it",
             status=cause.status,
         )
-    if isinstance(error, boto.ProxyConnectionError) and _wants_login(error):
-        return errors.EndpointRefused(
-            f"the proxy on the way to {asked.endpoint} wants a login", hint=_PROXY_HINT
+    if isinstance(error, boto.ProxyConnectionError):
+        reason = describe_proxy_failure(error, signing.secrets)
+        return (errors.EndpointRefused if 400 <= reason.status < 500 else errors.StoreUnavailable)(
+            f"no way to {asked.endpoint} for {asked}: {reason.text}", hint=reason.hint
         )
     if _is_malformed(cause):
         return malformed(cause, asked, signing)
@@ -187,10 +188,6 @@ def _is_malformed(cause: object) -> bool:
     ):
         return False
     return isinstance(cause, (*MALFORMED, aiohttp.ClientResponseError))
-
-
-def _wants_login(error: boto.ProxyConnectionError) -> bool:
-    return getattr(error.kwargs.get("error"), "status", 0) == PROXY_WANTS_LOGIN
 
 
 class _Refusal(NamedTuple):
@@ -291,7 +288,7 @@ def _hint(meaning: type[StoreError], refusal: _Refusal, asked: Asked) -> str:
     if denied := _DENIED.search(refusal.message):
         return f"permit {denied[1]}, which the request needs"
     if refusal.status == PROXY_WANTS_LOGIN:
-        return _PROXY_HINT
+        return PROXY_LOGIN_HINT
     if meaning is errors.AccessDenied:
         action = _ACTIONS.get(asked.operation, "s3:PutObject")
         return f"permit {action} on the bucket {asked.bucket!r} and its prefix"

@@ -226,8 +226,9 @@ def test_a_proxy_in_trouble_is_asked_again(lake, small_and_large, lane, monkeypa
     proxy = lake.proxy(fail_first(ALL, Fault(reply=Reply(503, b"<html>busy</html>")), times=2))
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    landed = lake.load(proxy=proxy, url=lake.server.endpoint_url, lane=lane)
+    landed = lake.load(None, "--allow-http", proxy=proxy, url="http://store.invalid", lane=lane)
     assert (landed.code, landed.statuses) == (0, LANDED)
+    assert landed.proxy.count("ListObjectsV2") >= 3
 
 
 @pytest.mark.fault("N14")

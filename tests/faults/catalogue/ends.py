@@ -14,4 +14,5 @@ FAULTS: tuple[Fault, ...] = (
     Fault("C3", "the terminal closes, or a batch system warns", "as SIGTERM; ignored if it was"),
     Fault("C4", "the system can't tell a file's state", "that file fails, nothing stays open"),
     Fault("C7", "a pattern of many stars on a deep path", "matched in bounded time"),
+    Fault("C9", "a credential_process that hangs", "given up; it ends with what it started"),
 )

@@ -1,0 +1,134 @@
+"""Which proxy a request goes through: the one of the environment, if it is to have one.
+
+botocore reads the variables as urllib does, and asks them once for a client's endpoint. Here each
+request's own host decides, and what answers to this machine or link alone is never proxied.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import ip_address, ip_network
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from botocore.httpsession import ProxyConfiguration
+
+from asyncload.endpoints import is_beside
+from asyncload.errors import UsageError
+
+
+class Proxies(ProxyConfiguration):  # type: ignore[misc]  # botocore is untyped
+    """The proxies of a session, by the scheme of the addresses they are for.
+
+    Args:
+        proxies: the proxies' addresses by scheme, as urllib's `getproxies` returns them: by "no",
+            what NO_PROXY holds, which is hosts, domains and networks, parted by commas.
+        keep_secret: is told of each password, in each form that it may come back in.
+    """
+
+    def __init__(
+        self,
+        proxies: Mapping[str, str] | None,
+        keep_secret: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        super().__init__(dict(proxies or {}))
+        bypassed = self._proxies.pop("no", "").lower().split(",")
+        self._bypassed = [entry for part in bypassed if (entry := part.strip())]
+        for proxy in self._proxies.values():
+            for secret in _secrets_of(proxy):
+                keep_secret(secret)
+
+    def proxy_url_for(self, url: str) -> str | None:
+        """Return the address of the proxy that a request goes through; None for none.
+
+        Raises:
+            UsageError: it can't be used.
+        """
+        parts = urlsplit(url)
+        set_to: str | None = self._proxies.get(parts.scheme)
+        if not set_to or self._bypasses(parts):
+            return None
+        # "host:port" is HTTP.
+        proxy = set_to if "://" in set_to else f"http://{set_to.removeprefix('//')}"
+        check_proxy(proxy, named=f"{parts.scheme.upper()}_PROXY")
+        return proxy
+
+    def _bypasses(self, parts: SplitResult) -> bool:
+        host = (parts.hostname or "").rstrip(".").lower()
+        if is_beside(host):
+            return True
+        return any(_matches(entry, host, parts.port) for entry in self._bypassed)
+
+
+def check_proxy(url: str, *, named: str) -> None:
+    """Make sure that an address is one of a proxy that can be used.
+
+    Args:
+        url: the address; a scheme is part of it.
+        named: the variable that it is from.
+
+    Raises:
+        UsageError: it is malformed, or of a kind that there is no way to use; the address is not
+            repeated: a part of it may be a password.
+    """
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and parts.port != 0 and not any(map(str.isspace, url))
+        # What aiohttp makes a header of.
+        unquote(parts.username or "").encode("latin-1")
+        unquote(parts.password or "").encode("latin-1")
+    except ValueError:
+        usable = False
+    if not usable or not url.isprintable():
+        raise UsageError(
+            f"{named} is not a valid address of a proxy",
+            hint="use http://host:port or http://user:password@host:port, with special characters "
+            "in user and password percent-encoded (@ is %40), or unset it",
+        )
+    if parts.scheme not in ("http", "https"):
+        raise UsageError(
+            f"{named}: proxies of the kind {parts.scheme}:// are not supported",
+            hint="use an HTTP proxy (http://host:port), or unset the variable",
+        )
+
+
+def name_proxy(url: str) -> str:
+    """Return host and port of a proxy's address, which may hold user and password."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _matches(entry: str, host: str, port: int | None) -> bool:
+    """Return whether an entry of NO_PROXY is about a host.
+
+    Takes `*`, names with all below them (with or without a leading dot or `*.`), addresses and
+    networks (`10.0.0.0/8`), each but networks with a port, too.
+    """
+    if entry == "*":
+        return True
+    if "/" in entry:
+        try:
+            return ip_address(host) in ip_network(entry, strict=False)
+        except ValueError:
+            return False
+    if entry.startswith("["):
+        name, _, rest = entry[1:].partition("]")
+        wanted = rest.removeprefix(":")
+    elif entry.count(":") == 1:
+        name, _, wanted = entry.partition(":")
+    else:
+        name, wanted = entry, ""
+    if wanted and wanted != str(port):
+        return False
+    name = name.removeprefix("*").removeprefix(".")
+    return bool(name) and (host == name or host.endswith(f".{name}"))
+
+
+def _secrets_of(proxy: str) -> Iterator[str]:
+    """Yield the password in a proxy's address, as it is written, meant and sent."""
+    # A malformed address has no parts, and may hold a password all the same.
+    userinfo = proxy.partition("//")[2] if "//" in proxy else proxy
+    user, _, password = userinfo.rpartition("@")[0].partition(":")
+    if password:
+        yield from (password, unquote(password))
+        login = f"{unquote(user)}:{unquote(password)}"
+        yield b64encode(login.encode(errors="replace")).decode()

@@ -1,0 +1,41 @@
+"""What a proxy's failure means: whatever is asked through it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from botocore.exceptions import ProxyConnectionError
+
+from asyncload.s3.proxies import name_proxy
+from asyncload.s3.secrets import Secrets
+
+PROXY_LOGIN_HINT = "give user name and password in HTTPS_PROXY or HTTP_PROXY, or bypass by NO_PROXY"
+
+
+class ProxyFailure(NamedTuple):
+    """The proxy's HTTP status (0 where it gave no answer), what happened, and what to do."""
+
+    status: int
+    text: str
+    hint: str
+
+
+def describe_proxy_failure(error: ProxyConnectionError, secrets: Secrets) -> ProxyFailure:
+    """Return what a proxy answered to a request for a connection, if it answered."""
+    proxy = name_proxy(error.kwargs["proxy_url"])
+    cause = error.kwargs["error"]
+    status = getattr(cause, "status", 0)
+    if status == 407:
+        return ProxyFailure(status, f"the proxy {proxy} wants a login", PROXY_LOGIN_HINT)
+    if status:
+        said = secrets.redact(cause.message)
+        return ProxyFailure(
+            status,
+            f"the proxy {proxy} refuses to connect: HTTP {status} {said}".rstrip(),
+            "ask for the host to be allowed on the proxy, or bypass the proxy by NO_PROXY",
+        )
+    return ProxyFailure(
+        status,
+        f"the proxy {proxy} can't be reached: {secrets.redact(cause)}",
+        "check HTTPS_PROXY and HTTP_PROXY, or bypass the proxy by NO_PROXY",
+    )
