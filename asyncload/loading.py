@@ -271,4 +271,4 @@ async def fill_plan(
         add_found(plan, entries, observe)
     for warned in warnings_of(scanner, plan):
         observe(warned)
-    check_plan(plan)
+    check_plan(plan, allow_empty=settings.allow_empty)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from asyncload.discovery import Found, Scanner
 from asyncload.errors import NothingToLoad
@@ -46,18 +46,37 @@ def warnings_of(scanner: Scanner, plan: LoadPlan) -> Iterator[Warned]:
         )
 
 
-def check_plan(plan: LoadPlan) -> None:
+def check_plan(plan: LoadPlan, *, allow_empty: bool) -> None:
     """Make sure that there is something to load, and that no two files want one key.
 
     Raises:
-        NothingToLoad: the plan is empty.
+        NothingToLoad: the plan is empty, and must not be.
         KeyCollision: see `LoadPlan.check_collisions`.
     """
-    if not plan.files:
-        raise NothingToLoad(
-            "there is no CSV to load in the volume",
-            hint="files named *.csv in any letter case are loaded; "
-            "check the mount, --include and --exclude"
-            + (f"; {_LINKS_HINT}" if plan.left_out["symlink"] else ""),
-        )
+    if not plan.files and not allow_empty:
+        raise _nothing_to_load(plan.left_out)
     plan.check_collisions()
+
+
+_LEFT_OUT_HINTS = {
+    "too recent": "--min-age leaves out what was modified lately: run later, or lower it",
+    "excluded": "check --include and --exclude",
+    "symlink": _LINKS_HINT,
+    "hidden": "rename what begins with a dot",
+    "temporary": "temporary files are loaded once they are renamed",
+    "compressed": "unpack what is compressed",
+    "archive": "unpack the archives",
+}
+
+
+def _nothing_to_load(left_out: Mapping[str, int]) -> NothingToLoad:
+    """Say what there was instead, and what to do about each kind of it."""
+    counts = ", ".join(f"{n:,} {reason}" for reason, n in sorted(left_out.items()) if n)
+    hints = [hint for reason, hint in _LEFT_OUT_HINTS.items() if left_out.get(reason)]
+    if not counts:
+        hints = ["files named *.csv in any letter case are loaded; check the volume and its mount"]
+    hints.append("--allow-empty takes it for a success")
+    message = "there is no CSV to load in the volume"
+    return NothingToLoad(
+        f"{message}: left out are {counts}" if counts else message, hint="; ".join(hints)
+    )

@@ -47,6 +47,11 @@ def summary_lines(report: Report, seconds: float) -> Iterator[str]:
     ]
     if report.not_reached:
         counts.append(f"{report.not_reached:,} not reached")
+    if not report.files:
+        yield "there was nothing to load"
+        yield from left_out_counts(report)
+        yield from _manifest_line(report)
+        return
     proof = f", verified by {' and '.join(sorted(report.verified_by))}" if report.landed else ""
     yield (
         f"{report.landed:,} of {report.files:,} files are in the raw zone: {', '.join(counts)}"
@@ -70,8 +75,12 @@ def summary_lines(report: Report, seconds: float) -> Iterator[str]:
         yield f"no success marker in s3://{bucket}/{printable(marker.partition)}"
         for line in format_error(marker.error).splitlines():
             yield f"  {line.strip()}"
+    yield from _manifest_line(report)
+
+
+def _manifest_line(report: Report) -> Iterator[str]:
     if report.manifest:
-        yield f"manifest: s3://{bucket}/{printable(report.manifest)}"
+        yield f"manifest: s3://{report.bucket}/{printable(report.manifest)}"
 
 
 def skipped_lines(report: Report) -> Iterator[str]:

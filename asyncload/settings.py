@@ -86,6 +86,7 @@ class Settings:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     min_age: int = 0
+    allow_empty: bool = False
     follow_symlinks: bool = False
     trust: tuple[str, ...] = TRUST
     overwrite: bool = False
@@ -280,7 +281,10 @@ def _check_manifest_prefix(prefix: str, data: str) -> None:
 
 
 _TEXTS = "bucket layer origin format layout checksum manifest_prefix"
-_FLAGS = "overwrite skip_existing manifest success_marker allow_http unsigned_payload fast_lane"
+_FLAGS = (
+    "overwrite skip_existing manifest success_marker allow_empty follow_symlinks allow_http "
+    "unsigned_payload fast_lane"
+)
 _OPTIONAL = "storage_class sse sse_kms_key_id acl expected_bucket_owner endpoint_url region profile"
 _CONVERSIONS: dict[str, Callable[[str, object], object]] = {
     "volume": as_path,
@@ -297,6 +301,6 @@ _CONVERSIONS: dict[str, Callable[[str, object], object]] = {
     "metadata": as_pairs,
     "ca_bundle": lambda option, value: optional(as_path, option, value),
     **dict.fromkeys(_TEXTS.split(), as_text),
-    **dict.fromkeys([*_FLAGS.split(), "follow_symlinks"], as_flag),
+    **dict.fromkeys(_FLAGS.split(), as_flag),
     **dict.fromkeys(_OPTIONAL.split(), lambda option, value: optional(as_text, option, value)),
 }

@@ -66,7 +66,7 @@ def dry_run(settings: Settings, ending: Ending, *, quiet: bool) -> int:
             observe(warned)
 
     watched(fill, pulse, patience=STALLED_SECONDS)
-    check_plan(plan)
+    check_plan(plan, allow_empty=settings.allow_empty)
     for failure in plan.failures:
         report.observe(FileFinished(failure))
     tell.failures(plan.failures)

@@ -124,6 +124,15 @@ MinAge = Annotated[
         help="Leave out CSVs that were modified more recently: 90s, 15m, 24h, 7d.",
     ),
 ]
+AllowEmpty = Annotated[
+    bool,
+    typer.Option(
+        "--allow-empty",
+        envvar="ASYNCLOAD_ALLOW_EMPTY",
+        rich_help_panel=_WHAT,
+        help="End with 0, not 4, where there is no CSV to load.",
+    ),
+]
 FollowSymlinks = Annotated[
     bool,
     typer.Option(

@@ -11,7 +11,14 @@ from asyncload.cli.ending import Ending, as_our_error
 from asyncload.cli.output import final_exit_code, print_traceback, stderr
 from asyncload.cli.signals import exit_on_signals
 from asyncload.cli.streams import guard_standard_streams
-from asyncload.cli.usage import ClickError, asks_for_json, named_command, shows_help, usage_error
+from asyncload.cli.usage import (
+    ClickError,
+    as_meant,
+    asks_for_json,
+    named_command,
+    shows_help,
+    usage_error,
+)
 from asyncload.errors import AsyncloadError, InternalError
 from asyncload.report_text import format_error
 
@@ -56,7 +63,8 @@ def _run_command() -> int:
     """
     try:
         # Typer would print and exit by itself, and write no summary.
-        return int(app(prog_name="asyncload", standalone_mode=False) or 0)
+        arguments = as_meant(sys.argv[1:])
+        return int(app(arguments, prog_name="asyncload", standalone_mode=False) or 0)
     except ClickError as error:
         if shows_help(error):
             return 2

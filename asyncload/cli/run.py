@@ -15,7 +15,7 @@ from asyncload.errors import AsyncloadError, Interrupted
 from asyncload.loading import load
 from asyncload.model import Event, FileFinished, LeftOut, Warned
 from asyncload.progress import LiveProgress, PlainProgress, ProgressView
-from asyncload.report import Report
+from asyncload.report import NAMED, Report
 from asyncload.report_json import excluded_record, file_record, run_totals, to_json
 from asyncload.report_text import failed_lines, left_out_line, summary_lines, warning_lines
 from asyncload.settings import Settings
@@ -82,8 +82,13 @@ class _Telling:
     def _tell_left_out(self, event: LeftOut, err: Output) -> None:
         # Hidden and excluded files are left out on purpose: counting them will do. The others
         # may be data that somebody misses.
-        if event.reason not in ("hidden", "excluded"):
+        if event.reason in ("hidden", "excluded"):
+            return
+        told = self.report.excluded[event.reason]
+        if told <= NAMED:
             err.line(left_out_line(event))
+        elif told == NAMED + 1:
+            err.line(f"left out: more are {event.reason}: they are counted at the end")
 
     def close(self, *, ended_well: bool) -> None:
         """Write the closing summary for people, where anything was begun."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 
@@ -13,9 +14,44 @@ from asyncload.errors import UsageError
 ClickError: type[Exception] = typer.BadParameter.__mro__[2]
 
 _COMMANDS = ("run", "verify", "clean")
+_ALL = (*_COMMANDS, "demo")
+# What there is no option for, and what does what it would.
+_INSTEAD = {
+    "--verbose": "the summary, --json and the manifest say all that is known; --quiet says less",
+    "-v": "the summary, --json and the manifest say all that is known; --quiet says less",
+    "--debug": "ASYNCLOAD_TRACEBACK=1 shows where an internal error comes from",
+    "--force": "--overwrite replaces objects that hold other bytes",
+    "--force-overwrite": "--overwrite replaces objects that hold other bytes",
+    "--delete": "asyncload never deletes what was landed",
+    "--recursive": "folders are always loaded with all that is below them",
+    "-r": "folders are always loaded with all that is below them",
+    "--dryrun": "use --dry-run",
+    "-n": "use --dry-run",
+    "--prefix": "--layout, --layer, --origin and --format say where objects go",
+    "--no-verify-ssl": "certificates are always verified; --ca-bundle names your own authority",
+    "--insecure": "certificates are always verified; --ca-bundle names your own authority",
+    "--key": "credentials come from the AWS chain: environment, profile, SSO or role",
+    "--access-key": "credentials come from the AWS chain: environment, profile, SSO or role",
+    "--secret-key": "credentials come from the AWS chain: environment, profile, SSO or role",
+}
 _YES = ("1", "true", "t", "yes", "y", "on")
 # Of letters that two names have in common; `--buket` and `--bucket` have 0.9 of them.
 _NEAR = 0.75
+
+
+def as_meant(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments, with what other programs call help and version as it is called here."""
+    match list(arguments):
+        case ["version" | "-V" | "-v"]:
+            return ["--version"]
+        case ["help" | "-?"]:
+            return ["--help"]
+        case ["help", command, *_]:
+            return [command, "--help"]
+        case [command, "help" | "-?"] if command in _ALL:
+            return [command, "--help"]
+        case others:
+            return others
 
 
 def named_command(arguments: Sequence[str]) -> str | None:
@@ -46,9 +82,19 @@ def usage_error(error: Exception) -> UsageError:
     hint = f"{command} --help lists what there is"
     if wrong is not None and context is not None:
         known = [name for p in context.command.params for name in (*p.opts, *p.secondary_opts)]
-        if near := nearest(wrong, known):
+        if wrong in _INSTEAD:
+            hint = _INSTEAD[wrong]
+        elif near := nearest(wrong, known):
             hint = f"did you mean {near}? {hint}"
+    elif (name := _unknown_command(message)) and (near := nearest(name, _ALL)):
+        hint = f"did you mean {near}? {hint}"
     return UsageError(message, hint=hint)
+
+
+def _unknown_command(message: str) -> str:
+    """Return the name of the command that a message of Typer's says is none, "" for others."""
+    found = re.match(r"No such command '([^']*)'", message)
+    return found[1] if found else ""
 
 
 def nearest(wrong: str, known: Sequence[str]) -> str | None:

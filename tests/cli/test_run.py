@@ -207,20 +207,54 @@ def test_two_files_for_one_key_stop_the_run_before_any_upload(asyncload, volume,
     assert check_manifest(record.body)["summary"]["error"]["kind"] == "KeyCollision"
 
 
+@pytest.mark.fault("I11")
 @pytest.mark.parametrize(
-    "content", [{}, {"notes.txt": b""}, {".hidden.csv": b"", "a.csv.tmp": b""}]
+    ("content", "options", "what", "hint"),
+    [
+        ({}, (), "", "check the volume and its mount"),
+        ({"notes.txt": b""}, (), "", "check the volume and its mount"),
+        (
+            {".hidden.csv": b"", "a.csv.tmp": b""},
+            (),
+            ": left out are 1 hidden, 1 temporary",
+            "rename what begins with a dot",
+        ),
+        ({"a.csv": b""}, ("--min-age", "1h"), ": left out are 1 too recent", "--min-age"),
+        ({"a.csv": b""}, ("--exclude", "a*"), ": left out are 1 excluded", "--exclude"),
+        ({"a.csv.gz": b""}, (), ": left out are 1 compressed", "unpack"),
+    ],
 )
-def test_a_volume_without_csvs_is_told(asyncload, volume, lake, content):
-    """Empty, no CSV, or only such as are left out: exit code 4."""
+def test_a_volume_without_csvs_is_told(asyncload, volume, lake, content, options, what, hint):
+    """Exit code 4, with what left them out; `--allow-empty` takes it for a success."""
     write_files(volume, content)
+    to, requests = lake
+    ended = asyncload("run", volume, *to, *options)
+    *_, message, hints = ended.err.splitlines()
+    assert message == f"error: there is no CSV to load in the volume{what}"
+    assert hint in hints
+    assert ended.code == 4
+    requests.clear()
+    ended = asyncload("run", volume, *to, *options, "--allow-empty")
+    assert ended.code == 0
+    assert ended.out.startswith("there was nothing to load\n")
+    (record,) = [r for r in requests if r.method == "PUT"]
+    assert check_manifest(record.body)["summary"]["result"] == "complete"
+    assert asyncload("run", volume, *to, *options, "--allow-empty", "--dry-run").code == 0
+
+
+@pytest.mark.fault("I12")
+def test_very_many_files_that_are_left_out_are_few_lines(asyncload, volume, lake):
+    """The first of each kind are named, all are counted; JSON has each of them."""
+    write_files(volume, {"a.csv": b"1"} | {f"{n:03}.csv.gz": b"" for n in range(100)})
     options, _ = lake
     ended = asyncload("run", volume, *options)
-    assert ended.err.endswith(
-        "error: there is no CSV to load in the volume\n"
-        "  hint: files named *.csv in any letter case are loaded; "
-        "check the mount, --include and --exclude\n"
-    )
-    assert ended.code == 4
+    assert ended.code == 0
+    assert len([line for line in ended.err.splitlines() if ".csv.gz" in line]) == 20
+    assert "left out: more are compressed: they are counted at the end\n" in ended.err
+    assert "left out: 100 compressed\n" in ended.out
+    *records, summary = check_lines(asyncload("run", volume, *options, "--json").out)
+    assert len([r for r in records if r["type"] == "excluded"]) == 100
+    assert summary["excluded"] == {"compressed": 100}
 
 
 def test_a_volume_that_is_not_there_is_a_usage_error(asyncload, tmp_path, lake):

@@ -29,24 +29,41 @@ def test_each_thing_found_goes_where_it_belongs(plan):
     assert events == [hidden, Scanned(2, 3), Scanned(3, 7)]
     assert [upload.source.path for upload in plan.uploads()] == ["a.csv", "b.csv"]
     assert plan.failures == [locked]
-    check_plan(plan)
+    check_plan(plan, allow_empty=False)
 
 
-def test_a_volume_without_csvs_is_nothing_to_load(plan):
-    """What is left out does not count."""
-    add_found(plan, [LeftOut(".a.csv", "hidden")], lambda _: None)
+@pytest.mark.fault("I11")
+@pytest.mark.parametrize(
+    ("reasons", "message", "hint"),
+    [
+        ([], "", "files named *.csv in any letter case are loaded; check the volume and its mount"),
+        (["hidden"], ": left out are 1 hidden", "rename what begins with a dot"),
+        (
+            ["too recent", "excluded", "too recent"],
+            ": left out are 1 excluded, 2 too recent",
+            (
+                "--min-age leaves out what was modified lately: run later, or lower it; "
+                "check --include and --exclude"
+            ),
+        ),
+        (["not a regular file"], ": left out are 1 not a regular file", ""),
+    ],
+)
+def test_a_volume_without_csvs_is_nothing_to_load(plan, reasons, message, hint):
+    """What is left out does not count, and the hint is about that; the way out is named."""
+    add_found(plan, [LeftOut(f"{n}.csv", reason) for n, reason in enumerate(reasons)], print)
     with pytest.raises(NothingToLoad) as error:
-        check_plan(plan)
-    assert error.value.message == "there is no CSV to load in the volume"
-    assert error.value.hint == (
-        "files named *.csv in any letter case are loaded; check the mount, --include and --exclude"
-    )
+        check_plan(plan, allow_empty=False)
+    assert error.value.message == f"there is no CSV to load in the volume{message}"
+    way_out = "--allow-empty takes it for a success"
+    assert error.value.hint == (f"{hint}; {way_out}" if hint else way_out)
+    check_plan(plan, allow_empty=True)
 
 
 def test_only_failures_are_no_empty_volume(plan):
     """A folder that can't be listed may hold CSVs."""
     plan.add_failure(Failed("locked", None, 0, SourceUnreadable("it can't be listed")))
-    check_plan(plan)
+    check_plan(plan, allow_empty=False)
 
 
 def test_colliding_files_stop_the_run(plan):
@@ -54,4 +71,4 @@ def test_colliding_files_stop_the_run(plan):
     for path in ("a/1.csv", "b/1.csv"):
         plan.add(SourceFile(path, 1))
     with pytest.raises(KeyCollision, match=r"a/1\.csv, b/1\.csv"):
-        check_plan(plan)
+        check_plan(plan, allow_empty=False)

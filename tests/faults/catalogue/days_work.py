@@ -13,6 +13,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault("I6", "very many files fail alike", "the first are named, the others counted"),
     Fault("I7", "a terminal that can't move its cursor", "plain lines"),
     Fault("I9", "odd settings or observers from Python", "taken, or a usage error; a clean end"),
+    Fault("I10", "an option mistyped or meant otherwise", "what is meant, or a near name"),
+    Fault("I11", "an empty night, or all left out", "exit code 4 and why, or 0 if allowed"),
     Fault("I13", "verify against a failed run", "what lies under the key is told"),
     Fault("I14", "a program reads JSON and manifest", "one vocabulary, with a version, described"),
     Fault("I8", "a volume of another user", "both user IDs, and the --user that helps"),
