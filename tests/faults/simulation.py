@@ -152,13 +152,15 @@ class FaultyStore(MemoryStore):
         head = f"PUT /{number} HTTP/1.1\r\nhost: store\r\ncontent-length: {len(sent)}\r\n\r\n"
         try:
             async with asyncio.timeout(DEADLINE):
-                await self._pool.put(head.encode(), memoryview(sent))
+                reply = await self._pool.put(head.encode(), memoryview(sent))
         except TimeoutError as error:
             raise TimedOut("simulated: no answer in time") from error
         except (OSError, ValueError) as error:
             raise StoreUnavailable(f"simulated: {error}") from error
-        # A success before the body was read says nothing of it.
-        answer = self._answers.pop(number, Receipt('"early"', None))
+        if reply.early:
+            raise StoreUnavailable("simulated: a success before the body was read")
+        # An answer of some status and any length need not be about anything that was done.
+        answer = self._answers.pop(number, Receipt('"nothing"', None))
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -170,6 +172,8 @@ class FaultyStore(MemoryStore):
             self._answers[number] = error
 
     async def _meet(self, what: tuple[object, ...], call: Callable[[], Awaitable[Any]]) -> Any:
+        # A record's key has the run's id, which no two runs share.
+        what = tuple(RECORDS if str(part).startswith(RECORDS) else part for part in what)
         self._attempts[what] += 1
         identity = (self.seed, *what, self._attempts[what])
         share, which, rates = draw(*identity), draw("which", *identity), self.rates
@@ -410,7 +414,7 @@ def find_disobedience(result: Simulated):
         yield "the run ended as cancelled, and nobody had asked for that"
     if result.stopped is not None:
         # An upload that is just being begun is waited for, then aborted.
-        yield from find_late("stop", result, result.stopped, result.stopped + 2 * GRACE)
+        yield from find_late("stop", result, result.stopped, result.stopped + 4 * GRACE)
     if store.refused is not None:
         when, kind, key = store.refused
         if kind == "abort" or key.startswith(RECORDS):
@@ -421,7 +425,7 @@ def find_disobedience(result: Simulated):
         if kind in ("part", "complete"):
             # The upload that met it is aborted first.
             when += GRACE
-        yield from find_late("refusal", result, when, when + 2 * GRACE)
+        yield from find_late("refusal", result, when, when + 4 * GRACE)
 
 
 def find_late(what: str, result: Simulated, since: float, until: float):

@@ -151,7 +151,11 @@ class Link(asyncio.Transport):
         return self.unread
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return default
+        return self if name == "socket" else default
+
+    def fileno(self) -> int:
+        """There is no socket that the kernel knows."""
+        raise OSError
 
     def is_closing(self) -> bool:
         return self not in self._network.links
