@@ -85,6 +85,7 @@ class ObserverFailed(Refused):
 class FileFailed(AsyncloadError):
     """One file can't be loaded; the others can."""
 
+    # That of a run in which such errors are outcomes; what else ends by one says so below.
     exit_code = 3
 
 
@@ -93,7 +94,9 @@ class InvalidKey(FileFailed):
 
 
 class SourceUnreadable(FileFailed):
-    """A source file or folder can't be opened or read."""
+    """A source file or folder can't be opened or read; it ends a run if that is the volume."""
+
+    exit_code = 2
 
 
 class SourceStalled(SourceUnreadable):
@@ -134,10 +137,10 @@ class StoreError(AsyncloadError):
 
     The error alone says what is to be done about the request. `retryable`: the same one may
     succeed later; every request of `ObjectStore` is safe to repeat. `crowded`: there should be
-    fewer at once.
+    fewer at once. Where it ends a run, no file was tried or none can be any more.
     """
 
-    exit_code = 3
+    exit_code = 5
     retryable: ClassVar[bool] = False
     crowded: ClassVar[bool] = False
 
@@ -240,3 +243,7 @@ class WrongRegion(StoreRefused):
 
 class EndpointRefused(StoreRefused):
     """The endpoint can't be trusted or spoken to: certificate, redirect or protocol."""
+
+
+class EndlessListing(StoreRefused):
+    """The store's listing leads in a circle: what is there can't be known."""

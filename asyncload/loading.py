@@ -129,6 +129,8 @@ def s3_options(settings: Settings) -> S3Options:
         bucket=settings.bucket,
         connections=settings.concurrency,
         endpoint_url=settings.endpoint_url,
+        addressing_style=settings.addressing_style,
+        checksum=settings.checksum,
         allow_http=settings.allow_http,
         ca_bundle=settings.ca_bundle,
         region=settings.region,

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from asyncload.errors import UsageError
 
+ADDRESSING_STYLES = ("auto", "path", "virtual")
 CHECKSUMS = ("auto", "crc64nvme", "crc32", "md5")
 ACLS = (
     "private",

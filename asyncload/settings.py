@@ -31,6 +31,7 @@ from asyncload.keys import KeyLayout
 from asyncload.model import ObjectKey
 from asyncload.object_settings import (
     ACLS,
+    ADDRESSING_STYLES,
     CHECKSUMS,
     check_encryption,
     check_metadata,
@@ -103,6 +104,7 @@ class Settings:
     acl: str | None = None
     expected_bucket_owner: str | None = None
     endpoint_url: str | None = None
+    addressing_style: str = "auto"
     allow_http: bool = False
     ca_bundle: Path | None = None
     region: str | None = None
@@ -121,6 +123,8 @@ class Settings:
         object.__setattr__(self, "memory", _checked_memory(self.memory, memory_left()))
         if self.endpoint_url is not None:
             check_endpoint(self.endpoint_url, allow_http=self.allow_http)
+        style = choose("--addressing-style", self.addressing_style, ADDRESSING_STYLES)
+        object.__setattr__(self, "addressing_style", style)
         if self.overwrite and self.skip_existing:
             raise UsageError(
                 "--overwrite and --skip-existing exclude each other",
@@ -280,7 +284,7 @@ def _check_manifest_prefix(prefix: str, data: str) -> None:
         )
 
 
-_TEXTS = "bucket layer origin format layout checksum manifest_prefix"
+_TEXTS = "bucket layer origin format layout checksum manifest_prefix addressing_style"
 _FLAGS = (
     "overwrite skip_existing manifest success_marker allow_empty follow_symlinks allow_http "
     "unsigned_payload fast_lane"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
+from asyncload.errors import EndlessListing
 from asyncload.model import Checksum, ObjectKey
 
 T = TypeVar("T")
@@ -67,15 +68,38 @@ class Page(Generic[T]):
     next: str | None
 
 
+MAX_EMPTY_PAGES = 1000
+"""So many pages without an item may follow each other in one listing."""
+
+
 async def pages_of(
     ask: Callable[[str | None], Awaitable[Page[T]]],
 ) -> AsyncIterator[Sequence[T]]:
-    """Yield a listing's pages; `ask` is given where to go on."""
-    page = await ask(None)
-    yield page.items
-    while page.next is not None:
-        page = await ask(page.next)
+    """Yield a listing's pages; `ask` is given where to go on.
+
+    Raises:
+        EndlessListing: a page or a marker comes again, so that the listing would never end.
+    """
+    # Hashes of markers and pages: of a listing of millions, too, they take little memory.
+    seen: set[int] = set()
+    after, empty = None, 0
+    while True:
+        page = await ask(after)
+        empty = 0 if page.items else empty + 1
+        signs = [hash(("marker", page.next))]
+        if page.items:
+            signs.append(hash((page.items[0], page.items[-1])))
+        if empty > MAX_EMPTY_PAGES or not seen.isdisjoint(signs):
+            raise EndlessListing(
+                "the store's listing does not end: its pages lead back to earlier ones",
+                hint="the store, or a proxy before it, ignores or repeats the markers of pages: "
+                "ask whoever runs it",
+            )
+        seen.update(signs)
         yield page.items
+        if page.next is None:
+            return
+        after = page.next
 
 
 @dataclass(frozen=True, slots=True)

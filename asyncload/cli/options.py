@@ -181,6 +181,17 @@ EndpointUrl = Annotated[
         help="Address of an S3-compatible store; AWS without it.",
     ),
 ]
+AddressingStyle = Annotated[
+    str,
+    typer.Option(
+        "--addressing-style",
+        envvar="ASYNCLOAD_ADDRESSING_STYLE",
+        metavar="STYLE",
+        rich_help_panel=_STORE,
+        help="Where an address has the bucket: path, virtual (in the host's name), or auto, which "
+        "is virtual for AWS and path for an --endpoint-url.",
+    ),
+]
 AllowHttp = Annotated[
     bool,
     typer.Option(

@@ -29,10 +29,10 @@ def checksum_headers(checksum: Checksum) -> dict[str, str]:
     }
 
 
-def part_arguments(part: Part) -> dict[str, Any]:
-    """Return how Complete names a part."""
+def part_arguments(part: Part, *, checksum: bool) -> dict[str, Any]:
+    """Return how Complete names a part, with its checksum if that is wanted and no MD5."""
     named = {"PartNumber": part.number, "ETag": part.etag}
-    if part.checksum.algorithm != "MD5":
+    if checksum and part.checksum.algorithm != "MD5":
         named[f"Checksum{part.checksum.algorithm}"] = part.checksum.digest
     return named
 

@@ -16,6 +16,7 @@ from asyncload.errors import CredentialsMissing, UsageError
 from asyncload.model import Warned
 from asyncload.s3.chain import ChainSession
 from asyncload.s3.chain_words import Provider, explain_configuration, in_words, unreadable_file
+from asyncload.s3.dialect import Dialect
 from asyncload.s3.lane import FastLane, find_put_pattern
 from asyncload.s3.loggers import cap_loggers
 from asyncload.s3.models import use_quick_models
@@ -48,11 +49,11 @@ async def open_store(
 
     Args:
         options: which bucket, and how to reach it.
-        tell: is told of warnings, and of waits for people.
+        tell: is told of warnings, such as of what the store does not take, and of waits for people.
     """
     signing = Signing()
     async with _open(options, signing, tell) as (client, lane):
-        yield S3Store(client, options, lane, signing)
+        yield S3Store(client, options, lane, signing, Dialect(options.checksum, tell))
 
 
 @asynccontextmanager
@@ -249,6 +250,10 @@ def _config(options: S3Options, make_session: _CapturedSession) -> AioConfig:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         user_agent_extra=options.user_agent,
+        # `auto` leaves it to the AWS configuration.
+        s3=None
+        if options.addressing_style == "auto"
+        else {"addressing_style": options.addressing_style},
         http_session_cls=make_session,
     )
 

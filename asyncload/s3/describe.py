@@ -1,28 +1,72 @@
-"""From the client's answers to our values."""
+"""From the client's answers to our values.
+
+An answer that is not as it should be raises one of `translate.MALFORMED`, and nothing of it is
+used: what is guessed of an answer would be taken for what is there.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from asyncload.checksums import CRC64NVME, by_algorithm, md5_of_etag
 from asyncload.model import Checksum
-from asyncload.store import ListedObject, OpenUpload, Page, RemoteObject, StoredPart
+from asyncload.store import ListedObject, OpenUpload, Page, Receipt, RemoteObject, StoredPart
 
-# Those that we can compute of a file, the best one first.
+# Those that we can compute of a file, the best one first, and the form of their digests.
 _ALGORITHMS = ("CRC64NVME", "CRC32C", "CRC32", "SHA256")
+_DIGEST = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+# A checksum of the parts' checksums is marked by their number: "...-3".
+_OF_PARTS = re.compile(r"-\d+$")
+_DIGEST_LENGTHS = {"CRC64NVME": 12, "CRC32C": 8, "CRC32": 8, "SHA256": 44}
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_NUMBER = 2**63 - 1
+# botocore takes whatever is less than 301 for a success.
+_GONE = (200, 202, 204)
+_SUCCESSES = {"AbortMultipartUpload": _GONE, "DeleteObject": _GONE, "GetObject": (200, 206)}
+
+
+def check_status(operation: str, answer: Mapping[str, Any]) -> None:
+    """Make sure that an answer has the status by which S3 says that it did what it was asked.
+
+    Raises:
+        ValueError: it has another one.
+    """
+    status = answer["ResponseMetadata"]["HTTPStatusCode"]
+    if status not in _SUCCESSES.get(operation, (200,)):
+        raise ValueError(f"its status is {status}")
+
+
+def check_range(answer: Mapping[str, Any], offset: int) -> bool:
+    """Return whether an answer to GetObject holds bytes from `offset` on; not beyond the end.
+
+    Raises:
+        ValueError: it holds others.
+    """
+    if answer["ResponseMetadata"]["HTTPStatusCode"] == 206:
+        if not _text(answer["ContentRange"]).startswith(f"bytes {offset}-"):
+            raise ValueError("it holds another range than was asked for")
+        return True
+    if offset and _number(answer["ContentLength"]) > offset:
+        raise ValueError("it holds all of the object, where a range was asked for")
+    return offset == 0
 
 
 def full_checksum(
     answer: Mapping[str, Any], names: tuple[str, ...] = _ALGORITHMS
 ) -> Checksum | None:
-    """Return the best checksum of all of an object's bytes that an answer holds."""
+    """Return the best checksum of all of an object's bytes that an answer holds.
+
+    Raises:
+        ValueError: what it holds has not the form of such a checksum.
+    """
     for name in names:
-        digest = answer.get(f"Checksum{name}")
-        # A checksum of the parts' checksums is marked by their number: "...-3".
-        if digest and "-" not in digest and answer.get("ChecksumType") != "COMPOSITE":
+        digest = _text(answer.get(f"Checksum{name}") or "")
+        if digest and not _OF_PARTS.search(digest) and answer.get("ChecksumType") != "COMPOSITE":
+            if not _DIGEST.fullmatch(digest) or len(digest) != _DIGEST_LENGTHS[name]:
+                raise ValueError(f"what it calls a {name} is not one")
             return Checksum(name, digest)
     return None
 
@@ -31,41 +75,95 @@ def describe_object(answer: Mapping[str, Any]) -> RemoteObject:
     """Read the answer to HeadObject."""
     computed = [full_checksum(answer, (name,)) for name in _ALGORITHMS]
     return RemoteObject(
-        answer["ContentLength"], by_algorithm(*computed, md5_of_etag(answer.get("ETag", "")))
+        _number(answer["ContentLength"]),
+        by_algorithm(*computed, md5_of_etag(_text(answer.get("ETag", "")))),
     )
+
+
+def read_receipt(answer: Mapping[str, Any], algorithm: str) -> Receipt:
+    """Read the answer to PutObject, UploadPart or CompleteMultipartUpload.
+
+    `algorithm` is that of the checksum which was sent.
+    """
+    names = (algorithm,) if algorithm in _DIGEST_LENGTHS else ()
+    return Receipt(_text(answer.get("ETag", "")), full_checksum(answer, names))
+
+
+def read_part_receipt(answer: Mapping[str, Any], algorithm: str) -> Receipt:
+    """Read the answer to UploadPart, which must name the part's ETag: Complete needs it."""
+    receipt = read_receipt(answer, algorithm)
+    if not receipt.etag:
+        raise KeyError("ETag")
+    return receipt
+
+
+def read_upload_id(answer: Mapping[str, Any]) -> str:
+    """Read the answer to CreateMultipartUpload."""
+    return _name(answer["UploadId"])
 
 
 def page_of_objects(answer: Mapping[str, Any]) -> Page[ListedObject]:
     """Read the answer to ListObjectsV2."""
     items = [
-        ListedObject(entry["Key"], entry["Size"], entry.get("ETag", ""))
+        ListedObject(_name(entry["Key"]), _number(entry["Size"]), _text(entry.get("ETag", "")))
         for entry in answer.get("Contents", ())
     ]
-    return Page(items, answer.get("NextContinuationToken") if answer.get("IsTruncated") else None)
+    return Page(items, _name(answer["NextContinuationToken"]) if answer["IsTruncated"] else None)
 
 
 def page_of_uploads(answer: Mapping[str, Any]) -> Page[OpenUpload]:
     """Read the answer to ListMultipartUploads; `next` holds two markers, parted by a newline."""
     items = [
-        OpenUpload(entry["Key"], entry["UploadId"], entry.get("Initiated", _LONG_AGO))
+        OpenUpload(_name(entry["Key"]), _name(entry["UploadId"]), _time(entry.get("Initiated")))
         for entry in answer.get("Uploads", ())
     ]
-    markers = answer.get("NextKeyMarker", ""), answer.get("NextUploadIdMarker", "")
-    goes_on = answer.get("IsTruncated") and any(markers)
-    return Page(items, "\n".join(markers) if goes_on else None)
+    if not answer["IsTruncated"]:
+        return Page(items, None)
+    key, upload_id = _name(answer["NextKeyMarker"]), _text(answer.get("NextUploadIdMarker", ""))
+    return Page(items, f"{key}\n{upload_id}")
 
 
 def page_of_parts(answer: Mapping[str, Any]) -> Page[StoredPart]:
     """Read the answer to ListParts."""
     items = [
         StoredPart(
-            entry["PartNumber"],
-            entry["Size"],
-            entry["ETag"],
+            _number(entry["PartNumber"], least=1),
+            _number(entry["Size"]),
+            _name(entry["ETag"]),
             full_checksum(entry, (CRC64NVME.name,)),
-            entry.get("LastModified", _LONG_AGO),
+            _time(entry.get("LastModified")),
         )
         for entry in answer.get("Parts", ())
     ]
-    marker = answer.get("NextPartNumberMarker")
-    return Page(items, str(marker) if answer.get("IsTruncated") and marker else None)
+    if not answer["IsTruncated"]:
+        return Page(items, None)
+    return Page(items, str(_number(answer["NextPartNumberMarker"], least=1)))
+
+
+def _text(value: object) -> str:
+    """Return a text; an element that comes twice is a list."""
+    if not isinstance(value, str):
+        raise TypeError("an element comes twice")
+    return value
+
+
+def _name(value: object) -> str:
+    """Return a text that must not be empty."""
+    text = _text(value)
+    if not text:
+        raise ValueError("a name in it is empty")
+    return text
+
+
+def _number(value: int, *, least: int = 0) -> int:
+    """Return a number that a size in bytes, or a part's number, can be."""
+    if not least <= value <= _MAX_NUMBER:
+        raise ValueError("a number in it is out of range")
+    return value
+
+
+def _time(value: datetime | None) -> datetime:
+    """Return a time in UTC; one without a zone is in UTC, as S3's are."""
+    if value is None:
+        return _LONG_AGO
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

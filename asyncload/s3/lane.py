@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit
 
 from asyncload.model import Checksum, ObjectKey
 from asyncload.s3.arguments import checksum_headers
-from asyncload.s3.describe import full_checksum
+from asyncload.s3.describe import check_status, read_part_receipt, read_receipt
 from asyncload.s3.responses import ResponseReader
 from asyncload.s3.session import DirectSession
 from asyncload.s3.signatures import Signing
@@ -123,7 +123,7 @@ class FastLane:
         headers.update(checksum_headers(checksum))
         path = self._base_path + quote(key, safe="/~")
         credentials = await self._credentials.get_frozen_credentials()
-        self._signing.secrets.add(credentials)
+        self._signing.signs_with(credentials)
         signed = self._signer.sign(
             credentials,
             timestamp=self._signing.timestamp(),
@@ -140,15 +140,19 @@ class FastLane:
         self._signing.heard(reply.headers)
         if reply.early and 200 <= reply.status < 300:
             raise AnsweredEarly(reply.status)
+        operation = "UploadPart" if query else "PutObject"
         if reply.status != 200 or reply.body:
-            await self._responses.check(reply, "UploadPart" if query else "PutObject")
+            await self._responses.check(reply, operation)
         returned, algorithm = reply.headers, checksum.algorithm
         answer = {
+            "ResponseMetadata": {"HTTPStatusCode": reply.status},
+            "ETag": returned.get("etag", ""),
             f"Checksum{algorithm}": returned.get(f"x-amz-checksum-{algorithm.lower()}"),
             # A part has no parts.
             "ChecksumType": "" if query else returned.get("x-amz-checksum-type"),
         }
-        return Receipt(returned.get("etag", ""), full_checksum(answer, (algorithm,)))
+        check_status(operation, answer)
+        return (read_part_receipt if query else read_receipt)(answer, algorithm)
 
 
 async def _sha256(body: memoryview) -> str:

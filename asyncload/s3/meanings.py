@@ -68,8 +68,6 @@ def meaning_of(code: str, status: int, message: str = "") -> type[StoreError]:
         return errors.PreconditionFailed
     if status in (429, 503):
         return errors.Throttled
-    if status == 507:
-        return errors.StoreRefused
     if status >= 500 or status < 300:
         # An error in an answer that claims success is S3's way to fail late.
         return errors.ServerError
@@ -102,6 +100,8 @@ _HINTS: Mapping[str, str] = {
     "KeyTooLongError": "shorten the path, or use --layout with a shorter prefix",
     "MetadataTooLarge": "use less --metadata, or a shorter path",
     "QuotaExceeded": "the store's quota is used up: raise it or free space, then run again",
+    "SignatureDoesNotMatch": "others of the same credentials were accepted: rename the file if its "
+    "path holds spaces or special characters, or look at what is between here and the store",
     "XMinioAdminBucketQuotaExceeded": "the bucket's quota is used up: raise it or free space, "
     "then run again",
     "XMinioInvalidObjectName": "rename the file, or change --layout: the store refuses such keys",

@@ -50,8 +50,10 @@ class S3Options:
     `connections` is the most requests that will be in flight. `allow_http` allows plain HTTP to
     leave this machine. `ca_bundle` is a PEM file of trusted certificates. `unsigned_payload`
     leaves the body's SHA-256 out of signatures on plain HTTP, as is done on HTTPS anyway.
-    `fast_lane` sends puts and parts past the generic client. With `expected_bucket_owner` every
-    request is refused where the bucket is not of that account.
+    `addressing_style` is botocore's: `path`, `virtual`, or `auto`, by which the bucket is in the
+    host's name for AWS, and in the path for other endpoints. `checksum` is what requests carry, see
+    `dialect.Dialect`. `fast_lane` sends puts and parts past the generic client. With
+    `expected_bucket_owner` every request is refused where the bucket is not of that account.
     """
 
     bucket: str
@@ -63,6 +65,8 @@ class S3Options:
     profile: str | None = None
     user_agent: str = "asyncload"
     unsigned_payload: bool = False
+    addressing_style: str = "auto"
+    checksum: str = "auto"
     fast_lane: bool = True
     expected_bucket_owner: str | None = None
     objects: ObjectOptions = field(default_factory=ObjectOptions)

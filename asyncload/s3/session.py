@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiobotocore.httpsession import AIOHTTPSession
 
+from asyncload.s3.answers import BoundedAnswer
 from asyncload.s3.body import ViewBody, ViewPayload
 from asyncload.s3.proxies import Proxies
 from asyncload.s3.sockets import AnsweredEarly
@@ -168,11 +169,11 @@ class _DirectRequests:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
-    async def request(
-        self, method: str, *, data: Any = None, **options: Any
-    ) -> aiohttp.ClientResponse:
+    async def request(self, method: str, *, data: Any = None, **options: Any) -> BoundedAnswer:
         if not isinstance(data, ViewBody):
-            return await self._session.request(method, data=data, allow_redirects=False, **options)
+            return BoundedAnswer(
+                await self._session.request(method, data=data, allow_redirects=False, **options)
+            )
         payload = ViewPayload(data.view)
         response = await self._session.request(
             method, data=payload, allow_redirects=False, **options
@@ -181,4 +182,4 @@ class _DirectRequests:
             response.close()
             payload.abort()
             raise AnsweredEarly(response.status)
-        return response
+        return BoundedAnswer(response)

@@ -41,6 +41,21 @@ class Signing:
         self.told_offset: float | None = None
         self.secrets = Secrets()
         self.renewal = Renewal(self.secrets)
+        self._used = self._accepted = ""
+
+    def signs_with(self, credentials: Any) -> None:
+        """Note the frozen access key that a request is about to be signed with; None signs none."""
+        self.secrets.add(credentials)
+        self._used = credentials.access_key if credentials is not None else ""
+
+    def accepted(self) -> None:
+        """Note that the store took a request that was signed with the latest access key."""
+        self._accepted = self._used
+
+    @property
+    def was_accepted(self) -> bool:
+        """Whether the store took any request that was signed with the latest access key."""
+        return bool(self._used) and self._accepted == self._used
 
     def timestamp(self) -> str:
         """Return the time to sign at in UTC, as `20220502T120000Z`."""
@@ -90,7 +105,7 @@ def sign_by(signing: Signing, client: Any) -> None:
 
     async def choose_clocked(signing_name: str, region_name: str, **options: Any) -> Any:
         auth = await choose(signing_name, region_name, **options)
-        signing.secrets.add(getattr(auth, "credentials", None))
+        signing.signs_with(getattr(auth, "credentials", None))
         if not signing.offset or options.get("signature_version") != "s3v4":
             return auth
         return _ClockedAuth(signing, auth.credentials, signing_name, region_name)

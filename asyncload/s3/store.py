@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import aiohttp
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
+from asyncload.checksums import md5_digest
 from asyncload.errors import (
     AccessDenied,
     AsyncloadError,
     NoSuchUpload,
     RequestRejected,
-    ServerError,
     TimedOut,
 )
 from asyncload.model import Checksum, ObjectKey
 from asyncload.s3.arguments import checksum_arguments, condition, part_arguments, whole_arguments
 from asyncload.s3.body import ViewBody
 from asyncload.s3.describe import (
+    check_range,
+    check_status,
     describe_object,
-    full_checksum,
     page_of_objects,
     page_of_parts,
     page_of_uploads,
+    read_part_receipt,
+    read_receipt,
+    read_upload_id,
 )
+from asyncload.s3.dialect import Dialect
 from asyncload.s3.lane import FastLane
 from asyncload.s3.options import S3Options
 from asyncload.s3.signatures import Signing
@@ -50,6 +57,8 @@ T = TypeVar("T")
 
 # What a request fails with, by client or lane, besides what a malformed answer raises.
 _FAILURES = (BotoCoreError, ClientError, AnsweredEarly, aiohttp.ClientError, OSError)
+# Above this, hashing in a thread costs the loop less than hashing in it.
+_HASHED_INLINE = 256 * 1024
 
 # A call's deadline: time to be answered, and time for its bytes on a slow link.
 _ANSWER_SECONDS = 30.0
@@ -64,7 +73,12 @@ class S3Store:
     """
 
     def __init__(
-        self, client: Any, options: S3Options, lane: FastLane | None, signing: Signing
+        self,
+        client: Any,
+        options: S3Options,
+        lane: FastLane | None,
+        signing: Signing,
+        dialect: Dialect,
     ) -> None:
         self._client = client
         self._bucket = options.bucket
@@ -74,6 +88,7 @@ class S3Store:
             self._everywhere["ExpectedBucketOwner"] = options.expected_bucket_owner
         self._lane = lane
         self._signing = signing
+        self._dialect = dialect
 
     @property
     def signs_payloads(self) -> bool:
@@ -88,16 +103,22 @@ class S3Store:
     async def check_bucket(self, prefix: str) -> None:
         """See `ObjectStore`."""
         try:
-            await self._call("ListObjectsV2", Prefix=prefix, MaxKeys=1)
+            await self._call("ListObjectsV2", page_of_objects, Prefix=prefix, MaxKeys=1)
         except AccessDenied:
             # Whoever may put need not be allowed to list: the first put will tell.
             return
 
     async def head(self, key: ObjectKey) -> RemoteObject | None:
         """See `ObjectStore`."""
-        renewals = self._signing.renewal.count
+        renewal = self._signing.renewal
+        renewals = renewal.count
+
+        async def ask(checksums: bool) -> RemoteObject:
+            mode = {"ChecksumMode": "ENABLED"} if checksums else {}
+            return await self._call("HeadObject", describe_object, Key=key, **mode)
+
         try:
-            answer = await self._call("HeadObject", Key=key, ChecksumMode="ENABLED")
+            return await self._dialect.look(ask, lambda: renewal.count)
         except RequestRejected as error:
             if error.status == 404:
                 return None
@@ -105,10 +126,9 @@ class S3Store:
                 raise
             # No answer to HEAD says that credentials have expired; one that has a body does.
             await self.check_bucket(key)
-            if self._signing.renewal.count == renewals:
+            if renewal.count == renewals:
                 raise
             return await self.head(key)
-        return describe_object(answer)
 
     async def read(self, key: ObjectKey, offset: int, length: int) -> bytes:
         """See `ObjectStore`."""
@@ -116,9 +136,17 @@ class S3Store:
 
         async def ask() -> bytes:
             answer = await self._client.get_object(**self._everywhere, **where)
-            async with answer["Body"] as body:
-                content: bytes = await body.read()
-                return content
+            body = answer["Body"]
+            async with body:
+                check_status("GetObject", answer)
+                if not check_range(answer, offset):
+                    return b""
+                content = bytearray()
+                while piece := await body.read(length + 1 - len(content)):
+                    content += piece
+                    if len(content) > length:
+                        raise ValueError("it has more bytes than were asked for")
+                return bytes(content)
 
         try:
             return await self._make(self._asked("GetObject", where), length, ask)
@@ -130,21 +158,25 @@ class S3Store:
     async def list_objects(self, prefix: str, after: str | None = None) -> Page[ListedObject]:
         """See `ObjectStore`."""
         where = {"ContinuationToken": after} if after else {}
-        return page_of_objects(await self._call("ListObjectsV2", Prefix=prefix, **where))
+        return await self._call("ListObjectsV2", page_of_objects, Prefix=prefix, **where)
 
     async def list_uploads(self, prefix: str, after: str | None = None) -> Page[OpenUpload]:
         """See `ObjectStore`."""
         key, _, upload_id = (after or "").partition("\n")
         markers = {"KeyMarker": key, "UploadIdMarker": upload_id}
         where = {name: marker for name, marker in markers.items() if marker}
-        return page_of_uploads(await self._call("ListMultipartUploads", Prefix=prefix, **where))
+        try:
+            return await self._call("ListMultipartUploads", page_of_uploads, Prefix=prefix, **where)
+        except NoSuchUpload:
+            # The answer of `rclone serve s3` for a bucket that never had one.
+            return Page((), None)
 
     async def list_parts(
         self, key: ObjectKey, upload_id: str, after: str | None = None
     ) -> Page[StoredPart]:
         """See `ObjectStore`."""
         where = {"PartNumberMarker": int(after)} if after else {}
-        return page_of_parts(await self._call("ListParts", Key=key, UploadId=upload_id, **where))
+        return await self._call("ListParts", page_of_parts, Key=key, UploadId=upload_id, **where)
 
     async def put(
         self,
@@ -158,42 +190,50 @@ class S3Store:
     ) -> Receipt:
         """See `ObjectStore`."""
         view, lane = memoryview(body), self._lane
-        if lane is not None and not info.bookkeeping:
-            put = {"Key": key, **condition(create_only)}
+
+        async def ask(sent: Checksum) -> Receipt:
+            conditional = condition(create_only)
+            if lane is None or info.bookkeeping:
+                return await self._call(
+                    "PutObject",
+                    partial(read_receipt, algorithm=sent.algorithm),
+                    Key=key,
+                    Body=ViewBody(view),
+                    **self._objects.arguments(info),
+                    **checksum_arguments(sent),
+                    **conditional,
+                )
             return await self._make(
-                self._asked("PutObject", put),
+                self._asked("PutObject", {"Key": key, **conditional}),
                 len(view),
                 lambda: lane.put(
                     key,
                     view,
-                    checksum,
+                    sent,
                     create_only=create_only,
                     sha256=sha256,
                     metadata=info.metadata,
                 ),
             )
-        answer = await self._call(
-            "PutObject",
-            Key=key,
-            Body=ViewBody(view),
-            **self._objects.arguments(info),
-            **checksum_arguments(checksum),
-            **condition(create_only),
-        )
-        return Receipt(answer.get("ETag", ""), full_checksum(answer, (checksum.algorithm,)))
+
+        return await self._send(view, checksum, ask)
 
     async def create_multipart(
         self, key: ObjectKey, *, algorithm: str = "CRC64NVME", info: ObjectInfo = CSV
     ) -> str:
         """See `ObjectStore`."""
         kind = {"ChecksumAlgorithm": algorithm, "ChecksumType": "FULL_OBJECT"}
-        answer = await self._call(
-            "CreateMultipartUpload",
-            Key=key,
-            **self._objects.arguments(info),
-            **(kind if algorithm != "MD5" else {}),
-        )
-        return str(answer["UploadId"])
+
+        async def ask(checksums: bool) -> str:
+            return await self._call(
+                "CreateMultipartUpload",
+                read_upload_id,
+                Key=key,
+                **self._objects.arguments(info),
+                **(kind if checksums else {}),
+            )
+
+        return await (ask(False) if algorithm == "MD5" else self._dialect.send(ask))
 
     async def upload_part(
         self,
@@ -207,25 +247,24 @@ class S3Store:
     ) -> Receipt:
         """See `ObjectStore`."""
         view, lane = memoryview(body), self._lane
-        if lane is not None:
-            receipt = await self._make(
-                self._asked("UploadPart", {"Key": key}),
+
+        async def ask(sent: Checksum) -> Receipt:
+            part = {"Key": key, "UploadId": upload_id, "PartNumber": number}
+            if lane is None:
+                return await self._call(
+                    "UploadPart",
+                    partial(read_part_receipt, algorithm=sent.algorithm),
+                    Body=ViewBody(view),
+                    **part,
+                    **checksum_arguments(sent),
+                )
+            return await self._make(
+                self._asked("UploadPart", part),
                 len(view),
-                lambda: lane.upload_part(key, upload_id, number, view, checksum, sha256),
+                lambda: lane.upload_part(key, upload_id, number, view, sent, sha256),
             )
-        else:
-            answer = await self._call(
-                "UploadPart",
-                Key=key,
-                UploadId=upload_id,
-                PartNumber=number,
-                Body=ViewBody(view),
-                **checksum_arguments(checksum),
-            )
-            receipt = Receipt(answer.get("ETag", ""), full_checksum(answer, (checksum.algorithm,)))
-        if not receipt.etag:
-            raise ServerError(f"bucket {self._bucket!r}: UploadPart was answered without an ETag")
-        return receipt
+
+        return await self._send(view, checksum, ask)
 
     async def complete_multipart(
         self,
@@ -237,34 +276,58 @@ class S3Store:
         create_only: bool,
     ) -> Receipt:
         """See `ObjectStore`."""
-        answer = await self._call(
-            "CompleteMultipartUpload",
-            Key=key,
-            UploadId=upload_id,
-            MultipartUpload={"Parts": [part_arguments(part) for part in parts]},
-            **whole_arguments(checksum),
-            **condition(create_only),
-        )
-        names = (checksum.algorithm,) if checksum else ()
-        return Receipt(answer.get("ETag", ""), full_checksum(answer, names))
+
+        async def ask(checksums: bool) -> Receipt:
+            whole = checksum if checksums else None
+            named = [part_arguments(part, checksum=checksums) for part in parts]
+            return await self._call(
+                "CompleteMultipartUpload",
+                partial(read_receipt, algorithm=whole.algorithm if whole else ""),
+                Key=key,
+                UploadId=upload_id,
+                MultipartUpload={"Parts": named},
+                **whole_arguments(whole),
+                **condition(create_only),
+            )
+
+        return await (ask(False) if checksum is None else self._dialect.send(ask))
 
     async def delete(self, key: ObjectKey) -> None:
         """See `ObjectStore`."""
-        await self._call("DeleteObject", Key=key)
+        await self._call("DeleteObject", _nothing, Key=key)
 
     async def abort_multipart(self, key: ObjectKey, upload_id: str) -> None:
         """See `ObjectStore`."""
         try:
-            await self._call("AbortMultipartUpload", Key=key, UploadId=upload_id)
+            await self._call("AbortMultipartUpload", _nothing, Key=key, UploadId=upload_id)
         except NoSuchUpload:
             return
 
-    async def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+    async def _send(
+        self, view: memoryview, checksum: Checksum, ask: Callable[[Checksum], Awaitable[Receipt]]
+    ) -> Receipt:
+        """Send bytes with a checksum; with their MD5 where the store takes no other one."""
+        if checksum.algorithm == "MD5":
+            return await ask(checksum)
+
+        async def ask_with(checksums: bool) -> Receipt:
+            return await ask(checksum if checksums else await _md5(view))
+
+        receipt = await self._dialect.send(ask_with)
+        if receipt.checksum is not None:
+            self._dialect.takes_checksums()
+        return receipt
+
+    async def _call(
+        self, operation: str, read: Callable[[Mapping[str, Any]], T], **arguments: Any
+    ) -> T:
+        """Make a request by the client; `read` makes of the answer what is returned."""
         method = getattr(self._client, xform_name(operation))
 
-        async def ask() -> dict[str, Any]:
-            answer: dict[str, Any] = await method(**self._everywhere, **arguments)
-            return answer
+        async def ask() -> T:
+            answer = await method(**self._everywhere, **arguments)
+            check_status(operation, answer)
+            return read(answer)
 
         size = len(arguments.get("Body", b""))
         return await self._make(self._asked(operation, arguments), size, ask)
@@ -284,7 +347,7 @@ class S3Store:
         offset = self._signing.offset
         try:
             async with asyncio.timeout(seconds) as deadline:
-                return await ask()
+                answer = await ask()
         except _FAILURES as error:
             if isinstance(error, TimeoutError) and deadline.expired():
                 raise TimedOut(
@@ -294,6 +357,8 @@ class S3Store:
             raise self._failure(error, asked, offset) from error
         except MALFORMED as error:
             raise malformed(error, asked, self._signing) from error
+        self._signing.accepted()
+        return answer
 
     def _failure(self, error: Exception, asked: Asked, offset: float) -> AsyncloadError:
         failure = translate(error, asked, self._signing)
@@ -305,3 +370,15 @@ class S3Store:
 
 def _deadline(size: int) -> float:
     return _ANSWER_SECONDS + size / _LEAST_BYTES_PER_SECOND
+
+
+def _nothing(_: Mapping[str, Any]) -> None:
+    """Read nothing of an answer."""
+
+
+async def _md5(view: memoryview) -> Checksum:
+    def digest() -> bytes:
+        return hashlib.md5(view, usedforsecurity=False).digest()
+
+    small = len(view) <= _HASHED_INLINE
+    return md5_digest(digest() if small else await asyncio.to_thread(digest))

@@ -93,8 +93,7 @@ def translate(error: Exception, asked: Asked, signing: Signing) -> AsyncloadErro
         signing: what the request was signed with, for what must not be in the message.
     """
     redact = signing.secrets.redact
-    # It may be printed, too, as this error's cause.
-    error.args = tuple(redact(part) if isinstance(part, str) else part for part in error.args)
+    _redact_chain(error, signing)
     of_others = isinstance(error, boto.ClientError) and error.operation_name not in (
         "",
         asked.operation,
@@ -167,6 +166,7 @@ def malformed(error: BaseException, asked: Asked, signing: Signing) -> errors.Se
         asked: the request that was answered.
         signing: as for `translate`.
     """
+    _redact_chain(error, signing)
     # botocore's words repeat the whole answer.
     text = (
         "it is not XML" if isinstance(error, ResponseParserError) else signing.secrets.redact(error)
@@ -179,6 +179,16 @@ def malformed(error: BaseException, asked: Asked, signing: Signing) -> errors.Se
         hint="run again later; if it recurs, check that --endpoint-url is the address of an "
         "S3-compatible store",
     )
+
+
+def _redact_chain(error: BaseException, signing: Signing) -> None:
+    """Redact what an error and its causes say: they may be printed, too, as causes of ours."""
+    link: BaseException | None = error
+    while link is not None:
+        link.args = tuple(
+            signing.secrets.redact(part) if isinstance(part, str) else part for part in link.args
+        )
+        link = link.__cause__ or link.__context__
 
 
 def _is_malformed(cause: object) -> bool:
@@ -238,7 +248,7 @@ def translate_answer(response: Mapping[str, Any], asked: Asked, signing: Signing
     """
     refusal = _read(response, signing)
     headers, now = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}), signing.now()
-    meaning = _meaning(refusal, asked)
+    meaning = _meaning(refusal, asked, signing)
     code, message = refusal.code, refusal.message
     name = code if not code.isdigit() else f"HTTP {code}"
     text = f"bucket {asked.bucket!r}: {asked} was answered with {name}"
@@ -260,7 +270,7 @@ def translate_answer(response: Mapping[str, Any], asked: Asked, signing: Signing
     )
 
 
-def _meaning(refusal: _Refusal, asked: Asked) -> type[StoreError]:
+def _meaning(refusal: _Refusal, asked: Asked, signing: Signing) -> type[StoreError]:
     code, status = refusal.code, refusal.status
     meaning = meaning_of("" if code.isdigit() else code, status, refusal.message)
     if code == "AuthorizationHeaderMalformed" and not refusal.region:
@@ -275,6 +285,9 @@ def _meaning(refusal: _Refusal, asked: Asked) -> type[StoreError]:
         # Told late, in an answer that began as a success: of this object only.
         return errors.RequestRejected
     if meaning is errors.PreconditionFailed and not asked.conditional:
+        return errors.RequestRejected
+    if code == "SignatureDoesNotMatch" and signing.was_accepted:
+        # The credentials are right: the store, or what is before it, reads this request otherwise.
         return errors.RequestRejected
     if refusal.header.lower() == "if-none-match" and issubclass(meaning, errors.RequestRejected):
         # As true of every other file.
@@ -294,7 +307,7 @@ def _hint(meaning: type[StoreError], refusal: _Refusal, asked: Asked) -> str:
         return f"permit {action} on the bucket {asked.bucket!r} and its prefix"
     if meaning is errors.WrongRegion:
         return f"use --region {refusal.region}" if refusal.region else "use the bucket's --region"
-    if meaning in (errors.RequestRejected, errors.StoreRefused):
+    if meaning in (errors.RequestRejected, errors.ServerError, errors.StoreRefused):
         by_code = hint_by_code(refusal.code, refusal.status, refusal.message)
         by_header = hint_by_header(refusal.header) if refusal.header else ""
         return by_header or by_code or hint_by_meaning(meaning)

@@ -14,6 +14,7 @@ from asyncload import errors
 from asyncload.checksums import crc64nvme, crc64nvme_checksum
 from asyncload.model import ObjectKey
 from asyncload.s3.client import S3Options, _open, open_store
+from asyncload.s3.dialect import Dialect
 from asyncload.s3.signatures import Signing
 from asyncload.s3.store import S3Store
 from tests.integration.test_lane import accept_all
@@ -130,7 +131,7 @@ async def test_a_real_store_takes_what_is_signed_at_a_corrected_time(s3, layer, 
     clock.offset = 600.0
     options = S3Options("lake", connections=1, endpoint_url=s3.endpoint_url, fast_lane=fast_lane)
     async with _open(options, clock) as (client, lane):
-        store = S3Store(client, options, lane, clock)
+        store = S3Store(client, options, lane, clock, Dialect("auto", print))
         await store.check_bucket(layer)
         key, body = ObjectKey(f"{layer}/a b.csv"), b"1|2\n"
         await store.put(key, body, crc64nvme_checksum(crc64nvme(body)), create_only=True)

@@ -168,11 +168,11 @@ async def test_the_error_says_what_to_do_about_a_request(answer, kind, seconds):
 async def test_a_rejected_request_fails_its_file_with_the_stores_words(volume):
     """Code, message and request id are told."""
     _, recorder, requests = await load_against(
-        listing_then(lambda request: error(400, "InvalidRequest", "not like this")), volume
+        listing_then(lambda request: error(400, "InvalidTag", "not like this")), volume
     )
     failure = recorder.outcomes["a.csv"].error
     assert isinstance(failure, errors.RequestRejected)
-    assert "InvalidRequest: not like this (request id REQ1)" in str(failure)
+    assert "InvalidTag: not like this (request id REQ1)" in str(failure)
     assert len([request for request in requests if request.method == "PUT"]) == 1
 
 

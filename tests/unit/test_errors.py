@@ -35,10 +35,11 @@ def test_a_store_error_says_what_the_store_said():
     ("exit_code", "kinds"),
     [
         (1, [AsyncloadError]),
-        (2, [errors.UsageError]),
-        (3, [errors.FileFailed, errors.RequestRejected, StoreError]),
+        (2, [errors.UsageError, errors.SourceUnreadable, errors.SourceStalled]),
+        (3, [errors.FileFailed, errors.SourceChanged, errors.ObjectConflict]),
         (4, [errors.NothingToLoad]),
         (5, [errors.Refused, errors.StoreRefused, errors.KeyCollision, errors.BucketNotFound]),
+        (5, [StoreError, errors.RequestRejected, errors.NoSuchUpload, errors.UploadBroken]),
         (6, [errors.StoreUnavailable, errors.ServerError, errors.Throttled]),
     ],
 )
@@ -48,10 +49,19 @@ def test_each_kind_has_its_exit_code(exit_code, kinds):
 
 
 def test_what_ends_a_run_never_counts_as_one_files_fault():
-    """Every refusal ends with 5, every fault of a file with 3, and nothing is both."""
+    """Every refusal ends with 5, and none is a fault of a file.
+
+    A fault of a file makes a run end with 3 as an outcome. What can end a run before any file was
+    tried has the code of what is at fault then: the volume, or the store.
+    """
     refusals, faults = set(_all_below(errors.Refused)), set(_all_below(errors.FileFailed))
-    assert {kind.exit_code for kind in refusals} == {5}
-    assert {kind.exit_code for kind in faults} == {3}
+    # A bug in an observer is nobody's refusal, but ends the run as one does.
+    assert {kind.exit_code for kind in refusals - {errors.ObserverFailed}} == {5}
+    outside = {errors.RequestRejected, errors.SourceUnreadable} | set(
+        _all_below(errors.SourceUnreadable)
+    )
+    assert {kind.exit_code for kind in faults - outside} == {3}
+    assert 3 not in {kind.exit_code for kind in outside}
     assert not refusals & faults
 
 

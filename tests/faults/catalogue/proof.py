@@ -11,6 +11,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("A4", "an object in parts of another size", "the same, or can't be compared"),
     Fault("A6", "a file that holds more than its size", "fails, and is not landed as empty"),
     Fault("A7", "success markers of what is not complete", "none is written, an old one goes"),
+    Fault("A8", "a listing that leads in a circle", "stop"),
     Fault("A9", "a write through mmap to a dirty page", "can't be noticed, which is said"),
     Fault("A10", "a crafted file of the same checksum", "counts as the same, which is said"),
     Fault("A11", "a manifest with odd entries, or that is none", "told with its line; flat memory"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from tests.faults.catalogue.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
+    Fault("G1", "checksum headers and HEAD's checksum mode refused by 400", "learned once: MD5s"),
     Fault("G2", "path style or If-None-Match refused, unknown 403", "stop, in the store's words"),
+    Fault("G3", "501 on a checksum header", "learned once: MD5s"),
     Fault("G4", "any refusal, such as nginx's 413", "told with what to do"),
     Fault(
         "G11",
@@ -13,4 +15,6 @@ FAULTS: tuple[Fault, ...] = (
         "the run ends after ten files in a row were given up, exit 6, in the store's words",
     ),
     Fault("G10", "files that fail or change after bytes were sent", "every number is true"),
+    Fault("G6", "no such upload, of a bucket without uploads", "none; 3 only where files failed"),
+    Fault("G9", "one key whose signature is computed otherwise", "that file fails, named"),
 )

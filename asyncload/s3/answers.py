@@ -1,0 +1,52 @@
+"""Answers that the client reads whole, up to a limit: no server decides how much memory is used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+
+MAX_ANSWER = 8 * 1024 * 1024
+"""In bytes. A listing of 1,000 keys of 1,024 bytes, all of them escaped, takes five million."""
+
+
+class AnswerTooLarge(ValueError):
+    """An answer is larger than any that S3 gives."""
+
+    def __init__(self) -> None:
+        super().__init__(f"it is larger than {MAX_ANSWER // 1024**2} MiB")
+
+
+class BoundedAnswer:
+    """An aiohttp response that is read whole only if it is small enough.
+
+    What is read in pieces, an object's content, is for its reader to bound.
+    """
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._response, name)
+
+    async def read(self) -> bytes:
+        """Return the body.
+
+        Raises:
+            AnswerTooLarge: it is over the limit; the connection is closed.
+            aiohttp.ClientError, OSError, TimeoutError: the connection broke.
+        """
+        body = bytearray()
+        try:
+            async for piece in self._response.content.iter_any():
+                body += piece
+                if len(body) > MAX_ANSWER:
+                    raise AnswerTooLarge
+        except BaseException:
+            self._response.close()
+            # The error's traceback would keep it, for as long as there are further attempts.
+            body.clear()
+            raise
+        # Nothing is left to be read; it waits until the connection can be used again.
+        await self._response.read()
+        return bytes(body)

@@ -1,0 +1,161 @@
+"""What a store does not take of S3's checksums: found out in a run, and left out from then on.
+
+Backblaze B2 refuses the headers `x-amz-checksum-*` and `x-amz-sdk-checksum-algorithm` and HEAD's
+checksum mode by 400; older versions of Cloudflare R2 and Google Cloud Storage by 501.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from asyncload.errors import EndpointRefused, PreconditionFailed, RequestRejected, StoreError
+from asyncload.model import Warned
+
+T = TypeVar("T")
+
+_HEADERS = ("x-amz-checksum-", "x-amz-sdk-checksum-", "x-amz-trailer")
+# By these a store may object to anything; "400" and "501" stand for answers without a code.
+_VAGUE = frozenset(
+    {"400", "501", "BadRequest", "InvalidArgument", "InvalidRequest", "MalformedXML"}
+    | {"NotImplemented", "UnsupportedHeader"}
+)
+_MAX_TRIALS = 3
+
+
+class Dialect:
+    """What requests to one store carry of S3's checksums; shared by all of a run's requests.
+
+    By `auto` it is learned from the first refusal. Where that does not say what it objects to, the
+    request is made again without checksums, and their absence is what helped if that is taken.
+
+    Args:
+        checksum: `auto`; `md5`, by which S3's checksums are never sent; or the CRC to insist on.
+        tell: is told once that the store refuses them.
+
+    Attributes:
+        checksums: whether requests carry S3's checksums; a Content-MD5 stands in for them.
+        checksum_mode: whether HEAD asks for them.
+    """
+
+    def __init__(self, checksum: str, tell: Callable[[Warned], None]) -> None:
+        self.checksums = self.checksum_mode = checksum != "md5"
+        self._checksum = checksum
+        self._tell = tell
+        self._told = False
+        # Whether the store returned a checksum that it was sent: then it objects to something else.
+        self._taken = False
+        self._trials = _MAX_TRIALS
+        self._trying = asyncio.Lock()
+
+    def takes_checksums(self) -> None:
+        """Note that the store returned a checksum that it was sent."""
+        self._taken = True
+
+    async def send(self, ask: Callable[[bool], Awaitable[T]]) -> T:
+        """Make a request that carries checksums, without them where the store refuses them.
+
+        Args:
+            ask: makes it; its argument says whether with S3's checksums.
+
+        Raises:
+            EndpointRefused: the store refuses those that are insisted on.
+            StoreError: as `ask` does.
+        """
+        if not self.checksums:
+            return await ask(False)
+        try:
+            return await ask(True)
+        except (RequestRejected, EndpointRefused) as refusal:
+            named = refusal.header.startswith(_HEADERS)
+            vague = not refusal.header and refusal.code in _VAGUE and not self._taken
+            if not named and not vague:
+                raise
+            if self._checksum != "auto":
+                raise self._insist(refusal, named=named) from refusal
+            if named:
+                self._learn(refusal)
+                return await ask(False)
+            return await self._try_without(refusal, lambda: ask(False))
+
+    async def look(self, ask: Callable[[bool], Awaitable[T]], renewals: Callable[[], int]) -> T:
+        """Make a HEAD that asks for checksums, without that where the store refuses it.
+
+        Args:
+            ask: makes it; its argument says whether by checksum mode.
+            renewals: tells how often credentials were renewed: expired ones are refused by the
+                same status, and no answer to HEAD says why.
+        """
+        if not self.checksum_mode:
+            return await ask(False)
+        before = renewals()
+        try:
+            return await ask(True)
+        except (RequestRejected, EndpointRefused) as refusal:
+            if refusal.status not in (400, 501):
+                raise
+            if self._checksum != "auto":
+                raise self._insist(refusal, named=refusal.status == 501) from refusal
+            return await self._try_without(
+                refusal, lambda: ask(False), unless=lambda: renewals() != before, mode=True
+            )
+
+    async def _try_without(
+        self,
+        refusal: StoreError,
+        ask: Callable[[], Awaitable[T]],
+        *,
+        unless: Callable[[], bool] = lambda: False,
+        mode: bool = False,
+    ) -> T:
+        async with self._trying:
+            # One of those that were refused at the same time finds it out for all.
+            if self.checksum_mode if mode else self.checksums:
+                if not self._trials:
+                    raise refusal
+                try:
+                    answer = await ask()
+                except (RequestRejected, EndpointRefused) as other:
+                    if other.status == 404 and mode and not unless():
+                        self._learn(refusal, mode=mode)
+                        raise
+                    self._trials -= 1
+                    raise refusal from None
+                except PreconditionFailed:
+                    self._learn(refusal)
+                    raise
+                if not unless():
+                    self._learn(refusal, mode=mode)
+                return answer
+        return await ask()
+
+    def _learn(self, refusal: StoreError, *, mode: bool = False) -> None:
+        self.checksum_mode = False
+        if not mode:
+            self.checksums = False
+        if not self._told:
+            self._told = True
+            self._tell(
+                Warned(
+                    "the store refuses S3's checksums: requests that it refuses carry an MD5 "
+                    "instead, and an ETag that is the MD5 of a file, or of its parts, is the "
+                    f"proof ({refusal.message})",
+                    "--checksum md5 does so from the first request on",
+                )
+            )
+
+    def _insist(self, refusal: StoreError, *, named: bool) -> StoreError:
+        """Return what is wrong where a checksum is insisted on."""
+        hint = f"the store may not take --checksum {self._checksum}: use --checksum auto or md5"
+        if not named:
+            refusal.hint += f"; or {hint}"
+            return refusal
+        return EndpointRefused(
+            refusal.message,
+            hint=hint.replace("may not", "does not"),
+            code=refusal.code,
+            status=refusal.status,
+            request_id=refusal.request_id,
+            header=refusal.header,
+        )
