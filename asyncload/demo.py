@@ -148,7 +148,7 @@ def _wait_until_ready(server: subprocess.Popen[bytes], port: int, log: Path) -> 
     while b"All enabled components are running" not in log.read_bytes():
         if server.poll() is not None or time.monotonic() > deadline:
             tail = log.read_text(errors="replace")[-2000:]
-            raise AsyncloadError(f"the local store did not start:\n{tail}")
+            raise AsyncloadError("the local store did not start:", details=tail.splitlines())
         time.sleep(0.05)
     with socket.create_connection(("127.0.0.1", port), timeout=5):
         pass

@@ -11,17 +11,23 @@ stayed unavailable, 130 and 143 interrupted.
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from typing import ClassVar
 
 
 class AsyncloadError(Exception):
-    """Root of all errors that asyncload raises on purpose."""
+    """Root of all errors that asyncload raises on purpose.
+
+    `details` are further lines of the message. Only they are shown as lines of their own: a name in
+    a message may hold line ends, too.
+    """
 
     exit_code: int = 1
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, message: str, *, hint: str = "", details: Sequence[str] = ()) -> None:
+        self.message = "\n".join((message, *details))
+        super().__init__(self.message)
+        self.lines = (message, *details)
         self.hint = hint
 
     def __str__(self) -> str:
@@ -80,6 +86,10 @@ class ObserverFailed(Refused):
     """The observer that was passed to `load` raised an error; the run was ended."""
 
     exit_code = 1
+
+
+class OutOfThreads(Refused):
+    """The system starts no more threads for this process or its user."""
 
 
 class FileFailed(AsyncloadError):

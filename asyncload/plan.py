@@ -269,6 +269,7 @@ def _collision_error(collisions: list[tuple[str, list[str]]]) -> KeyCollision:
     if len(collisions) > _COLLISIONS_NAMED:
         lines.append(f"  and {len(collisions) - _COLLISIONS_NAMED:,} more keys")
     return KeyCollision(
-        "several files map to one object key, so nothing was uploaded:\n" + "\n".join(lines),
+        "several files map to one object key, so nothing was uploaded:",
+        details=lines,
         hint="rename a file, or tell them apart with --dataset or --layout",
     )

@@ -32,7 +32,7 @@ def format_size(size: int) -> str:
 
 def format_error(error: AsyncloadError) -> str:
     """Return an error's message, and its hint on a line of its own."""
-    lines = [printable(line) for line in error.message.splitlines()]
+    lines = [printable(line) for line in error.lines]
     return "\n".join(lines) + (f"\n  hint: {printable(error.hint)}" if error.hint else "")
 
 

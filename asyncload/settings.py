@@ -52,7 +52,7 @@ AUTO = -1
 MOST_CONCURRENCY = 1024
 
 # As botocore has it: dots, dashes and, in old buckets, capitals and underscores.
-_BUCKET = re.compile(r"[a-zA-Z0-9._-]{3,255}|arn:[^/]+(/.+)?")
+_BUCKET = re.compile(r"[a-zA-Z0-9._-]{3,255}|arn:[!-.0-~]+(/[!-~]+)?")
 _SIZE = re.compile(r"(\d{1,18})\s*(?:([kmg])i?)?b?", re.IGNORECASE | re.ASCII)
 _FACTORS = {"": 1, "k": 1024, "m": MIB, "g": 1024 * MIB}
 

@@ -53,7 +53,7 @@ def demo(volume: Path | None) -> int:
         asyncio.run(_create_bucket(settings))
         command = ["run", str(volume), "--bucket", _BUCKET, "--date", today]
         command += ["--endpoint-url", store.endpoint_url]
-        console.print(f"[bold]2.[/] asyncload {escape(' '.join(command))}")
+        console.print(f"[bold]2.[/] asyncload {escape(printable(' '.join(command)))}")
         ended = subprocess.run([sys.executable, "-m", "asyncload", *command], check=False)  # noqa: S603  # our own program
         objects = asyncio.run(_read_back(settings))
     console.print("[bold]3.[/] the lake, each object read back:")
@@ -93,7 +93,7 @@ def compare(expected: Mapping[str, str], objects: list[ObjectContent]) -> None:
     wrong = sorted(key for key in expected.keys() | found if expected.get(key) != found.get(key))
     if wrong:
         raise AsyncloadError(
-            "the lake is not what the volume is:\n" + "\n".join(f"  {key}" for key in wrong)
+            "the lake is not what the volume is:", details=[f"  {key}" for key in wrong]
         )
 
 

@@ -11,12 +11,16 @@ from typing import Any, Self
 from asyncload.cli.output import stdout, without_secrets
 from asyncload.errors import AsyncloadError, InternalError, Interrupted
 from asyncload.report_json import EMPTY_TOTALS, summary_record, to_json
+from asyncload.source.threads import out_of_threads
 
 
 def as_our_error(error: BaseException) -> AsyncloadError:
     """Return what ended a command as an error with a message of our own."""
     if isinstance(error, AsyncloadError):
         return error
+    if (none_left := out_of_threads(error)) is not None:
+        # Of a library's: to look up a host's name, or to draw.
+        return none_left
     if isinstance(error, SystemExit) and isinstance(error.code, int):
         # By a signal, before or after the event loop ran.
         return Interrupted(error.code - 128)

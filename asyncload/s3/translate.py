@@ -27,6 +27,7 @@ from asyncload.s3.proxy_words import PROXY_LOGIN_HINT, describe_proxy_failure
 from asyncload.s3.signatures import Signing
 from asyncload.s3.sockets import AnsweredEarly
 from asyncload.s3.times import describe_offset, read_offset, read_retry_after
+from asyncload.source.threads import out_of_threads
 
 _ACTIONS = {
     "ListObjectsV2": "s3:ListBucket",
@@ -117,6 +118,8 @@ def translate(error: Exception, asked: Asked, signing: Signing) -> AsyncloadErro
         )
     # botocore's own words repeat the whole URL; what it met says more.
     cause = error.kwargs.get("error") or error if isinstance(error, boto.BotoCoreError) else error
+    if (none_left := out_of_threads(cause)) is not None:
+        return none_left
     if isinstance(cause, aiohttp.ClientConnectorCertificateError):
         cause = cause.certificate_error
     if isinstance(cause, ssl.SSLCertVerificationError):

@@ -5,11 +5,37 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import ParamSpec, TypeVar
 
+from asyncload.errors import OutOfThreads
+
 T = TypeVar("T")
 P = ParamSpec("P")
+
+
+def start(thread: threading.Thread) -> None:
+    """Start a thread.
+
+    Raises:
+        OutOfThreads: the system starts none.
+    """
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise (out_of_threads(error) or error) from error
+
+
+def out_of_threads(error: BaseException) -> OutOfThreads | None:
+    """Return what an error means that says that no thread could be started, wherever it was."""
+    if not isinstance(error, RuntimeError) or "can't start new thread" not in str(error):
+        return None
+    return OutOfThreads(
+        "the system starts no more threads for this process",
+        hint="raise the limit of processes and threads: ulimit -u, --pids-limit of a container, "
+        "TasksMax of a service",
+    )
 
 
 class ReaderThreads(Executor):
@@ -39,7 +65,11 @@ class ReaderThreads(Executor):
         return self.stuck >= self._count
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """See `Executor`."""
+        """See `Executor`.
+
+        Raises:
+            OutOfThreads: there is no thread, and none can be started.
+        """
         future: Future[T] = Future()
 
         def work() -> None:
@@ -53,20 +83,25 @@ class ReaderThreads(Executor):
             else:
                 future.set_result(result)
 
-        self._work.put(work)
         if not self._idle.acquire(blocking=False):
             with self._lock:
                 if len(self._threads) < self._count:
                     self._start()
+        self._work.put(work)
         return future
 
     def replace(self, thread: threading.Thread) -> None:
-        """Take a thread for stuck: another one works in its place, it ends once it comes back."""
+        """Take a thread for stuck: another one works in its place, it ends once it comes back.
+
+        Where no other can be started, the rest of them do.
+        """
         with self._lock:
             if thread in self._threads:
                 self._threads.remove(thread)
                 self._stuck.add(thread)
-                self._start()
+                # At the worst the next call finds that there is none left.
+                with suppress(OutOfThreads):
+                    self._start()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002  # all work is waited for or given up
         """See `Executor`; a thread that is stuck is not waited for."""
@@ -80,8 +115,14 @@ class ReaderThreads(Executor):
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._serve, name="asyncload-reader", daemon=True)
-        self._threads.add(thread)
-        thread.start()
+        try:
+            start(thread)
+        except OutOfThreads:
+            # With fewer of them all is read, too.
+            if not self._threads:
+                raise
+        else:
+            self._threads.add(thread)
 
     def _serve(self) -> None:
         me = threading.current_thread()

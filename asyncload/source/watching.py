@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from asyncload.source.pulse import Pulse, scan_stalled, stalled
+from asyncload.source.threads import start
 
 T = TypeVar("T")
 
@@ -23,6 +24,7 @@ def watched(function: Callable[[], T], pulse: Pulse, *, patience: float) -> T:
 
     Raises:
         SourceStalled: it was given up.
+        OutOfThreads: there is none for it.
     """
     results: list[T] = []
     errors: list[BaseException] = []
@@ -35,7 +37,7 @@ def watched(function: Callable[[], T], pulse: Pulse, *, patience: float) -> T:
             errors.append(error)
 
     thread = threading.Thread(target=run, name="asyncload-reader", daemon=True)
-    thread.start()
+    start(thread)
     seen = -1
     while thread.is_alive():
         if pulse.beats == seen:

@@ -310,3 +310,47 @@ def test_a_listing_that_breaks_off_costs_nothing_that_was_listed(
     expected |= {"d/odd": "failed"} if b"odd" in before else {}
     expected |= {"d": "failed"} if at else {}
     assert landed.statuses == expected
+
+
+FORGED = "\r\nerror: forged\x1b[2J\x07"
+
+
+@pytest.mark.fault("F10")
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("ASYNCLOAD_BUCKET", 2),
+        ("ASYNCLOAD_DATE", 2),
+        ("ASYNCLOAD_CONCURRENCY", 2),
+        ("ASYNCLOAD_LAYOUT", 2),
+        ("ASYNCLOAD_ENDPOINT_URL", 2),
+        ("ASYNCLOAD_VOLUME", 2),
+        ("ASYNCLOAD_TRUST", 2),
+        ("ASYNCLOAD_PROFILE", 2),
+    ],
+)
+def test_a_message_obeys_no_character_of_what_it_repeats(
+    asyncload, volume, monkeypatch, name, code
+):
+    """An env-file of Windows ends its values in CR: it is shown, and ends no line."""
+    write_files(volume, {"a.csv": b"1"})
+    settings = {"ASYNCLOAD_VOLUME": str(volume), "ASYNCLOAD_BUCKET": "lake"}
+    settings[name] = f"{settings.get(name, 'x')}{FORGED}"
+    for variable, value in settings.items():
+        monkeypatch.setenv(variable, value)
+    ended = asyncload("run")
+    assert ended.code == code
+    assert not {"\r", "\x1b", "\x07"} & set(ended.err + ended.out)
+    assert r"\r\nerror: forged\x1b[2J\x07" in ended.err
+    assert "\nerror: forged" not in ended.err
+
+
+@pytest.mark.fault("F10")
+def test_no_name_forges_a_line_of_a_message(lake, volume, lane):
+    """Two files of one key, in folders whose names hold line ends."""
+    write_files(volume, {"a\nerror: forged/x.csv": b"1", "b\r\x1b[2J/x.csv": b"2"})
+    landed = lake.load(None, "--dataset", "*/x.csv=One", lane=lane)
+    assert landed.code == 5
+    lines = landed.ended.err.splitlines()
+    assert r"a\nerror: forged/x.csv, b\r\x1b[2J/x.csv" in lines[-2]
+    assert [line for line in lines if line.startswith("error: forged")] == []

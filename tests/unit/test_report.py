@@ -286,8 +286,8 @@ def test_an_entry_that_is_left_out_is_named_with_the_reason():
 
 def test_an_error_of_several_lines_keeps_them():
     """What a terminal would obey is escaped in each."""
-    error = ObjectConflict("first\n  second\x1b[31m", hint="look\rthere")
-    assert format_error(error) == "first\n  second\\x1b[31m\n  hint: look\\rthere"
+    error = ObjectConflict("first\nof one", details=["  second\x1b[31m"], hint="look\rthere")
+    assert format_error(error) == "first\\nof one\n  second\\x1b[31m\n  hint: look\\rthere"
     failure = Failed("a\tb.csv", None, 0, error)
     assert list(failure_lines(failure, "lake")) == [
         "failed: a\\tb.csv",

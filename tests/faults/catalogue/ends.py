@@ -14,6 +14,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("C3", "the terminal closes, or a batch system warns", "as SIGTERM; ignored if it was"),
     Fault("C4", "the system can't tell a file's state", "that file fails, nothing stays open"),
     Fault("C5", "answers that make no sense", "that request's failure, made again"),
+    Fault("C6", "no more threads", "fewer do, or the run is refused with what to raise"),
     Fault("C7", "a pattern of many stars on a deep path", "matched in bounded time"),
     Fault("C9", "a credential_process that hangs", "given up; it ends with what it started"),
     Fault("C8", "a listing of 600 MB, or without an end", "an error, in flat memory"),

@@ -17,6 +17,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault("F8", "folders of systems and running jobs", "left out and named, unless asked for"),
     Fault("F9", "a pattern without effect", "letters compared as composed; a warning"),
+    Fault("F10", "control characters and line ends in a message", "shown, never obeyed"),
     Fault("F11", "a standard stream that does not block", "its reader is waited for"),
     Fault("F12", "a reader that does not read", "a signal ends the run all the same"),
     Fault("F13", "a live display beside a JSON report", "every record is in the report"),
