@@ -291,7 +291,7 @@ def test_an_error_of_several_lines_keeps_them():
     failure = Failed("a\tb.csv", None, 0, error)
     assert list(failure_lines(failure, "lake")) == [
         "failed: a\\tb.csv",
-        "  first",
+        "  first\\nof one",
         "  second\\x1b[31m",
         "  hint: look\\rthere",
     ]
