@@ -115,7 +115,7 @@ async def _record_failure(run: Run, failure: AsyncloadError) -> None:
         return
     with suppress(AsyncloadError, TimeoutError):
         async with (
-            asyncio.timeout(run.policy.abort_grace),
+            asyncio.timeout(run.policy.grace.left()),
             open_store(s3_options(run.settings)) as store,
         ):
             await _preflight(run.govern(store, PREFLIGHT, run.others), run.prefix)

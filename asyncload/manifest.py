@@ -142,7 +142,7 @@ class Manifest:
     async def _send_part(self, size: int) -> None:
         upload_id = self._upload_id
         if upload_id is None:
-            upload_id = await run_to_end(self._open_upload(), grace=self._policy.abort_grace)
+            upload_id = await run_to_end(self._open_upload(), grace=self._policy.grace)
         body = bytes(self._text[:size])
         crc = self._policy.crc
         sent = self._checksum(body)
@@ -187,9 +187,9 @@ class Manifest:
         if self._upload_id is None:
             return
         upload_id, self._upload_id = self._upload_id, None
-        await run_to_end(self._try_abort(upload_id), grace=self._policy.abort_grace)
+        await run_to_end(self._try_abort(upload_id), grace=self._policy.grace)
 
     async def _try_abort(self, upload_id: str) -> None:
         with suppress(AsyncloadError, TimeoutError):
-            async with asyncio.timeout(self._policy.abort_grace):
+            async with asyncio.timeout(self._policy.grace.left()):
                 await self._store.abort_multipart(self.key, upload_id)

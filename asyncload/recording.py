@@ -27,7 +27,7 @@ class Recording:
 
     `report` counts the run's events, and `observe` is told how the record went. `interruption`
     returns the error that stands in the record of a run that was cancelled. A run that fails has
-    `policy.abort_grace` seconds for its record.
+    for its record what is left of `policy.grace`.
     """
 
     settings: Settings
@@ -61,7 +61,7 @@ class Recording:
 
     async def _close_in_time(self, manifest: Manifest, error: BaseException) -> None:
         """Record a failure, as far as it can be done in the time of an abort."""
-        grace = self.policy.abort_grace
+        grace = self.policy.grace.begin()
         closing = asyncio.wait_for(self._close(manifest, self._as_recorded(error)), grace)
         try:
             await run_to_end(closing, grace=grace)

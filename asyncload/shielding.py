@@ -16,10 +16,36 @@ class StrayCancellation(RuntimeError):
         super().__init__(f"{what} was cancelled, and nothing had asked for that")
 
 
+class Grace:
+    """How long a run that is to end may take to tidy up: all that it does for that, together.
+
+    Args:
+        seconds: what it may take from `begin` on.
+        least: what each step may take, however late it comes, in seconds.
+    """
+
+    def __init__(self, seconds: float = 5.0, *, least: float = 1.0) -> None:
+        self._seconds = seconds
+        self._least = least
+        self._until: float | None = None
+
+    def begin(self) -> float:
+        """Have the time run, unless it does; return the seconds that are left."""
+        if self._until is None:
+            self._until = asyncio.get_running_loop().time() + self._seconds
+        return self.left()
+
+    def left(self) -> float:
+        """Return the seconds that are left; all of them while the time does not run."""
+        if self._until is None:
+            return self._seconds
+        return max(self._least, self._until - asyncio.get_running_loop().time())
+
+
 async def run_to_end(
     step: Awaitable[T],
     *,
-    grace: float | None,
+    grace: Grace | float | None,
     undo: Callable[[T], Awaitable[None]] | None = None,
 ) -> T:
     """Await `step` whole, and return its result.
@@ -30,7 +56,8 @@ async def run_to_end(
 
     Args:
         step: what is awaited.
-        grace: what it may take once the caller is cancelled, in seconds.
+        grace: what it may take once the caller is cancelled, in seconds, or a run's own, whose
+            time begins then.
         undo: is awaited with the step's result where the caller was cancelled meanwhile.
 
     Raises:
@@ -53,7 +80,8 @@ async def run_to_end(
         except asyncio.CancelledError:
             if not cancelled and grace is not None:
                 # From the first cancellation on: further ones don't put it off.
-                deadline = loop.time() + grace
+                seconds = grace.begin() if isinstance(grace, Grace) else grace
+                deadline = loop.time() + seconds
             cancelled = True
     failure = None if task.cancelled() else task.exception()
     if not cancelled:

@@ -17,9 +17,11 @@ from asyncload.errors import (
     NoSuchUpload,
     ObjectConflict,
     PreconditionFailed,
+    Refused,
     RequestRejected,
     SourceChanged,
     StoreError,
+    StoreUnavailable,
     UploadBroken,
 )
 from asyncload.groups import Group
@@ -174,23 +176,25 @@ class _Sending:
                 algorithm=policy.sent_algorithm,
                 info=policy.provenance.info(self.upload, self.state.mtime_ns),
             )
-            upload_id = await run_to_end(creating, grace=policy.abort_grace, undo=self._abort)
+            upload_id = await run_to_end(creating, grace=policy.grace, undo=self._abort)
             left_open = Resumable(upload_id, {}, self.layout)
         try:
             yield left_open
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError | Refused | StoreUnavailable):
+                # The run is to end.
+                self.tools.policy.grace.begin()
             await self._abort(left_open.upload_id)
             raise
 
     async def _abort(self, upload_id: str) -> None:
         """Abort an upload, and tell if that failed. Raises nothing but a cancellation."""
-        grace = self.tools.policy.abort_grace
-        await run_to_end(self._try_abort(upload_id), grace=grace)
+        await run_to_end(self._try_abort(upload_id), grace=self.tools.policy.grace)
 
     async def _try_abort(self, upload_id: str) -> None:
         tools, key = self.tools, self.upload.key
         try:
-            async with asyncio.timeout(tools.policy.abort_grace):
+            async with asyncio.timeout(tools.policy.grace.left()):
                 await tools.store.abort_multipart(key, upload_id)
         except (StoreError, TimeoutError, asyncio.CancelledError) as error:
             tools.observe(UploadLeftOpen(self.upload.source.path, key, upload_id, str(error)))

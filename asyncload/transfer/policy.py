@@ -8,6 +8,7 @@ from typing import Literal
 
 from asyncload.checksums import CRC32, CRC64NVME, Crc
 from asyncload.plan import MIB, PUT_LIMIT
+from asyncload.shielding import Grace
 from asyncload.transfer.provenance import Provenance
 from asyncload.transfer.worth import StoreWorth
 
@@ -24,18 +25,18 @@ class TransferPolicy:
     `existing`: what becomes of a file whose key is taken by other bytes. `checksum`: what is sent
     along and must come back; `auto` sends CRC64NVME and takes an MD5 in its place from a store
     that has no CRC64NVME. `put_limit`: larger files go as multipart uploads. `part_size`: the
-    least size of a part; very large files get larger ones. `abort_grace`: how long an interrupted
-    upload may take to clean up after itself. `lease`: an upload that was left open is aborted by
-    a later run only after so long without a new part. `rereads`: how often a file or part is read
-    again and sent anew where the store finds it damaged. `provenance`: what objects say of their
-    origin. `worth`: which of the store's answers may be relied on.
+    least size of a part; very large files get larger ones. `grace`: how long a run that is to end,
+    or an upload that failed, may take to clean up after itself. `lease`: an upload that was left
+    open is aborted by a later run only after so long without a new part. `rereads`: how often a
+    file or part is read again and sent anew where the store finds it damaged. `provenance`: what
+    objects say of their origin. `worth`: which of the store's answers may be relied on.
     """
 
     existing: Existing = "fail"
     checksum: ChecksumChoice = "auto"
     put_limit: int = PUT_LIMIT
     part_size: int = 8 * MIB
-    abort_grace: float = 5.0
+    grace: Grace = field(default_factory=Grace, compare=False)
     lease: timedelta = timedelta(hours=1)
     rereads: int = 2
     provenance: Provenance = field(default_factory=Provenance)

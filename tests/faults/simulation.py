@@ -43,8 +43,12 @@ DEADLINE = 30.0
 """Seconds after which the real store gives a call up."""
 LONGEST = 24 * 3600.0
 """Seconds of virtual time that no run may take."""
-GRACE = TransferPolicy().abort_grace
-"""Seconds of virtual time that beginning or aborting an upload may take once the run is to stop."""
+GRACE = TransferPolicy().grace.left()
+"""Seconds of virtual time that a run has for all that it tidies up once it is to end."""
+BOUND = GRACE + 4.5
+"""Seconds of virtual time that it may take to end: an upload that is just begun, its abort, and
+the record's may come so late that they get their least, a second each; and the connections that
+are just being made are waited for for half a second."""
 
 RECORDS = "_asyncload/"
 """Where a run keeps its records, which it may finish when it is to stop."""
@@ -413,8 +417,7 @@ def find_disobedience(result: Simulated):
     if result.was_cancelled and result.stopped is None:
         yield "the run ended as cancelled, and nobody had asked for that"
     if result.stopped is not None:
-        # An upload that is just being begun is waited for, then aborted.
-        yield from find_late("stop", result, result.stopped, result.stopped + 4 * GRACE)
+        yield from find_late("stop", result, result.stopped)
     if store.refused is not None:
         when, kind, key = store.refused
         if kind == "abort" or key.startswith(RECORDS):
@@ -425,10 +428,10 @@ def find_disobedience(result: Simulated):
         if kind in ("part", "complete"):
             # The upload that met it is aborted first.
             when += GRACE
-        yield from find_late("refusal", result, when, when + 4 * GRACE)
+        yield from find_late("refusal", result, when)
 
 
-def find_late(what: str, result: Simulated, since: float, until: float):
+def find_late(what: str, result: Simulated, since: float):
     """Yield what began after a time, and whether the run took longer than it may."""
     # At the very moment others may be beginning, too.
     late = {
@@ -438,6 +441,5 @@ def find_late(what: str, result: Simulated, since: float, until: float):
     }
     if late:
         yield f"after the {what}, {', '.join(sorted(late))} began"
-    # A connection that is just being made is waited for for half a second.
-    if result.seconds > until + 1:
+    if result.seconds > since + BOUND:
         yield f"it took {result.seconds - since:.0f} s after the {what} to end"

@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from asyncload.plan import MIB
+from asyncload.shielding import Grace
 from tests.support.loads import load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
@@ -126,7 +127,7 @@ async def test_an_abort_that_hangs_does_not_hold_the_end_up(mixed, monkeypatch):
     from asyncload import loading
     from asyncload.transfer import TransferPolicy
 
-    short = partial(TransferPolicy, abort_grace=0.05)
+    short = partial(TransferPolicy, grace=Grace(0.05, least=0))
     monkeypatch.setattr(loading, "TransferPolicy", short)
 
     class Hangs(Gate):

@@ -13,6 +13,7 @@ from asyncload.manifest import manifest_key
 from asyncload.model import MarkerFailed, Warned
 from asyncload.plan import MIB
 from asyncload.report_text import summary_lines
+from asyncload.shielding import Grace
 from asyncload.transfer import TransferPolicy
 from tests.support.loads import PREFIX, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
@@ -190,7 +191,9 @@ async def test_a_run_that_is_cut_off_records_what_landed(volume, monkeypatch, st
 
 async def test_a_record_that_can_not_be_written_in_time_is_given_up(volume, monkeypatch):
     """A store that does not answer holds up the end no longer than an abort would."""
-    monkeypatch.setattr("asyncload.loading.TransferPolicy", partial(TransferPolicy, abort_grace=0))
+    monkeypatch.setattr(
+        "asyncload.loading.TransferPolicy", partial(TransferPolicy, grace=Grace(0, least=0))
+    )
     write_files(volume, {"a.csv": b"1"})
 
     class Hangs(MemoryStore):

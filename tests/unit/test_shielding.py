@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from asyncload.shielding import StrayCancellation, run_to_end
+from asyncload.shielding import Grace, StrayCancellation, run_to_end
 
 TURN = 0.01
 
@@ -168,3 +168,28 @@ async def test_a_step_that_outlives_its_grace_is_cut_off_and_waited_for():
 async def test_grace_begins_with_the_cancellation():
     """An undisturbed step may take longer."""
     assert await run_to_end(Step(turns=3).run(), grace=TURN / 10) == "result"
+
+
+async def test_what_a_run_tidies_up_at_its_end_has_one_time_for_all():
+    """It begins with the first that needs it, and each step gets its least."""
+    grace = Grace(0.2, least=0.05)
+    await asyncio.sleep(0.1)
+    assert grace.left() == 0.2
+    first = grace.begin()
+    await asyncio.sleep(0.05)
+    assert grace.begin() < first
+    await asyncio.sleep(0.2)
+    assert grace.left() == 0.05
+
+
+async def test_the_time_for_a_runs_end_begins_with_a_cancellation():
+    """Of a step that must run to its end; what comes after it has the rest."""
+    grace, step = Grace(60), Step()
+    caller = asyncio.create_task(run_to_end(step.run(), grace=grace))
+    await step.began.wait()
+    assert grace.left() == 60
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert step.ended
+    assert grace.left() < 60
