@@ -537,4 +537,4 @@ def test_a_store_that_is_full_ends_the_run(lake, volume, lane):
     assert landed.code == 6
     assert 10 <= landed.summary["failed"] <= 13
     assert "XMinioStorageFull" in landed.error["message"]
-    assert "is it full" in landed.error["hint"]
+    assert "the store is full" in landed.error["hint"]

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+import aiohttp
 import pytest
+from botocore.exceptions import HTTPClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asyncload.checksums import crc64nvme, crc64nvme_checksum
-from asyncload.errors import AsyncloadError, StoreError
+from asyncload.errors import AsyncloadError, ServerError, StoreError, StoreUnavailable
 from asyncload.model import Checksum, ObjectKey
 from asyncload.s3 import S3Options, open_store
+from asyncload.s3.signatures import Signing
+from asyncload.s3.translate import Asked, translate
 from asyncload.store import ListedObject, OpenUpload, Page, Part, Receipt, RemoteObject, StoredPart
 
 KEY = ObjectKey("Raw/a.csv")
@@ -269,6 +273,17 @@ def plain(call, *, status=200, drop=(), body=None, **headers):
             ),
         ),
         ("list_parts", "ListParts", plain("list_parts", body="<ListPartsResult/>")),
+        (
+            "list_parts",
+            "ListParts",
+            plain("list_parts", body=re.sub("(<ETag>.*</ETag>)", r"\1\1", BODIES["list_parts"])),
+        ),
+        (
+            "list_uploads",
+            "ListMultipartUploads",
+            plain("list_uploads", body=BODIES["list_uploads"].replace(">k<", "><")),
+        ),
+        ("list_uploads", "ListMultipartUploads", plain("list_uploads", status=202, body="<")),
         ("create_multipart", "CreateMultipartUpload", plain("create_multipart", body="<R/>")),
         ("upload_part", "UploadPart", plain("upload_part", drop=("ETag",))),
         ("put", "PutObject", plain("put", status=204, drop=("Content-Length",))),
@@ -326,3 +341,33 @@ def test_more_of_an_object_than_was_asked_for_is_not_read(asking):
     answer = plain("read", body="1" * 5, status=206, **{"Content-Range": "bytes 0-4/5"})
     with pytest.raises(StoreError, match="more bytes than were asked for"):
         asking("read", answer)
+
+
+@pytest.mark.parametrize(
+    ("initiated", "expected"),
+    [
+        ("", datetime(1970, 1, 1, tzinfo=UTC)),
+        ("<Initiated>2022-05-02T12:00:00</Initiated>", datetime(2022, 5, 2, 12, tzinfo=UTC)),
+        ("<Initiated>2022-05-02T14:00:00+02:00</Initiated>", datetime(2022, 5, 2, 12, tzinfo=UTC)),
+    ],
+)
+def test_times_are_in_utc_and_one_that_is_lacking_is_long_ago(asking, initiated, expected):
+    """So that ages can be told of whatever a store answers."""
+    body = re.sub("<Initiated>.*</Initiated>", initiated, BODIES["list_uploads"])
+    (upload,) = asking("list_uploads", plain("list_uploads", body=body)).items
+    assert upload.initiated == expected
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind"),
+    [
+        (ValueError("nonsense"), ServerError),
+        (UnicodeDecodeError("utf-8", b"x", 0, 1, "nonsense"), ServerError),
+        (UnicodeError("label too long"), StoreUnavailable),
+        (aiohttp.InvalidURL("http://"), StoreUnavailable),
+    ],
+)
+def test_what_can_not_be_sent_is_told_from_what_can_not_be_understood(cause, kind):
+    """Libraries raise errors of the same kinds for both."""
+    asked = Asked("PutObject", "lake", "https://store", "Raw/a.csv")
+    assert type(translate(HTTPClientError(error=cause), asked, Signing())) is kind
