@@ -12,7 +12,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from asyncload.errors import BodyDamaged, StoreError, Throttled
+from asyncload.errors import (
+    BodyDamaged,
+    PreconditionFailed,
+    StoreError,
+    Throttled,
+    WriteConflict,
+)
 from asyncload.limits import AdaptiveLimit
 from asyncload.model import Checksum, ObjectKey
 from asyncload.store import (
@@ -187,13 +193,39 @@ class GovernedStore:
         sha256: str | None = None,
         info: ObjectInfo = CSV,
     ) -> Receipt:
-        receipt = await self._make(
-            lambda: self._store.put(
-                key, body, checksum, create_only=create_only, sha256=sha256, info=info
-            )
-        )
+        async def put() -> Receipt:
+            try:
+                return await self._store.put(
+                    key, body, checksum, create_only=create_only, sha256=sha256, info=info
+                )
+            except WriteConflict as error:
+                taken = await self._what_came_first(key, error) if create_only else None
+                if taken is None:
+                    raise
+                raise taken from error
+
+        receipt = await self._make(put)
         self._traffic.sent += len(body)
         return receipt
+
+    async def _what_came_first(
+        self, key: ObjectKey, conflict: WriteConflict
+    ) -> PreconditionFailed | None:
+        """Return the error that the key is taken, None where the put is to be made again.
+
+        Two runs over the same files meet at every key. The one that comes second need neither wait
+        nor send the bytes again to learn that they are there.
+        """
+        self._traffic.requests += 1
+        try:
+            found = await self._store.head(key)
+        except StoreError:
+            return None
+        if found is None:
+            return None
+        taken = PreconditionFailed(conflict.message, code=conflict.code, status=conflict.status)
+        taken.found = found
+        return taken
 
     async def read(self, key: ObjectKey, offset: int, length: int) -> bytes:
         return await self._make(lambda: self._store.read(key, offset, length))

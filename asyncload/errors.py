@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class AsyncloadError(Exception):
@@ -178,7 +178,12 @@ class RequestRejected(StoreError, FileFailed):
 
 
 class PreconditionFailed(StoreError):
-    """`If-None-Match: *` did not hold: the key is taken."""
+    """`If-None-Match: *` did not hold: the key is taken.
+
+    `found` is the description of what is there, a `RemoteObject`; None where it is not known.
+    """
+
+    found: Any = None
 
 
 class NoSuchUpload(StoreError):
@@ -194,6 +199,10 @@ class ServerError(StoreError):
 
     exit_code = 6
     retryable = True
+
+
+class WriteConflict(ServerError):
+    """Another conditional request for the key was under way, or came first."""
 
 
 class Throttled(ServerError):

@@ -40,7 +40,7 @@ _MEANINGS: Mapping[str, type[StoreError]] = {
     "XAmzContentSHA256Mismatch": errors.BodyDamaged,
     "XAmzContentChecksumMismatch": errors.BodyDamaged,
     # Another conditional request for the key is under way.
-    "ConditionalRequestConflict": errors.ServerError,
+    "ConditionalRequestConflict": errors.WriteConflict,
 }
 
 # Other stores' words for a denied request.

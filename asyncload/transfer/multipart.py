@@ -25,6 +25,7 @@ from asyncload.errors import (
     UploadBroken,
 )
 from asyncload.groups import Group
+from asyncload.inventory import UNKNOWN
 from asyncload.model import (
     Checksum,
     PartKept,
@@ -109,7 +110,7 @@ class _Sending:
         replaces = replace
         if not replace:
             # A large file is read for its checksum: once, by the best one that HEAD names.
-            known = tools.inventory.find(self.upload)._replace(md5=b"")
+            known = tools.inventory.find(self.upload)._replace(md5=b"") if resume else UNKNOWN
             finding = await look_before_sending(tools.store, self.local, known, policy)
             if finding.outcome is not None:
                 await sweep_left_open(key, tools)

@@ -69,8 +69,8 @@ class _Sending:
         await tools.before_change(upload.partition)
         try:
             proof = await self._put(policy.create_only)
-        except PreconditionFailed:
-            return await settle_taken_key(tools.store, self.local, policy)
+        except PreconditionFailed as error:
+            return await settle_taken_key(tools.store, self.local, policy, error.found)
         except ChecksumMismatch:
             # The key was free, and now holds something damaged that is ours to replace.
             proof = await self._put(create_only=False)

@@ -35,6 +35,7 @@ async def look_before_sending(
     |---------|--------|------------|-------------------|-------------------------------------|
     | free    |        |            |                   | send                                |
     | taken   | equal  | equal      |                   | unchanged, if an MD5 is accepted    |
+    | taken   | differ |            |                   | conflict, skipped or send to replace |
     | any other                    || none              | send                                |
     |                              || equal by checksum | unchanged                           |
     |                              || other, or unknown | conflict, skipped or send to replace |
@@ -51,6 +52,9 @@ async def look_before_sending(
         listed = md5_digest(known.md5)
         if policy.accepts("MD5") and await file.like(listed) == listed:
             return Finding(_unchanged(file, listed))
+    if known.state == "taken" and known.size != file.size:
+        # No checksum could make them equal: a request would tell nothing new.
+        return _other_bytes(file, policy, _sizes(known.size, file), _ANOTHER_DATE)
     try:
         remote = await store.head(file.upload.key)
     except (AccessDenied, RequestRejected) as error:
@@ -65,15 +69,18 @@ async def look_before_sending(
 
 
 async def settle_taken_key(
-    store: ObjectStore, file: LocalFile, policy: TransferPolicy
+    store: ObjectStore,
+    file: LocalFile,
+    policy: TransferPolicy,
+    found: RemoteObject | None = None,
 ) -> Unchanged | Skipped:
-    """Decide what it means that a create-only request found the key taken.
+    """Decide what it means that a create-only request found the key taken, by `found` if known.
 
     Raises:
         ObjectConflict: other bytes are there, or it can't be told, and the policy is to fail.
     """
     try:
-        remote = await store.head(file.upload.key)
+        remote = found or await store.head(file.upload.key)
     except (AccessDenied, RequestRejected) as error:
         finding = _other_bytes(file, policy, _denied(error), "permit s3:GetObject on the key")
     else:
@@ -97,11 +104,18 @@ async def compare_with(remote: RemoteObject, file: LocalFile, policy: TransferPo
     if verdict.checksum is not None:
         return Finding(_unchanged(file, verdict.checksum))
     what = (
-        f"by an object of {remote.size:,} bytes, and the file has {file.size:,}"
+        _sizes(remote.size, file)
         if remote.size != file.size
         else f"by an object of the same size: {verdict.detail}"
     )
-    return _other_bytes(file, policy, what, "load under another --date")
+    return _other_bytes(file, policy, what, _ANOTHER_DATE)
+
+
+_ANOTHER_DATE = "load under another --date"
+
+
+def _sizes(size: int, file: LocalFile) -> str:
+    return f"by an object of {size:,} bytes, and the file has {file.size:,}"
 
 
 def _denied(error: StoreError) -> str:

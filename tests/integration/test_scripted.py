@@ -152,7 +152,7 @@ async def test_a_fault_that_passes_costs_a_retry_and_nothing_else(volume, passin
         (error(400, "RequestTimeout"), errors.Throttled, None),
         (Answer(503, b"<html>proxy</html>", {"Retry-After": "120"}), errors.Throttled, 120.0),
         (error(500, "InternalError", **{"Retry-After": "1"}), errors.ServerError, 1.0),
-        (error(409, "ConditionalRequestConflict"), errors.ServerError, None),
+        (error(409, "ConditionalRequestConflict"), errors.WriteConflict, None),
     ],
 )
 async def test_the_error_says_what_to_do_about_a_request(answer, kind, seconds):

@@ -19,4 +19,5 @@ FAULTS: tuple[Fault, ...] = (
     Fault("I14", "a program reads JSON and manifest", "one vocabulary, with a version, described"),
     Fault("I8", "a volume of another user", "both user IDs, and the --user that helps"),
     Fault("I12", "packed CSVs in the volume", "left out, counted and named"),
+    Fault("I15", "two runs over the same files at once", "the second costs one HEAD a file"),
 )
