@@ -91,8 +91,10 @@ def without_secrets(text: str) -> str:
     Whatever a store repeats to us is redacted in `s3`, where all secrets are known. This is for
     errors that nobody foresaw.
     """
+    # Late: it is hardly ever asked for.
+    from asyncload.s3.secrets import Secrets
+
+    secrets = Secrets()
     for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
-        secret = os.environ.get(name, "")
-        if len(secret) >= _LEAST_SECRET:
-            text = text.replace(secret, "***")
-    return text
+        secrets.add_value(os.environ.get(name), least=_LEAST_SECRET)
+    return secrets.mask(text)

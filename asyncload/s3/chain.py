@@ -25,7 +25,6 @@ from asyncload.endpoints import check_endpoint, is_beside
 from asyncload.model import Warned
 from asyncload.s3.chain_words import Provider, in_words
 from asyncload.s3.patience import Patience
-from asyncload.s3.process import ask_process
 from asyncload.s3.secrets import Secrets
 from asyncload.s3.session import StrictSession
 from asyncload.s3.watched import MfaCodes, watch
@@ -80,6 +79,11 @@ class ChainSession(AioSession):  # type: ignore[misc]  # aiobotocore is untyped
     def profile_name(self) -> str:
         """The profile in use."""
         return self.profile or "default"
+
+    def get_config_variable(self, logical_name: str, methods: Any = None) -> Any:
+        """Do as botocore, but for a value that is set to nothing: that is none."""
+        value = super().get_config_variable(logical_name, methods)
+        return None if isinstance(value, str) and not value.strip() else value
 
     def check_configured_endpoint(self, service: str) -> None:
         """Make sure that data may be sent to what environment or configuration name for a service.
@@ -188,6 +192,9 @@ class ChainSession(AioSession):  # type: ignore[misc]  # aiobotocore is untyped
         provider._build_headers = build_known  # noqa: SLF001  # see above
 
     def _prepare_process(self, provider: Any, known: Provider) -> None:
+        # Late, as few need it.
+        from asyncload.s3.process import ask_process
+
         async def retrieve(command: str) -> dict[str, Any]:
             return await ask_process(
                 command, known.profile, patience=self._patience, secrets=self._secrets

@@ -46,14 +46,19 @@ class Secrets:
 
     def redact(self, text: object) -> str:
         """Return somebody else's text on one line, without secrets, and cut where it goes on."""
-        line = without_userinfo(" ".join(str(text).split()))
+        line = self.mask(" ".join(str(text).split()))
+        return line if len(line) <= _MOST_TEXT else f"{line[:_MOST_TEXT]}..."
+
+    def mask(self, text: str) -> str:
+        """Return a text without secrets, and without user names and passwords in addresses."""
+        text = without_userinfo(text)
         if self._patterns is None:
             self._patterns = [re.compile(part) for value in self._values for part in _forms(value)]
         for value in sorted(self._values, key=len, reverse=True):
-            line = line.replace(" ".join(value.split()), "***")
+            text = text.replace(value, "***").replace(" ".join(value.split()), "***")
         for pattern in self._patterns:
-            line = pattern.sub("***", line)
-        return line if len(line) <= _MOST_TEXT else f"{line[:_MOST_TEXT]}..."
+            text = pattern.sub("***", text)
+        return text
 
 
 def _forms(value: str) -> Iterator[str]:

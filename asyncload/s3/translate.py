@@ -157,7 +157,7 @@ def translate(error: Exception, asked: Asked, signing: Signing) -> AsyncloadErro
         )
     return errors.StoreRefused(
         f"bucket {asked.bucket!r}: {asked} can't be sent: {redact(error)}",
-        hint="check --bucket, --region and --endpoint-url",
+        hint="check --bucket, --region, --endpoint-url and the AWS configuration",
     )
 
 

@@ -12,7 +12,6 @@ from asyncload.errors import CredentialsMissing
 from asyncload.s3.chain_words import Provider, in_words
 from asyncload.s3.patience import Patience
 from asyncload.s3.secrets import Secrets
-from asyncload.s3.terminal import ask_at_terminal
 
 # How long a refresh that failed is left alone, where the credentials in use hold.
 _REST_SECONDS = 60.0
@@ -149,6 +148,9 @@ class MfaCodes:
         credentials._refresh_using = refresh_with_code  # noqa: SLF001  # as above
 
     async def _ask(self, serial: str, role: Provider) -> str:
+        # Late, as few need it.
+        from asyncload.s3.terminal import ask_at_terminal
+
         try:
             async with self._patience.for_person(f"the MFA code of {serial}", told=False):
                 return await ask_at_terminal(f"Enter MFA code for {serial}: ")

@@ -369,6 +369,16 @@ def test_an_sso_session_that_is_over_names_the_way_to_log_in(run, people, token_
     assert "canary" not in ended.out + ended.err
 
 
+@pytest.mark.fault("D10")
+def test_the_profile_that_a_role_is_assumed_from_is_the_one_to_log_in_with(run, people, configured):
+    """Not the role's own."""
+    role = "[profile role]\nrole_arn = arn:aws:iam::123456789012:role/loader\n"
+    configured(f"{SSO}{role}source_profile = lake\n")
+    ended, requests = run("--profile", "role")
+    error = check_refused(ended, requests, "SSO, profile 'lake'")
+    assert error["hint"] == "run `aws sso login --profile lake`"
+
+
 SLOW = """[profile lake]
 credential_process = sh -c 'sleep 3; printf %s "$0"' '{"Version": 1, "AccessKeyId": "AKIASLOW",
     "SecretAccessKey": "s"}'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import os
 from contextlib import asynccontextmanager
 
 import pytest
@@ -81,6 +82,24 @@ async def test_a_service_that_takes_too_long_for_credentials_is_left(volume, mon
     assert "the container's credentials endpoint" in ended.value.message
     assert requests == []
     assert len(held) == 1
+
+
+@pytest.mark.fault("D8")
+@pytest.mark.parametrize("name", ["AWS_PROFILE", "AWS_CA_BUNDLE", "AWS_ENDPOINT_URL"])
+async def test_a_library_takes_an_empty_variable_for_none(volume, name, monkeypatch):
+    """Without a change of the environment, which is its user's."""
+    write_files(volume, {"a.csv": b"1"})
+    monkeypatch.setenv(name, "")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+    def answer(request):
+        return EMPTY_LISTING if request.method == "GET" else put_accepted(request)
+
+    with scripted_s3(answer) as (url, _):
+        report = await load(volume, url, region="us-east-1", manifest=False)
+    assert report.exit_code == 0
+    assert os.environ[name] == ""
 
 
 @pytest.mark.parametrize("fast_lane", [True, False])

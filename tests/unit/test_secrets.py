@@ -69,3 +69,10 @@ def test_a_password_may_be_shorter():
     secrets = Secrets()
     secrets.add_password("hunter2")
     assert secrets.redact("login hunter2 at http://u:p@h/x") == "login *** at http://***@h/x"
+
+
+def test_a_text_of_many_lines_keeps_them():
+    """A traceback's, say."""
+    secrets = secrets_of("CANARY first line\nsecond line of it")
+    text = "one\n  two CANARY first line\nsecond line of it\n" + "long " * 200
+    assert secrets.mask(text) == "one\n  two ***\n" + "long " * 200
