@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from asyncload.errors import (
     BodyDamaged,
@@ -176,6 +176,9 @@ class GovernedStore:
     @property
     def clock_offset(self) -> float | None:
         return self._store.clock_offset
+
+    def object_settings(self, info: ObjectInfo) -> Mapping[str, Any]:
+        return self._store.object_settings(info)
 
     async def check_bucket(self, prefix: str) -> None:
         await self._make(lambda: self._store.check_bucket(prefix))

@@ -68,10 +68,14 @@ class NothingToLoad(AsyncloadError):
 class Refused(AsyncloadError):
     """The run can't succeed as it is set up.
 
-    By credentials, permission, bucket, region, keys or memory.
+    By credentials, permission, bucket, region, keys, clock or memory.
     """
 
     exit_code = 5
+
+
+class ClocksDisagree(Refused):
+    """The day that was asked for is another one by the machine's clock than by the store's."""
 
 
 class KeyCollision(Refused):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
@@ -12,6 +12,7 @@ from typing import Literal, cast
 
 from asyncload.buffers import BufferPool
 from asyncload.calls import GovernedStore, RetryPolicy
+from asyncload.clock_check import check_clock, check_day
 from asyncload.errors import (
     AsyncloadError,
     Interrupted,
@@ -30,14 +31,15 @@ from asyncload.run_state import Run, check_arguments, new_run_id, utc_now
 from asyncload.s3 import ObjectOptions, S3Options, open_store
 from asyncload.settings import Settings
 from asyncload.source.readers import Readers
-from asyncload.store import ObjectStore
-from asyncload.survey import find_open_uploads, take_inventory
+from asyncload.store import ObjectStore, OpenUpload
+from asyncload.survey import find_open_uploads, take_inventory, warn_of_odd_keys
 from asyncload.transfer import (
     ChecksumChoice,
     PartWindow,
     Provenance,
     TransferPolicy,
     TransferTools,
+    UploadRecords,
     no_change,
 )
 from asyncload.version import VERSION
@@ -70,7 +72,8 @@ async def load(
         UsageError: a setting can't be used, or the volume does not exist.
         NothingToLoad: the volume holds no CSV.
         SourceUnreadable: the volume can't be opened, or does not answer.
-        Refused: credentials, permission, bucket, region or colliding keys; see its subclasses.
+        Refused: credentials, permission, bucket, region, colliding keys, or a clock that is a day
+            off; see its subclasses.
         StoreUnavailable: the store can't be reached, or not any more.
         ObserverFailed: the observer raised an error, which is the cause.
     """
@@ -96,7 +99,7 @@ def _begin(
     check_arguments(settings, observer)
     started = now or utc_now()
     policy = _policy(settings, new_run_id(started))
-    return Run(settings, policy, observer, started, interruption)
+    return Run(settings, policy, observer, started, interruption, by_clock=now is None)
 
 
 def _policy(settings: Settings, run_id: str) -> TransferPolicy:
@@ -210,12 +213,15 @@ async def _load_files(
     run: Run, readers: Readers, governed: ObjectStore, files: ObjectStore, record: Observer
 ) -> None:
     settings, observe, policy = run.settings, run.observe, run.policy
+    if warned := check_clock(governed.clock_offset, utc_now()):
+        observe(warned)
+    if run.by_clock:
+        check_day(settings, governed.clock_offset, run.started)
     if settings.success_marker:
         run.markers = SuccessMarkers(run.layout, governed, observe)
     plan = LoadPlan(run.layout, put_limit=policy.put_limit)
     await fill_plan(plan, settings, readers, observe, run.started)
     observe(LoadStarted(plan.files, plan.size))
-    left_open = await find_open_uploads(governed, run.prefix) if plan.has_large else {}
     tools = TransferTools(
         store=files,
         readers=readers,
@@ -223,10 +229,13 @@ async def _load_files(
         window=PartWindow(settings.concurrency),
         policy=policy,
         inventory=await take_inventory(plan, governed),
-        left_open=left_open,
+        left_open=await _find_left_open(plan, governed, run.prefix, observe),
         observe=observe,
         now=utc_now,
         before_change=run.markers.before_change if run.markers else no_change,
+        records=UploadRecords(governed, settings.manifest_prefix, policy, observe, utc_now)
+        if settings.manifest
+        else None,
     )
 
     def observe_all(event: Event) -> None:
@@ -236,6 +245,18 @@ async def _load_files(
     await Pipeline(tools, observe_all, settings.concurrency).run(plan)
     if run.markers is not None:
         await run.markers.write(plan, policy)
+
+
+async def _find_left_open(
+    plan: LoadPlan, store: ObjectStore, prefix: str, observe: Observer
+) -> Mapping[str, Sequence[OpenUpload]]:
+    """Return the open uploads by key, where any could be of a planned file."""
+    if not plan.has_large:
+        return {}
+    left_open = await find_open_uploads(store, prefix)
+    if warned := warn_of_odd_keys(left_open):
+        observe(warned)
+    return left_open
 
 
 async def _preflight(store: ObjectStore, prefix: str) -> None:

@@ -33,6 +33,7 @@ _METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _METADATA_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _STORAGE_CLASS = re.compile(r"[A-Z0-9_]+")
 _DURATION = re.compile(r"(\d{1,9})(s|m|h|d)?")
+_LONGEST = 36_500 * 86_400
 _SECONDS = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -52,14 +53,20 @@ def parse_duration(option: str, text: str) -> int:
     """Return the seconds that `90`, `90s`, `15m`, `24h` or `7d` mean.
 
     Raises:
-        UsageError: it is no duration.
+        UsageError: it is no duration, or one of over a hundred years.
     """
     match = _DURATION.fullmatch(text.strip().lower())
     if match is None:
         raise UsageError(
             f"{option}: {text!r} is no duration", hint="use a number and a unit: 90s, 15m, 24h, 7d"
         )
-    return int(match[1]) * _SECONDS[match[2]]
+    seconds = int(match[1]) * _SECONDS[match[2]]
+    if seconds > _LONGEST:
+        raise UsageError(
+            f"{option}: {text!r} is too long",
+            hint=f"the longest duration is {_LONGEST // _SECONDS['d']}d",
+        )
+    return seconds
 
 
 def parse_pairs(option: str, texts: Iterable[str]) -> dict[str, str]:

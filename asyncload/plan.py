@@ -23,8 +23,6 @@ from asyncload.names import to_bytes, to_text
 MIB = 1024 * 1024
 MAX_PARTS = 10_000
 """S3's limit on the parts of one multipart upload."""
-MIN_PART = 5 * MIB
-"""S3's limit on each part but the last, in bytes."""
 MAX_OBJECT_SIZE = 5 * 1024 * 1024 * MIB
 """S3's limit on one object in bytes: 5 TiB."""
 
@@ -73,6 +71,13 @@ class PartLayout:
         for number in range(1, self.count + 1):
             yield number, (number - 1) * self.part_size, self.length(number)
 
+    def holds(self, sizes: Mapping[int, int]) -> bool:
+        """Whether parts of these numbers and sizes in bytes can be of this layout."""
+        return all(
+            1 <= number <= self.count and size == self.length(number)
+            for number, size in sizes.items()
+        )
+
 
 def lay_out_parts(size: int, *, least: int, most: int) -> PartLayout:
     """Cut a file of `size` bytes into parts of at least `least` and at most `most` bytes.
@@ -99,27 +104,6 @@ def lay_out_parts(size: int, *, least: int, most: int) -> PartLayout:
             hint=f"use --memory {part_size // MIB}MiB or more",
         )
     return PartLayout(size, part_size)
-
-
-def layout_of_parts(
-    sizes: Mapping[int, int], wanted: PartLayout, *, most: int
-) -> PartLayout | None:
-    """Return how a file was cut into the parts of these numbers and sizes, or None if it was not.
-
-    As is wanted, where they allow it; else as by a run that had other memory, in parts that are
-    still of at most `most` bytes.
-    """
-    largest = max(sizes.values(), default=0)
-    layouts = [wanted]
-    if MIN_PART <= largest <= most:
-        layouts.append(PartLayout(wanted.size, largest))
-    for layout in layouts:
-        if layout.count <= MAX_PARTS and all(
-            number <= layout.count and size == layout.length(number)
-            for number, size in sizes.items()
-        ):
-            return layout
-    return None
 
 
 def plausible_part_sizes(size: int, count: int, likely: int) -> list[int]:

@@ -219,10 +219,20 @@ def verify_totals(
 
 
 def clean_totals(
-    prefix: str | None = None, uploads: int = 0, size: int = 0, aborted: int = 0
+    prefix: str | None = None,
+    uploads: int = 0,
+    size: int = 0,
+    aborted: int = 0,
+    left_alone: int = 0,
 ) -> dict[str, Any]:
-    """Return what was found and aborted, for the summary of `clean`."""
-    return {"prefix": prefix, "uploads": uploads, "bytes": size, "aborted": aborted}
+    """Return what was found, aborted and not touched, for the summary of `clean`."""
+    return {
+        "prefix": prefix,
+        "uploads": uploads,
+        "bytes": size,
+        "aborted": aborted,
+        "left_alone": left_alone,
+    }
 
 
 EMPTY_TOTALS: Mapping[str | None, Callable[[], dict[str, Any]]] = {

@@ -11,5 +11,8 @@ MTIME = "mtime"
 METADATA_NAMES = frozenset({VERSION, RUN, CRC64NVME, SOURCE_PATH, MTIME})
 """The names that objects' metadata has from us."""
 
+UPLOADS = "uploads"
+"""The folder below the prefix of manifests that holds a record of each multipart upload."""
+
 SUCCESS_MARKER = "_SUCCESS"
 """The name of the object that marks a complete partition."""

@@ -24,7 +24,10 @@ _PLAIN_FUNCTION = "pass a plain function of one event; asyncio.Queue.put_nowait 
 
 
 class Run:
-    """A run from its beginning on: who is told of it, what is counted, how it is recorded."""
+    """A run from its beginning on: who is told of it, what is counted, how it is recorded.
+
+    `by_clock` says that the machine's clock told when it started.
+    """
 
     def __init__(
         self,
@@ -33,8 +36,11 @@ class Run:
         observer: Observer | None,
         started: datetime,
         interruption: Callable[[], Interrupted],
+        *,
+        by_clock: bool,
     ) -> None:
         self.settings = settings
+        self.by_clock = by_clock
         self.started = started
         self.report = Report()
         self.layout = settings.key_layout(started)

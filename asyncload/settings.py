@@ -41,7 +41,7 @@ from asyncload.object_settings import (
     choose,
 )
 from asyncload.plan import MIB
-from asyncload.reserved import METADATA_NAMES
+from asyncload.reserved import METADATA_NAMES, UPLOADS
 from asyncload.source.file_state import TRUST, check_trust
 
 DEFAULT_CONCURRENCY = 32
@@ -50,6 +50,9 @@ LEAST_MEMORY = 16 * MIB
 AUTO = -1
 """Stands for the memory that there is."""
 MOST_CONCURRENCY = 1024
+
+RELATIVE_DATES = {"today": 0, "yesterday": 1}
+"""What stands for a date: how many days ago it is."""
 
 # As botocore has it: dots, dashes and, in old buckets, capitals and underscores.
 _BUCKET = re.compile(r"[a-zA-Z0-9._-]{3,255}|arn:[!-.0-~]+(/[!-~]+)?")
@@ -199,7 +202,7 @@ def resolve_date(text: str, now: datetime) -> date:
     Raises:
         UsageError: it is none of these, or no day of the calendar.
     """
-    days_back = {"today": 0, "yesterday": 1}.get(text.lower())
+    days_back = RELATIVE_DATES.get(text.lower())
     if days_back is not None:
         return now.date() - timedelta(days=days_back)
     try:
@@ -274,7 +277,8 @@ def _checked_memory(memory: int, left: int | None) -> int:
 
 def _check_manifest_prefix(prefix: str, data: str) -> None:
     try:
-        ObjectKey(f"{prefix}/run.json")
+        # The longest name that goes below it.
+        ObjectKey(f"{prefix}/{UPLOADS}/{'0' * 32}.json")
     except InvalidKey as error:
         raise UsageError(f"--manifest-prefix: {prefix!r} can't be part of a key") from error
     if data and f"{prefix}/".startswith(data):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from asyncload.errors import EndlessListing
 from asyncload.model import Checksum, ObjectKey
@@ -42,22 +42,29 @@ class ListedObject:
 
 @dataclass(frozen=True, slots=True)
 class OpenUpload:
-    """A multipart upload that was begun and neither completed nor aborted."""
+    """A multipart upload that was begun and neither completed nor aborted.
+
+    The key may be anything. `initiated` is None, `initiator` empty where the store does not tell.
+    """
 
     key: str
     upload_id: str
-    initiated: datetime
+    initiated: datetime | None
+    initiator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPart:
-    """A part that an open upload has: its checksum is a CRC64NVME, or None."""
+    """A part that an open upload has: its checksum is a CRC64NVME, or None.
+
+    `modified` is None where the store does not tell.
+    """
 
     number: int
     size: int
     etag: str
     checksum: Checksum | None
-    modified: datetime
+    modified: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +161,13 @@ class ObjectStore(Protocol):
         """By how many seconds the store's clock is ahead of this machine's.
 
         From the `Date` of its latest answer that has one, errors included; None before that.
+        """
+
+    def object_settings(self, info: ObjectInfo) -> Mapping[str, Any]:
+        """Return all that an object is stored with besides its bytes, as JSON has it.
+
+        Content type, metadata, tags, ACL, storage class and encryption, in S3's words. Two objects
+        of equal settings differ in their bytes only.
         """
 
     async def check_bucket(self, prefix: str) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
 from asyncload.checksums import md5_bytes
-from asyncload.errors import AccessDenied, EndpointRefused, RequestRejected
+from asyncload.errors import AccessDenied, EndpointRefused, InvalidKey, RequestRejected
 from asyncload.groups import for_each
 from asyncload.inventory import Inventory
+from asyncload.model import ObjectKey, Warned
 from asyncload.plan import LoadPlan
 from asyncload.store import ListedObject, ObjectStore, OpenUpload, pages_of
 
@@ -20,6 +22,7 @@ FEW = 2
 """A partition of so few files is not listed: each of their keys is asked for by itself."""
 
 _WORKERS = 32
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def take_inventory(plan: LoadPlan, store: ObjectStore) -> Inventory:
@@ -74,5 +77,29 @@ async def find_open_uploads(store: ObjectStore, prefix: str) -> dict[str, list[O
     except (AccessDenied, EndpointRefused, RequestRejected):
         return {}
     for uploads in found.values():
-        uploads.sort(key=lambda upload: upload.initiated, reverse=True)
+        uploads.sort(key=lambda upload: upload.initiated or _LONG_AGO, reverse=True)
     return dict(found)
+
+
+_NAMED = 5
+
+
+def warn_of_odd_keys(left_open: Iterable[str]) -> Warned | None:
+    """Return a warning of open uploads whose keys asyncload never writes; no run handles those."""
+    odd = sorted(key for key in left_open if not _is_valid(key))
+    if not odd:
+        return None
+    named = ", ".join(map(repr, odd[:_NAMED]))
+    more = f" and {len(odd) - _NAMED:,} more" if len(odd) > _NAMED else ""
+    return Warned(
+        f"multipart uploads that another program began are left alone: {named}{more}",
+        "asyncload never writes such keys: abort them with the program that began them",
+    )
+
+
+def _is_valid(key: str) -> bool:
+    try:
+        ObjectKey(key)
+    except InvalidKey:
+        return False
+    return True

@@ -233,7 +233,7 @@ def clean(
     yes: opt.Yes = False,
     json: opt.Json = False,
 ) -> None:
-    """List multipart uploads that were left open below the layout's prefix, and abort them."""
+    """List multipart uploads left open below the layout's prefix, and abort them with --yes."""
     with Ending("clean", bucket=bucket, json=json) as ending:
         settings = Settings(
             # Not looked at.

@@ -313,5 +313,9 @@ OlderThan = Annotated[
 ]
 Yes = Annotated[
     bool,
-    typer.Option("--yes", rich_help_panel=_HOW, help="Abort them, instead of only listing them."),
+    typer.Option(
+        "--yes",
+        rich_help_panel=_HOW,
+        help="Abort them, whoever began them, instead of only listing them.",
+    ),
 ]

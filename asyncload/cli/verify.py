@@ -10,6 +10,7 @@ from asyncload.buffers import BufferPool
 from asyncload.cli.ending import Ending
 from asyncload.cli.output import Output, stderr, stdout, warn
 from asyncload.cli.signals import run_interruptible
+from asyncload.clock_check import check_clock, check_day
 from asyncload.inventory import Inventory
 from asyncload.loading import fill_plan, open_bucket
 from asyncload.model import Event, Warned
@@ -82,10 +83,18 @@ async def _compare(
         open_readers(settings) as readers,
         open_bucket(settings, prefix, warn) as store,
     ):
+        _check_clock(settings, store, now)
         plan = LoadPlan(settings.key_layout(now), put_limit=PUT_LIMIT)
         await fill_plan(plan, settings, readers, _warn, now)
         tools = _tools(settings, store, readers)
         await verify_volume(plan, tools, comparison, settings.concurrency)
+
+
+def _check_clock(settings: Settings, store: ObjectStore, now: datetime) -> None:
+    """Warn of a clock that is off; raise ClocksDisagree where `today` is not the store's."""
+    if warned := check_clock(store.clock_offset, now):
+        warn(warned)
+    check_day(settings, store.clock_offset, now)
 
 
 def _tools(settings: Settings, store: ObjectStore, readers: Readers) -> TransferTools:

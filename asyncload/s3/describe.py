@@ -21,7 +21,6 @@ _DIGEST = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 # A checksum of the parts' checksums is marked by their number: "...-3".
 _OF_PARTS = re.compile(r"-\d+$")
 _DIGEST_LENGTHS = {"CRC64NVME": 12, "CRC32C": 8, "CRC32": 8, "SHA256": 44}
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_NUMBER = 2**63 - 1
 # botocore takes whatever is less than 301 for a success.
 _GONE = (200, 202, 204)
@@ -114,13 +113,23 @@ def page_of_objects(answer: Mapping[str, Any]) -> Page[ListedObject]:
 def page_of_uploads(answer: Mapping[str, Any]) -> Page[OpenUpload]:
     """Read the answer to ListMultipartUploads; `next` holds two markers, parted by a newline."""
     items = [
-        OpenUpload(_name(entry["Key"]), _name(entry["UploadId"]), _time(entry.get("Initiated")))
+        OpenUpload(
+            _name(entry["Key"]),
+            _name(entry["UploadId"]),
+            _time(entry.get("Initiated")),
+            _initiator(entry),
+        )
         for entry in answer.get("Uploads", ())
     ]
     if not answer["IsTruncated"]:
         return Page(items, None)
     key, upload_id = _name(answer["NextKeyMarker"]), _text(answer.get("NextUploadIdMarker", ""))
     return Page(items, f"{key}\n{upload_id}")
+
+
+def _initiator(entry: Mapping[str, Any]) -> str:
+    initiator = entry.get("Initiator") or {}
+    return str(initiator.get("DisplayName") or initiator.get("ID") or "")
 
 
 def page_of_parts(answer: Mapping[str, Any]) -> Page[StoredPart]:
@@ -162,8 +171,8 @@ def _number(value: int, *, least: int = 0) -> int:
     return value
 
 
-def _time(value: datetime | None) -> datetime:
-    """Return a time in UTC; one without a zone is in UTC, as S3's are."""
+def _time(value: datetime | None) -> datetime | None:
+    """Return a time in UTC; one without a zone is in UTC, as S3's are. None if not told."""
     if value is None:
-        return _LONG_AGO
+        return None
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

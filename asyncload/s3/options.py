@@ -38,7 +38,8 @@ class ObjectOptions:
         if not info.bookkeeping:
             metadata = {**self.metadata, **metadata}
             given["StorageClass"] = self.storage_class
-            given["Tagging"] = urlencode(self.tags) if self.tags else None
+            # Sorted: the same tags are the same settings, in whatever order they were given.
+            given["Tagging"] = urlencode(sorted(self.tags.items())) if self.tags else None
         given["Metadata"] = metadata or None
         return {name: value for name, value in given.items() if value is not None}
 

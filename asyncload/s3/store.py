@@ -100,6 +100,10 @@ class S3Store:
         """See `ObjectStore`."""
         return self._signing.told_offset
 
+    def object_settings(self, info: ObjectInfo) -> Mapping[str, Any]:
+        """See `ObjectStore`."""
+        return self._objects.arguments(info)
+
     async def check_bucket(self, prefix: str) -> None:
         """See `ObjectStore`."""
         try:

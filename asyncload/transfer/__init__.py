@@ -6,8 +6,9 @@ from asyncload.transfer.policy import ChecksumChoice, Existing, TransferPolicy
 from asyncload.transfer.proof import Verdict, compare_recorded
 from asyncload.transfer.provenance import Provenance
 from asyncload.transfer.put import put_file, wanted_digests
-from asyncload.transfer.resume import last_activity, list_all_parts
+from asyncload.transfer.resume import last_activity, list_all_parts, seconds_idle
 from asyncload.transfer.tools import TransferTools, no_change
+from asyncload.transfer.upload_records import UploadRecords
 from asyncload.transfer.verify import LocalFile, compare
 from asyncload.transfer.window import PartWindow
 from asyncload.transfer.worth import StoreWorth
@@ -22,6 +23,7 @@ __all__ = [
     "StoreWorth",
     "TransferPolicy",
     "TransferTools",
+    "UploadRecords",
     "Verdict",
     "compare",
     "compare_recorded",
@@ -29,6 +31,7 @@ __all__ = [
     "list_all_parts",
     "no_change",
     "put_file",
+    "seconds_idle",
     "upload_multipart",
     "wanted_digests",
 ]

@@ -40,11 +40,18 @@ from asyncload.plan import PartLayout, lay_out_parts
 from asyncload.shielding import run_to_end
 from asyncload.source.file_state import FileState, changed_again
 from asyncload.source.volume import OpenFile
-from asyncload.store import Part, Receipt
+from asyncload.store import ObjectInfo, Part, Receipt
 from asyncload.transfer.local_sums import LocalSums
-from asyncload.transfer.resume import Resumable, find_resumable, is_there, sweep_left_open
+from asyncload.transfer.resume import (
+    OtherParts,
+    Resumable,
+    abort_stale,
+    find_resumable,
+    is_there,
+)
 from asyncload.transfer.taken import look_before_sending, settle_taken_key
 from asyncload.transfer.tools import TransferTools
+from asyncload.transfer.upload_records import UploadRecord, fingerprint
 from asyncload.transfer.verify import LocalFile, find_proof, prove_completed
 
 
@@ -113,16 +120,18 @@ class _Sending:
             known = tools.inventory.find(self.upload)._replace(md5=b"") if resume else UNKNOWN
             finding = await look_before_sending(tools.store, self.local, known, policy)
             if finding.outcome is not None:
-                await sweep_left_open(key, tools)
+                await abort_stale(key, tools)
                 return finding.outcome
             replaces = finding.replaces
-        left_open = await find_resumable(key, self.layout, tools) if resume else None
+        left_open = None
+        if resume:
+            left_open = await find_resumable(key, self.layout.size, self._fingerprint(), tools)
         if left_open is not None:
             self.layout = left_open.layout
             self.sums.cut(self.layout)
         try:
             async with self._opened_upload(left_open) as opened:
-                parts = await self._send_parts(opened)
+                parts = await self._send_parts(opened, recorded=left_open is not None)
                 await tools.readers.check_in_place(self.file, self.state)
                 whole = await self._sum_up()
                 await tools.before_change(self.upload.partition)
@@ -167,20 +176,33 @@ class _Sending:
             raise lost
         return found.checksum
 
+    def _info(self) -> ObjectInfo:
+        return self.tools.policy.provenance.info(self.upload, self.state.mtime_ns)
+
+    def _fingerprint(self) -> str:
+        settings = self.tools.store.object_settings(self._info())
+        return fingerprint(settings, self.tools.policy.sent_algorithm)
+
     @asynccontextmanager
     async def _opened_upload(self, left_open: Resumable | None) -> AsyncIterator[Resumable]:
-        """Open a multipart upload, or go on with one; the body completes it, or it is aborted."""
+        """Create a multipart upload, or resume one; the body completes it, or it is aborted.
+
+        One that is resumed and turns out to hold another file's bytes is left open: somebody may
+        be sending them.
+        """
         if left_open is None:
             policy = self.tools.policy
             creating = self.tools.store.create_multipart(
                 self.upload.key,
                 algorithm=policy.sent_algorithm,
-                info=policy.provenance.info(self.upload, self.state.mtime_ns),
+                info=self._info(),
             )
             upload_id = await run_to_end(creating, grace=policy.grace, undo=self._abort)
             left_open = Resumable(upload_id, {}, self.layout)
         try:
             yield left_open
+        except OtherParts:
+            raise
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError | Refused | StoreUnavailable):
                 # The run is to end.
@@ -203,9 +225,14 @@ class _Sending:
             if isinstance(error, asyncio.CancelledError):
                 raise
 
-    async def _send_parts(self, opened: Resumable) -> list[Part]:
+    async def _send_parts(self, opened: Resumable, *, recorded: bool) -> list[Part]:
         sending: list[asyncio.Task[Part]] = []
         async with Group() as group:
+            if self.tools.records is not None and not recorded:
+                record = UploadRecord(
+                    self.upload.key, opened.upload_id, self.layout, self._fingerprint()
+                )
+                group.create_task(self.tools.records.write(record))
             for number, offset, length in self.layout.parts():
                 buffer = await self._take_buffer(length)
                 view = memoryview(buffer)[:length]

@@ -1,4 +1,4 @@
-"""Multipart uploads that earlier runs left open: go on with one, sweep the others."""
+"""Multipart uploads that earlier runs left open: resume one that is ours, abort stale ones."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ from asyncload.errors import (
     UploadBroken,
 )
 from asyncload.model import Checksum, ObjectKey, UploadSwept
-from asyncload.plan import PartLayout, layout_of_parts
+from asyncload.plan import MAX_PARTS, PartLayout
 from asyncload.store import ObjectStore, OpenUpload, StoredPart, pages_of
 from asyncload.transfer.tools import TransferTools
 
 
+class OtherParts(UploadBroken):
+    """An open upload holds other bytes than the file: it is left to whoever may be sending them."""
+
+
 class Resumable(NamedTuple):
-    """An open upload, the parts it has by their number, and how the file was cut into them."""
+    """An open upload, the parts it has by their number, and how the file is cut into them."""
 
     upload_id: str
     parts: Mapping[int, StoredPart]
@@ -30,31 +34,29 @@ class Resumable(NamedTuple):
 
 
 async def find_resumable(
-    key: ObjectKey, layout: PartLayout, tools: TransferTools
+    key: ObjectKey, size: int, fingerprint: str, tools: TransferTools
 ) -> Resumable | None:
-    """Return the latest open upload of a key whose parts may be the file's; sweep the others.
+    """Return the latest open upload of a key that is ours; abort stale ones.
 
-    One without parts will do: a new one would only leave it behind. An upload whose parts can't
-    be this file's is aborted; any other one only after the policy's lease, for it may be a live
-    run's. `layout` is how this run would cut the file; one that had other memory may have cut it
-    otherwise.
+    Ours is one that is recorded (`upload_records`) as begun for a file of this size in bytes with
+    this fingerprint, and that has no part but of the layout recorded. One without parts will do: a
+    new one would only leave it behind. Any other upload is aborted only after the policy's lease,
+    for it may be a live run's, or another program's.
     """
     found = None
     async for upload, parts in _left_open(key, tools):
-        sizes = {part.number: part.size for part in parts}
-        fitting = layout_of_parts(sizes, layout, most=tools.buffers.capacity)
-        if fitting is not None and found is None:
-            found = Resumable(upload.upload_id, {part.number: part for part in parts}, fitting)
-        elif fitting is None or is_expired(upload, parts, tools.now() - tools.policy.lease):
-            await _sweep(key, upload, tools)
+        ours = None
+        if found is None:
+            ours = found = await _as_ours(key, upload, parts, size, fingerprint, tools)
+        if ours is None:
+            await _abort_if_stale(key, upload, parts, tools)
     return found
 
 
-async def sweep_left_open(key: ObjectKey, tools: TransferTools) -> None:
+async def abort_stale(key: ObjectKey, tools: TransferTools) -> None:
     """Abort a key's open uploads that had no new part during the policy's lease."""
     async for upload, parts in _left_open(key, tools):
-        if is_expired(upload, parts, tools.now() - tools.policy.lease):
-            await _sweep(key, upload, tools)
+        await _abort_if_stale(key, upload, parts, tools)
 
 
 async def _left_open(
@@ -69,10 +71,35 @@ async def _left_open(
         yield upload, parts
 
 
-async def _sweep(key: ObjectKey, upload: OpenUpload, tools: TransferTools) -> None:
-    """Abort an upload of an earlier run, and tell of it."""
-    await tools.store.abort_multipart(key, upload.upload_id)
-    tools.observe(UploadSwept(key, upload.upload_id))
+async def _as_ours(
+    key: ObjectKey,
+    upload: OpenUpload,
+    parts: Sequence[StoredPart],
+    size: int,
+    fingerprint: str,
+    tools: TransferTools,
+) -> Resumable | None:
+    if tools.records is None:
+        return None
+    record = await tools.records.find(key, upload.upload_id)
+    if record is None or record.fingerprint != fingerprint:
+        return None
+    layout = record.layout
+    if layout.size != size or layout.part_size > tools.buffers.capacity:
+        return None
+    if layout.count > MAX_PARTS or not layout.holds({part.number: part.size for part in parts}):
+        return None
+    return Resumable(upload.upload_id, {part.number: part for part in parts}, layout)
+
+
+async def _abort_if_stale(
+    key: ObjectKey, upload: OpenUpload, parts: Sequence[StoredPart], tools: TransferTools
+) -> None:
+    """Abort an upload that had no new part during the policy's lease, and tell of it."""
+    idle = seconds_idle(last_activity(upload, parts), tools.store, tools.now())
+    if idle is not None and idle > tools.policy.lease.total_seconds():
+        await tools.store.abort_multipart(key, upload.upload_id)
+        tools.observe(UploadSwept(key, upload.upload_id))
 
 
 async def list_all_parts(
@@ -83,21 +110,33 @@ async def list_all_parts(
     return [part async for page in pages for part in page]
 
 
-def is_expired(upload: OpenUpload, parts: Sequence[StoredPart], since: datetime) -> bool:
-    """Whether nothing has been added to an upload since then."""
-    return last_activity(upload, parts) < since
+def last_activity(upload: OpenUpload, parts: Sequence[StoredPart]) -> datetime | None:
+    """Return when an upload was begun, or had its latest part; None where the store won't tell."""
+    times = [upload.initiated, *(part.modified for part in parts)]
+    known = [time for time in times if time is not None]
+    return max(known) if len(known) == len(times) else None
 
 
-def last_activity(upload: OpenUpload, parts: Sequence[StoredPart]) -> datetime:
-    """Return when an upload was begun, or had its latest part."""
-    return max([upload.initiated, *(part.modified for part in parts)])
+def seconds_idle(last: datetime | None, store: ObjectStore, now: datetime) -> float | None:
+    """Return how long ago something happened in the store, in seconds by the store's clock.
+
+    The machine's clock may be hours or days off. None where the store told no time.
+
+    Args:
+        last: when it happened, as the store has it.
+        store: whose clock counts.
+        now: the machine's time.
+    """
+    if last is None or store.clock_offset is None:
+        return None
+    return now.timestamp() + store.clock_offset - last.timestamp()
 
 
 def is_there(stored: StoredPart, summed: Checksum, md5: bytes | None) -> bool:
     """Whether an earlier run sent this part: its checksum is `summed`, or its MD5 `md5`.
 
     Raises:
-        UploadBroken: it sent another one, of what the file was then.
+        OtherParts: it sent another one.
     """
     if stored.checksum is not None:
         same = stored.checksum == summed
@@ -106,5 +145,5 @@ def is_there(stored: StoredPart, summed: Checksum, md5: bytes | None) -> bool:
     else:
         return False
     if not same:
-        raise UploadBroken("an earlier run began to upload other bytes under this key")
+        raise OtherParts("an earlier run began to upload other bytes under this key")
     return True

@@ -12,6 +12,7 @@ from asyncload.model import Event
 from asyncload.source.readers import Readers
 from asyncload.store import ObjectStore, OpenUpload
 from asyncload.transfer.policy import TransferPolicy
+from asyncload.transfer.upload_records import UploadRecords
 from asyncload.transfer.window import PartWindow
 
 
@@ -25,7 +26,8 @@ class TransferTools:
 
     `inventory` and `left_open` are what is there before the run: objects, and the open multipart
     uploads of each key, the latest first. `now` tells the time in UTC. `before_change` is awaited
-    with an object's partition before it is written.
+    with an object's partition before it is written. `records` say which open uploads are ours;
+    without them none is resumed.
     """
 
     store: ObjectStore
@@ -38,3 +40,4 @@ class TransferTools:
     observe: Callable[[Event], None]
     now: Callable[[], datetime]
     before_change: Callable[[str], Awaitable[None]] = no_change
+    records: UploadRecords | None = None

@@ -41,7 +41,10 @@ def test_without_yes_they_are_only_listed(asyncload, leftovers, options, s3, lay
     assert len(lines) == 2
     assert f"left open: s3://{s3.bucket}/{layer}/Local/CSV/A/a.csv: 1 parts, 5.2 MB" in ended.out
     where = f"s3://{s3.bucket}/{layer}/Local/CSV/"
-    assert summary == f"2 left-over uploads below {where}, 5.2 MB; --yes aborts them"
+    assert (
+        summary
+        == f"2 left-over uploads below {where}, 5.2 MB; --yes aborts them, whoever began them"
+    )
     assert ended.code == 0
     assert len(s3.open_uploads(layer)) == 3
 
@@ -75,12 +78,14 @@ def test_programs_get_records(asyncload, leftovers, options, s3, layer):
     upload = by_key[f"{layer}/Local/CSV/A/a.csv"]
     assert (upload["parts"], upload["size"], upload["status"]) == (1, PART, "left open")
     assert upload["upload_id"] == leftovers[f"{layer}/Local/CSV/A/a.csv"]
-    totals = {name: summary[name] for name in ("prefix", "uploads", "bytes", "aborted")}
+    names = ("prefix", "uploads", "bytes", "aborted", "left_alone")
+    totals = {name: summary[name] for name in names}
     assert totals == {
         "prefix": f"{layer}/Local/CSV/",
         "uploads": 2,
         "bytes": PART,
         "aborted": 0,
+        "left_alone": 0,
     }
 
 

@@ -69,8 +69,9 @@ async def test_a_machine_whose_clock_is_off_loads_all_the_same(
     by_the_stores_clock = time.strftime("%Y%m%d", time.gmtime(time.time() + ahead))
     dates = [request.headers["x-amz-date"][:8] for request in requests]
     assert set(dates[1:]) <= {by_the_stores_clock, dates[1]}
-    # List, list again, list uploads, two heads, put, create, three parts, complete, manifest.
-    assert len(requests) == 12
+    # List, list again, list uploads, two heads, put, create, three parts, complete, and the records
+    # of upload and run.
+    assert len(requests) == 13
 
 
 @pytest.mark.fault("P7")

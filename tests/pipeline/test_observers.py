@@ -65,7 +65,7 @@ async def test_an_observer_that_raises_ends_the_run(volume, on):
     assert failed.value.exit_code == 1
     assert store.uploads == {}
     assert isinstance(seen[-1], on), "it was called again"
-    records = [body for key, body in store.objects.items() if key.startswith("_asyncload/")]
+    records = [body for key, body in store.objects.items() if key.startswith("_asyncload/2")]
     if on is not RunStarted:
         (body,) = records
         assert check_manifest(body)["summary"]["error"]["kind"] == "ObserverFailed"

@@ -30,7 +30,9 @@ async def load(store, volume, **options):
 
 def manifests(store, prefix="_asyncload/"):
     return {
-        key: check_manifest(body) for key, body in store.objects.items() if key.startswith(prefix)
+        key: check_manifest(body)
+        for key, body in store.objects.items()
+        if key.startswith(prefix) and "/uploads/" not in key
     }
 
 

@@ -157,7 +157,7 @@ async def test_left_overs_are_those_without_a_new_part():
         return page
 
     store.list_parts = list_parts
-    before = young - timedelta(days=1)
-    found = [leftover async for leftover in find_leftovers(store, f"{PREFIX}/", before)]
+    finding = find_leftovers(store, f"{PREFIX}/", 86_400, young)
+    found = [leftover async for leftover in finding]
     assert [leftover.upload.key for leftover in found] == [f"{PREFIX}/old.csv"]
     await asyncio.sleep(0)

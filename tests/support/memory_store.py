@@ -54,8 +54,10 @@ class MemoryStore:
         self.of_parts: dict[str, Checksum] = {}
         self.uploads: dict[str, _Upload] = {}
         self.clock_offset: float | None = 0.0
+        self.stored_as: dict[str, object] = {}
         self.calls: Counter[str] = Counter()
         self.body_bytes = 0
+        self.part_bytes = 0
         self.in_flight = 0
         self.most_in_flight = 0
         self._ids = iter(range(1, 1_000_000))
@@ -63,6 +65,13 @@ class MemoryStore:
     @property
     def signs_payloads(self):
         return False
+
+    def object_settings(self, info):
+        return {
+            "ContentType": info.content_type,
+            "Metadata": dict(info.metadata),
+            **({} if info.bookkeeping else self.stored_as),
+        }
 
     async def check_bucket(self, prefix):
         await self._answer("check_bucket")
@@ -136,6 +145,7 @@ class MemoryStore:
 
     async def upload_part(self, key, upload_id, number, body, checksum, *, sha256=None):
         await self._answer("upload_part", body)
+        self.part_bytes += len(body)
         upload = self._upload(key, upload_id)
         if not 1 <= number <= 10_000:
             raise RequestRejected("part number out of range", code="InvalidArgument", status=400)

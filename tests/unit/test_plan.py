@@ -23,7 +23,6 @@ from asyncload.plan import (
     LoadPlan,
     PartLayout,
     lay_out_parts,
-    layout_of_parts,
 )
 
 GIB = 1024 * MIB
@@ -112,35 +111,16 @@ def test_no_object_is_over_5_tib():
 
 
 @given(st.data(), st.integers(1, 40 * GIB), st.integers(5 * MIB, 64 * MIB))
-def test_how_a_file_was_cut_shows_in_any_parts_but_a_small_last_one(data, size, part_size):
-    """Whichever of them are there, and however this run would cut it."""
-    cut = PartLayout(size, part_size)
-    numbers = data.draw(st.sets(st.integers(1, cut.count), min_size=1, max_size=20))
-    sizes = {number: cut.length(number) for number in numbers}
-    wanted = lay_out_parts(size, least=8 * MIB, most=64 * MIB)
-    found = layout_of_parts(sizes, wanted, most=64 * MIB)
-    if numbers != {cut.count}:
-        assert found in (cut, wanted)
-    if found is not None:
-        assert all(found.length(number) == length for number, length in sizes.items())
-        assert found.count <= MAX_PARTS
-
-
-@pytest.mark.parametrize(
-    "sizes",
-    [{1: 5 * MIB, 2: 9 * MIB}, {1: MIB}, {1: 65 * MIB}, {10_001: 5 * MIB}, {1: 5 * MIB, 500: MIB}],
-    ids=["two-sizes", "too-small", "over-the-memory", "too-many", "behind-the-end"],
-)
-def test_some_parts_can_not_be_the_files(sizes):
-    """Whoever cut it."""
-    wanted = PartLayout(60 * GIB if 10_001 in sizes else GIB, 8 * MIB)
-    assert layout_of_parts(sizes, wanted, most=64 * MIB) is None
-
-
-def test_an_upload_without_parts_is_gone_on_with_as_is_wanted():
-    """It says nothing."""
-    wanted = PartLayout(GIB, 8 * MIB)
-    assert layout_of_parts({}, wanted, most=64 * MIB) == wanted
+def test_a_layout_holds_its_own_parts_and_no_others(data, size, part_size):
+    """Whichever of them are there; one of another size, or beyond the last, is none of them."""
+    layout = PartLayout(size, part_size)
+    numbers = data.draw(st.sets(st.integers(1, layout.count), max_size=20))
+    sizes = {number: layout.length(number) for number in numbers}
+    assert layout.holds(sizes)
+    assert not layout.holds(sizes | {layout.count + 1: 1})
+    assert not layout.holds(sizes | {0: part_size})
+    for number in numbers:
+        assert not layout.holds(sizes | {number: layout.length(number) + 1})
 
 
 # The plan of a load

@@ -18,7 +18,10 @@ FAULTS: tuple[Fault, ...] = (
     Fault("F8", "folders of systems and running jobs", "left out and named, unless asked for"),
     Fault("F9", "a pattern without effect", "letters compared as composed; a warning"),
     Fault("F10", "control characters and line ends in a message", "shown, never obeyed"),
+    Fault("F3", "`today`, and a clock that is off", "a warning; refused where the days differ"),
     Fault("F11", "a standard stream that does not block", "its reader is waited for"),
     Fault("F12", "a reader that does not read", "a signal ends the run all the same"),
     Fault("F13", "a live display beside a JSON report", "every record is in the report"),
+    Fault("F14", "a store that tells no time, or no valid one", "the run goes on"),
+    Fault("F15", "a store whose date is absurd", "a warning; `today` is refused"),
 )
