@@ -24,6 +24,7 @@ _DIGEST_LENGTHS = {"CRC64NVME": 12, "CRC32C": 8, "CRC32": 8, "SHA256": 44}
 _MAX_NUMBER = 2**63 - 1
 # botocore takes whatever is less than 301 for a success.
 _GONE = (200, 202, 204)
+_NOT_OF_THE_BODY = {"AbortDate", "AbortRuleId", "RequestCharged", "ResponseMetadata"}
 _SUCCESSES = {"AbortMultipartUpload": _GONE, "DeleteObject": _GONE, "GetObject": (200, 206)}
 
 
@@ -107,7 +108,7 @@ def page_of_objects(answer: Mapping[str, Any]) -> Page[ListedObject]:
         ListedObject(_name(entry["Key"]), _number(entry["Size"]), _text(entry.get("ETag", "")))
         for entry in answer.get("Contents", ())
     ]
-    return Page(items, _name(answer["NextContinuationToken"]) if answer["IsTruncated"] else None)
+    return Page(items, _name(answer["NextContinuationToken"]) if _goes_on(answer) else None)
 
 
 def page_of_uploads(answer: Mapping[str, Any]) -> Page[OpenUpload]:
@@ -121,7 +122,7 @@ def page_of_uploads(answer: Mapping[str, Any]) -> Page[OpenUpload]:
         )
         for entry in answer.get("Uploads", ())
     ]
-    if not answer["IsTruncated"]:
+    if not _goes_on(answer):
         return Page(items, None)
     key, upload_id = _name(answer["NextKeyMarker"]), _text(answer.get("NextUploadIdMarker", ""))
     return Page(items, f"{key}\n{upload_id}")
@@ -144,9 +145,20 @@ def page_of_parts(answer: Mapping[str, Any]) -> Page[StoredPart]:
         )
         for entry in answer.get("Parts", ())
     ]
-    if not answer["IsTruncated"]:
+    if not _goes_on(answer):
         return Page(items, None)
     return Page(items, str(_number(answer["NextPartNumberMarker"], least=1)))
+
+
+def _goes_on(answer: Mapping[str, Any]) -> bool:
+    """Return whether a listing has more pages; rclone leaves out that it has none.
+
+    Raises:
+        ValueError: there is nothing of a listing in it: an empty answer, or a page for people.
+    """
+    if not answer.keys() - _NOT_OF_THE_BODY:
+        raise ValueError("it is not a listing")
+    return bool(answer.get("IsTruncated"))
 
 
 def _text(value: object) -> str:

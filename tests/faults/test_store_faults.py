@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import uuid
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,7 @@ from asyncload import errors
 from asyncload.s3.signatures import Signing
 from asyncload.s3.translate import Asked, translate_answer
 from tests.faults.lake import fail_always
-from tests.faults.proxy import Fault, Reply, s3_error
+from tests.faults.proxy import Fault, Reply, proxy_before, s3_error
 from tests.support.loads import write_files
 from tests.support.scripted_s3 import EMPTY_LISTING
 
@@ -405,6 +406,7 @@ def test_verify_learns_it_too_and_says_so(forgiving_lake, volume, lane):
     assert ended.err.count("warning: the store refuses S3's checksums") == 1
 
 
+@pytest.mark.fault("E4")
 @pytest.mark.parametrize(
     "place", ["Code", "Message", "Header", "Region", "ArgumentName", "Details", "RequestId"]
 )
@@ -423,3 +425,52 @@ def test_no_word_of_an_answer_repeats_a_secret(place, status):
     asked = Asked("PutObject", "lake", "https://store", "Raw/a.csv")
     error = translate_answer({"Error": document, "ResponseMetadata": metadata}, asked, signing)
     assert secret not in "".join(map(str, vars(error).values()))
+
+
+@pytest.mark.rclone
+@pytest.mark.fault("G6")
+def test_rclone_takes_a_large_file_as_the_first_of_a_bucket(
+    asyncload, volume, large_body, rclone, monkeypatch, lane
+):
+    """The real one: a bucket without uploads, loaded, run again and cleaned."""
+    bucket = f"fresh-{uuid.uuid4().hex[:8]}"
+    rclone.client().create_bucket(Bucket=bucket)
+    for name, value in rclone.environment.items():
+        monkeypatch.setenv(name, value)
+    write_files(volume, {"large.csv": large_body, "a.csv": b"1"})
+    where = ("--bucket", bucket, "--endpoint-url", rclone.endpoint_url)
+    way = () if lane else ("--no-fast-lane",)
+    assert asyncload("clean", *where).code == 0
+    ended = asyncload("run", volume, *where, "--no-manifest", *way)
+    assert ended.code == 0, ended
+    assert ended.out.startswith("2 of 2 files are in the raw zone: 2 uploaded")
+    ended = asyncload("run", volume, *where, "--no-manifest", *way)
+    assert ended.code == 0, ended
+    assert ended.out.startswith("2 of 2 files are in the raw zone: 2 unchanged")
+
+
+@pytest.mark.fault("G12")
+def test_the_manifest_goes_where_checksums_are_refused_too(forgiving_lake, volume, lane):
+    """Whatever is learned holds for it, or is learned by it."""
+    lake = forgiving_lake
+    write_files(volume, {"a.csv": b"1"})
+    # Of the objects that are not files of the volume it must not judge.
+    proxy = lake.stack.enter_context(
+        proxy_before(lake.server.endpoint_url, refuses_checksums(REFUSALS["b2"]))
+    )
+    landed = lake.load(None, "--manifest", proxy=proxy, lane=lane)
+    assert (landed.code, landed.statuses) == (0, {"a.csv": "uploaded"})
+    assert landed.summary["manifest"]
+    assert len(landed.summary["warnings"]) == 1
+
+
+@pytest.mark.fault("G13")
+@pytest.mark.parametrize("status", [400, 403])
+def test_botocore_asks_no_store_for_another_region(lake, volume, status, lane):
+    """An answer to HEAD that has no document is an answer: no HeadBucket, no second HEAD."""
+    write_files(volume, {"a.csv": b"1"})
+    odd = Fault(reply=Reply(status))
+    landed = lake.load(fail_always("HeadObject", odd), "--checksum", "crc64nvme", lane=lane)
+    assert (landed.code, landed.statuses) == (0, {"a.csv": "uploaded"})
+    assert landed.proxy.count("HeadBucket") == 0
+    assert landed.proxy.count("HeadObject") == 1

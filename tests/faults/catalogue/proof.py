@@ -16,4 +16,5 @@ FAULTS: tuple[Fault, ...] = (
     Fault("A10", "a crafted file of the same checksum", "counts as the same, which is said"),
     Fault("A11", "a manifest with odd entries, or that is none", "told with its line; flat memory"),
     Fault("A12", "a partition that changes under its marker", "the marker goes first"),
+    Fault("A13", "pages that come again under other markers, or stay empty", "stop"),
 )

@@ -17,4 +17,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("G10", "files that fail or change after bytes were sent", "every number is true"),
     Fault("G6", "no such upload, of a bucket without uploads", "none; 3 only where files failed"),
     Fault("G9", "one key whose signature is computed otherwise", "that file fails, named"),
+    Fault("G12", "a manifest where checksums are refused", "written with an MD5"),
+    Fault("G13", "400 or 403 to HEAD", "an answer: no other region is looked for"),
+    Fault("G14", "a store that ignores ranges, or answers another one", "no other bytes are taken"),
 )
