@@ -124,6 +124,7 @@ async def _record_failure(run: Run, failure: AsyncloadError) -> None:
             await _preflight(run.govern(store, PREFLIGHT, run.others), run.prefix)
             async with run.recording(run.govern(store, RetryPolicy(), run.others)).kept():
                 raise failure
+    run.count_requests()
 
 
 def s3_options(settings: Settings) -> S3Options:

@@ -57,7 +57,12 @@ class Recording:
         except BaseException as error:
             await self._close_in_time(manifest, error)
             raise
-        await self._close(manifest, None)
+        try:
+            await run_to_end(self._close(manifest, None), grace=self.policy.grace)
+        except asyncio.CancelledError:
+            if not manifest.closed:
+                await manifest.give_up()
+            raise
 
     async def _close_in_time(self, manifest: Manifest, error: BaseException) -> None:
         """Record a failure, as far as it can be done in the time of an abort."""

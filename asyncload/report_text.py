@@ -139,6 +139,7 @@ def failure_lines(failure: Failed, bucket: str, *, hint: bool = True) -> Iterato
     """Yield what failed, where it was to go, why, and what to do unless `hint` is false."""
     target = f" -> s3://{bucket}/{printable(failure.key)}" if failure.key else ""
     yield f"failed: {printable(failure.path)}{target}"
-    shown = failure.error if hint else AsyncloadError(failure.error.message)
+    first, *details = failure.error.lines
+    shown = failure.error if hint else AsyncloadError(first, details=details)
     for line in format_error(shown).splitlines():
         yield f"  {line.strip()}"

@@ -123,7 +123,9 @@ class Settings:
                 f"--concurrency: {self.concurrency} is not between 1 and {MOST_CONCURRENCY}",
                 hint=f"the default is {DEFAULT_CONCURRENCY}",
             )
-        object.__setattr__(self, "memory", _checked_memory(self.memory, memory_left()))
+        object.__setattr__(
+            self, "memory", _checked_memory(self.memory, memory_left(self.concurrency))
+        )
         if self.endpoint_url is not None:
             check_endpoint(self.endpoint_url, allow_http=self.allow_http)
         style = choose("--addressing-style", self.addressing_style, ADDRESSING_STYLES)
@@ -202,6 +204,11 @@ def resolve_date(text: str, now: datetime) -> date:
     Raises:
         UsageError: it is none of these, or no day of the calendar.
     """
+    if not text.strip():
+        raise UsageError(
+            "--date is empty",
+            hint="set the variable that it comes from, or leave the option out for today",
+        )
     days_back = RELATIVE_DATES.get(text.lower())
     if days_back is not None:
         return now.date() - timedelta(days=days_back)

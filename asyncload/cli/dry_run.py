@@ -44,7 +44,14 @@ def dry_run(settings: Settings, ending: Ending, *, quiet: bool) -> int:
     report = Report(bucket=settings.bucket, day=layout.date)
     tell = _Records(report) if ending.json else _Words(report, quiet=quiet)
     plan = LoadPlan(layout, put_limit=PUT_LIMIT)
-    ending.totals = lambda: run_totals(report) | {"dry_run": True, "planned": tell.planned}
+    ending.totals = lambda: (
+        run_totals(report)
+        | {
+            "dry_run": True,
+            "planned": tell.planned,
+            "not_reached": report.not_reached - tell.planned,
+        }
+    )
 
     def observe(event: Event) -> None:
         report.observe(event)

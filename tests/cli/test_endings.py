@@ -86,9 +86,10 @@ def test_a_bad_date_or_an_empty_variable_ends_in_a_summary(
         options = (*options, "--date", value)
     summary = summary_of(asyncload("run", volume, *options, "--json"))
     assert (summary["exit_code"], summary["date"]) == (2, None)
+    assert value or summary["error"]["message"] == "--date is empty"
 
 
-@pytest.mark.fault("I3")
+@pytest.mark.fault("I3", "I24")
 def test_a_command_that_is_not_there_ends_in_a_summary(asyncload):
     """Without the name of a command; before `--` only, `--json` is an option."""
     assert summary_of(asyncload("lode", "--json"))["command"] is None
@@ -171,7 +172,7 @@ def test_every_run_leaves_a_record(asyncload, volume, records, files, code, kind
     assert recorded["started"] <= recorded["finished"] <= summary["finished"]
 
 
-@pytest.mark.fault("I4")
+@pytest.mark.fault("I4", "I20")
 def test_a_run_without_its_volume_ends_the_same_where_the_bucket_is_of_no_use(
     asyncload, volume, records, monkeypatch
 ):

@@ -242,7 +242,7 @@ def test_a_volume_without_csvs_is_told(asyncload, volume, lake, content, options
     assert asyncload("run", volume, *to, *options, "--allow-empty", "--dry-run").code == 0
 
 
-@pytest.mark.fault("I12")
+@pytest.mark.fault("I12", "I21")
 def test_very_many_files_that_are_left_out_are_few_lines(asyncload, volume, lake):
     """The first of each kind are named, all are counted; JSON has each of them."""
     write_files(volume, {"a.csv": b"1"} | {f"{n:03}.csv.gz": b"" for n in range(100)})
@@ -514,6 +514,7 @@ def test_a_dry_run_in_json(asyncload, volume, lake):
     ended = asyncload("run", volume, *options, "--dry-run", "--json")
     *records, summary = check_lines(ended.out)
     assert (summary["dry_run"], summary["planned"], summary["exit_code"]) == (True, 1, 3)
+    assert (summary["failed"], summary["not_reached"]) == (1, 0)
     assert [(r["path"], r.get("status") or r["reason"]) for r in records] == [
         (".h.csv", "hidden"),
         ("b\n.csv", "failed"),

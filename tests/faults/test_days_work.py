@@ -122,7 +122,7 @@ def test_the_second_of_two_runs_asks_once_for_each_file(run, volume, answer):
     assert "throttled" not in ended.err
 
 
-@pytest.mark.fault("I15")
+@pytest.mark.fault("I15", "I22")
 def test_a_conflict_without_an_object_is_put_again(run, volume):
     """The other writer gave up; the second put lands the file."""
     write_files(volume, {"a.csv": b"1"})

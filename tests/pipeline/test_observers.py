@@ -45,7 +45,7 @@ async def test_what_is_no_settings_is_refused(volume):
     assert "Settings" in refused.value.message
 
 
-@pytest.mark.fault("I9")
+@pytest.mark.fault("I9", "I19")
 @pytest.mark.parametrize("on", [RunStarted, LoadStarted, PartSent, FileFinished])
 async def test_an_observer_that_raises_ends_the_run(volume, on):
     """At once and cleanly: no upload stays open, the record says why, the error is the cause."""

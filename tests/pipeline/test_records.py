@@ -191,6 +191,7 @@ async def test_a_run_that_is_cut_off_records_what_landed(volume, monkeypatch, st
     assert summary["not_reached"] == 2000 - len(recorded)
 
 
+@pytest.mark.fault("I18")
 async def test_a_record_that_can_not_be_written_in_time_is_given_up(volume, monkeypatch):
     """A store that does not answer holds up the end no longer than an abort would."""
     monkeypatch.setattr(
@@ -214,6 +215,35 @@ async def test_a_record_that_can_not_be_written_in_time_is_given_up(volume, monk
     assert store.objects == {}
     (warned,) = [event for event in recorder.events if isinstance(event, Warned)]
     assert "could not be written in time" in warned.message
+
+
+@pytest.mark.fault("I17")
+@pytest.mark.parametrize("answers", [True, False])
+async def test_a_run_that_is_cut_off_at_its_end_writes_its_record_or_none(
+    volume, monkeypatch, answers
+):
+    """It is being written as the signal comes: it becomes whole, or is taken back."""
+    if not answers:
+        hurried = partial(TransferPolicy, grace=Grace(0, least=0))
+        monkeypatch.setattr("asyncload.loading.TransferPolicy", hurried)
+    write_files(volume, {"a.csv": b"1"})
+
+    class Slow(MemoryStore):
+        async def put(self, key, *arguments, **options):
+            if key.startswith("_asyncload/"):
+                self.reached.set()
+                await (asyncio.sleep(0.05) if answers else asyncio.Event().wait())
+            return await super().put(key, *arguments, **options)
+
+    store = Slow()
+    store.reached = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(load(store, volume))
+        await store.reached.wait()
+        task.cancel()
+    assert task.cancelled()
+    assert len(manifests(store)) == answers
+    assert store.uploads == {}
 
 
 async def test_a_run_that_is_refused_records_why(volume, monkeypatch):

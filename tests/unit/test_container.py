@@ -42,7 +42,7 @@ def v1(path):
     return f"sys/fs/cgroup/memory{path}/memory.limit_in_bytes"
 
 
-@pytest.mark.fault("I1")
+@pytest.mark.fault("I1", "I23")
 @pytest.mark.parametrize(
     ("cgroup", "mounts", "limits", "limit"),
     [
@@ -103,13 +103,21 @@ def test_the_least_limit_counts(machine, cgroup, mounts, limits, limit):
     """Of the process's group and all above it, of both versions."""
     root = machine(cgroup, mounts, **limits)
     assert memory_limit(root) == (limit * MIB if limit else None)
-    assert memory_left(root) == (max(0, limit * MIB - PROCESS) if limit else None)
+    assert memory_left(root=root) == (max(0, limit * MIB - PROCESS) if limit else None)
 
 
 def test_a_machine_without_control_groups_has_no_limit(tmp_path):
     """As macOS has none."""
     assert memory_limit(tmp_path) is None
-    assert memory_left(tmp_path) is None
+    assert memory_left(root=tmp_path) is None
+
+
+def test_more_connections_leave_less(machine):
+    """Each has buffers of its own."""
+    root = machine("0::/\n", V2, **{v2(""): f"{512 * MIB}\n"})
+    assert memory_left(32, root) == memory_left(1, root) == 512 * MIB - PROCESS
+    assert memory_left(256, root) == 512 * MIB - PROCESS - 112 * MIB
+    assert memory_left(1024, root) == 0
 
 
 def test_this_machine_can_be_asked():
@@ -123,7 +131,7 @@ def test_this_machine_can_be_asked():
 def test_the_default_is_what_fits(left):
     """Up to 256 MiB; never less than a part takes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asyncload.settings.memory_left", lambda: left)
+        patch.setattr("asyncload.settings.memory_left", lambda _: left)
         memory = Settings(volume="v", bucket="lake").memory
         assert LEAST_MEMORY <= memory <= DEFAULT_MEMORY
         assert memory <= max(left, LEAST_MEMORY)
@@ -134,7 +142,7 @@ def test_the_default_is_what_fits(left):
 @pytest.mark.fault("I1")
 def test_what_can_not_fit_is_refused(monkeypatch):
     """With what does."""
-    monkeypatch.setattr("asyncload.settings.memory_left", lambda: 146 * MIB)
+    monkeypatch.setattr("asyncload.settings.memory_left", lambda _: 146 * MIB)
     assert Settings(volume="v", bucket="lake", memory=AUTO).memory == 146 * MIB
     with pytest.raises(UsageError) as refused:
         Settings(volume="v", bucket="lake", memory=147 * MIB)

@@ -53,6 +53,7 @@ def test_settings_are_frozen():
         make_settings().bucket = "other"
 
 
+EMPTY_DATE = "set the variable that it comes from, or leave the option out for today"
 NO_DATE = "use YYYY-MM-DD (2022-05-02), today or yesterday"
 NO_BUCKET = "give the name only, such as my-lake; --layout sets what goes before the key"
 NO_ENDPOINT = "use http:// or https:// and a host, such as http://127.0.0.1:8333"
@@ -85,7 +86,7 @@ NO_ZONE = "use an IANA name, such as UTC or America/Sao_Paulo"
             "--memory: 16,777,215 bytes is too little; the least is 16 MiB",
             "the default is 256MiB, or what a container's limit leaves",
         ),
-        ("date", "", "--date: '' is no date: the form is YYYY-MM-DD", NO_DATE),
+        ("date", "", "--date is empty", EMPTY_DATE),
         ("date", "tomorrow", "--date: 'tomorrow' is no date: the form is YYYY-MM-DD", NO_DATE),
         ("date", "20220502", "--date: '20220502' is no date: the form is YYYY-MM-DD", NO_DATE),
         ("date", "2022-W18-1", "--date: '2022-W18-1' is no date: the form is YYYY-MM-DD", NO_DATE),

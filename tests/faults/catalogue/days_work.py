@@ -20,4 +20,16 @@ FAULTS: tuple[Fault, ...] = (
     Fault("I8", "a volume of another user", "both user IDs, and the --user that helps"),
     Fault("I12", "packed CSVs in the volume", "left out, counted and named"),
     Fault("I15", "two runs over the same files at once", "the second costs one HEAD a file"),
+    Fault(
+        "I17", "a signal as the record is being written", "the record is whole, or there is none"
+    ),
+    Fault(
+        "I18", "a store that hangs as a run is cut off", "the record is given up in time, and told"
+    ),
+    Fault("I19", "an observer that raises an error", "the run ends, nothing stays open"),
+    Fault("I20", "no volume, and no bucket to record that in", "the volume's error, exit code 2"),
+    Fault("I21", "very many files are left out", "the first are named, the others counted"),
+    Fault("I22", "a conflict with a writer that gives up", "the put is made again and lands"),
+    Fault("I23", "limits of nested control groups, of both versions", "the least counts"),
+    Fault("I24", "JSON asked of a command that is not there", "a summary without a command"),
 )
