@@ -29,11 +29,15 @@ _GRPC_OFFSET = 10_000
 
 @dataclass(frozen=True, slots=True)
 class LocalS3:
-    """A running store: where it is, and the credentials it accepts."""
+    """A running store: where it is, and the credentials it accepts.
+
+    `private` says that no other user of the machine gets at its data; else they do by gRPC.
+    """
 
     endpoint_url: str
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
+    private: bool = True
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that point the AWS chain here, and nowhere else."""
@@ -44,6 +48,7 @@ class LocalS3:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
         }
 
 
@@ -70,6 +75,7 @@ def local_s3() -> Iterator[LocalS3]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="asyncload-s3-")))
         log = folder / "log"
+        certificate = _certificate_settings(folder)
         ports = _free_ports(6)
         with log.open("wb") as output:
             server = subprocess.Popen(  # noqa: S603  # the binary is the installed one
@@ -77,14 +83,16 @@ def local_s3() -> Iterator[LocalS3]:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env=credentials | {"HOME": str(folder), "PATH": ""},
+                env=credentials | _key_settings() | certificate | {"HOME": str(folder), "PATH": ""},
                 cwd=folder,
                 # A Ctrl-C at the terminal is for us: we stop the server ourselves.
                 start_new_session=True,
             )
         stack.callback(_stop, server)
         _wait_until_ready(server, ports[0], log)
-        yield LocalS3(f"http://127.0.0.1:{ports[0]}", *credentials.values())
+        url = f"http://127.0.0.1:{ports[0]}"
+        access_key, secret_key = credentials.values()
+        yield LocalS3(url, access_key, secret_key, private=bool(certificate))
 
 
 def find_weed() -> Path:
@@ -119,8 +127,53 @@ def _arguments(folder: Path, ports: list[int]) -> list[str]:
         "-s3.port.lance=0",
         "-webdav=false",
         "-admin.ui=false",
+        "-disableHttp",
         "-master.telemetry=false",
     ]
+
+
+# Without them, whoever has an account on this machine reads and deletes what the store holds, past
+# S3: over HTTP (which `-disableHttp` ends at master and filer) and over gRPC.
+
+
+def _key_settings() -> dict[str, str]:
+    """Return the settings by which volumes and filer want signed requests."""
+    names = ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")
+    return {f"WEED_JWT_{name}_KEY": secrets.token_hex(32) for name in names}
+
+
+def _certificate_settings(folder: Path) -> dict[str, str]:
+    """Return the settings by which gRPC wants a certificate, made by openssl in the folder.
+
+    Nothing where there is no openssl that makes one.
+    """
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        return {}
+    config, certificate, key = (folder / name for name in ("openssl.cnf", "cert.pem", "key.pem"))
+    config.write_text(_CERTIFICATE)
+    command = [openssl, "req", "-x509", "-nodes", "-days", "30", "-config", str(config)]
+    command += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    command += ["-keyout", str(key), "-out", str(certificate)]
+    made = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603  # the system's openssl
+    if made.returncode:
+        return {}
+    settings = {"WEED_GRPC_CA": str(certificate)}
+    for part in ("MASTER", "VOLUME", "FILER", "S3", "ADMIN", "WORKER", "CLIENT"):
+        settings |= {f"WEED_GRPC_{part}_CERT": str(certificate), f"WEED_GRPC_{part}_KEY": str(key)}
+    return settings
+
+
+_CERTIFICATE = """
+[req]
+distinguished_name = name
+prompt = no
+x509_extensions = extensions
+[name]
+CN = asyncload demo
+[extensions]
+basicConstraints = critical, CA:TRUE
+"""
 
 
 def _free_ports(count: int) -> list[int]:

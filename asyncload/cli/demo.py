@@ -44,6 +44,8 @@ def demo(volume: Path | None) -> int:
     console = Console(highlight=False, soft_wrap=True)
     console.print("[bold]1.[/] start SeaweedFS on loopback, with fresh credentials")
     with local_s3() as store:
+        if not store.private:
+            console.print("   no openssl: others on this machine can read its data by gRPC")
         _forget_user_settings()
         os.environ.update(store.environment())
         today = datetime.now(UTC).date().isoformat()
@@ -98,9 +100,9 @@ def compare(expected: Mapping[str, str], objects: list[ObjectContent]) -> None:
 
 
 def _forget_user_settings() -> None:
-    """Keep the user's own AWS and asyncload settings out of the demo."""
+    """Keep the user's own AWS and asyncload settings, and proxies, out of the demo."""
     for name in list(os.environ):
-        if name.startswith(("AWS_", "ASYNCLOAD_")):
+        if name.startswith(("AWS_", "ASYNCLOAD_")) or name.lower().endswith("_proxy"):
             del os.environ[name]
 
 

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import socket
+import ssl
+import subprocess
 import sys
+import urllib.error
+import urllib.request
 
+import boto3
 import pytest
 from rich.console import Console
 
@@ -34,6 +40,99 @@ def test_the_demo_loads_the_sample_and_proves_it(asyncload, monkeypatch):
     assert "├── Raw\n" in ended.out
     assert "── movies.csv  47.2 kB\n" in ended.out
     assert "4. all 8 objects equal their files by SHA-256" in ended.out
+
+
+@pytest.mark.fault("E9")
+@pytest.mark.seaweedfs
+def test_the_demo_goes_by_no_proxy(asyncload, volume, monkeypatch):
+    """Whatever the user's settings say, in capitals or not: the store is on this machine."""
+    (volume / "a.csv").write_bytes(b"1")
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "example.com")
+    ended = asyncload("demo", volume)
+    assert ended.code == 0, ended.err
+    assert "4. all 1 objects equal their files" in ended.out
+
+
+@pytest.fixture
+def open_store(monkeypatch):
+    """The demo's store with an object in it, and the options that it was started with."""
+    started, popen = {}, subprocess.Popen
+
+    def start(command, **options):
+        started.update(item[1:].split("=", 1) for item in command if "=" in item)
+        return popen(command, **options)
+
+    monkeypatch.setattr(local_store.subprocess, "Popen", start)
+    with local_store.local_s3() as store:
+        monkeypatch.undo()
+        client = boto3.client(
+            "s3",
+            endpoint_url=store.endpoint_url,
+            region_name="us-east-1",
+            aws_access_key_id=store.access_key,
+            aws_secret_access_key=store.secret_key,
+        )
+        client.create_bucket(Bucket="lake")
+        client.put_object(Bucket="lake", Key="a.csv", Body=b"private" * 10_000)
+        yield store, started
+
+
+@pytest.mark.fault("E9")
+@pytest.mark.seaweedfs
+def test_without_credentials_nothing_of_the_demos_store_is_readable(open_store):
+    """Neither by S3 nor by any of the ports behind it, which have accounts of none."""
+    store, started = open_store
+    ports = {name: port for name, port in started.items() if "port" in name}
+    paths = [
+        "/lake/a.csv",
+        "/buckets/lake/a.csv",
+        "/buckets/lake/?pretty=y",
+        "/dir/assign",
+        "/dir/status",
+        "/col/delete?collection=lake",
+        "/1,01",
+    ]
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    answers = {}
+    for name in ("s3.port", "master.port", "filer.port", "volume.port", "admin.port"):
+        for path in paths:
+            try:
+                answers[name, path] = opener.open(f"http://127.0.0.1:{ports[name]}{path}").status
+            except urllib.error.HTTPError as error:
+                answers[name, path] = error.code
+                error.close()
+    assert not [where for where, status in answers.items() if status < 400], answers
+    assert store.private
+    for name in ("master.port", "filer.port", "volume.port"):
+        address = ("127.0.0.1", int(ports[name]) + local_store._GRPC_OFFSET)
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with (
+            socket.create_connection(address, timeout=10) as plain,
+            context.wrap_socket(plain) as tls,
+            pytest.raises(ssl.SSLError, match="certificate"),
+        ):
+            # In TLS 1.3, that a certificate is missing is said after the handshake.
+            tls.recv(1000)
+
+
+@pytest.mark.parametrize("openssl", [None, "/bin/false"])
+def test_a_store_that_is_not_private_says_so(tmp_path, monkeypatch, openssl):
+    """Where there is no openssl to make a certificate with, or it makes none."""
+    monkeypatch.setattr(local_store.shutil, "which", lambda name: openssl)
+    assert local_store._certificate_settings(tmp_path) == {}
+
+
+@pytest.mark.seaweedfs
+def test_the_demo_tells_who_can_read_it(asyncload, volume, monkeypatch):
+    """It goes on without a certificate."""
+    (volume / "a.csv").write_bytes(b"1")
+    monkeypatch.setattr(local_store, "_certificate_settings", lambda folder: {})
+    ended = asyncload("demo", volume)
+    assert "no openssl: others on this machine can read its data by gRPC" in ended.out
+    assert ended.code == 0
 
 
 @pytest.mark.seaweedfs

@@ -13,6 +13,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("E4", "a proxy with a password, refusing or malformed", "refused, without the password"),
     Fault("E7", "the AWS configuration asks for signed payloads", "signed over TLS, too"),
     Fault("E8", "a metadata service's address in a form of IPv6", "refused as an endpoint"),
+    Fault("E9", "the demo's store, other users and the user's proxies", "private, and by no proxy"),
     Fault("E10", "a redirect of STS or SSO", "an answer; no token follows it"),
     Fault("E11", "a secret that comes back encoded or cut off", "never printed"),
     Fault("E12", "the metadata service by way of a proxy or another machine", "not asked that way"),
