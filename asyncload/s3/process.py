@@ -74,10 +74,12 @@ async def ask_process(
             os.close(complained)
         try:
             async with patience.for_person(f"{whose} ({program})"):
-                await _finish(process, output, errors)
+                await process.wait()
         except BaseException:
             await _end(process)
             raise
+        # What it left running in the background, say an agent, may keep its output open for ever.
+        await asyncio.wait([output.ended, errors.ended], timeout=_REST_SECONDS)
     if process.returncode != 0:
         how = _how_it_ended(process.returncode or 0)
         said = secrets.redact(errors.text.decode(errors="replace"))
@@ -107,13 +109,6 @@ async def _open_pipe(stack: AsyncExitStack) -> tuple[_Output, int]:
     )
     stack.callback(transport.close)
     return output, writing
-
-
-async def _finish(process: Process, *outputs: _Output) -> None:
-    """Wait until a process has ended, and shortly for the rest of its output."""
-    await process.wait()
-    # What it left running in the background, say an agent, may keep its output open for ever.
-    await asyncio.wait([output.ended for output in outputs], timeout=_REST_SECONDS)
 
 
 def _read(output: bytes, whose: str, secrets: Secrets) -> dict[str, Any]:
@@ -151,14 +146,17 @@ def _read(output: bytes, whose: str, secrets: Secrets) -> dict[str, Any]:
 
 async def _end(process: Process) -> None:
     """End a process that may not have ended, and whatever it started."""
-    if process.returncode is None:
+    for target in _targets(process) if process.returncode is None else ():
         with suppress(ProcessLookupError):
-            if has_terminal():
-                for child in reversed([process.pid, *_descendants(process.pid)]):
-                    os.kill(child, signal.SIGKILL)
-            else:
-                os.killpg(process.pid, signal.SIGKILL)
+            os.kill(target, signal.SIGKILL)
     await process.wait()
+
+
+def _targets(process: Process) -> list[int]:
+    """Return what to kill: the process's group, or one by one where the group is ours, too."""
+    if has_terminal():
+        return [*reversed([process.pid, *_descendants(process.pid)])]
+    return [-process.pid]
 
 
 def _descendants(pid: int) -> Iterator[int]:
