@@ -21,7 +21,7 @@ _HINT = (
     "or give the machine or container a role"
 )
 _NAMES = {
-    "env": "the environment's variables AWS_ACCESS_KEY_ID and so on",
+    "env": "the environment variables",
     "assume-role": "the role of profile {profile!r}",
     "assume-role-with-web-identity": "the web identity (AWS_WEB_IDENTITY_TOKEN_FILE, or profile "
     "{profile!r})",
@@ -156,7 +156,7 @@ def _reason_of_configuration(error: Exception, provider: Provider, said: str) ->
     if isinstance(error, boto.InfiniteLoopConfigError | boto.InvalidConfigError):
         return Reason(said, "correct the profile in the AWS configuration")
     if isinstance(error, boto.PartialCredentialsError):
-        return Reason(f"{error.kwargs['cred_var']} is missing", "set it as well, or neither")
+        return Reason(f"{error.kwargs['cred_var']} is missing", _HINT)
     if isinstance(error, boto.NoRegionError):
         return Reason(said, "give the region with --region or AWS_DEFAULT_REGION")
     if provider.method == "container-role" and "Unsupported host" in said:
