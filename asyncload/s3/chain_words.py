@@ -197,26 +197,33 @@ def explain_configuration(error: Exception) -> CredentialsMissing:
 
 
 def unreadable_file(paths: Mapping[str, str]) -> CredentialsMissing | None:
-    """Return what is to be said of the first file of the AWS configuration that may not be read.
+    """Return what is to be said of the first file of the AWS configuration that can't be read.
 
-    botocore takes such a file for one that is not there.
+    botocore takes such a file for one that is not there, and so it does with one that is named and
+    is not there.
 
     Args:
         paths: the files, by the variables that name them.
     """
     for variable, name in paths.items():
-        path = Path(os.path.expandvars(name)).expanduser()
+        # Unlike pathlib, this does without a home.
+        path = Path(os.path.expanduser(os.path.expandvars(name)))  # noqa: PTH111  # see above
+        hint = (
+            f"let this process (UID {os.getuid()}) read it, run the container with `--user` of the "
+            f"file's owner, or name another file in {variable}"
+        )
         try:
             with path.open("rb"):
                 continue
-        except (FileNotFoundError, NotADirectoryError):
-            continue
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if name.startswith("~/.aws/"):
+                continue
+            reason, hint = error.strerror, f"correct {variable}; in a container, mount the file"
         except OSError as error:
-            return CredentialsMissing(
-                f"the AWS configuration {str(path)!r} can't be read: {error.strerror}",
-                hint=f"let this process (UID {os.getuid()}) read it, run the container with "
-                f"`--user` of the file's owner, or name another file in {variable}",
-            )
+            reason = error.strerror
+        return CredentialsMissing(
+            f"the AWS configuration {str(path)!r} can't be read: {reason}", hint=hint
+        )
     return None
 
 

@@ -672,6 +672,26 @@ def test_a_file_that_can_not_be_read_is_not_missed_where_others_will_do(run, hom
     assert ended.code == 0
 
 
+@pytest.mark.fault("D9")
+@pytest.mark.parametrize("variable", ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
+@pytest.mark.parametrize("options", [(), ("--profile", "lake")])
+def test_a_file_that_is_named_and_not_there_is_named(run, home, variable, options, monkeypatch):
+    """As in a container that it was not mounted into."""
+    monkeypatch.setenv(variable, "/no/such/file")
+    ended, requests = run(*options)
+    check_refused(ended, requests, "'/no/such/file'", "can't be read", hint=variable)
+
+
+@pytest.mark.fault("D9")
+def test_a_user_without_a_home_is_told_what_is_missing(run, home, monkeypatch):
+    """As in a container that runs as any user."""
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("posixpath.expanduser", lambda path: path)
+    ended, requests = run()
+    assert (ended.code, requests) == (5, [])
+    assert "AWS_ACCESS_KEY_ID" in error_of(ended)["hint"]
+
+
 LOOPS = {
     "a loop": "[profile lake]\nrole_arn = a\nsource_profile = b\n[profile b]\nrole_arn = b\n"
     "source_profile = lake\n",
