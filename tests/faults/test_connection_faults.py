@@ -181,6 +181,28 @@ def test_a_ca_bundle_of_the_option_counts_for_sts_and_sso_too(run, asks, tmp_pat
     assert asked
 
 
+@pytest.mark.fault("E1")
+@pytest.mark.parametrize("name", ["trusted", "untrusted", "example.org"])
+def test_a_containers_endpoint_is_verified_too(run, trusted, name, monkeypatch):
+    """Before the token goes there that it authorizes by."""
+    issuer = trustme.CA() if name == "untrusted" else trusted
+    host = "example.org" if name == "example.org" else "127.0.0.1"
+    key = {"AccessKeyId": "A", "SecretAccessKey": "s", "Token": "t", "Expiration": str(until())}
+    monkeypatch.setattr("aiobotocore.utils.AioContainerMetadataFetcher.SLEEP_TIME", 0)
+    monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", BEARER)
+    with scripted_s3(
+        lambda request: Answer(200, json.dumps(key).encode()), tls=context_for(issuer, host)
+    ) as (url, asked):
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{url}/c")
+        ended, requests = run()
+    if name == "trusted":
+        assert ended.code == 0, ended.err
+        assert asked[0].headers["authorization"] == BEARER
+    else:
+        check_no_token_went(ended, requests + asked)
+        assert "certificate" in error_of(ended)["message"]
+
+
 @pytest.mark.fault("E10")
 def test_a_redirect_of_sts_or_sso_is_not_followed(run, asks):
     """The token stays with whom it was for."""
