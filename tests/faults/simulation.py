@@ -28,7 +28,7 @@ from asyncload.errors import (
     TimedOut,
 )
 from asyncload.loading import load_into
-from asyncload.model import UploadLeftOpen
+from asyncload.model import ObjectKey, UploadLeftOpen
 from asyncload.s3.wire import WirePool
 from asyncload.settings import Settings
 from asyncload.store import Receipt
@@ -37,7 +37,7 @@ from tests.faults.proxy import Rates, draw
 from tests.faults.virtual_net import Network
 from tests.faults.virtual_time import InlineExecutor, VirtualTimeLoop
 from tests.support.loads import NOW, Recorder
-from tests.support.memory_store import MemoryStore
+from tests.support.memory_store import MemoryStore, Upload
 
 DEADLINE = 30.0
 """Seconds after which the real store gives a call up."""
@@ -68,6 +68,7 @@ class FaultyStore(MemoryStore):
 
     Attributes:
         orphans: uploads that were opened in a request whose reply was lost.
+        foreign: the parts of uploads that somebody else has under way, by upload id.
         begun: when each request was begun, its kind, and its key or prefix, in order.
         refused: when the run was refused, by a request of which kind, for which key.
     """
@@ -78,6 +79,7 @@ class FaultyStore(MemoryStore):
         self.rates = rates
         self.network = Network(seed, self._serve)
         self.orphans: set[str] = set()
+        self.foreign: dict[str, dict[int, bytes]] = {}
         self.begun: list[tuple[float, str, str]] = []
         self.refused: tuple[float, str, str] | None = None
         self._refuse_at = refuse_at
@@ -85,6 +87,13 @@ class FaultyStore(MemoryStore):
         self._pool = WirePool("store.invalid", 80, None)
         self._travelling: dict[int, Callable[[], Awaitable[Any]]] = {}
         self._answers: dict[int, Any] = {}
+
+    def begin_foreign(self, key: str, body: bytes) -> None:
+        """Have somebody else upload the same to a key: its first part is there."""
+        upload_id = f"foreign-{len(self.foreign)}"
+        part = body[: 64 * 1024]
+        self.uploads[upload_id] = Upload(ObjectKey(key), parts={1: part})
+        self.foreign[upload_id] = {1: part}
 
     async def close(self) -> None:
         """Close the connections, and let the server finish what it has begun."""
@@ -338,6 +347,8 @@ def simulate(
         share = draw("there", seed, name)
         if share < 0.1:
             store.objects[key_of(name)] = body if share < 0.07 else body + b"!"
+        if draw("foreign", seed, name) < 0.1:
+            store.begin_foreign(key_of(name), body)
     before = dict(store.objects)
     names = sorted(contents)
     changed = names[int(draw("changed", seed) * len(names))]
@@ -358,7 +369,11 @@ def simulate(
         )
     finally:
         (volume / changed).write_bytes(contents[changed])
-    result.wrong = [*find_wrong(result, versions, before), *find_disobedience(result)]
+    result.wrong = [
+        *find_wrong(result, versions, before),
+        *find_open_untold(result),
+        *find_disobedience(result),
+    ]
     return result
 
 
@@ -398,10 +413,6 @@ def find_wrong(result: Simulated, versions: dict[str, set[bytes]], before: dict[
             yield f"{name} is called {outcome.status}, and the store holds something else"
         if held not in bodies | {None, before.get(key_of(name))}:
             yield f"{name}: the object is no whole version"
-    told = {e.upload_id for e in result.recorder.events if isinstance(e, UploadLeftOpen)}
-    ours = {i for i, upload in store.uploads.items() if not upload.key.startswith(RECORDS)}
-    for upload_id in ours - told - store.orphans:
-        yield f"{upload_id} is open, and nobody said so"
     yield from result.unhandled
     if result.tasks_left:
         yield f"{result.tasks_left} tasks are alive"
@@ -409,6 +420,18 @@ def find_wrong(result: Simulated, versions: dict[str, set[bytes]], before: dict[
         yield f"{store.in_flight} requests are in flight"
     if store.network.links:
         yield f"{len(store.network.links)} connections are open"
+
+
+def find_open_untold(result: Simulated):
+    """Yield the uploads of this run that nobody will end, and those of others that it ended."""
+    store = result.store
+    told = {e.upload_id for e in result.recorder.events if isinstance(e, UploadLeftOpen)}
+    ours = {i for i, upload in store.uploads.items() if not upload.key.startswith(RECORDS)}
+    for upload_id in ours - told - store.orphans - store.foreign.keys():
+        yield f"{upload_id} is open, and nobody said so"
+    for upload_id, parts in store.foreign.items():
+        if upload_id not in store.uploads or store.uploads[upload_id].parts != parts:
+            yield f"{upload_id} was not left alone"
 
 
 def find_disobedience(result: Simulated):

@@ -72,8 +72,8 @@ def test_connections_that_always_take_too_long_end_the_run(
 class AbortsForEver:
     """Rejects the parts of the first file, and never answers when its upload is aborted.
 
-    With `refuse`, the parts of the second file are answered once that abort has come, and the
-    answer ends the run.
+    With `refuse`, a part of the second file is answered once that abort has come, and the answer
+    ends the run.
     """
 
     def __init__(self, *, refuse):
@@ -86,7 +86,8 @@ class AbortsForEver:
             return Fault(before=self.aborting.set, cut_request=0, how="stall")
         if call.operation == "UploadPart" and first:
             return Fault(reply=s3_error(400, "InvalidArgument"))
-        if call.operation == "UploadPart" and self.refuse:
+        # One of them alone: if they all waited, there would be no place left for the first file's.
+        if call.operation == "UploadPart" and self.refuse and call.part == 1:
             return Fault(until=self.aborting.is_set, reply=s3_error(403, "AccessDenied"))
         return None
 

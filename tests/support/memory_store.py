@@ -31,7 +31,7 @@ LEAST_PART = 5 * 1024 * 1024
 
 
 @dataclass
-class _Upload:
+class Upload:
     key: ObjectKey
     algorithm: str = "CRC64NVME"
     info: object = CSV
@@ -52,7 +52,7 @@ class MemoryStore:
         self.infos: dict[str, object] = {}
         self.algorithms: dict[str, str] = {}
         self.of_parts: dict[str, Checksum] = {}
-        self.uploads: dict[str, _Upload] = {}
+        self.uploads: dict[str, Upload] = {}
         self.clock_offset: float | None = 0.0
         self.stored_as: dict[str, object] = {}
         self.calls: Counter[str] = Counter()
@@ -140,7 +140,7 @@ class MemoryStore:
     async def create_multipart(self, key, *, algorithm="CRC64NVME", info=CSV):
         await self._answer("create_multipart")
         upload_id = f"upload-{next(self._ids)}"
-        self.uploads[upload_id] = _Upload(key, algorithm, info)
+        self.uploads[upload_id] = Upload(key, algorithm, info)
         return upload_id
 
     async def upload_part(self, key, upload_id, number, body, checksum, *, sha256=None):
@@ -204,13 +204,13 @@ class MemoryStore:
         self.infos[key] = info
         self.of_parts.pop(key, None)
 
-    def _upload(self, key, upload_id) -> _Upload:
+    def _upload(self, key, upload_id) -> Upload:
         upload = self.uploads.get(upload_id)
         if upload is None or upload.key != key:
             raise NoSuchUpload("no such upload", code="NoSuchUpload", status=404)
         return upload
 
-    def _assemble(self, upload: _Upload, parts: list[Part]) -> bytes:
+    def _assemble(self, upload: Upload, parts: list[Part]) -> bytes:
         numbers = [part.number for part in parts]
         if not numbers or numbers != sorted(set(numbers)):
             raise RequestRejected("parts out of order", code="InvalidPartOrder", status=400)
