@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from tests.faults.proxy import ChaosProxy, Oracle, no_fault, proxy_before
 from tests.faults.proxy.faults import Decide
 from tests.support.program import Ended
 from tests.support.servers import S3Server
+from tests.support.vocabulary import check_lines
 
 DATE = "2022-05-02"
 
@@ -45,8 +45,7 @@ class Landed:
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:
-        out = self.ended.out.replace('"seconds":_', '"seconds":0')
-        return [json.loads(line) for line in out.splitlines()]
+        return check_lines(self.ended.out)
 
     @property
     def files(self) -> dict[str, dict[str, Any]]:

@@ -246,6 +246,27 @@ async def test_a_run_that_is_cut_off_at_its_end_writes_its_record_or_none(
     assert store.uploads == {}
 
 
+async def test_a_run_that_is_stopped_again_while_it_records_a_failure_ends(volume, monkeypatch):
+    """The record is given up, and the stop is obeyed."""
+    hurried = partial(TransferPolicy, grace=Grace(1, least=0))
+    monkeypatch.setattr("asyncload.loading.TransferPolicy", hurried)
+
+    class Slow(MemoryStore):
+        async def put(self, *arguments, **options):
+            self.reached.set()
+            await asyncio.Event().wait()
+
+    store, recorder = Slow(), Recorder()
+    store.reached = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        # There is nothing to load, which is what is being recorded.
+        task = group.create_task(load_volume(store, volume, recorder, manifest=True))
+        await store.reached.wait()
+        task.cancel()
+    assert task.cancelled()
+    assert store.objects == {}
+
+
 async def test_a_run_that_is_refused_records_why(volume, monkeypatch):
     """With what landed before, although the record was begun in parts."""
     monkeypatch.setattr("asyncload.manifest.PART_SIZE", 500)

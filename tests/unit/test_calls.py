@@ -18,6 +18,7 @@ from asyncload.errors import (
     StoreUnavailable,
     Throttled,
     TimedOut,
+    WriteConflict,
 )
 from asyncload.limits import AdaptiveLimit
 from asyncload.model import Checksum, ObjectKey
@@ -322,6 +323,22 @@ async def test_a_store_that_serves_again_gets_more_at_once(answer):
     for _ in range(10):
         await head_or_fail(governed)
     assert told == [2, 3, 4]
+
+
+async def test_a_conflict_is_looked_at_before_the_put_is_made_again():
+    """It is taken where there is an object; else, or where nobody may look, the put is repeated."""
+    conflict = WriteConflict("another came first")
+    store = ScriptedStore(conflict)
+    with pytest.raises(PreconditionFailed) as taken:
+        await govern(store)[0].put(KEY, b"1", SUM, create_only=True)
+    assert taken.value.found == RemoteObject(1, {"CRC64NVME": SUM})
+    assert [request[0] for request in store.requests] == ["put", "head"]
+    store = ScriptedStore(conflict, AccessDenied("no head"))
+    assert await govern(store)[0].put(KEY, b"1", SUM, create_only=True) == RECEIPT
+    assert [request[0] for request in store.requests] == ["put", "head", "put"]
+    store = ScriptedStore(conflict)
+    assert await govern(store)[0].put(KEY, b"1", SUM, create_only=False) == RECEIPT
+    assert [request[0] for request in store.requests] == ["put", "put"]
 
 
 async def test_being_throttled_is_no_failed_attempt():
