@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 import asyncload
-from asyncload.model import PartSent
-from asyncload.plan import MIB
+from asyncload.model import ObjectKey, PartSent, PlannedUpload, SourceFile
+from asyncload.plan import MIB, PartLayout
+from asyncload.s3 import ObjectOptions
+from asyncload.transfer import Provenance
+from asyncload.transfer.upload_records import UploadRecord, fingerprint, record_key
 from tests.support.loads import NOW, Recorder, write_files
 
 REPOSITORY = Path(__file__).parents[2]
@@ -143,7 +146,7 @@ async def test_each_checksum_proves_small_and_large_files(s3, layer, volume, che
 
 
 @pytest.mark.parametrize("part", [8 * MIB, 11 * MIB], ids=["as-now", "with-other-memory"])
-async def test_a_killed_runs_upload_is_gone_on_with(s3, layer, volume, part):
+async def test_a_killed_runs_upload_is_resumed(s3, layer, volume, part):
     """All parts but the last are there: that one is sent, and the object is the file."""
     body = os.urandom(6 * part + 1000)
     write_files(volume, {"l.csv": body})
@@ -159,6 +162,14 @@ async def test_a_killed_runs_upload_is_gone_on_with(s3, layer, volume, part):
             Body=body[(number - 1) * part : number * part],
             ChecksumAlgorithm="CRC64NVME",
         )
+    source = PlannedUpload(SourceFile("l.csv", len(body)), ObjectKey(key))
+    mtime_ns = (volume / "l.csv").stat().st_mtime_ns
+    created = ObjectOptions().arguments(Provenance("killed", "1.0").info(source, mtime_ns))
+    made = fingerprint(created, "CRC64NVME")
+    record = UploadRecord(key, begun["UploadId"], PartLayout(len(body), part), made)
+    record_body = record.encode("killed", NOW)
+    recorded = record_key("_asyncload", begun["UploadId"])
+    client.put_object(Bucket=s3.bucket, Key=recorded, Body=record_body)
     recorder = Recorder()
     report = await asyncload.load(settings(s3, layer, volume), observer=recorder, now=NOW)
     assert recorder.statuses == {"l.csv": "uploaded"}
