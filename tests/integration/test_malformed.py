@@ -347,12 +347,12 @@ def test_more_of_an_object_than_was_asked_for_is_not_read(asking):
 @pytest.mark.parametrize(
     ("initiated", "expected"),
     [
-        ("", datetime(1970, 1, 1, tzinfo=UTC)),
+        ("", None),
         ("<Initiated>2022-05-02T12:00:00</Initiated>", datetime(2022, 5, 2, 12, tzinfo=UTC)),
         ("<Initiated>2022-05-02T14:00:00+02:00</Initiated>", datetime(2022, 5, 2, 12, tzinfo=UTC)),
     ],
 )
-def test_times_are_in_utc_and_one_that_is_lacking_is_long_ago(asking, initiated, expected):
+def test_times_are_in_utc_and_one_that_is_lacking_is_not_made_up(asking, initiated, expected):
     """So that ages can be told of whatever a store answers."""
     body = re.sub("<Initiated>.*</Initiated>", initiated, BODIES["list_uploads"])
     (upload,) = asking("list_uploads", plain("list_uploads", body=body)).items

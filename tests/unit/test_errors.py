@@ -72,5 +72,5 @@ def test_only_a_busy_or_silent_store_or_one_whose_time_is_now_known_is_asked_aga
     assert crowded == {errors.Throttled, errors.TimedOut}
     others = {errors.ServerError, errors.StoreUnavailable, errors.ClockCorrected}
     # A damaged body is read again by whoever sends it, where it comes from a file.
-    others |= {errors.BodyDamaged}
+    others |= {errors.BodyDamaged, errors.WriteConflict}
     assert retryable == others | crowded
