@@ -80,7 +80,8 @@ def kill_and_run_again(lake, spawn, seed):
     assert statuses["failed"] == 0
     # What the kill found on its way may have arrived since.
     assert summary["bytes_kept"] >= there
-    assert lake.server.open_uploads(f"{lake.layer}/") == ([] if recorded else left_open)
+    # Of one that was not recorded by then, upload or record may still have been on the way.
+    assert len(lake.server.open_uploads(f"{lake.layer}/")) <= (not recorded)
     return left_open
 
 
