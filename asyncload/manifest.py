@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -18,14 +18,14 @@ from typing import Any
 from asyncload.checksums import checksum_of
 from asyncload.errors import AsyncloadError
 from asyncload.groups import Group
-from asyncload.model import Checksum, Event, FileFinished, ObjectKey, Warned
+from asyncload.model import Checksum, Event, FileFinished, ObjectKey, UploadLeftOpen, Warned
 from asyncload.report import Report
 from asyncload.report_json import VERSION as RECORD_VERSION
 from asyncload.report_json import file_fields, format_time, to_json
 from asyncload.settings import Settings
 from asyncload.shielding import run_to_end
 from asyncload.store import ObjectInfo, ObjectStore, Part
-from asyncload.transfer import TransferPolicy
+from asyncload.transfer import TransferPolicy, abort_upload
 from asyncload.version import VERSION
 
 INFO = ObjectInfo(content_type="application/json", bookkeeping=True)
@@ -67,6 +67,7 @@ class Manifest:
         run: what is said of the run: its id, settings and start.
         policy: by what checksum it is sent.
         now: tells the time.
+        tell: is called if an upload of it stays open.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Manifest:
         run: Mapping[str, Any],
         policy: TransferPolicy,
         now: Callable[[], datetime],
+        tell: Callable[[UploadLeftOpen], None],
     ) -> None:
         self.key = key
         self.error: AsyncloadError | None = None
@@ -83,6 +85,7 @@ class Manifest:
         self._store = store
         self._policy = policy
         self._now = now
+        self._tell = tell
         self._text = bytearray(f'{{"run":{to_json(run)},"files":[\n'.encode())
         self._separator = ""
         self._enough = asyncio.Event()
@@ -183,13 +186,13 @@ class Manifest:
         return checksum
 
     async def give_up(self) -> None:
-        """Leave no upload open."""
+        """Leave no upload open, or tell of it."""
         if self._upload_id is None:
             return
         upload_id, self._upload_id = self._upload_id, None
-        await run_to_end(self._try_abort(upload_id), grace=self._policy.grace)
 
-    async def _try_abort(self, upload_id: str) -> None:
-        with suppress(AsyncloadError, TimeoutError):
-            async with asyncio.timeout(self._policy.grace.left()):
-                await self._store.abort_multipart(self.key, upload_id)
+        def tell(reason: str) -> None:
+            self._tell(UploadLeftOpen("", self.key, upload_id, reason))
+
+        grace = self._policy.grace
+        await abort_upload(self._store, self.key, upload_id, grace=grace, left_open=tell)

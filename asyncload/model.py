@@ -265,7 +265,10 @@ class PartitionUnmarked:
 
 @dataclass(frozen=True, slots=True)
 class UploadLeftOpen:
-    """A multipart upload was begun and could neither be completed nor aborted: why is `reason`."""
+    """A multipart upload was begun and could neither be completed nor aborted: why is `reason`.
+
+    `path` is "" for the record of the run.
+    """
 
     path: str
     key: ObjectKey

@@ -50,6 +50,7 @@ class Recording:
             describe_run(self.settings, self.report),
             self.policy,
             self.now,
+            self.observe,
         )
         try:
             async with manifest.sent():

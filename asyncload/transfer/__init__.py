@@ -1,5 +1,6 @@
 """Move one file to one object: one put, or one multipart upload that is completed or aborted."""
 
+from asyncload.transfer.aborting import abort_upload
 from asyncload.transfer.local_sums import LocalSums
 from asyncload.transfer.multipart import upload_multipart
 from asyncload.transfer.policy import ChecksumChoice, Existing, TransferPolicy
@@ -25,6 +26,7 @@ __all__ = [
     "TransferTools",
     "UploadRecords",
     "Verdict",
+    "abort_upload",
     "compare",
     "compare_recorded",
     "last_activity",

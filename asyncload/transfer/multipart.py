@@ -20,7 +20,6 @@ from asyncload.errors import (
     Refused,
     RequestRejected,
     SourceChanged,
-    StoreError,
     StoreUnavailable,
     UploadBroken,
 )
@@ -41,6 +40,7 @@ from asyncload.shielding import run_to_end
 from asyncload.source.file_state import FileState, changed_again
 from asyncload.source.volume import OpenFile
 from asyncload.store import ObjectInfo, Part, Receipt
+from asyncload.transfer.aborting import abort_upload
 from asyncload.transfer.local_sums import LocalSums
 from asyncload.transfer.resume import (
     OtherParts,
@@ -211,19 +211,12 @@ class _Sending:
             raise
 
     async def _abort(self, upload_id: str) -> None:
-        """Abort an upload, and tell if that failed. Raises nothing but a cancellation."""
-        await run_to_end(self._try_abort(upload_id), grace=self.tools.policy.grace)
+        tools, path, key = self.tools, self.upload.source.path, self.upload.key
 
-    async def _try_abort(self, upload_id: str) -> None:
-        tools, key = self.tools, self.upload.key
-        try:
-            async with asyncio.timeout(tools.policy.grace.left()):
-                await tools.store.abort_multipart(key, upload_id)
-        except (StoreError, TimeoutError, asyncio.CancelledError) as error:
-            tools.observe(UploadLeftOpen(self.upload.source.path, key, upload_id, str(error)))
-            # What made the upload fail matters more than that it could not be tidied away.
-            if isinstance(error, asyncio.CancelledError):
-                raise
+        def tell(reason: str) -> None:
+            tools.observe(UploadLeftOpen(path, key, upload_id, reason))
+
+        await abort_upload(tools.store, key, upload_id, grace=tools.policy.grace, left_open=tell)
 
     async def _send_parts(self, opened: Resumable, *, recorded: bool) -> list[Part]:
         sending: list[asyncio.Task[Part]] = []

@@ -426,8 +426,7 @@ def find_open_untold(result: Simulated):
     """Yield the uploads of this run that nobody will end, and those of others that it ended."""
     store = result.store
     told = {e.upload_id for e in result.recorder.events if isinstance(e, UploadLeftOpen)}
-    ours = {i for i, upload in store.uploads.items() if not upload.key.startswith(RECORDS)}
-    for upload_id in ours - told - store.orphans - store.foreign.keys():
+    for upload_id in store.uploads.keys() - told - store.orphans - store.foreign.keys():
         yield f"{upload_id} is open, and nobody said so"
     for upload_id, parts in store.foreign.items():
         if upload_id not in store.uploads or store.uploads[upload_id].parts != parts:

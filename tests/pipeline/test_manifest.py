@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from asyncload.errors import RequestRejected
+from asyncload.errors import RequestRejected, ServerError
 from asyncload.manifest import Manifest, manifest_key
-from asyncload.model import FileFinished, LoadStarted, ObjectKey, Skipped
+from asyncload.model import FileFinished, LoadStarted, ObjectKey, Skipped, UploadLeftOpen
+from asyncload.shielding import Grace
 from asyncload.transfer import TransferPolicy
 from tests.support.memory_store import MemoryStore
 
@@ -22,8 +23,11 @@ def _small_parts(monkeypatch):
     monkeypatch.setattr("asyncload.manifest.PART_SIZE", 500)
 
 
-def manifest_in(store):
-    return Manifest(store, KEY, {"id": "run-1"}, TransferPolicy(), lambda: datetime.now(UTC))
+def manifest_in(store, policy=None, told=None):
+    """A manifest; `told` gets what is told of uploads of it that stay open."""
+    told = [] if told is None else told
+    policy = policy or TransferPolicy()
+    return Manifest(store, KEY, {"id": "run-1"}, policy, lambda: datetime.now(UTC), told.append)
 
 
 def observe(manifest, *numbers):
@@ -77,3 +81,51 @@ async def test_once_it_failed_nothing_is_added():
     warned = await manifest.close({})
     assert "no room" in warned.message
     assert (store.objects, store.uploads) == ({}, {})
+
+
+class RefusesPartsAndAborts(MemoryStore):
+    """Opens uploads, and neither takes their parts nor ends them."""
+
+    async def upload_part(self, *arguments, **options):
+        raise RequestRejected("no room")
+
+    async def abort_multipart(self, key, upload_id):
+        raise ServerError("not now")
+
+
+class NeverAborts(RefusesPartsAndAborts):
+    async def abort_multipart(self, key, upload_id):
+        await asyncio.Event().wait()
+
+
+@pytest.mark.fault("C15")
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [(RefusesPartsAndAborts, "not now"), (NeverAborts, "the abort was not answered in time")],
+)
+async def test_an_upload_of_the_record_that_can_not_be_aborted_is_told(kind, reason):
+    """As those of the files are: somebody has to end it, or the bucket's lifecycle rule."""
+    store, told = kind(least_part=1), []
+    manifest = manifest_in(store, TransferPolicy(grace=Grace(0.01, least=0)), told)
+    async with manifest.sent():
+        observe(manifest, *range(5))
+        await turns()
+    assert await manifest.close({"exit_code": 0}) is not None
+    (upload_id,) = store.uploads
+    assert told == [UploadLeftOpen("", KEY, upload_id, reason)]
+
+
+@pytest.mark.fault("C15")
+async def test_an_abort_that_is_cut_off_is_told_and_its_caller_is_cancelled():
+    """A signal while the record's upload is being aborted."""
+    store, told = NeverAborts(least_part=1), []
+    manifest = manifest_in(store, TransferPolicy(grace=Grace(0.05, least=0)), told)
+    async with manifest.sent():
+        observe(manifest, *range(5))
+        await turns()
+    closing = asyncio.create_task(manifest.close({"exit_code": 0}))
+    await turns()
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert len(told) == 1

@@ -11,6 +11,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("C11", "a file's fault in the very moment of a signal", "the signal is obeyed"),
     Fault("C12", "a signal at any step of a run", "nothing is begun, left open or lost after it"),
     Fault("C13", "a refusal of the run at any request", "as at a signal"),
+    Fault("C15", "the upload of a run's record can't be aborted", "told as left open"),
     Fault("C14", "a signal while nothing is answered", "5 s for all that is tidied up, together"),
     Fault("C3", "the terminal closes, or a batch system warns", "as SIGTERM; ignored if it was"),
     Fault("C4", "the system can't tell a file's state", "that file fails, nothing stays open"),
