@@ -34,6 +34,7 @@ class Renewal:
         self.count = 0
         self._secrets = secrets
         self._credentials: Any = None
+        self._refreshable = False
         self._forget: Callable[[], None]
         self._seconds = 0.0
         self._worked = False
@@ -48,6 +49,7 @@ class Renewal:
             seconds: how long a renewal may take.
         """
         self._credentials = credentials
+        self._refreshable = hasattr(credentials, "refresh_needed")
         self._forget = forget
         self._seconds = seconds
 
@@ -59,7 +61,7 @@ class Renewal:
             CredentialsMissing: the provider of credentials has no others.
         """
         before = self.count
-        if self._credentials is not None:
+        if self._refreshable:
             # Here, if they are to be refreshed: a request's deadline is none for people.
             await self._credentials.get_frozen_credentials()
         try:
@@ -71,7 +73,7 @@ class Renewal:
 
     async def _renew(self, before: int, expired: CredentialsRejected) -> bool:
         """Return whether there are others than those in use when `count` was `before`."""
-        if not hasattr(self._credentials, "refresh_needed"):
+        if not self._refreshable:
             return False
         async with self._lock:
             if self.count == before:
