@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from botocore import exceptions as boto
 from asyncload.errors import AsyncloadError, CredentialsMissing
 from asyncload.s3.proxy_words import describe_proxy_failure
 from asyncload.s3.secrets import Secrets
+from asyncload.source.file_state import permission_hint
 
 _HINT = (
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a --profile, "
@@ -208,10 +209,6 @@ def unreadable_file(paths: Mapping[str, str]) -> CredentialsMissing | None:
     for variable, name in paths.items():
         # Unlike pathlib, this does without a home.
         path = Path(os.path.expanduser(os.path.expandvars(name)))  # noqa: PTH111  # see above
-        hint = (
-            f"let this process (UID {os.getuid()}) read it, run the container with `--user` of the "
-            f"file's owner, or name another file in {variable}"
-        )
         try:
             with path.open("rb"):
                 continue
@@ -221,10 +218,19 @@ def unreadable_file(paths: Mapping[str, str]) -> CredentialsMissing | None:
             reason, hint = error.strerror, f"correct {variable}; in a container, mount the file"
         except OSError as error:
             reason = error.strerror
+            hint = f"{permission_hint(_nearest_status(path))}; or name another file in {variable}"
         return CredentialsMissing(
             f"the AWS configuration {str(path)!r} can't be read: {reason}", hint=hint
         )
     return None
+
+
+def _nearest_status(path: Path) -> os.stat_result | None:
+    """Return what the system says of a file, or of the nearest folder above that it tells of."""
+    for place in (path, *path.parents):
+        with suppress(OSError):
+            return place.stat()
+    return None  # pragma: no cover  # there is a root
 
 
 def _begins_with_mark(path: str) -> bool:

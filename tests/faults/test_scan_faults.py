@@ -257,6 +257,31 @@ def test_links_that_are_followed_end_where_the_volume_ends(lake, volume, tmp_pat
 
 
 @pytest.mark.fault("I8")
+@pytest.mark.parametrize("closed", [".aws", ".aws/config"])
+def test_an_aws_configuration_of_another_user_is_refused_by_the_ids_of_both(
+    volume, spawn, tmp_path, monkeypatch, closed
+):
+    """Mounted into a container: it is not said that the profile does not exist."""
+    if os.geteuid() != 0:
+        pytest.skip("only root gives files to others")
+    write_files(volume, {"a.csv": b"1"})
+    write_files(tmp_path, {".aws/config": b"[profile lake]\n"})
+    os.chown(tmp_path / closed, 1234, 5678)
+    (tmp_path / closed).chmod(0o700)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.delenv(name)
+    words = ("run", volume, "--bucket", "lake", "--profile", "lake")
+    process = spawn(*words, "--endpoint-url", "http://127.0.0.1:9", prefix=without_override())
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 5
+    assert (
+        "read permission; it belongs to UID 1234, mode 0700: in a container, add --user 1234:5678; "
+        "or name another file in AWS_CONFIG_FILE"
+    ) in err
+
+
+@pytest.mark.fault("I8")
 def test_a_volume_of_another_user_is_refused_by_the_ids_of_both(lake, volume, spawn):
     """As in a container, whose user is not the volume's: `--user` is named with the right IDs."""
     write_files(volume, {"a.csv": b"1", "d/b.csv": b"2", "c.csv": b"3"})

@@ -147,6 +147,17 @@ def test_a_link_into_a_closed_folder_costs_no_other_file(volume, unprivileged):
     assert found == {"a.csv": 0, "z.csv": 0, "locked": "it can't be listed: Permission denied"}
 
 
+def test_a_link_that_is_to_be_followed_into_a_closed_folder_fails(volume, unprivileged):
+    """It was asked for, and nobody knows what is there."""
+    write_empty(volume, "a.csv", "locked/x.csv")
+    (volume / "link.csv").symlink_to("locked/x.csv")
+    (volume / "locked").chmod(0)
+    with unprivileged():
+        found = scan(Path(), follow_links=True)
+    denied = "it can't be listed: Permission denied"
+    assert found == {"a.csv": 0, "locked": denied, "link.csv": denied}
+
+
 def test_the_volume_itself_may_be_a_link(volume, tmp_path):
     """Mounts often are."""
     write_empty(volume, "a.csv")

@@ -201,6 +201,7 @@ def test_no_pattern_takes_long(pattern, path):
         (r"a\b.csv", ["ab.csv"], [r"a\b.csv"]),
         ("a\\", ["a\\"], ["a"]),
         ("a**b", ["ab", "axxb"], ["a"]),
+        ("x/a**b", ["x/ab", "x/axxb"], ["x/a", "x/a/b"]),
         ("**", ["a", "a/b"], []),
     ],
 )
