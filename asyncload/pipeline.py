@@ -181,10 +181,22 @@ class Pipeline:
 
     def _fail(self, upload: PlannedUpload, error: AsyncloadError, seconds: float = 0.0) -> None:
         path, size = upload.source
+        forget_frames(error)
         failed = Failed(path, upload.key, size, error)
         self.observe(
             FileFinished(failed, upload.partition, upload.dataset, seconds, upload.source.size)
         )
+
+
+def forget_frames(error: BaseException) -> None:
+    """Let go of what an error was raised among: the frames hold the file's bytes.
+
+    A report keeps thousands of errors, and memory must stay flat. They are told by their words.
+    """
+    chain: BaseException | None = error
+    while chain is not None:
+        chain.__traceback__ = None
+        chain = chain.__cause__ or chain.__context__
 
 
 def cut_batches(uploads: Iterator[PlannedUpload]) -> Iterator[list[PlannedUpload]]:

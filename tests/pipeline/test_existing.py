@@ -318,3 +318,19 @@ async def test_a_write_through_a_memory_map_can_go_unnoticed(volume):
             after = opened.state_of("1.csv")
         assert after._replace(mtime_ns=0, ctime_ns=0) == before._replace(mtime_ns=0, ctime_ns=0)
     assert "through a memory map" in (Path(__file__).parents[2] / "RELIABILITY.md").read_text()
+
+
+@pytest.mark.fault("I25")
+@pytest.mark.parametrize("size", [200_000, 17 * MIB], ids=["small", "large"])
+async def test_what_failed_holds_no_memory(volume, size):
+    """The report keeps its error without the frames, in which the file's bytes would lie."""
+    write_files(volume, {f"d/{n}.csv": os.urandom(size) for n in range(4)})
+    store = MemoryStore()
+    store.objects |= {f"{FOLDER}/{n}.csv": bytes(size) for n in range(4)}
+    report, _, _, _ = await load(store, volume)
+    assert report.counts == {"failed": 4}
+    for failed in report.failures:
+        error = failed.error
+        while error is not None:
+            assert error.__traceback__ is None
+            error = error.__cause__ or error.__context__

@@ -32,4 +32,5 @@ FAULTS: tuple[Fault, ...] = (
     Fault("I22", "a conflict with a writer that gives up", "the put is made again and lands"),
     Fault("I23", "limits of nested control groups, of both versions", "the least counts"),
     Fault("I24", "JSON asked of a command that is not there", "a summary without a command"),
+    Fault("I25", "very many files fail, and all are kept", "errors hold no file's bytes"),
 )
