@@ -180,6 +180,10 @@ class GovernedStore:
     def object_settings(self, info: ObjectInfo) -> Mapping[str, Any]:
         return self._store.object_settings(info)
 
+    @property
+    def foreign_endpoint(self) -> str | None:
+        return self._store.foreign_endpoint
+
     async def check_bucket(self, prefix: str) -> None:
         await self._make(lambda: self._store.check_bucket(prefix))
 
@@ -281,6 +285,9 @@ class GovernedStore:
                 key, upload_id, parts, checksum, create_only=create_only
             )
         )
+
+    async def read_tags(self, key: ObjectKey) -> Mapping[str, str]:
+        return await self._make(lambda: self._store.read_tags(key))
 
     async def delete(self, key: ObjectKey) -> None:
         await self._make(lambda: self._store.delete(key))

@@ -96,6 +96,12 @@ def without_userinfo(text: str) -> str:
     return re.sub(r"(?<=//)\S*@", "***@", text)
 
 
+def is_aws(url: str) -> bool:
+    """Whether an endpoint is AWS's own, by its name."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
+
+
 def _split(url: str, named: str) -> SplitResult:
     try:
         parts = urlsplit(url)

@@ -82,6 +82,10 @@ class KeyCollision(Refused):
     """Two or more source files map to one object key."""
 
 
+class ProtectionIgnored(Refused):
+    """The store does not protect objects as it was asked to: by encryption, or an owner check."""
+
+
 class OutOfMemory(Refused):
     """The system has no memory for the file bytes on their way."""
 

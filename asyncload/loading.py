@@ -26,6 +26,8 @@ from asyncload.opening import open_readers
 from asyncload.pipeline import Observer, Pipeline
 from asyncload.plan import LoadPlan
 from asyncload.planning import SLICE, add_found, check_plan, warnings_of
+from asyncload.probing import judge_store
+from asyncload.readback import ReadBack
 from asyncload.report import Report
 from asyncload.run_state import Run, check_arguments, new_run_id, utc_now
 from asyncload.s3 import ObjectOptions, S3Options, open_store
@@ -197,11 +199,12 @@ async def _load(
     governed = run.govern(store, retries, run.others)
     # Of files that arrive damaged, whoever sends them has a better copy: on the disk.
     files = run.govern(store, replace(retries, damaged=1), run.of_files)
+    probing = run.govern(store, replace(PREFLIGHT, attempts=3, damaged=1), run.others)
     try:
         await _preflight(run.govern(store, PREFLIGHT, run.others), run.prefix)
         async with run.recording(governed).kept() as record:
             try:
-                await _load_files(run, readers, governed, files, record)
+                await _load_files(run, readers, governed, files, probing, record)
             finally:
                 run.count_requests()
     finally:
@@ -211,7 +214,12 @@ async def _load(
 
 
 async def _load_files(
-    run: Run, readers: Readers, governed: ObjectStore, files: ObjectStore, record: Observer
+    run: Run,
+    readers: Readers,
+    governed: ObjectStore,
+    files: ObjectStore,
+    probing: ObjectStore,
+    record: Observer,
 ) -> None:
     settings, observe, policy = run.settings, run.observe, run.policy
     if warned := check_clock(governed.clock_offset, utc_now()):
@@ -222,6 +230,7 @@ async def _load_files(
         run.markers = SuccessMarkers(run.layout, governed, observe)
     plan = LoadPlan(run.layout, put_limit=policy.put_limit)
     await fill_plan(plan, settings, readers, observe, run.started)
+    policy = await judge_store(probing, settings, policy, utc_now(), observe)
     observe(LoadStarted(plan.files, plan.size))
     tools = TransferTools(
         store=files,
@@ -239,11 +248,16 @@ async def _load_files(
         else None,
     )
 
+    written = ReadBack(settings, policy.put_limit)
+
     def observe_all(event: Event) -> None:
         observe(event)
         record(event)
+        written.observe(event)
 
     await Pipeline(tools, observe_all, settings.concurrency).run(plan)
+    for warned in await written.check(probing):
+        observe(warned)
     if run.markers is not None:
         await run.markers.write(plan, policy)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from asyncload.errors import AsyncloadError, InvalidKey
 
@@ -241,6 +241,19 @@ class Warned:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreJudged:
+    """What the store's answers are worth.
+
+    `sent` is the algorithm of the checksums that are sent, `proofs` are those that prove a file,
+    the best one first. `record` says what was found; its names are those of `StoreWorth`.
+    """
+
+    sent: str
+    proofs: tuple[str, ...]
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class ManifestWritten:
     """The record of the run is in the store, under this key."""
 
@@ -321,6 +334,7 @@ Event = (
     | PartKept
     | UploadSwept
     | UploadLeftOpen
+    | StoreJudged
     | ManifestWritten
     | MarkerFailed
     | PartitionUnmarked

@@ -21,6 +21,7 @@ from asyncload.model import (
     RunStarted,
     Scanned,
     Skipped,
+    StoreJudged,
     Unchanged,
     Uploaded,
     UploadLeftOpen,
@@ -62,7 +63,8 @@ class Report:
     that took the place of other bytes. `failures` are the first files that failed, `skipped` the
     first that were skipped, and `failure_groups` counts all that failed. `kept` are bytes that an
     earlier run had sent; `swept` counts the uploads of earlier runs that were aborted. `unmarked`
-    are partitions that got no success marker because a file is missing. `excluded` counts what was
+    are partitions that got no success marker because a file is missing. `store` says what the
+    store's answers are worth, as far as that was found out. `excluded` counts what was
     not loaded, by reason. `requests`, `retries` and `sent` are known at the end of a run. `run_id`
     names the run, `manifest` is the key of its record, None where there is none.
     """
@@ -89,6 +91,7 @@ class Report:
     sent: int = 0
     markers_failed: list[MarkerFailed] = field(default_factory=list)
     unmarked: list[PartitionUnmarked] = field(default_factory=list)
+    store: StoreJudged | None = None
     warnings: list[Warned] = field(default_factory=list)
     manifest: str | None = None
 
@@ -113,6 +116,8 @@ class Report:
             self.left_open.append(event)
         elif isinstance(event, MarkerFailed):
             self.markers_failed.append(event)
+        elif isinstance(event, StoreJudged):
+            self.store = event
         elif isinstance(event, PartitionUnmarked):
             self.unmarked.append(event)
         elif isinstance(event, Warned):

@@ -191,6 +191,9 @@ def run_totals(report: Report) -> dict[str, Any]:
         "swept": report.swept,
         "manifest": report.manifest,
         "warnings": [{"message": w.message, "hint": w.hint} for w in report.warnings],
+        "store": {"proofs": list(report.store.proofs), **report.store.record}
+        if report.store
+        else None,
         "unmarked": [
             {"partition": left.partition, "reason": left.reason} for left in report.unmarked
         ],

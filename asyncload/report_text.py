@@ -108,6 +108,12 @@ def failed_lines(report: Report) -> Iterator[str]:
 
 def _particulars(report: Report) -> Iterator[str]:
     """Yield what else was done on the way."""
+    judged = report.store
+    if judged is not None and judged.proofs[:1] not in ((), (judged.sent,)):
+        yield (
+            f"proof: {judged.proofs[0]} by ETag, as the store takes bodies that don't match their "
+            f"{judged.sent}"
+        )
     if report.replaced:
         yield f"replaced: {report.replaced:,} objects that held other bytes"
     if report.kept:

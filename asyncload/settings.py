@@ -99,6 +99,7 @@ class Settings:
     manifest: bool = True
     manifest_prefix: str = "_asyncload"
     success_marker: bool = False
+    require_create_only: bool = False
     storage_class: str | None = None
     sse: str | None = None
     sse_kms_key_id: str | None = None
@@ -134,6 +135,11 @@ class Settings:
             raise UsageError(
                 "--overwrite and --skip-existing exclude each other",
                 hint="without either, a file whose key is taken by other bytes fails",
+            )
+        if self.require_create_only and not self.manifest:
+            raise UsageError(
+                "--require-create-only needs a manifest: it is tried below --manifest-prefix",
+                hint="leave --no-manifest out",
             )
         self._check_objects()
         # Any time will do to find out whether date, zone and layout can be used.

@@ -24,11 +24,14 @@ class RemoteObject:
 
     They are those that the store vouches for: each checksum of the full object that it keeps, and
     what the ETag has the form of, an MD5 or an MD5 of parts. What its writer noted in its metadata
-    is none of them. What they prove is for `transfer.proof` to say.
+    is none of them. What they prove is for `transfer.proof` to say. `storage_class` is "" for the
+    standard one.
     """
 
     size: int
     checksums: Mapping[str, Checksum] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    storage_class: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +129,14 @@ CSV = ObjectInfo()
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The store's answer to bytes it took: its ETag, and the checksum it returned, if any."""
+    """The store's answer to bytes it took: its ETag, and the checksum it returned, if any.
+
+    `encryption` is the server-side encryption that it names, "" for none.
+    """
 
     etag: str
     checksum: Checksum | None
+    encryption: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +176,10 @@ class ObjectStore(Protocol):
         Content type, metadata, tags, ACL, storage class and encryption, in S3's words. Two objects
         of equal settings differ in their bytes only.
         """
+
+    @property
+    def foreign_endpoint(self) -> str | None:
+        """The address of a store that is not AWS's own, None of AWS."""
 
     async def check_bucket(self, prefix: str) -> None:
         """Make sure that the bucket is there and its prefix can be used.
@@ -268,6 +279,9 @@ class ObjectStore(Protocol):
             NoSuchUpload: as for `upload_part`.
             UploadBroken: the store lost a part, or wants all of them anew.
         """
+
+    async def read_tags(self, key: ObjectKey) -> Mapping[str, str]:
+        """Return an object's tags."""
 
     async def delete(self, key: ObjectKey) -> None:
         """Remove an object; one that is gone is no error. It is for success markers only."""

@@ -36,6 +36,15 @@ SuccessMarker = Annotated[
         help="Write _SUCCESS into each partition at the end, if all of its files landed.",
     ),
 ]
+RequireCreateOnly = Annotated[
+    bool,
+    typer.Option(
+        "--require-create-only",
+        envvar="ASYNCLOAD_REQUIRE_CREATE_ONLY",
+        rich_help_panel=_RECORD,
+        help="Refuse a store that ignores If-None-Match, so that objects could be replaced.",
+    ),
+]
 StorageClass = Annotated[
     str | None,
     typer.Option(

@@ -16,6 +16,7 @@ from asyncload.loading import fill_plan, open_bucket
 from asyncload.model import Event, Warned
 from asyncload.opening import open_readers
 from asyncload.plan import PUT_LIMIT, LoadPlan
+from asyncload.probing import remembered_worth
 from asyncload.report_json import VERSION, to_json, verify_totals
 from asyncload.report_text import printable
 from asyncload.settings import Settings
@@ -77,7 +78,8 @@ async def _compare(
         async with open_bucket(settings, prefix, warn) as store:
             key = manifest_key_of(manifest, settings.bucket, settings.manifest_prefix)
             compared.manifest = key
-            await verify_manifest(key, store, comparison, settings.concurrency)
+            policy = await _policy(settings, store)
+            await verify_manifest(key, store, comparison, settings.concurrency, policy)
         return
     async with (
         open_readers(settings) as readers,
@@ -86,7 +88,7 @@ async def _compare(
         _check_clock(settings, store, now)
         plan = LoadPlan(settings.key_layout(now), put_limit=PUT_LIMIT)
         await fill_plan(plan, settings, readers, _warn, now)
-        tools = _tools(settings, store, readers)
+        tools = _tools(settings, store, readers, await _policy(settings, store))
         await verify_volume(plan, tools, comparison, settings.concurrency)
 
 
@@ -97,13 +99,21 @@ def _check_clock(settings: Settings, store: ObjectStore, now: datetime) -> None:
     check_day(settings, store.clock_offset, now)
 
 
-def _tools(settings: Settings, store: ObjectStore, readers: Readers) -> TransferTools:
+async def _policy(settings: Settings, store: ObjectStore) -> TransferPolicy:
+    """Return what may be proof, as far as earlier runs found out about the store."""
+    worth = await remembered_worth(store, settings.manifest_prefix, datetime.now(UTC))
+    return TransferPolicy(worth=worth)
+
+
+def _tools(
+    settings: Settings, store: ObjectStore, readers: Readers, policy: TransferPolicy
+) -> TransferTools:
     return TransferTools(
         store=store,
         readers=readers,
         buffers=BufferPool(settings.memory),
         window=PartWindow(settings.concurrency),
-        policy=TransferPolicy(),
+        policy=policy,
         inventory=Inventory(),
         left_open={},
         observe=_ignore,

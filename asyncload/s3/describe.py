@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from asyncload.checksums import CRC64NVME, by_algorithm, md5_of_etag
+from asyncload.errors import ProtectionIgnored
 from asyncload.model import Checksum
 from asyncload.store import ListedObject, OpenUpload, Page, Receipt, RemoteObject, StoredPart
 
@@ -77,6 +78,8 @@ def describe_object(answer: Mapping[str, Any]) -> RemoteObject:
     return RemoteObject(
         _number(answer["ContentLength"]),
         by_algorithm(*computed, md5_of_etag(_text(answer.get("ETag", "")))),
+        answer.get("Metadata") or {},
+        _text(answer.get("StorageClass") or ""),
     )
 
 
@@ -86,7 +89,22 @@ def read_receipt(answer: Mapping[str, Any], algorithm: str) -> Receipt:
     `algorithm` is that of the checksum which was sent.
     """
     names = (algorithm,) if algorithm in _DIGEST_LENGTHS else ()
-    return Receipt(_text(answer.get("ETag", "")), full_checksum(answer, names))
+    encryption = _text(answer.get("ServerSideEncryption") or "")
+    return Receipt(_text(answer.get("ETag", "")), full_checksum(answer, names), encryption)
+
+
+def check_encryption(got: str, wanted: str | None, operation: str) -> None:
+    """Make sure that an answer confirms the server-side encryption that was asked for, if any.
+
+    Raises:
+        ProtectionIgnored: it does not.
+    """
+    if wanted is not None and got != wanted:
+        raise ProtectionIgnored(
+            f"--sse: {operation} asked for {wanted}, and the store's answer says "
+            f"{got or 'nothing of encryption'}: what it stored may be in the clear",
+            hint="use a store that encrypts, or leave --sse out; look at what was stored",
+        )
 
 
 def read_part_receipt(answer: Mapping[str, Any], algorithm: str) -> Receipt:
@@ -97,9 +115,14 @@ def read_part_receipt(answer: Mapping[str, Any], algorithm: str) -> Receipt:
     return receipt
 
 
-def read_upload_id(answer: Mapping[str, Any]) -> str:
-    """Read the answer to CreateMultipartUpload."""
-    return _name(answer["UploadId"])
+def read_upload_id(answer: Mapping[str, Any]) -> tuple[str, str]:
+    """Read the answer to CreateMultipartUpload: the upload's id, and the encryption it names."""
+    return _name(answer["UploadId"]), _text(answer.get("ServerSideEncryption") or "")
+
+
+def read_tag_set(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Read the answer to GetObjectTagging."""
+    return {_text(tag["Key"]): _text(tag["Value"]) for tag in answer["TagSet"]}
 
 
 def page_of_objects(answer: Mapping[str, Any]) -> Page[ListedObject]:

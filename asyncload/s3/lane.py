@@ -147,6 +147,7 @@ class FastLane:
         answer = {
             "ResponseMetadata": {"HTTPStatusCode": reply.status},
             "ETag": returned.get("etag", ""),
+            "ServerSideEncryption": returned.get("x-amz-server-side-encryption", ""),
             f"Checksum{algorithm}": returned.get(f"x-amz-checksum-{algorithm.lower()}"),
             # A part has no parts.
             "ChecksumType": "" if query else returned.get("x-amz-checksum-type"),

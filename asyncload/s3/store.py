@@ -13,10 +13,12 @@ from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
 from asyncload.checksums import md5_digest
+from asyncload.endpoints import is_aws
 from asyncload.errors import (
     AccessDenied,
     AsyncloadError,
     NoSuchUpload,
+    ProtectionIgnored,
     RequestRejected,
     TimedOut,
 )
@@ -24,6 +26,7 @@ from asyncload.model import Checksum, ObjectKey
 from asyncload.s3.arguments import checksum_arguments, condition, part_arguments, whole_arguments
 from asyncload.s3.body import ViewBody
 from asyncload.s3.describe import (
+    check_encryption,
     check_range,
     check_status,
     describe_object,
@@ -32,6 +35,7 @@ from asyncload.s3.describe import (
     page_of_uploads,
     read_part_receipt,
     read_receipt,
+    read_tag_set,
     read_upload_id,
 )
 from asyncload.s3.dialect import Dialect
@@ -63,6 +67,8 @@ _HASHED_INLINE = 256 * 1024
 # A call's deadline: time to be answered, and time for its bytes on a slow link.
 _ANSWER_SECONDS = 30.0
 _LEAST_BYTES_PER_SECOND = 64 * 1024
+# An account that owns nothing.
+_NOBODY = "000000000000"
 
 
 class S3Store:
@@ -89,6 +95,7 @@ class S3Store:
         self._lane = lane
         self._signing = signing
         self._dialect = dialect
+        self._owner_is_checked = False
 
     @property
     def signs_payloads(self) -> bool:
@@ -104,6 +111,12 @@ class S3Store:
         """See `ObjectStore`."""
         return self._objects.arguments(info)
 
+    @property
+    def foreign_endpoint(self) -> str | None:
+        """See `ObjectStore`."""
+        url = str(self._client.meta.endpoint_url)
+        return None if is_aws(url) else url
+
     async def check_bucket(self, prefix: str) -> None:
         """See `ObjectStore`."""
         try:
@@ -111,6 +124,24 @@ class S3Store:
         except AccessDenied:
             # Whoever may put need not be allowed to list: the first put will tell.
             return
+        await self._check_owner(prefix)
+
+    async def _check_owner(self, prefix: str) -> None:
+        """Make sure that a store which is not AWS's own refuses a wrong owner, if one is given."""
+        owner = self._everywhere.get("ExpectedBucketOwner")
+        if owner is None or self._owner_is_checked or self.foreign_endpoint is None:
+            return
+        wrong = _NOBODY if owner != _NOBODY else _NOBODY.replace("0", "1")
+        where = {"Prefix": prefix, "MaxKeys": 1, "ExpectedBucketOwner": wrong}
+        try:
+            await self._call("ListObjectsV2", page_of_objects, **where)
+        except (AccessDenied, RequestRejected):
+            self._owner_is_checked = True
+            return
+        raise ProtectionIgnored(
+            f"--expected-bucket-owner: the store does not check it, it answers for {wrong}, too",
+            hint="use a store that checks it, or leave the option out",
+        )
 
     async def head(self, key: ObjectKey) -> RemoteObject | None:
         """See `ObjectStore`."""
@@ -220,7 +251,9 @@ class S3Store:
                 ),
             )
 
-        return await self._send(view, checksum, ask)
+        receipt = await self._send(view, checksum, ask)
+        check_encryption(receipt.encryption, self._objects.sse, "PutObject")
+        return receipt
 
     async def create_multipart(
         self, key: ObjectKey, *, algorithm: str = "CRC64NVME", info: ObjectInfo = CSV
@@ -228,7 +261,7 @@ class S3Store:
         """See `ObjectStore`."""
         kind = {"ChecksumAlgorithm": algorithm, "ChecksumType": "FULL_OBJECT"}
 
-        async def ask(checksums: bool) -> str:
+        async def ask(checksums: bool) -> tuple[str, str]:
             return await self._call(
                 "CreateMultipartUpload",
                 read_upload_id,
@@ -237,7 +270,14 @@ class S3Store:
                 **(kind if checksums else {}),
             )
 
-        return await (ask(False) if algorithm == "MD5" else self._dialect.send(ask))
+        making = ask(False) if algorithm == "MD5" else self._dialect.send(ask)
+        upload_id, encryption = await making
+        try:
+            check_encryption(encryption, self._objects.sse, "CreateMultipartUpload")
+        except ProtectionIgnored:
+            await self.abort_multipart(key, upload_id)
+            raise
+        return upload_id
 
     async def upload_part(
         self,
@@ -296,6 +336,10 @@ class S3Store:
 
         return await (ask(False) if checksum is None else self._dialect.send(ask))
 
+    async def read_tags(self, key: ObjectKey) -> Mapping[str, str]:
+        """See `ObjectStore`."""
+        return await self._call("GetObjectTagging", read_tag_set, Key=key)
+
     async def delete(self, key: ObjectKey) -> None:
         """See `ObjectStore`."""
         await self._call("DeleteObject", _nothing, Key=key)
@@ -329,7 +373,7 @@ class S3Store:
         method = getattr(self._client, xform_name(operation))
 
         async def ask() -> T:
-            answer = await method(**self._everywhere, **arguments)
+            answer = await method(**{**self._everywhere, **arguments})
             check_status(operation, answer)
             return read(answer)
 

@@ -49,7 +49,7 @@ from asyncload.transfer.resume import (
     find_resumable,
     is_there,
 )
-from asyncload.transfer.taken import look_before_sending, settle_taken_key
+from asyncload.transfer.taken import look_again, look_before_sending, settle_taken_key
 from asyncload.transfer.tools import TransferTools
 from asyncload.transfer.upload_records import UploadRecord, fingerprint
 from asyncload.transfer.verify import LocalFile, find_proof, prove_completed
@@ -118,7 +118,10 @@ class _Sending:
         if not replace:
             # A large file is read for its checksum: once, by the best one that HEAD names.
             known = tools.inventory.find(self.upload)._replace(md5=b"") if resume else UNKNOWN
-            finding = await look_before_sending(tools.store, self.local, known, policy)
+            protected = policy.worth.create_only_complete
+            finding = await look_before_sending(
+                tools.store, self.local, known, policy, protected=protected
+            )
             if finding.outcome is not None:
                 await abort_stale(key, tools)
                 return finding.outcome
@@ -135,6 +138,8 @@ class _Sending:
                 await tools.readers.check_in_place(self.file, self.state)
                 whole = await self._sum_up()
                 await tools.before_change(self.upload.partition)
+                if not replace:
+                    await look_again(tools.store, key, policy)
                 receipt = await tools.store.complete_multipart(
                     key,
                     opened.upload_id,

@@ -84,6 +84,8 @@ def not_comparable(checksums: Mapping[str, Checksum], policy: TransferPolicy) ->
     usable = in_order(checksums.values(), policy)
     if not checksums:
         why = "the store has no checksum of it"
+    elif policy.sent_algorithm in checksums and not policy.worth.proves(policy.sent_algorithm):
+        why = f"the store takes wrong {policy.sent_algorithm}s, so the one it has proves nothing"
     elif not usable and policy.checksum in ("crc64nvme", "crc32"):
         why = f"the store has its {_names(checksums)} only, and --checksum {policy.checksum} is set"
     elif not usable:

@@ -63,7 +63,9 @@ class _Sending:
     async def run(self) -> Uploaded | Unchanged | Skipped:
         tools, policy, upload = self.tools, self.tools.policy, self.loaded.upload
         known = tools.inventory.find(upload)
-        finding = await look_before_sending(tools.store, self.local, known, policy)
+        finding = await look_before_sending(
+            tools.store, self.local, known, policy, protected=policy.worth.create_only_put
+        )
         if finding.outcome is not None:
             return finding.outcome
         await tools.before_change(upload.partition)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
 from asyncload.checksums import by_algorithm, md5_digest
-from asyncload.errors import AccessDenied, ObjectConflict, RequestRejected, StoreError
+from asyncload.errors import (
+    AccessDenied,
+    ObjectConflict,
+    PreconditionFailed,
+    RequestRejected,
+    StoreError,
+)
 from asyncload.inventory import Known
-from asyncload.model import Checksum, Skipped, Unchanged
+from asyncload.model import Checksum, ObjectKey, Skipped, Unchanged
 from asyncload.store import ObjectStore, RemoteObject
 from asyncload.transfer.policy import TransferPolicy
 from asyncload.transfer.verify import LocalFile, compare
@@ -27,7 +34,12 @@ _SEND = Finding(None)
 
 
 async def look_before_sending(
-    store: ObjectStore, file: LocalFile, known: Known, policy: TransferPolicy
+    store: ObjectStore,
+    file: LocalFile,
+    known: Known,
+    policy: TransferPolicy,
+    *,
+    protected: bool = True,
 ) -> Finding:
     """Find out whether a file has to be sent, before any of its bytes are.
 
@@ -42,11 +54,15 @@ async def look_before_sending(
     | unknown |        |            | denied, rejected  | send: the answer to it will tell    |
     | taken   |        |            | denied, rejected  | as where other bytes are there      |
 
+    Where the store ignores `If-None-Match`, so that what is there is not `protected`, a free key
+    is asked for, too, and an unknown one that may not be asked for counts as taken.
+
     Raises:
         ObjectConflict: other bytes are there, and the policy is to fail.
         StoreError: the store can't be asked.
     """
-    if known.state == "free":
+    protected = protected or not policy.create_only
+    if known.state == "free" and protected:
         return _SEND
     if known.md5 and known.size == file.size:
         listed = md5_digest(known.md5)
@@ -58,7 +74,7 @@ async def look_before_sending(
     try:
         remote = await store.head(file.upload.key)
     except (AccessDenied, RequestRejected) as error:
-        if known.state == "unknown":
+        if known.state == "free" or (known.state == "unknown" and protected):
             # Neither "there" nor "not there": the conditional request will tell. So it will where
             # the set-up is wrong: the answer to HEAD has no body that says how.
             return _SEND
@@ -66,6 +82,19 @@ async def look_before_sending(
     if remote is None:
         return _SEND
     return await compare_with(remote, file, policy)
+
+
+async def look_again(store: ObjectStore, key: ObjectKey, policy: TransferPolicy) -> None:
+    """See right before Complete that a key is free still, where the store does not see to it.
+
+    Raises:
+        PreconditionFailed: it is taken.
+    """
+    if policy.worth.create_only_complete or not policy.create_only:
+        return
+    with suppress(AccessDenied, RequestRejected):
+        if await store.head(key) is not None:
+            raise PreconditionFailed("the key is taken")
 
 
 async def settle_taken_key(

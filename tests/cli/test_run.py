@@ -145,6 +145,7 @@ def test_json_is_a_line_for_each_file_and_a_summary(asyncload, volume, lake):
         "left_open": [],
         "swept": 0,
         "warnings": [],
+        "store": summary["store"],
         "unmarked": [],
         "markers_failed": [],
     }

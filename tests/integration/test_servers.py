@@ -19,6 +19,8 @@ from tests.support.loads import NOW, Recorder, write_files
 
 REPOSITORY = Path(__file__).parents[2]
 DAY = "2022/05/02"
+# What proves a small and a large file: moto takes wrong CRCs, so that they count for nothing.
+PROOFS = {"seaweedfs": ("CRC64NVME", "CRC64NVME"), "moto": ("MD5", "MD5 of parts")}
 
 
 def settings(s3, layer, volume, **options):
@@ -57,7 +59,7 @@ async def test_the_sample_volume_lands_byte_for_byte(s3, layer):
         }.items()
     }
     assert report.exit_code == 0
-    assert {o.checksum.algorithm for o in recorder.outcomes.values()} == {"CRC64NVME"}
+    assert {o.checksum.algorithm for o in recorder.outcomes.values()} == {PROOFS[s3.name][0]}
 
 
 async def test_a_large_film_csv_lands_whole_in_parts(s3, layer, volume):
@@ -68,7 +70,7 @@ async def test_a_large_film_csv_lands_whole_in_parts(s3, layer, volume):
     (body,) = s3.objects(layer).values()
     assert body == (volume / "movies.csv").read_bytes()
     assert len([e for e in recorder.events if isinstance(e, PartSent)]) == 5
-    assert recorder.outcomes["movies.csv"].checksum.algorithm == "CRC64NVME"
+    assert recorder.outcomes["movies.csv"].checksum.algorithm == PROOFS[s3.name][1]
     assert s3.open_uploads(layer) == []
     head = s3.client().head_object(
         Bucket=s3.bucket, Key=f"{layer}/Local/CSV/Movies/{DAY}/movies.csv"
@@ -130,7 +132,8 @@ async def test_each_checksum_proves_small_and_large_files(s3, layer, volume, che
     """As far as the store goes along: it is said by what, and a second run finds it all."""
     write_files(volume, {"a.csv": b"1|2\n", "l.csv": os.urandom(17 * MIB)})
     recorder = Recorder()
-    options = settings(s3, layer, volume, checksum=checksum)
+    # Without a manifest nothing is probed, and moto's checksums are taken as they come.
+    options = settings(s3, layer, volume, checksum=checksum, manifest=False)
     await asyncload.load(options, observer=recorder, now=NOW)
     for path, outcome in recorder.outcomes.items():
         if outcome.status == "failed":

@@ -46,6 +46,7 @@ class MemoryStore:
         self, *, exists: bool = True, least_part: int = LEAST_PART, page: int = 1000
     ) -> None:
         self.exists = exists
+        self.foreign_endpoint: str | None = None
         self.least_part = least_part
         self.page = page
         self.objects: dict[str, bytes] = {}
@@ -170,6 +171,10 @@ class MemoryStore:
         if checksum is None:
             self.of_parts[key] = of_parts
         return Receipt(f'"{of_parts.digest}"', checksum)
+
+    async def read_tags(self, key):
+        await self._answer("read_tags")
+        return {}
 
     async def delete(self, key):
         await self._answer("delete")

@@ -495,6 +495,7 @@ def test_the_summary_record_of_a_run():
                 },
             }
         ],
+        "store": None,
         "unmarked": [],
     }
 

@@ -8,6 +8,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault("G1", "checksum headers and HEAD's checksum mode refused by 400", "learned once: MD5s"),
     Fault("G2", "path style or If-None-Match refused, unknown 403", "stop, in the store's words"),
     Fault("G3", "501 on a checksum header", "learned once: MD5s"),
+    Fault("G5", "If-None-Match ignored", "each key is looked at right before, or refused"),
+    Fault("G7", "encryption, owner, tags ignored", "the run is refused; for tags, a warning"),
+    Fault("G8", "wrong checksums taken, or echoed", "are no proof; an MD5 is, or the file fails"),
     Fault("G4", "any refusal, such as nginx's 413", "told with what to do"),
     Fault(
         "G11",
