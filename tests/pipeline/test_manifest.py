@@ -115,10 +115,20 @@ async def test_an_upload_of_the_record_that_can_not_be_aborted_is_told(kind, rea
     assert told == [UploadLeftOpen("", KEY, upload_id, reason)]
 
 
+class AbortsReluctantly(RefusesPartsAndAborts):
+    """Has to be told twice to leave an abort alone."""
+
+    async def abort_multipart(self, key, upload_id):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.Event().wait()
+
+
 @pytest.mark.fault("C15")
 async def test_an_abort_that_is_cut_off_is_told_and_its_caller_is_cancelled():
     """A signal while the record's upload is being aborted."""
-    store, told = NeverAborts(least_part=1), []
+    store, told = AbortsReluctantly(least_part=1), []
     manifest = manifest_in(store, TransferPolicy(grace=Grace(0.05, least=0)), told)
     async with manifest.sent():
         observe(manifest, *range(5))
