@@ -103,6 +103,10 @@ def test_one_that_can_not_be_aborted_is_told(asyncload, leftovers, options, monk
     assert ended.code == 3
     assert "error: not this one" in ended.err
     assert ended.out.endswith("; 1 aborted\n")
+    again = asyncload("clean", *options, "--older-than", "0s", "--yes", "--json")
+    (upload, summary) = check_lines(again.out)
+    assert (upload["status"], upload["error"]["message"]) == ("left open", "not this one")
+    assert summary["aborted"] == 0
 
 
 @pytest.mark.parametrize(
