@@ -29,6 +29,8 @@ MOST_METADATA_BYTES = 768
 """Of S3's 2 KiB of metadata; the rest is what asyncload notes of the source."""
 
 _TAG = re.compile(r"[\w\s+\-=.:/@]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_KMS_KEY_ID = re.compile(r"[\x21-\x7e]+")
 _METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _METADATA_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _STORAGE_CLASS = re.compile(r"[A-Z0-9_]+")
@@ -102,7 +104,8 @@ def check_tags(tags: Mapping[str, str]) -> None:
             raise UsageError(
                 f"--tag: {key[:128]!r} is too long: S3 takes 128 characters, and 256 of a value"
             )
-        if not _TAG.fullmatch(key) or not _TAG.fullmatch(value) or key.startswith("aws:"):
+        fit = _TAG.fullmatch(key) and _TAG.fullmatch(value) and not _CONTROL.search(key + value)
+        if not fit or key.startswith("aws:"):
             raise UsageError(
                 f"--tag: {key!r} holds what S3 does not take in a tag",
                 hint="use letters, digits, spaces and + - = . _ : / @; no key begins with aws:",
@@ -141,11 +144,16 @@ def check_encryption(sse: str | None, kms_key_id: str | None) -> str | None:
     """Return the server-side encryption that is meant: a KMS key means KMS.
 
     Raises:
-        UsageError: it is not known, or doesn't go with a key.
+        UsageError: it is not known, doesn't go with a key, or the key can't be one.
     """
     chosen = choose("--sse", sse, SSE) if sse is not None else None
     if kms_key_id is None:
         return chosen
+    if not _KMS_KEY_ID.fullmatch(kms_key_id):
+        raise UsageError(
+            f"--sse-kms-key-id: {kms_key_id!r} is not the id of a key",
+            hint="use the key's id, its ARN or its alias, without spaces and line ends",
+        )
     if chosen == "AES256":
         raise UsageError(
             "--sse-kms-key-id does not go with --sse AES256", hint="use --sse aws:kms, or no key"

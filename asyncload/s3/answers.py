@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -21,10 +22,25 @@ class BoundedAnswer:
     """An aiohttp response that is read whole only if it is small enough.
 
     What is read in pieces, an object's content, is for its reader to bound.
+
+    Args:
+        response: aiohttp's.
+        end: is called once it was read.
     """
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, *, end: Callable[[], None] = lambda: None
+    ) -> None:
         self._response = response
+        self._end = end
+
+    @property
+    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Names and values as UTF-8, which aiobotocore expects; a server may send anything."""
+        return tuple(
+            (name, value.decode("utf-8", "replace").encode())
+            for name, value in self._response.raw_headers
+        )
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._response, name)
@@ -47,6 +63,8 @@ class BoundedAnswer:
             # The error's traceback would keep it, for as long as there are further attempts.
             body.clear()
             raise
+        finally:
+            self._end()
         # Nothing is left to be read; it waits until the connection can be used again.
         await self._response.read()
         return bytes(body)

@@ -17,6 +17,7 @@ from asyncload.model import Warned
 from asyncload.s3.chain import ChainSession
 from asyncload.s3.chain_words import Provider, explain_configuration, in_words, unreadable_file
 from asyncload.s3.dialect import Dialect
+from asyncload.s3.headers import check_headers
 from asyncload.s3.lane import FastLane, find_put_pattern
 from asyncload.s3.loggers import cap_loggers
 from asyncload.s3.models import use_quick_models
@@ -144,6 +145,7 @@ async def _connect(
     )
     client.meta.events.register_first("needs-retry.s3", _take_as_answer)
     client.meta.events.register_last("before-call.s3", _expect_nothing)
+    client.meta.events.register_last("before-send.s3", _check_head)
     sign_by(signing, client)
     secure = client.meta.endpoint_url.startswith("https")
     capture.session.plain = not secure
@@ -269,6 +271,11 @@ def _take_as_answer(response: Any, **_: Any) -> None:
     _, parsed = response
     if not 200 <= parsed["ResponseMetadata"]["HTTPStatusCode"] < 300:
         raise boto.ClientError(parsed, "")
+
+
+def _check_head(request: Any, **_: Any) -> None:
+    """Send no header that a line end in it would make another header of."""
+    check_headers(request.headers)
 
 
 def _expect_nothing(params: dict[str, Any], **_: Any) -> None:

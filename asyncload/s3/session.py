@@ -13,6 +13,7 @@ from aiobotocore.httpsession import AIOHTTPSession
 
 from asyncload.s3.answers import BoundedAnswer
 from asyncload.s3.body import ViewBody, ViewPayload
+from asyncload.s3.headers import make_head
 from asyncload.s3.proxies import Proxies
 from asyncload.s3.sockets import AnsweredEarly
 from asyncload.s3.wire import Reply, WirePool
@@ -128,12 +129,12 @@ class DirectSession(StrictSession):
             body: is not read any more once this returned.
 
         Raises:
+            StoreRefused: a header can't be sent.
             OSError: there was no answer.
+            ValueError: the answer makes no sense.
         """
         pool = self._pools.get(origin) or await self._open_pool(origin)
-        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        head = f"PUT {target} HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n"
-        return await pool.put(head.encode(), body)
+        return await pool.put(make_head(target, headers, len(body)), body)
 
     async def _open_pool(self, origin: str) -> WirePool:
         parts = urlsplit(origin)
@@ -178,8 +179,11 @@ class _DirectRequests:
         response = await self._session.request(
             method, data=payload, allow_redirects=False, **options
         )
-        if 200 <= response.status < 300 and not payload.is_sent():
+        if payload.is_sent():
+            return BoundedAnswer(response)
+        if 200 <= response.status < 300:
             response.close()
             payload.abort()
             raise AnsweredEarly(response.status)
-        return BoundedAnswer(response)
+        # An error is an answer all the same; what is left of the body must not follow it.
+        return BoundedAnswer(response, end=payload.abort)

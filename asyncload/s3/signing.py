@@ -61,7 +61,7 @@ class RequestSigner:
             timestamp: the time of the request in UTC, as `20220502T120000Z`.
             path: percent-encoded, as it will be sent.
             query: percent-encoded and sorted by name, as it will be sent.
-            headers: in lower case, with single spaces, all to be signed.
+            headers: in lower case, all to be signed.
             payload: the hex SHA-256 of the body, or `UNSIGNED_PAYLOAD`.
         """
         signed = {
@@ -74,6 +74,9 @@ class RequestSigner:
             signed["x-amz-security-token"] = credentials.token
         names, listed = _in_order(tuple(signed))
         lines = "".join([f"{name}:{signed[name]}\n" for name in names])
+        if "  " in lines or ": " in lines or " \n" in lines or "\t" in lines:
+            # They are sent as they are, and signed with single spaces.
+            lines = "".join([f"{name}:{' '.join(signed[name].split())}\n" for name in names])
         canonical = f"PUT\n{path}\n{query}\n{lines}\n{listed}\n{payload}"
         day = timestamp[:8]
         scope = f"{day}/{self._region}/s3/aws4_request"

@@ -187,7 +187,10 @@ def malformed(error: BaseException, asked: Asked, signing: Signing) -> errors.Se
 def _redact_chain(error: BaseException, signing: Signing) -> None:
     """Redact what an error and its causes say: they may be printed, too, as causes of ours."""
     link: BaseException | None = error
-    while link is not None:
+    seen: set[int] = set()
+    # One error's cause may have been raised while that error was handled: a chain can be a ring.
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
         link.args = tuple(
             signing.secrets.redact(part) if isinstance(part, str) else part for part in link.args
         )

@@ -51,11 +51,12 @@ def until_close(status, body, version="1.0", headers=""):
 
 
 SLOW_DOWN = error(503, "SlowDown").body
-ANSWERS = {f"status {status}": Answer(status) for status in STATUSES}
-ANSWERS |= {f"status {status} in HTML": Answer(status, HTML) for status in STATUSES if status > 304}
-ANSWERS |= {f"400 {code}": error(400, code) for code in sorted(CODES)}
-ANSWERS |= {f"403 {code}": error(403, code) for code in ("AccessDenied", "NewlyInvented")}
-ANSWERS |= {
+STATUS_ANSWERS = {f"status {status}": Answer(status) for status in STATUSES}
+HTML_ANSWERS = {f"{status} in HTML": Answer(status, HTML) for status in STATUSES if status > 304}
+CODE_ANSWERS = {f"400 {code}": error(400, code) for code in sorted(CODES)}
+OTHERS = {
+    "403 AccessDenied": error(403, "AccessDenied"),
+    "403 NewlyInvented": error(403, "NewlyInvented"),
     "403 RequestTimeTooSkewed": error(
         403, "RequestTimeTooSkewed", Date="Thu, 01 Jan 1970 00:00:00 GMT"
     ),
@@ -121,6 +122,9 @@ ANSWERS |= {
     ),
     "101": Answer(raw=b"HTTP/1.1 101 x\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n"),
     "101 to nothing": Answer(raw=b"HTTP/1.1 101 x\r\nConnection: close\r\n\r\n"),
+    "a header in Latin-1": Answer(
+        raw=b"HTTP/1.1 503 x\r\nServer: caf\xe9\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    ),
 }
 BREAKS = {
     "no answer": Answer(raw=b""),
@@ -188,7 +192,7 @@ async def ends_of(answers, operation, lane):
         async with open_store(options) as opened:
             store = GovernedStore(opened, limit=AdaptiveLimit(1), retries=QUICK)
             for name, answer in answers.items():
-                for times in (1, 15):
+                for times in (1, 11):
                     current |= {"answer": answer, "times": times, "requests": []}
                     result = await ask(store, operation)
                     text = tuple(
@@ -207,16 +211,20 @@ def differences(lane, client):
 OPERATIONS = pytest.mark.parametrize("operation", ["PutObject", "UploadPart"])
 
 
+GROUPS = {"statuses": STATUS_ANSWERS, "html": HTML_ANSWERS, "codes": CODE_ANSWERS, "others": OTHERS}
+
+
 @OPERATIONS
-@pytest.mark.fault("H1", "H3")
-async def test_every_answer_means_the_same_to_lane_and_client(operation):
+@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.fault("H1", "H3", "H4")
+async def test_every_answer_means_the_same_to_lane_and_client(group, operation):
     """As many requests, on the same conditions; the same receipt, or the same error to a word."""
-    lane, client = [await ends_of(ANSWERS, operation, lane) for lane in (True, False)]
+    lane, client = [await ends_of(GROUPS[group], operation, lane) for lane in (True, False)]
     assert differences(lane, client) == {}
-    # Given once, it costs one more request at the most; only throttling has more than ten tries.
-    assert {len(requests) for (_, times), (_, requests) in lane.items() if times == 1} == {1, 2}
-    tries = {len(requests) for (_, times), (_, requests) in lane.items() if times > 1}
-    assert tries == {1, 3, 10, 16}
+    # Given once, it costs one more body at the most; only throttling has more than ten tries.
+    bodies = {end: sum(asked[0] == "PUT" for asked in lane[end][1]) for end in lane}
+    assert {count for (_, times), count in bodies.items() if times == 1} <= {1, 2}
+    assert max(bodies.values()) <= 12
 
 
 @OPERATIONS
@@ -250,7 +258,8 @@ def run(asyncload, volume, monkeypatch):
         text = ended.out.replace(url, "URL").replace('"seconds":_', '"seconds":0')
         records = [json.loads(line) for line in text.splitlines()]
         for record in records:
-            record.pop("run_id", None)
+            for name in ("run_id", "started", "finished", "seconds"):
+                record.pop(name, None)
         return ended.code, records, [describe(request) for request in asked]
 
     return load
@@ -260,11 +269,10 @@ PROGRAM = {
     "403 AccessDenied": 5,
     "400 InvalidRequest": 3,
     "307 elsewhere": 5,
-    "503 SlowDown in a 200": 3,
-    "status 404 in HTML": 3,
+    "an error in a 200": 3,
+    "404 in HTML": 3,
     "200 without an ETag": 3,
 }
-ANSWERS["503 SlowDown in a 200"] = Answer(200, error(503, "InternalError").body)
 
 
 @pytest.mark.parametrize("path", ["a.csv", "l.csv"], ids=["put", "part"])
@@ -272,6 +280,7 @@ ANSWERS["503 SlowDown in a 200"] = Answer(200, error(503, "InternalError").body)
 @pytest.mark.fault("H1")
 def test_a_run_ends_alike_with_the_lane_and_without(run, answer, path):
     """Exit code, records and requests of the program, where every put is answered so."""
-    lane, client = (run(ANSWERS[answer], path, lane) for lane in (True, False))
+    answers = HTML_ANSWERS | CODE_ANSWERS | OTHERS
+    lane, client = (run(answers[answer], path, lane) for lane in (True, False))
     assert lane == client
     assert lane[0] == PROGRAM[answer]

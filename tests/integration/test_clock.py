@@ -107,7 +107,7 @@ async def test_a_time_that_stays_wrong_ends_the_run(volume, script, hint, attemp
     assert len(requests) == attempts
 
 
-@pytest.mark.fault("P7")
+@pytest.mark.fault("P7", "H8")
 @pytest.mark.usefixtures("_credentials")
 async def test_a_clock_that_goes_wrong_midway_is_corrected_midway(volume):
     """Requests in flight meanwhile are signed anew, too."""

@@ -299,6 +299,7 @@ async def test_silence_meets_the_deadline(volume, fast_lane, monkeypatch):
     assert len(puts) == 2
 
 
+@pytest.mark.fault("H6")
 @pytest.mark.parametrize(("bucket", "lane"), [("lake", True), ("lake--use1-az4--x-s3", False)])
 async def test_buckets_that_sign_otherwise_have_no_lane(bucket, lane):
     """Directory buckets have sessions of their own: the client knows them."""
@@ -401,6 +402,7 @@ print(json.dumps({"Version": 1, "AccessKeyId": "AKIA", "SecretAccessKey": "s",
 """
 
 
+@pytest.mark.fault("H7")
 @pytest.mark.parametrize("fast_lane", [True, False])
 async def test_credentials_that_can_not_be_refreshed_are_told(fast_lane, monkeypatch, tmp_path):
     """By the lane as by the client; nothing is sent without them."""
@@ -420,6 +422,7 @@ async def test_credentials_that_can_not_be_refreshed_are_told(fast_lane, monkeyp
     assert requests == []
 
 
+@pytest.mark.fault("H6")
 @pytest.mark.parametrize("fast_lane", [True, False])
 async def test_a_proxy_is_known_when_the_lane_is_opened(fast_lane, monkeypatch):
     """There is none behind it; where the store is not proxied there is one."""

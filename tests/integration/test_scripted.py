@@ -286,6 +286,14 @@ def test_only_what_takes_too_long_speaks_of_too_much_at_once(error, kind):
     assert type(translate(error, asked, Signing())) is kind
 
 
+def test_errors_that_are_each_others_cause_are_translated():
+    """A chain of causes can be a ring, and nobody may follow it for ever."""
+    first, second = boto.EndpointConnectionError(endpoint_url="https://h"), OSError("broken")
+    first.__cause__, second.__context__ = second, first
+    error = translate(first, Asked("PutObject", "lake", "https://h"), Signing())
+    assert type(error) is errors.StoreUnavailable
+
+
 async def test_a_server_that_never_answers_meets_its_deadline(volume, monkeypatch):
     """aiohttp would wait for ever on a server that stops reading."""
     monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)

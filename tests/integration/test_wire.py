@@ -170,6 +170,105 @@ async def test_an_answer_that_makes_no_sense_is_an_error(nonsense, message):
             await put(pool)
 
 
+CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n3\r\n<Er\r\n4\r\nror>\r\n0\r\n\r\n"
+
+
+@pytest.mark.fault("H4")
+@pytest.mark.parametrize(
+    ("data", "status", "kept"),
+    [
+        (b"HTTP/1.1 400 x\r\nContent-Length: 7\r\n\r\n<Error>", 400, True),
+        (b"HTTP/1.1 400 x\r\n" + CHUNKS, 400, True),
+        (b"HTTP/1.0 400 x\r\n\r\n<Error>", 400, False),
+        (b"HTTP/1.1 400 x\r\nConnection: close\r\n\r\n<Error>", 400, False),
+        (b"HTTP/1.1 103 x\r\nETag: no\r\n\r\nHTTP/1.1 400 x\r\n" + CHUNKS, 400, True),
+    ],
+)
+async def test_the_body_of_an_answer_is_kept(data, status, kept):
+    """However it is framed: by its length, in chunks, or by the connection's end."""
+
+    async def answer(reader, writer):
+        await read_request(reader)
+        writer.write(data)
+        if kept:
+            await reader.read()
+
+    async with pool_to(answer) as (pool, _):
+        reply = await put(pool)
+        assert (reply.status, reply.body, "etag" in reply.headers) == (status, b"<Error>", False)
+        assert bool(pool._idle) is kept
+
+
+@pytest.mark.fault("H5")
+@pytest.mark.parametrize("framed", [b"Content-Length: 9999999\r\n\r\n", b"\r\n"])
+async def test_of_a_long_body_the_beginning_is_kept(framed):
+    """The status counts, and the connection is left: nobody reads to the end."""
+
+    async def answer(reader, writer):
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 507 x\r\n" + framed + b"x" * 200_000)
+        await reader.read()
+
+    async with pool_to(answer) as (pool, _):
+        reply = await put(pool)
+        assert (reply.status, reply.body) == (507, b"x" * 64 * 1024)
+        assert not pool._idle
+
+
+@pytest.mark.parametrize("upgrade", [b"Upgrade: h2c\r\nConnection: upgrade\r\n", b""])
+async def test_a_change_of_protocol_is_the_answer(upgrade):
+    """Nobody asked for it; what follows is in a protocol that nobody speaks."""
+
+    async def answer(reader, writer):
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 101 x\r\n" + upgrade + b"\r\n\0\1")
+        await reader.read()
+
+    async with pool_to(answer) as (pool, _):
+        assert (await put(pool)).status == 101
+        assert not pool._idle
+
+
+async def test_a_header_that_is_not_ascii_harms_nothing():
+    """A proxy's own words may be in Latin-1."""
+    data = b"HTTP/1.1 200 OK\r\nVia: caf\xe9\r\nX: \xc3\xa9\r\nContent-Length: 0\r\n\r\n"
+    async with pool_to(answers(data)) as (pool, _):
+        headers = (await put(pool)).headers
+    assert headers["via"] == "caf\ufffd"
+    assert headers["x"] == "\u00e9"
+
+
+async def test_an_answer_to_a_body_that_has_arrived_is_not_early():
+    """However large it is, and however slowly it was read."""
+
+    async def answer(reader, writer):
+        for _ in range(4):
+            await read_request(reader)
+            writer.write(OK)
+
+    async with pool_to(answer) as (pool, _):
+        for size in (0, 1000, 300_000, LARGE):
+            assert not (await put(pool, bytes(size))).early
+
+
+@pytest.mark.fault("A5")
+async def test_an_answer_before_the_body_was_sent_is_early():
+    """The other end's system has not taken all of it: it is known here, though all was written."""
+    over = asyncio.Event()
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        reader._transport.pause_reading()
+        writer.write(OK)
+        await over.wait()
+
+    async with pool_to(answer) as (pool, _):
+        for size in (4 * 1024 * 1024, LARGE):
+            assert (await put(pool, bytes(size))).early
+        assert not pool._idle
+        over.set()
+
+
 async def test_an_answer_before_the_body_was_sent_ends_the_sending():
     """A refusal comes early; what is left of the body must not follow another request's head."""
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import NamedTuple
 from unittest import mock
 from urllib.parse import quote
 
+import pytest
 from botocore import auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asyncload.errors import StoreRefused
+from asyncload.s3.headers import make_head
 from asyncload.s3.signing import UNSIGNED_PAYLOAD, RequestSigner
 
 words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
@@ -85,6 +89,64 @@ def test_a_signed_put_is_botocores_to_the_letter(
     )
     assert signed.pop("host") == host
     assert signed == botocore_headers(credentials, region, when, url, headers, digest)
+
+
+spaced = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
+
+
+@pytest.mark.fault("E6")
+@given(
+    st.dictionaries(
+        st.from_regex(r"x-amz-meta-[a-z0-9]{1,8}|content-type|x-amz-tagging", fullmatch=True),
+        spaced,
+        max_size=5,
+    )
+)
+def test_headers_are_signed_with_single_spaces_and_sent_as_they_are(headers):
+    """Whatever spaces a value begins with, ends with or holds: as botocore signs it."""
+    when = datetime(2022, 5, 2, 12, tzinfo=UTC)
+    credentials = Frozen("AKIAEXAMPLE", "secret", None)
+    signed = RequestSigner("us-east-1", "lake.s3.amazonaws.com").sign(
+        credentials,
+        timestamp="20220502T120000Z",
+        path="/k",
+        query="",
+        headers=headers,
+        payload=UNSIGNED_PAYLOAD,
+    )
+    url = "https://lake.s3.amazonaws.com/k"
+    expected = botocore_headers(credentials, "us-east-1", when, url, headers, UNSIGNED_PAYLOAD)
+    assert signed.pop("host")
+    assert signed == expected
+    lines = make_head("/k", signed, 0).decode().split("\r\n")
+    assert lines[1:-3] == [f"{name}: {value}" for name, value in signed.items()]
+    # Nothing else is sent of what was signed, and all of it.
+    listed = re.search("SignedHeaders=([^,]+)", signed["authorization"])[1].split(";")
+    assert {*listed} == {*signed, "host"} - {"authorization"}
+
+
+hostile = st.text(st.characters(max_codepoint=0x2FF), min_size=1, max_size=20)
+
+
+@pytest.mark.fault("E5")
+@given(hostile, hostile)
+def test_a_head_has_the_lines_that_were_meant_or_is_refused(name, value):
+    """No line end, control character or foreign letter gets in, in a name or a value."""
+    fit = all(32 <= ord(one) < 127 for one in name + value)
+    if not fit:
+        with pytest.raises(StoreRefused, match="can't be sent"):
+            make_head("/k", {name: value}, 7)
+    else:
+        sent = make_head("/k", {name: value}, 7)
+        assert sent == f"PUT /k HTTP/1.1\r\n{name}: {value}\r\ncontent-length: 7\r\n\r\n".encode()
+
+
+@pytest.mark.fault("E5")
+@pytest.mark.parametrize("target", ["/k\r\nx: y", "/ä", "/k\0"])
+def test_a_target_that_is_not_encoded_is_refused(target):
+    """It is a line of the head, too."""
+    with pytest.raises(StoreRefused, match="request target"):
+        make_head(target, {}, 0)
 
 
 @given(st.lists(st.tuples(words, st.sampled_from(["20220502", "20220503"])), min_size=2))

@@ -19,4 +19,6 @@ FAULTS: tuple[Fault, ...] = (
     Fault("E12", "the metadata service by way of a proxy or another machine", "not asked that way"),
     Fault("E13", "client-side monitoring in the AWS configuration", "no token is sent by UDP"),
     Fault("E14", "NO_PROXY with networks, ports and wildcards", "understood, for each request"),
+    Fault("E5", "a line end in what becomes a header", "refused; nothing is sent"),
+    Fault("E6", "metadata with several spaces", "signed as the store does; one request"),
 )

@@ -9,6 +9,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("A2", "a second run's manifest, an untouched bucket", "whole, by any common checksum"),
     Fault("A3", "another checksum than the one asked for", "is no proof, on any run"),
     Fault("A4", "an object in parts of another size", "the same, or can't be compared"),
+    Fault("A5", "a success that comes before the body was sent", "does not count; made again"),
     Fault("A6", "a file that holds more than its size", "fails, and is not landed as empty"),
     Fault("A7", "success markers of what is not complete", "none is written, an old one goes"),
     Fault("A8", "a listing that leads in a circle", "stop"),
