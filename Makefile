@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench bench-image check test test-fast test-nightly lint format types architecture wheel lock clean
+.PHONY: help demo bench bench-image check test test-fast test-nightly ceph lint format types architecture wheel lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,8 +31,14 @@ test: check  ## Run all checks and tests, as CI does
 test-fast: $(READY)  ## Run the tests that need no server
 	$(PYTEST) -n auto tests/unit tests/pipeline
 
-test-nightly: $(READY)  ## Run the tests that take long
+test-nightly: $(READY) ceph  ## Run the tests that take long
 	$(PYTEST) -n auto -m nightly
+
+# Ceph's S3 for the nightly tests; elsewhere than on Debian and its kin they skip it, and say so.
+ceph:
+	@command -v radosgw ceph-mon ceph-mgr ceph-osd >/dev/null || ! command -v apt-get >/dev/null || \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install \
+		--no-install-recommends ceph-mon ceph-mgr ceph-osd radosgw >/dev/null; }
 
 bench: $(READY)  ## Compare with the peers: about an hour; --only, --runs and --quick in BENCH
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/bench.txt

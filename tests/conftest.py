@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 
+from tests.support import ceph as ceph_cluster
 from tests.support import servers
 
 
@@ -76,6 +77,16 @@ def seaweedfs():
 def rclone():
     """An `rclone serve s3` with a bucket: it takes what it is sent, and checks nothing."""
     with servers.rclone_s3() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ceph():
+    """Ceph's RADOS Gateway with a bucket."""
+    if missing := ceph_cluster.missing_packages():
+        can_not = pytest.fail if os.environ.get("CI") else pytest.skip
+        can_not(f"not installed: {' '.join(missing)}; `make ceph` installs them on Debian")
+    with ceph_cluster.ceph_s3() as server:
         yield server
 
 

@@ -65,7 +65,11 @@ class S3Server:
         }
 
     def open_uploads(self, prefix: str) -> list[str]:
-        answer = self.client().list_multipart_uploads(Bucket=self.bucket)
+        try:
+            answer = self.client().list_multipart_uploads(Bucket=self.bucket)
+        except self.client().exceptions.NoSuchUpload:
+            # rclone's word for a bucket that never had one.
+            return []
         return [u["Key"] for u in answer.get("Uploads", ()) if u["Key"].startswith(prefix)]
 
 
@@ -81,7 +85,7 @@ def moto_server() -> Iterator[S3Server]:
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for_port(port, server)
-        s3 = S3Server("moto", f"http://127.0.0.1:{port}", _environment("testing", "testing"))
+        s3 = S3Server("moto", f"http://127.0.0.1:{port}", keys_environment("testing", "testing"))
         s3.client().create_bucket(Bucket=s3.bucket)
         yield s3
     finally:
@@ -116,7 +120,7 @@ def rclone_s3() -> Iterator[S3Server]:
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             wait_for_port(port, server)
-            s3 = S3Server("rclone", f"http://127.0.0.1:{port}", _environment(*keys))
+            s3 = S3Server("rclone", f"http://127.0.0.1:{port}", keys_environment(*keys))
             s3.client().create_bucket(Bucket=s3.bucket)
             yield s3
         finally:
@@ -124,7 +128,7 @@ def rclone_s3() -> Iterator[S3Server]:
             server.wait(10)
 
 
-def _environment(access_key: str, secret_key: str) -> dict[str, str]:
+def keys_environment(access_key: str, secret_key: str) -> dict[str, str]:
     """Point the AWS chain at these keys, and at no file of the machine."""
     return {
         "AWS_ACCESS_KEY_ID": access_key,
