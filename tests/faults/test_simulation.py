@@ -198,7 +198,7 @@ def test_a_stop_that_is_swallowed_is_found(volume, contents, monkeypatch):
             if undo is not None:
                 raise
 
-    monkeypatch.setattr("asyncload.transfer.multipart.run_to_end", swallow)
+    monkeypatch.setattr("asyncload.transfer.aborting.run_to_end", swallow)
     # In this seed an upload is aborted for its file's sake.
     steps = simulate(1, volume, contents).steps
     wrong = []
