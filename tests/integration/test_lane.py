@@ -43,7 +43,17 @@ def _credentials(monkeypatch):
 
 
 def accept_all(request):
-    """A store that takes everything."""
+    """A store that takes everything of its owner's, and encrypts as it is asked to."""
+    if request.headers.get("x-amz-expected-bucket-owner") == "0" * 12:
+        return error(403, "AccessDenied")
+    answer = accept(request)
+    asked = "x-amz-server-side-encryption"
+    sealed = {name: text for name, text in request.headers.items() if name.startswith(asked)}
+    return replace(answer, headers={**answer.headers, **sealed})
+
+
+def accept(request):
+    """The answer but for what protects the object."""
     if request.method == "GET":
         return EMPTY_LISTING
     if request.method == "HEAD":
@@ -136,7 +146,9 @@ async def test_lane_and_client_store_objects_as_they_are_asked_to(volume):
             report, _ = await load(volume, url, fast_lane=fast_lane, **STORED)
         assert report.exit_code == 0
         sent.append(described(requests))
-        assert all(request.headers.items() >= OWNER.items() for request in requests)
+        # One of them asks for another owner's bucket, which must be refused.
+        others = [request for request in requests if not request.headers.items() >= OWNER.items()]
+        assert [r.headers["x-amz-expected-bucket-owner"] for r in others] == ["0" * 12]
         opened = [r for r in requests if r.method == "PUT" and "partNumber" not in r.query]
         opened += [r for r in requests if r.method == "POST" and "uploads" in r.query]
         assert len(opened) == 2
