@@ -109,6 +109,8 @@ def _split(url: str, named: str) -> SplitResult:
         # What is not ASCII may be made an address of, after it was judged as a name.
         usable = bool(host) and host.isascii() and ("%" not in host or ":" in host)
         usable = usable and parts.scheme in ("http", "https") and parts.port != 0
+        # The path and query of a request are the object's.
+        usable = usable and not parts.query and not parts.fragment
         secret = parts.username is not None or parts.password is not None
     except ValueError:
         usable, secret = False, False

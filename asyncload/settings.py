@@ -24,6 +24,7 @@ from asyncload.coercion import (
     optional,
 )
 from asyncload.container import memory_left
+from asyncload.descriptors import requests_allowed
 from asyncload.discovery import Scanner
 from asyncload.endpoints import check_endpoint
 from asyncload.errors import InvalidKey, UsageError
@@ -124,6 +125,8 @@ class Settings:
                 f"--concurrency: {self.concurrency} is not between 1 and {MOST_CONCURRENCY}",
                 hint=f"the default is {DEFAULT_CONCURRENCY}",
             )
+        # A record and the progress line say how many there really are.
+        object.__setattr__(self, "concurrency", requests_allowed(self.concurrency))
         object.__setattr__(
             self, "memory", _checked_memory(self.memory, memory_left(self.concurrency))
         )

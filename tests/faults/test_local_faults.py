@@ -236,24 +236,28 @@ def test_where_no_file_can_be_opened_for_long_each_fails_with_the_remedy(
 
 FEW_FILES = """
 import os, resource, sys
-resource.setrlimit(resource.RLIMIT_NOFILE, (28, 28))
-os.execv(sys.argv[1], sys.argv[1:])
+limit = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
 @pytest.mark.fault("L8")
-def test_with_few_open_files_allowed_all_land_all_the_same(lake, volume, spawn, lane):
+@pytest.mark.parametrize(("limit", "folders"), [(28, 100), (64, 300)])
+def test_with_few_open_files_allowed_all_land_all_the_same(
+    lake, volume, spawn, lane, limit, folders
+):
     """A real limit of the process, below the connections that it would have otherwise."""
-    write_files(volume, {f"d{n}/{n}.csv": b"%d" % n for n in range(100)})
+    write_files(volume, {f"d{n}/{n}.csv": b"%d" % n for n in range(folders)})
     proxy = lake.proxy()
     process = spawn(
         *lake.arguments(proxy.url, lane=lane),
-        prefix=(sys.executable, "-c", FEW_FILES),
+        prefix=(sys.executable, "-c", FEW_FILES, str(limit)),
     )
     out, err = process.communicate(timeout=60)
     assert "Traceback" not in err
-    assert (process.returncode, len(out.splitlines())) == (0, 101), err
-    assert len(lake.server.objects(f"{lake.layer}/")) == 100
+    assert (process.returncode, len(out.splitlines())) == (0, folders + 1), err
+    assert len(lake.server.objects(f"{lake.layer}/")) == folders
     assert proxy.oracle.violations == []
 
 

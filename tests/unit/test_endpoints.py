@@ -132,6 +132,7 @@ def test_what_may_be_a_password_is_not_repeated(url):
     "url",
     [
         *("", "s3.example.com", "ftp://host", "https://", "https://host:0", "https://host:99999"),
+        *("https://host/?x=1", "https://host#x"),
         "http://[::1",
         # After they were judged as names, a resolver would make addresses of them.
         *("http://\uff11\uff16\uff19.254.169.254", "http://169.254.169.%32%35%34"),
