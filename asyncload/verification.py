@@ -10,12 +10,10 @@ from typing import Literal
 
 from asyncload.errors import FileFailed, InvalidKey, UsageError
 from asyncload.groups import for_each
-from asyncload.inventory import Inventory
 from asyncload.manifest_reading import ManifestEntry, read_manifest
 from asyncload.model import ObjectKey, PlannedUpload
 from asyncload.plan import LoadPlan, lay_out_parts
 from asyncload.store import ObjectStore, RemoteObject, pages_of
-from asyncload.survey import inventory_entries
 from asyncload.transfer import (
     LocalFile,
     LocalSums,
@@ -85,41 +83,32 @@ async def verify_volume(
     """
     for failure in plan.failures:
         comparison.differs("unreadable", failure.path, failure.key, failure.error.message)
-    inventory = Inventory()
     for partition in sorted({upload.partition for upload in plan.uploads()}):
-        await _list_partition(partition, plan, tools.store, inventory, comparison)
-    inventory.seal()
+        await _tell_extras(partition, plan, tools.store, comparison)
 
     async def compare_one(upload: PlannedUpload) -> None:
-        await _compare_file(upload, tools, inventory, comparison)
+        await _compare_file(upload, tools, comparison)
 
     await for_each(plan.uploads(), compare_one, concurrency)
 
 
-async def _list_partition(
-    partition: str,
-    plan: LoadPlan,
-    store: ObjectStore,
-    inventory: Inventory,
-    comparison: Comparison,
+async def _tell_extras(
+    partition: str, plan: LoadPlan, store: ObjectStore, comparison: Comparison
 ) -> None:
     async for page in pages_of(partial(store.list_objects, partition)):
-        inventory.add(inventory_entries(page), plan.holds)
         for listed in page:
             name = listed.key.rpartition("/")[2]
             if name and not name.startswith(_NOT_DATA) and not plan.holds(listed.key):
                 detail = f"an object of {listed.size:,} bytes that no file belongs to"
                 comparison.differs("extra", None, listed.key, detail)
-    inventory.close(partition)
 
 
 async def _compare_file(
-    upload: PlannedUpload, tools: TransferTools, inventory: Inventory, comparison: Comparison
+    upload: PlannedUpload, tools: TransferTools, comparison: Comparison
 ) -> None:
     path, key = upload.source.path, upload.key
-    if inventory.find(upload).state == "free":
-        comparison.differs("missing", path, key, "there is no object")
-        return
+    # Whatever the listing says: a store may list a key in other words than it was given in, as
+    # SeaweedFS does with a backslash.
     remote = await tools.store.head(key)
     if remote is None:
         comparison.differs("missing", path, key, "there is no object")

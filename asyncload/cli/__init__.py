@@ -14,7 +14,10 @@ def main() -> NoReturn:
     # and once more when the interpreter goes down, took a quarter of a small run's time.
     gc.disable()
     try:
-        # Late, to come after the line above.
+        # Late, to come after the line above. Signals first: what is imported next takes a while.
+        from asyncload.cli.signals import exit_on_signals
+
+        exit_on_signals()
         from asyncload.cli import program
 
         program.main()

@@ -9,7 +9,6 @@ from typing import NoReturn
 from asyncload.cli.app import app
 from asyncload.cli.ending import Ending, as_our_error
 from asyncload.cli.output import final_exit_code, print_traceback, stderr
-from asyncload.cli.signals import exit_on_signals
 from asyncload.cli.streams import guard_standard_streams
 from asyncload.cli.usage import (
     ClickError,
@@ -26,7 +25,6 @@ from asyncload.report_text import format_error
 def main() -> NoReturn:
     """Run the command line and exit; errors become messages and exit codes here."""
     guard_standard_streams()
-    exit_on_signals()
     forget_empty_variables()
     try:
         _run()

@@ -79,7 +79,7 @@ def usage_error(error: Exception) -> UsageError:
     wrong = getattr(error, "option_name", None)
     if wrong is None and format_message is not None:
         message = format_message()
-    hint = f"{command} --help lists what there is"
+    hint = getattr(error, "hint", "") or f"{command} --help lists what there is"
     if wrong is not None and context is not None:
         known = [name for p in context.command.params for name in (*p.opts, *p.secondary_opts)]
         if wrong in _INSTEAD:

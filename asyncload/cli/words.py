@@ -1,4 +1,4 @@
-"""What every command does with its words: they are UTF-8, whatever the locale.
+"""What every command does with its words: none is empty, and they are UTF-8, whatever the locale.
 
 Python reads the command line and the environment by the locale. Keys and patterns are UTF-8, as
 names of files are, so each value but a path is read anew.
@@ -8,21 +8,43 @@ from __future__ import annotations
 
 from typing import Any
 
+import typer
 from typer.core import TyperCommand
 
 from asyncload.names import from_command_line
 
+# Typer brings a copy of Click since 0.26, and used Click itself before.
+_ClickUsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+class EmptyValueError(_ClickUsageError):  # type: ignore[misc, valid-type]
+    """A value of the command line is empty: that of an unset variable, as in `"$FOLDER"`."""
+
+    hint = "set the variable that it comes from, or leave it out"
+
 
 class Command(TyperCommand):
-    """A command whose values are UTF-8."""
+    """A command whose values are UTF-8, and not empty.
+
+    Raises:
+        EmptyValueError: one is empty, which nobody means: another folder would be loaded, or it
+            would go to another store.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
         for parameter in self.params:
+            if _is_empty(ctx.params.get(parameter.name)):
+                name = parameter.opts[0] if parameter.opts[0].startswith("-") else "VOLUME"
+                raise EmptyValueError(f"{name} is empty", ctx)
             # A path is made of the system's own text, which leads back to its bytes.
             if parameter.name in ctx.params and parameter.type.name != "path":
                 ctx.params[parameter.name] = _as_utf8(ctx.params[parameter.name])
         return rest
+
+
+def _is_empty(value: Any) -> bool:
+    return value == "" or (isinstance(value, list | tuple) and "" in value)
 
 
 def _as_utf8(value: Any) -> Any:

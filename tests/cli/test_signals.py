@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -183,3 +185,25 @@ def test_a_signal_before_the_run_ends_the_program(volume, spawn):
     _, err = process.communicate(timeout=20)
     assert process.returncode in (-signal.SIGTERM, 143)
     assert "Traceback" not in err
+
+
+@pytest.mark.fault("I27")
+@pytest.mark.parametrize(("signum", "code"), ENDS)
+def test_a_signal_during_imports_ends_the_program_as_any_other(signum, code):
+    """From the first module on that the commands need, and without a word."""
+    script = f"""
+import signal, sys, importlib.abc
+
+class Raising(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "asyncload.cli.program":
+            signal.raise_signal({int(signum)})
+
+from asyncload.cli import main
+sys.meta_path.insert(0, Raising())
+main()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, timeout=60
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, b"", b"")

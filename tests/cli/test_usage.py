@@ -70,3 +70,38 @@ def test_one_slip_is_understood(data):
     meant = nearest(name[:at] + name[at + 1 :], names)
     assert meant is not None
     assert abs(len(meant) - len(name)) <= 10
+
+
+@pytest.mark.fault("I26")
+@pytest.mark.parametrize(
+    ("typed", "named"),
+    [
+        (("run", ""), "VOLUME"),
+        (("verify", ""), "VOLUME"),
+        (("demo", ""), "VOLUME"),
+        (("run", "--endpoint-url", ""), "--endpoint-url"),
+        (("run", "--expected-bucket-owner="), "--expected-bucket-owner"),
+        (("run", "--ca-bundle", ""), "--ca-bundle"),
+        (("run", "--exclude", "*.bak.csv", "--exclude", ""), "--exclude"),
+        (("verify", "--manifest", ""), "--manifest"),
+        (("clean", "--region", ""), "--region"),
+    ],
+)
+def test_an_empty_value_is_refused_by_name(asyncload, volume, monkeypatch, typed, named):
+    """Of an unset variable: it would load another folder, or into another store."""
+    monkeypatch.chdir(volume)
+    bucket = () if typed[0] == "demo" else ("--bucket", "lake")
+    ended = asyncload(*typed, *bucket)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        f"error: {named} is empty\n  hint: set the variable that it comes from, or leave it out\n"
+    )
+
+
+@pytest.mark.fault("I26")
+def test_an_empty_variable_of_ours_counts_as_not_set(asyncload, volume, monkeypatch):
+    """As compose files and pipelines have them."""
+    for name in ("ENDPOINT_URL", "INCLUDE", "SSE", "EXPECTED_BUCKET_OWNER"):
+        monkeypatch.setenv(f"ASYNCLOAD_{name}", "")
+    (volume / "a.csv").write_text("1")
+    assert asyncload("run", volume, "--bucket", "lake", "--dry-run").code == 0

@@ -36,6 +36,17 @@ def test_a_volume_that_landed_is_whole(asyncload, volume, loaded, s3):
     assert asyncload("verify", volume, *options, "--date", "2022-05-02", "--quiet").out == ""
 
 
+@pytest.mark.fault("G15")
+def test_a_name_with_a_backslash_is_whole_in_every_store(asyncload, volume, loaded):
+    """SeaweedFS lists such a key with a slash: what counts is what lies under the key itself."""
+    options, _ = loaded
+    write_files(volume, {"d/back\\slash.csv": b"1"})
+    assert asyncload("run", volume, *options, "--date", "2022-05-02").code == 0
+    ended = asyncload("verify", volume, *options, "--date", "2022-05-02")
+    assert "missing" not in ended.out
+    assert "7 equal" in ended.out
+
+
 def test_what_is_not_as_it_should_be_is_named(asyncload, volume, loaded, s3, layer):
     """Missing, different in size or bytes, unreadable, and extra; markers are not data."""
     options, _ = loaded

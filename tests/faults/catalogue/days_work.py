@@ -33,4 +33,6 @@ FAULTS: tuple[Fault, ...] = (
     Fault("I23", "limits of nested control groups, of both versions", "the least counts"),
     Fault("I24", "JSON asked of a command that is not there", "a summary without a command"),
     Fault("I25", "very many files fail, and all are kept", "errors hold no file's bytes"),
+    Fault("I26", "a value of the command line that is empty", "a usage error that names it"),
+    Fault("I27", "a signal while the program is being imported", "its exit code, no traceback"),
 )
