@@ -20,7 +20,7 @@ from asyncload.model import (
     Scanned,
     Uploaded,
 )
-from asyncload.report_text import format_size
+from asyncload.report_text import format_count, format_size
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -141,13 +141,13 @@ class PlainProgress:
         if isinstance(event, LoadStarted):
             self._begun = self._told = now
             self._marks = deque([_Mark(now, 0, 0)])
-            self._write(f"found {event.files:,} CSVs, {format_size(event.size)}")
+            self._write(f"found {format_count(event.files, 'CSV')}, {format_size(event.size)}")
         elif isinstance(event, Scanned | PartSent | PartKept | FileFinished):
             if now - self._told < PLAIN_SECONDS:
                 return
             self._told = now
             if isinstance(event, Scanned):
-                self._write(f"found {event.files:,} CSVs so far")
+                self._write(f"found {format_count(event.files, 'CSV')} so far")
             else:
                 self._write(self._line(now))
         elif self._advance.throttled and now - self._told_throttled >= PLAIN_SECONDS:
@@ -254,7 +254,9 @@ class LiveProgress:
         done = self._advance
         done.count(event)
         if isinstance(event, Scanned):
-            self._progress.update(self._task, description=f"found {event.files:,} CSVs")
+            self._progress.update(
+                self._task, description=f"found {format_count(event.files, 'CSV')}"
+            )
         elif isinstance(event, LoadStarted):
             self._progress.reset(self._task, total=event.size)
         if isinstance(event, LoadStarted | PartSent | PartKept | FileFinished | ConcurrencyChanged):

@@ -30,6 +30,11 @@ def format_size(size: int) -> str:
     return f"{size:,} B" if unit == "B" else f"{value:.1f} {unit}"
 
 
+def format_count(number: int, noun: str) -> str:
+    """Return how many of a thing: `1 part`, `1,200 parts`; the noun is given in its singular."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def format_error(error: AsyncloadError) -> str:
     """Return an error's message, and its hint on a line of its own."""
     lines = [printable(line) for line in error.lines]
@@ -115,7 +120,7 @@ def _particulars(report: Report) -> Iterator[str]:
             f"{judged.sent}"
         )
     if report.replaced:
-        yield f"replaced: {report.replaced:,} objects that held other bytes"
+        yield f"replaced: {format_count(report.replaced, 'object')} that held other bytes"
     if report.kept:
         yield f"resumed: {format_size(report.kept)} were there from an earlier run"
     if report.swept:

@@ -13,6 +13,7 @@ from asyncload.groups import for_each
 from asyncload.manifest_reading import ManifestEntry, read_manifest
 from asyncload.model import ObjectKey, PlannedUpload
 from asyncload.plan import LoadPlan, lay_out_parts
+from asyncload.report_text import format_count
 from asyncload.store import ObjectStore, RemoteObject, pages_of
 from asyncload.transfer import (
     LocalFile,
@@ -99,7 +100,7 @@ async def _tell_extras(
         for listed in page:
             name = listed.key.rpartition("/")[2]
             if name and not name.startswith(_NOT_DATA) and not plan.holds(listed.key):
-                detail = f"an object of {listed.size:,} bytes that no file belongs to"
+                detail = f"an object of {format_count(listed.size, 'byte')} that no file belongs to"
                 comparison.differs("extra", None, listed.key, detail)
 
 

@@ -13,7 +13,7 @@ from asyncload.errors import RequestRejected, StoreError, UsageError
 from asyncload.loading import open_bucket
 from asyncload.model import ObjectKey
 from asyncload.report_json import VERSION, clean_totals, error_record, format_time, to_json
-from asyncload.report_text import format_error, format_size, printable
+from asyncload.report_text import format_count, format_error, format_size, printable
 from asyncload.settings import Settings
 from asyncload.store import ObjectStore, OpenUpload
 
@@ -95,7 +95,7 @@ class _Telling:
             by = f" by {printable(upload.initiator)}" if upload.initiator else ""
             self._out.line(
                 f"{self._status(error)}: s3://{self._bucket}/{printable(upload.key)}: "
-                f"{leftover.parts:,} parts, {format_size(leftover.size)}{begun}{by}, "
+                f"{format_count(leftover.parts, 'part')}, {format_size(leftover.size)}{begun}{by}, "
                 f"id {printable(upload.upload_id)}"
             )
         if error is not None:
@@ -148,7 +148,8 @@ class _Telling:
         """Tell the totals, and return the exit code."""
         if not self._json:
             where = f"below s3://{self._bucket}/{printable(self.prefix)}"
-            text = f"{self._count:,} left-over uploads {where}, {format_size(self._size)}"
+            found = format_count(self._count, "left-over upload")
+            text = f"{found} {where}, {format_size(self._size)}"
             way_out = "; --yes aborts them, whoever began them"
             hint = f"; {self._done:,} aborted" if self.aborted else way_out
             self._out.line(text + (hint if self._count else ""))

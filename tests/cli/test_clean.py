@@ -39,7 +39,7 @@ def test_without_yes_they_are_only_listed(asyncload, leftovers, options, s3, lay
     ended = asyncload("clean", *options, "--older-than", "0s")
     *lines, summary = ended.out.splitlines()
     assert len(lines) == 2
-    assert f"left open: s3://{s3.bucket}/{layer}/Local/CSV/A/a.csv: 1 parts, 5.2 MB" in ended.out
+    assert f"left open: s3://{s3.bucket}/{layer}/Local/CSV/A/a.csv: 1 part, 5.2 MB" in ended.out
     where = f"s3://{s3.bucket}/{layer}/Local/CSV/"
     assert (
         summary

@@ -48,7 +48,7 @@ def test_a_load_says_what_landed(asyncload, volume, lake):
         "left out: 1 hidden, 1 temporary\n"
         "manifest: s3://lake/_asyncload/RUN.json\n"
     )
-    assert ended.err == "left out: x.csv.tmp (temporary)\nfound 1 CSVs, 4 B\n"
+    assert ended.err == "left out: x.csv.tmp (temporary)\nfound 1 CSV, 4 B\n"
     assert ended.code == 0
 
 
@@ -169,7 +169,7 @@ def test_links_and_special_files_are_reported_and_not_followed(asyncload, volume
     options, requests = lake
     ended = asyncload("run", volume, *options)
     assert ended.err == (
-        "left out: link.csv (symlink)\nleft out: x.csv (not a regular file)\nfound 1 CSVs, 1 B\n"
+        "left out: link.csv (symlink)\nleft out: x.csv (not a regular file)\nfound 1 CSV, 1 B\n"
     )
     assert "left out: 1 not a regular file, 1 symlink" in ended.out
     assert ended.code == 0
@@ -600,7 +600,7 @@ def test_on_a_terminal_progress_is_drawn(asyncload, volume, lake, monkeypatch):
     options, _ = lake
     ended = asyncload("run", volume, *options)
     assert ended.code == 0
-    assert "found 1 CSVs" not in ended.err.splitlines()
+    assert "found 1 CSV" not in ended.err.splitlines()
     assert ended.out.startswith("1 of 1 files")
 
 

@@ -67,7 +67,7 @@ def test_what_is_not_as_it_should_be_is_named(asyncload, volume, loaded, s3, lay
         [
             f"missing: d/0.csv -> {address}/D/{DAY}/0.csv: there is no object",
             f"different: d/2.csv -> {address}/D/{DAY}/2.csv: the object has 7 bytes, the file 2",
-            f"extra: {address}/D/{DAY}/x.csv: an object of 1 bytes that no file belongs to",
+            f"extra: {address}/D/{DAY}/x.csv: an object of 1 byte that no file belongs to",
             f"missing: new.csv -> {address}/New/{DAY}/new.csv: there is no object",
             (
                 "unreadable: bad\\nname.csv: its key would hold a control character or an empty, "

@@ -50,6 +50,7 @@ from asyncload.report_json import (
 from asyncload.report_text import (
     failed_lines,
     failure_lines,
+    format_count,
     format_error,
     format_size,
     left_out_line,
@@ -171,7 +172,7 @@ def test_the_summary_says_what_else_was_done():
     )
     _, *others = summary_lines(report, 1.0)
     assert others == [
-        "replaced: 1 objects that held other bytes",
+        "replaced: 1 object that held other bytes",
         "resumed: 1.0 MB were there from an earlier run",
         "swept: 1 multipart uploads that earlier runs had left open",
         "no success marker in s3://lake/Raw/D/",
@@ -538,3 +539,11 @@ def test_every_name_survives_json(name):
     assert line.isascii()
     assert line.isprintable()
     assert json.loads(line)["path"] == name
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 parts"), (1, "1 part"), (2, "2 parts"), (1200, "1,200 parts")]
+)
+def test_one_of_a_thing_is_told_in_the_singular(number, text):
+    """And none in the plural."""
+    assert format_count(number, "part") == text
