@@ -20,7 +20,7 @@ from asyncload.s3.dialect import Dialect
 from asyncload.s3.headers import check_headers
 from asyncload.s3.lane import FastLane, find_put_pattern
 from asyncload.s3.loggers import cap_loggers
-from asyncload.s3.models import use_quick_models
+from asyncload.s3.models import read_times_strictly, use_quick_models
 from asyncload.s3.options import S3Options
 from asyncload.s3.patience import MACHINE_SECONDS, PERSON_SECONDS, Patience
 from asyncload.s3.responses import ResponseReader
@@ -115,6 +115,7 @@ async def _connect(
         patience=patience,
     )
     use_quick_models(core)
+    read_times_strictly(core)
     session = _ClientSession(botocore_session=core, region_name=options.region)
     if options.ca_bundle is not None:
         check_bundle(options.ca_bundle, named="--ca-bundle")

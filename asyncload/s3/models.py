@@ -9,11 +9,35 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import DataNotFoundError
 from botocore.loaders import JSONFileLoader, Loader
+from botocore.utils import parse_timestamp
+
+
+def read_times_strictly(session: Any) -> None:
+    """Have a botocore session's parsers raise a ValueError for any time that is not one.
+
+    botocore's own reader raises a RuntimeError for a number beyond all times.
+    """
+    parsers = session.get_component("response_parser_factory")
+    parsers.set_parser_defaults(timestamp_parser=read_time)
+
+
+def read_time(value: Any) -> datetime:
+    """Return the time that a text or a number of an answer means.
+
+    Raises:
+        ValueError: it means none.
+    """
+    try:
+        time: datetime = parse_timestamp(value)
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
+    return time
 
 
 def use_quick_models(session: Any) -> None:

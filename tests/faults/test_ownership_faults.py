@@ -86,7 +86,9 @@ def killed_before_complete(lake, spawn, options):
         process.wait()
 
     def decide(call):
-        if call.operation == "CompleteMultipartUpload":
+        # Not that of the probe, which comes before.
+        ours = call.key.startswith(f"{lake.layer}/")
+        if ours and call.operation == "CompleteMultipartUpload":
             return Fault(before=kill, cut_request=0)
         return None
 

@@ -219,7 +219,8 @@ def test_it_runs_by_itself(moto, layer):
     """`python -m tests.faults.proxy` prints its address, and at its end what was wrong."""
     command = [sys.executable, "-m", "tests.faults.proxy", "--endpoint", moto.endpoint_url]
     command += ["--errors", "0", "--throttles", "1", "--delays", "0"]
-    command += ["--corruption", "0", "--lost-replies", "0", "--seed", "3"]
+    command += ["--corruption", "0", "--lost-replies", "0", "--rejections", "0"]
+    command += ["--seed", "3"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         url = process.stdout.readline().strip()
         with pytest.raises(ClientError, match=r"SlowDown|Unavailable|TooMany"):

@@ -38,6 +38,7 @@ def asyncload(capsys, monkeypatch):
 
     def run(*arguments):
         before = {signum: signal.getsignal(signum) for signum in SIGNALS}
+        threshold = gc.get_threshold()
         monkeypatch.setattr(sys, "argv", ["asyncload", *map(str, arguments)])
         try:
             with pytest.raises(SystemExit) as ended:
@@ -47,6 +48,8 @@ def asyncload(capsys, monkeypatch):
                 signal.signal(signum, handler)
             gc.enable()
             gc.unfreeze()
+            # By the program's own, a test process would grow by several MB with each run.
+            gc.set_threshold(*threshold)
         captured = capsys.readouterr()
         code = ended.value.code or 0
         return Ended(code, without_times(captured.out), captured.err)

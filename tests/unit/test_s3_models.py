@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import aioboto3
 import pytest
@@ -15,7 +16,7 @@ from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import Loader
 
 from asyncload.s3 import S3Options, open_client
-from asyncload.s3.models import use_quick_models
+from asyncload.s3.models import read_time, use_quick_models
 
 
 @pytest.fixture
@@ -126,3 +127,17 @@ def test_opening_a_store_imports_no_file_transfers():
     loaded = set(done.stdout.split())
     assert "aioboto3" in loaded
     assert not loaded & {"s3transfer", "cryptography"}
+
+
+@pytest.mark.parametrize("text", ["", "never", "9999999999999999999999999"])
+def test_a_time_that_is_none_is_a_value_error(text):
+    """Also where botocore's own reader raises a RuntimeError."""
+    with pytest.raises(ValueError, match=r"."):
+        read_time(text)
+
+
+def test_a_time_of_any_usual_form_is_read():
+    """As S3's documents and headers have it."""
+    expected = datetime(2022, 5, 2, 12, tzinfo=UTC)
+    assert read_time("2022-05-02T12:00:00.000Z") == expected
+    assert read_time("Mon, 02 May 2022 12:00:00 GMT") == expected

@@ -19,6 +19,8 @@ from tests.faults.proxy.faults import Reply, s3_error
 LEAST_PART = 5 * 1024 * 1024
 BOOKKEEPING = "_asyncload"
 """What keys of manifests and records begin with; what they hold is no file's."""
+PROBES = re.compile(rf"{BOOKKEEPING}[^/]*/probe/")
+"""Keys of requests that are wrong on purpose, to find out whether the store notices."""
 _DIGESTS = {
     "content-md5": lambda body: hashlib.md5(body).digest(),
     "x-amz-checksum-crc32": lambda body: crt.crc32(body).to_bytes(4),
@@ -67,6 +69,11 @@ class Oracle:
     def judge(self, call: Call, body: bytes) -> Reply | None:
         """Note what is wrong with a request; returns what `refusal` does."""
         wrong = self._find_wrong(call, body)
+        if not PROBES.match(call.key):
+            self._note(call, body, wrong)
+        return self._refuse(call, wrong)
+
+    def _note(self, call: Call, body: bytes, wrong: str | None) -> None:
         if wrong is not None:
             self._blame(call, wrong)
         fields = call.head.fields
@@ -89,7 +96,6 @@ class Oracle:
                 self._blame(call, f"parts {missing} were never sent")
             else:
                 self._check_version(call, b"".join(parts[number] for number in _numbers(body)))
-        return self._refuse(call, wrong)
 
     def settled(self, call: Call) -> None:
         """Forget the parts of an upload that is no more."""
