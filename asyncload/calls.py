@@ -14,8 +14,11 @@ from typing import Any, TypeVar
 
 from asyncload.errors import (
     BodyDamaged,
+    BodyUnanswered,
     PreconditionFailed,
+    ServerError,
     StoreError,
+    StoreUnavailable,
     Throttled,
     WriteConflict,
 )
@@ -211,9 +214,38 @@ class GovernedStore:
                     raise
                 raise taken from error
 
-        receipt = await self._make(put)
+        receipt = await self._send(key, put)
         self._traffic.sent += len(body)
         return receipt
+
+    async def _send(self, key: ObjectKey, call: Callable[[], Awaitable[T]]) -> T:
+        """Make a request with a body; where none is answered, ask whether the store is there.
+
+        A server, or a proxy before it, that takes no body of this size may reset the connection in
+        its midst, and some networks lose large packets only.
+
+        Raises:
+            BodyUnanswered: the store is there; other files may land.
+        """
+        try:
+            return await self._make(call)
+        except StoreUnavailable as error:
+            if not await self._is_there(key):
+                raise
+            raise BodyUnanswered(
+                f"{error.message}; the store does answer requests without a body",
+                hint="the store, or a proxy before it, may take no bodies of this size: "
+                "check their limits, and the network",
+            ) from error
+
+    async def _is_there(self, key: ObjectKey) -> bool:
+        try:
+            await self._attempt(lambda: self._store.head(key))
+        except (StoreUnavailable, ServerError):
+            return False
+        except StoreError:
+            return True
+        return True
 
     async def _what_came_first(
         self, key: ObjectKey, conflict: WriteConflict
@@ -265,8 +297,9 @@ class GovernedStore:
         *,
         sha256: str | None = None,
     ) -> Receipt:
-        receipt = await self._make(
-            lambda: self._store.upload_part(key, upload_id, number, body, checksum, sha256=sha256)
+        receipt = await self._send(
+            key,
+            lambda: self._store.upload_part(key, upload_id, number, body, checksum, sha256=sha256),
         )
         self._traffic.sent += len(body)
         return receipt

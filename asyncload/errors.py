@@ -223,6 +223,12 @@ class BodyDamaged(ServerError):
     """The bytes that arrived are not those of the checksum: damaged on the way, or in memory."""
 
 
+class BodyUnanswered(ServerError):
+    """No answer to any try to send these bytes, while the store does answer another request."""
+
+    retryable = False
+
+
 class StoreUnavailable(StoreError):
     """No answer: the endpoint can't be reached, or the connection broke."""
 

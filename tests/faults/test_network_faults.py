@@ -253,6 +253,32 @@ def test_a_manifest_whose_reply_breaks_off_is_read_again(lake, volume):
     assert proxy.count("GetObject") >= 2
 
 
+@pytest.mark.fault("N18")
+@pytest.mark.parametrize("how", ["reset", "stall"])
+def test_a_body_that_is_never_taken_fails_its_file_alone(
+    lake, small_and_large, lane, how, short_deadline
+):
+    """As where a proxy takes none of this size: the others land, and no upload stays open."""
+    landed = lake.load(fail_always("UploadPart", Fault(cut_request=9_000, how=how)), lane=lane)
+    assert (landed.code, landed.statuses) == (3, LANDED | {"l.csv": "failed"})
+    error = landed.files["l.csv"]["error"]
+    assert error["kind"] == "BodyUnanswered"
+    assert "bodies of this size" in error["hint"]
+    assert landed.open_uploads == []
+
+
+@pytest.mark.fault("N18")
+def test_a_store_that_takes_no_body_at_all_ends_the_run(lake, volume, lane):
+    """After ten files in a row, not after all of them."""
+    write_files(volume, {f"{n}.csv": b"%d" % n for n in range(60)})
+    landed = lake.load(
+        fail_always("PutObject", Fault(cut_request=10)), "--concurrency", "4", lane=lane
+    )
+    assert landed.code == 6
+    assert "the last 10 were given up" in landed.error["message"]
+    assert "bodies of this size" in landed.error["hint"]
+
+
 EARLY = {
     "500": Reply(500, b"<html>"),
     "503": s3_error(503, "SlowDown"),

@@ -380,14 +380,23 @@ async def test_a_fault_of_the_run_ends_it_at_once(volume, error, size):
     write_files(volume, {f"{n:04}.csv": b"1" for n in range(500)} | {"l.csv": bytes(size)})
 
     class Refuses(MemoryStore):
+        gone = False
+
+        async def head(self, key):
+            if self.gone:
+                raise error
+            return await super().head(key)
+
         async def put(self, *arguments, create_only, sha256=None, info=CSV):
             if size > 1:
                 return await super().put(*arguments, create_only=create_only, info=info)
             await self._answer("put")
+            self.gone = True
             raise error
 
         async def upload_part(self, *arguments, sha256=None):
             await self._answer("upload_part")
+            self.gone = True
             raise error
 
     store, recorder = Refuses(), Recorder()

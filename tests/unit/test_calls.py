@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from asyncload.calls import GovernedStore, RetryPolicy
 from asyncload.errors import (
     AccessDenied,
+    BodyUnanswered,
     NoSuchUpload,
     PreconditionFailed,
     RequestRejected,
@@ -339,6 +340,27 @@ async def test_a_conflict_is_looked_at_before_the_put_is_made_again():
     store = ScriptedStore(conflict)
     assert await govern(store)[0].put(KEY, b"1", SUM, create_only=False) == RECEIPT
     assert [request[0] for request in store.requests] == ["put", "put"]
+
+
+@pytest.mark.parametrize("looked", [None, AccessDenied("no head")])
+@pytest.mark.parametrize("name", ["put", "upload_part"])
+async def test_bytes_that_get_no_answer_are_not_taken_for_a_store_that_is_gone(name, looked):
+    """One more request tells: whatever its answer is, others may be answered, too."""
+    arguments, options, _ = REQUESTS[name]
+    store = ScriptedStore(*[StoreUnavailable("reset")] * 2, looked)
+    with pytest.raises(BodyUnanswered, match=r"^reset; the store does answer") as ended:
+        await getattr(govern(store, attempts=2)[0], name)(*arguments, **options)
+    assert "bodies of this size" in ended.value.hint
+    assert [request[0] for request in store.requests] == [name, name, "head"]
+
+
+@pytest.mark.parametrize("looked", [TimedOut("nothing"), ServerError("502")])
+async def test_a_store_that_answers_nothing_else_either_is_gone(looked):
+    """Asked once: it had all of the tries before."""
+    store = ScriptedStore(StoreUnavailable("reset"), looked)
+    with pytest.raises(StoreUnavailable, match=r"^reset$"):
+        await govern(store, attempts=1)[0].put(KEY, b"1", SUM, create_only=True)
+    assert [request[0] for request in store.requests] == ["put", "head"]
 
 
 async def test_being_throttled_is_no_failed_attempt():

@@ -22,4 +22,5 @@ FAULTS: tuple[Fault, ...] = (
     Fault("N15", "an answer before the body was read", "taken as it is; a success proves nothing"),
     Fault("N16", "an answer that is not HTTP", "the request is made again"),
     Fault("N17", "an answer without end", "given up at the deadline and made again"),
+    Fault("N18", "no body of some size is taken, all else is", "the file fails, the others land"),
 )
