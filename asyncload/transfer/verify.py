@@ -139,7 +139,8 @@ async def prove_by_head(store: ObjectStore, file: LocalFile, policy: TransferPol
             f"{verdict.detail}",
             hint="the store may lack such checksums; try another --checksum, or read it back"
             if asked
-            else "the store may lack CRC64NVME checksums; try --checksum md5, or read it back",
+            else "the store returned neither a CRC64NVME nor an ETag that is the MD5, as with a "
+            "KMS key: use a store that returns CRC64NVME, or read the object back and compare",
         )
     return verdict.checksum
 
