@@ -255,7 +255,10 @@ async def _load_files(
         record(event)
         written.observe(event)
 
-    await Pipeline(tools, observe_all, settings.concurrency).run(plan)
+    try:
+        await Pipeline(tools, observe_all, settings.concurrency).run(plan)
+    finally:
+        tools.buffers.close()
     for warned in await written.check(probing):
         observe(warned)
     if run.markers is not None:

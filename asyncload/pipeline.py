@@ -194,7 +194,10 @@ def forget_frames(error: BaseException) -> None:
     A report keeps thousands of errors, and memory must stay flat. They are told by their words.
     """
     chain: BaseException | None = error
-    while chain is not None:
+    seen: set[int] = set()
+    # A chain of causes can be a ring.
+    while chain is not None and id(chain) not in seen:
+        seen.add(id(chain))
         chain.__traceback__ = None
         chain = chain.__cause__ or chain.__context__
 

@@ -73,7 +73,7 @@ class Dialect:
             if not named and not vague:
                 raise
             if self._checksum != "auto":
-                raise self._insist(refusal, named=named) from refusal
+                raise self._insist(refusal, named=named) from refusal.__cause__
             if named:
                 self._learn(refusal)
                 return await ask(False)
@@ -96,7 +96,7 @@ class Dialect:
             if refusal.status not in (400, 501):
                 raise
             if self._checksum != "auto":
-                raise self._insist(refusal, named=refusal.status == 501) from refusal
+                raise self._insist(refusal, named=refusal.status == 501) from refusal.__cause__
             return await self._try_without(
                 refusal, lambda: ask(False), unless=lambda: renewals() != before, mode=True
             )

@@ -9,11 +9,14 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import count
 
 import pytest
 
 from asyncload.cli import main
 from asyncload.cli.signals import SIGNALS
+
+_RUNS = count(1)
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ def asyncload(capsys, monkeypatch):
             gc.unfreeze()
             # By the program's own, a test process would grow by several MB with each run.
             gc.set_threshold(*threshold)
+            if not next(_RUNS) % 20:
+                gc.collect()
         captured = capsys.readouterr()
         code = ended.value.code or 0
         return Ended(code, without_times(captured.out), captured.err)

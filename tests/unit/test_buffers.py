@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import mmap
+import sys
 import weakref
 
 import pytest
@@ -213,3 +214,13 @@ def test_few_lengths_are_in_use(size):
         assert length == MIB or length < 2 * size
     else:
         assert length - size < MIB
+
+
+async def test_a_closed_pool_holds_no_memory():
+    """What was returned is given back at once; what is in use is its owner's."""
+    pool = BufferPool(4 * MIB)
+    used, returned = await pool.acquire(MIB), await pool.acquire(MIB)
+    pool.release(returned)
+    pool.close()
+    assert pool.in_use == len(used)
+    assert sys.getrefcount(returned) == 2
