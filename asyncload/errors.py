@@ -11,8 +11,18 @@ stayed unavailable, 130 and 143 interrupted.
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
+
+
+def chain_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and those that it was raised from, each once: a chain can be a ring."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__
 
 
 class AsyncloadError(Exception):

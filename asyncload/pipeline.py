@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from asyncload.buffers import Buffer, BufferPool
-from asyncload.errors import AsyncloadError, Refused, ServerError, StoreUnavailable
+from asyncload.errors import AsyncloadError, Refused, ServerError, StoreUnavailable, chain_of
 from asyncload.groups import Group
 from asyncload.model import Event, Failed, FileFinished, Outcome, PlannedUpload
 from asyncload.plan import MIB, LoadPlan
@@ -193,13 +193,8 @@ def forget_frames(error: BaseException) -> None:
 
     A report keeps thousands of errors, and memory must stay flat. They are told by their words.
     """
-    chain: BaseException | None = error
-    seen: set[int] = set()
-    # A chain of causes can be a ring.
-    while chain is not None and id(chain) not in seen:
-        seen.add(id(chain))
-        chain.__traceback__ = None
-        chain = chain.__cause__ or chain.__context__
+    for link in chain_of(error):
+        link.__traceback__ = None
 
 
 def cut_batches(uploads: Iterator[PlannedUpload]) -> Iterator[list[PlannedUpload]]:

@@ -15,7 +15,7 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from asyncload import errors
-from asyncload.errors import AsyncloadError, StoreError
+from asyncload.errors import AsyncloadError, StoreError, chain_of
 from asyncload.s3.meanings import (
     PROXY_WANTS_LOGIN,
     hint_by_code,
@@ -186,15 +186,10 @@ def malformed(error: BaseException, asked: Asked, signing: Signing) -> errors.Se
 
 def _redact_chain(error: BaseException, signing: Signing) -> None:
     """Redact what an error and its causes say: they may be printed, too, as causes of ours."""
-    link: BaseException | None = error
-    seen: set[int] = set()
-    # One error's cause may have been raised while that error was handled: a chain can be a ring.
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
+    for link in chain_of(error):
         link.args = tuple(
             signing.secrets.redact(part) if isinstance(part, str) else part for part in link.args
         )
-        link = link.__cause__ or link.__context__
 
 
 def _is_malformed(cause: object) -> bool:

@@ -74,3 +74,10 @@ def test_only_a_busy_or_silent_store_or_one_whose_time_is_now_known_is_asked_aga
     # A damaged body is read again by whoever sends it, where it comes from a file.
     others |= {errors.BodyDamaged, errors.WriteConflict}
     assert retryable == others | crowded
+
+
+def test_a_chain_of_errors_ends_though_it_is_a_ring():
+    """An error may be raised from itself, or two from each other."""
+    first, second = ValueError("first"), ValueError("second")
+    first.__cause__, second.__cause__ = second, first
+    assert list(errors.chain_of(first)) == [first, second]
