@@ -75,3 +75,9 @@ def small_and_large(volume, large_body, monkeypatch):
     smaller = partial(TransferPolicy, put_limit=LEAST, part_size=LEAST)
     monkeypatch.setattr("asyncload.loading.TransferPolicy", smaller)
     write_files(volume, {"a.csv": b"id|name\n1|a\n", "l.csv": large_body[: 2 * LEAST + 16]})
+
+
+@pytest.fixture
+def manifests(layer):
+    """The options that give a test manifests and records of its own."""
+    return ["--manifest", "--manifest-prefix", f"_asyncload-{layer}"]

@@ -23,12 +23,6 @@ PART = 8 * MIB
 
 
 @pytest.fixture
-def manifests(layer):
-    """The options that give a test manifests and records of its own."""
-    return ["--manifest", "--manifest-prefix", f"_asyncload-{layer}"]
-
-
-@pytest.fixture
 def open_upload(lake, large_body):
     """Write a large file, and begin an upload of its key as another program."""
     write_files(lake.volume, {"l.csv": large_body})

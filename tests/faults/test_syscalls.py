@@ -14,14 +14,18 @@ MIB = 1024 * 1024
 
 
 @pytest.fixture
-def load(lake, volume, spawn):
-    """Load a small file and one of three parts; reads of the second part on meet the outcome."""
-    large = bytes(range(256)) * (20 * MIB // 256)
+def load(lake, volume, spawn, manifests):
+    """Load a small file and one of five parts; reads of its last part meet the outcome.
+
+    Two parts are in memory at once, so the upload has been recorded as the run's own by then.
+    """
+    large = bytes(range(256)) * (36 * MIB // 256)
     write_files(volume, {"small.csv": b"id|name\n", "large.csv": large})
 
     def run(outcome, lane, proxy):
-        prefix = (sys.executable, "-m", "tests.faults.syscalls", outcome, str(9 * MIB))
-        process = spawn(*lake.arguments(proxy.url, lane=lane), prefix=prefix if outcome else ())
+        prefix = (sys.executable, "-m", "tests.faults.syscalls", outcome, str(33 * MIB))
+        arguments = lake.arguments(proxy.url, *manifests, "--memory", "16MiB", lane=lane)
+        process = spawn(*arguments, prefix=prefix if outcome else ())
         out, err = process.communicate(timeout=60)
         landed = lake.look(Ended(process.returncode, out, err), proxy)
         if outcome != "kill":
@@ -52,7 +56,7 @@ def test_a_read_that_fails_or_ends_too_soon_fails_its_file_alone(lake, load, lan
 
 @pytest.mark.fault("P4")
 def test_a_process_that_ends_in_the_middle_of_a_read_is_gone_on_with(lake, load, lane, volume):
-    """At the same read each time; the next run keeps the part that was sent, and adds the rest."""
+    """At the same read each time; the next run keeps the parts sent by then, and sends the rest."""
     proxy = lake.proxy()
     killed = load("kill", lane, proxy)
     assert killed.code == -signal.SIGSYS
