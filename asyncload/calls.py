@@ -24,6 +24,7 @@ from asyncload.errors import (
 )
 from asyncload.limits import AdaptiveLimit
 from asyncload.model import Checksum, ObjectKey
+from asyncload.rates import RateLimit
 from asyncload.store import (
     CSV,
     Body,
@@ -109,6 +110,7 @@ class GovernedStore:
         limit: holds one place for each request in flight, and hears how each of them went.
         retries: when to try again.
         traffic: counts what is asked for.
+        rate: how fast bodies may be sent; None for any.
         sleep: waits for that many seconds.
         clock: tells seconds, from any start.
         draw: gives random numbers from 0 to 1.
@@ -121,6 +123,7 @@ class GovernedStore:
         limit: AdaptiveLimit,
         retries: RetryPolicy,
         traffic: Traffic | None = None,
+        rate: RateLimit | None = None,
         sleep: Sleep = asyncio.sleep,
         clock: Callable[[], float] | None = None,
         draw: Callable[[], float] = random.random,
@@ -129,16 +132,18 @@ class GovernedStore:
         self._limit = limit
         self._retries = retries
         self._traffic = traffic or Traffic()
+        self._rate = rate
         self._sleep = sleep
         self._clock = clock or _loop_time
         self._draw = draw
 
-    async def _make(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def _make(self, call: Callable[[], Awaitable[T]], size: int = 0) -> T:
+        """Make a request with a body of `size` bytes, again where that may help."""
         begun = self._clock()
         tries = throttled = 0
         while True:
             try:
-                return await self._attempt(call)
+                return await self._attempt(call, size)
             except StoreError as error:
                 tries += 1
                 throttled += isinstance(error, Throttled)
@@ -154,10 +159,19 @@ class GovernedStore:
             await self._sleep(wait)
             self._traffic.retries += 1
 
-    async def _attempt(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def _attempt(self, call: Callable[[], Awaitable[T]], size: int = 0) -> T:
+        if self._rate is None or not size:
+            return await self._attempt_now(call)
+        async with self._rate.turn(size):
+            return await self._attempt_now(call, size)
+
+    async def _attempt_now(self, call: Callable[[], Awaitable[T]], paced: int = 0) -> T:
         begun = await self._limit.acquire()
         self._traffic.requests += 1
         try:
+            if paced and self._rate is not None:
+                # After the wait for a place: what was let pass earlier would go out in a burst.
+                await self._rate.take(paced)
             answer = await call()
         except StoreError as error:
             if error.crowded:
@@ -214,11 +228,11 @@ class GovernedStore:
                     raise
                 raise taken from error
 
-        receipt = await self._send(key, put)
+        receipt = await self._send(key, put, len(body))
         self._traffic.sent += len(body)
         return receipt
 
-    async def _send(self, key: ObjectKey, call: Callable[[], Awaitable[T]]) -> T:
+    async def _send(self, key: ObjectKey, call: Callable[[], Awaitable[T]], size: int) -> T:
         """Make a request with a body; where none is answered, ask whether the store is there.
 
         A server, or a proxy before it, that takes no body of this size may reset the connection in
@@ -228,7 +242,7 @@ class GovernedStore:
             BodyUnanswered: the store is there; other files may land.
         """
         try:
-            return await self._make(call)
+            return await self._make(call, size)
         except StoreUnavailable as error:
             if not await self._is_there(key):
                 raise
@@ -300,6 +314,7 @@ class GovernedStore:
         receipt = await self._send(
             key,
             lambda: self._store.upload_part(key, upload_id, number, body, checksum, sha256=sha256),
+            len(body),
         )
         self._traffic.sent += len(body)
         return receipt

@@ -56,7 +56,20 @@ def memory_left(connections: int = _CONNECTIONS, root: Path = Path("/")) -> int 
     limit = memory_limit(root)
     if limit is None:
         return None
-    return max(0, limit - PROCESS - max(0, connections - _CONNECTIONS) * _CONNECTION)
+    return max(0, limit - PROCESS - memory_of(connections))
+
+
+def connections_in(memory: int) -> int:
+    """Return how many connections a run may have that takes the further ones out of `memory`.
+
+    They take half of it, at the most; file bytes have the rest.
+    """
+    return _CONNECTIONS + memory // 2 // _CONNECTION
+
+
+def memory_of(connections: int) -> int:
+    """Return what connections take, in bytes, besides those that every run may have."""
+    return max(0, connections - _CONNECTIONS) * _CONNECTION
 
 
 def _groups_of_process(root: Path) -> dict[str, str]:

@@ -133,7 +133,7 @@ def s3_options(settings: Settings) -> S3Options:
     """Return what to open the bucket of a run with."""
     return S3Options(
         bucket=settings.bucket,
-        connections=settings.concurrency,
+        connections=settings.max_requests,
         endpoint_url=settings.endpoint_url,
         addressing_style=settings.addressing_style,
         checksum=settings.checksum,
@@ -169,7 +169,7 @@ async def open_bucket(
         ServerError, StoreUnavailable: it could not be asked.
     """
     async with open_store(s3_options(settings), tell) as store:
-        limit = AdaptiveLimit(settings.concurrency)
+        limit = AdaptiveLimit(settings.max_requests)
         await _preflight(GovernedStore(store, limit=limit, retries=PREFLIGHT), prefix)
         yield GovernedStore(store, limit=limit, retries=RetryPolicy())
 
@@ -236,7 +236,7 @@ async def _load_files(
         store=files,
         readers=readers,
         buffers=BufferPool(settings.memory),
-        window=PartWindow(settings.concurrency),
+        window=PartWindow(settings.max_requests),
         policy=policy,
         inventory=await take_inventory(plan, governed),
         left_open=await _find_left_open(plan, governed, run.prefix, observe),
@@ -256,7 +256,7 @@ async def _load_files(
         written.observe(event)
 
     try:
-        await Pipeline(tools, observe_all, settings.concurrency).run(plan)
+        await Pipeline(tools, observe_all, settings.max_requests).run(plan)
     finally:
         tools.buffers.close()
     for warned in await written.check(probing):

@@ -14,6 +14,7 @@ from asyncload.limits import AdaptiveLimit
 from asyncload.markers import SuccessMarkers
 from asyncload.model import ConcurrencyChanged, Event, RequestsMade, RunStarted
 from asyncload.pipeline import Observer
+from asyncload.rates import RateLimit
 from asyncload.recording import Recording
 from asyncload.report import Report
 from asyncload.settings import Settings
@@ -49,10 +50,11 @@ class Run:
         self.others, self.of_files = Traffic(), Traffic()
         self._observer = observer
         self._interruption = interruption
-        ceiling = settings.concurrency
+        ceiling = settings.max_requests
         self._limit = AdaptiveLimit(
             ceiling, tell=lambda now: self.observe(ConcurrencyChanged(now, ceiling))
         )
+        self._rate = RateLimit(settings.limit_rate) if settings.limit_rate else None
         self.policy = policy
         run_id = policy.provenance.run_id
         self.observe(RunStarted(run_id, settings.bucket, self.layout.date, started))
@@ -90,7 +92,9 @@ class Run:
 
     def govern(self, store: ObjectStore, retries: RetryPolicy, traffic: Traffic) -> GovernedStore:
         """Return a store whose requests share this run's limit."""
-        return GovernedStore(store, limit=self._limit, retries=retries, traffic=traffic)
+        return GovernedStore(
+            store, limit=self._limit, retries=retries, traffic=traffic, rate=self._rate
+        )
 
     def count_requests(self) -> None:
         """Tell how many requests were made so far."""

@@ -23,7 +23,7 @@ from asyncload.coercion import (
     as_zone,
     optional,
 )
-from asyncload.container import memory_left
+from asyncload.container import connections_in, memory_left
 from asyncload.descriptors import requests_allowed
 from asyncload.discovery import Scanner
 from asyncload.endpoints import check_endpoint
@@ -45,12 +45,17 @@ from asyncload.plan import MIB
 from asyncload.reserved import METADATA_NAMES, UPLOADS
 from asyncload.source.file_state import TRUST, check_trust
 
-DEFAULT_CONCURRENCY = 32
+AUTO_CONCURRENCY = "auto"
+"""As many requests at once as bring throughput."""
+MAX_AUTO_CONCURRENCY = 32
 DEFAULT_MEMORY = 256 * MIB
 LEAST_MEMORY = 16 * MIB
 AUTO = -1
 """Stands for the memory that there is."""
-MOST_CONCURRENCY = 1024
+MAX_CONCURRENCY = 1024
+MIN_LIMIT_RATE = 64 * 1024
+"""Bytes a second: each request has a second for so many, so its body arrives in time."""
+MAX_LIMIT_RATE = 1024 * 1024 * MIB
 
 RELATIVE_DATES = {"today": 0, "yesterday": 1}
 """What stands for a date: how many days ago it is."""
@@ -66,8 +71,9 @@ class Settings:
     """One run's options; each is described in the README, under the name of its flag.
 
     `volume` is the folder to load. `memory` is in bytes, `min_age` in seconds; `AUTO` is what
-    a container's limit leaves, 256 MiB at the most. `date` is an ISO
-    date, `today` or `yesterday`, in `timezone`. `datasets` are pairs of a path pattern and a
+    a container's limit leaves, 256 MiB at the most. `concurrency` is a number of requests, or
+    `auto`. `limit_rate` is in bytes a second, None for no limit. `date` is an ISO date, `today` or
+    `yesterday`, in `timezone`. `datasets` are pairs of a path pattern and a
     dataset's name.
 
     What a person would write is taken, too: a path as text, a size as `64MiB`, a time as `15m` or
@@ -79,7 +85,8 @@ class Settings:
 
     volume: Path
     bucket: str
-    concurrency: int = DEFAULT_CONCURRENCY
+    concurrency: int | str = AUTO_CONCURRENCY
+    limit_rate: int | None = None
     memory: int = AUTO
     date: str = "today"
     timezone: str = "UTC"
@@ -120,16 +127,15 @@ class Settings:
     def __post_init__(self) -> None:
         self._convert()
         object.__setattr__(self, "bucket", _checked_bucket(self.bucket))
-        if not 1 <= self.concurrency <= MOST_CONCURRENCY:
-            raise UsageError(
-                f"--concurrency: {self.concurrency} is not between 1 and {MOST_CONCURRENCY}",
-                hint=f"the default is {DEFAULT_CONCURRENCY}",
-            )
-        # A record and the progress line say how many there really are.
-        object.__setattr__(self, "concurrency", requests_allowed(self.concurrency))
-        object.__setattr__(
-            self, "memory", _checked_memory(self.memory, memory_left(self.concurrency))
-        )
+        _check_limit_rate(self.limit_rate)
+        if isinstance(self.concurrency, int):
+            # A record and the progress line say how many there really are.
+            object.__setattr__(self, "concurrency", requests_allowed(self.concurrency))
+            left = memory_left(self.concurrency)
+        else:
+            # Further connections come out of `memory`, see `max_requests`.
+            left = memory_left()
+        object.__setattr__(self, "memory", _checked_memory(self.memory, left))
         if self.endpoint_url is not None:
             check_endpoint(self.endpoint_url, allow_http=self.allow_http)
         style = choose("--addressing-style", self.addressing_style, ADDRESSING_STYLES)
@@ -165,6 +171,13 @@ class Settings:
         check_owner(self.expected_bucket_owner)
         check_tags(self.tags)
         check_metadata(self.metadata, METADATA_NAMES)
+
+    @property
+    def max_requests(self) -> int:
+        """The most requests that are ever in flight at once."""
+        if isinstance(self.concurrency, int):
+            return self.concurrency
+        return requests_allowed(min(MAX_AUTO_CONCURRENCY, connections_in(self.memory)))
 
     def scanner(self, now: datetime) -> Scanner:
         """Return what finds the CSVs of a run that starts at `now`."""
@@ -232,7 +245,61 @@ def resolve_date(text: str, now: datetime) -> date:
         ) from None
 
 
-def parse_size(text: str) -> int:
+def parse_concurrency(text: str) -> int | str:
+    """Return the number of requests that a text means, or `auto`.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    meant = text.strip().lower()
+    if meant == AUTO_CONCURRENCY:
+        return meant
+    if re.fullmatch(r"[+-]?\d{1,18}", meant, re.ASCII):
+        return int(meant)
+    near = meant and set(meant) <= set(AUTO_CONCURRENCY)
+    guess = f"did you mean {AUTO_CONCURRENCY}? " if near else ""
+    raise UsageError(
+        f"--concurrency: {text!r} is not a number of requests",
+        hint=f"{guess}use {AUTO_CONCURRENCY}, or a number from 1 to {MAX_CONCURRENCY:,}",
+    )
+
+
+def _as_concurrency(option: str, value: object) -> int | str:
+    """Return a number of requests, or `auto`.
+
+    Raises:
+        UsageError: it is something else, or too few or many.
+    """
+    given = parse_concurrency(value) if isinstance(value, str) else as_number(option, value)
+    if isinstance(given, int) and not 1 <= given <= MAX_CONCURRENCY:
+        raise UsageError(
+            f"{option}: {given} is not between 1 and {MAX_CONCURRENCY}",
+            hint=f"the default is {AUTO_CONCURRENCY}: as many as bring throughput",
+        )
+    return given
+
+
+def parse_rate(text: str) -> int:
+    """Return the bytes a second that `50MiB`, or `50MiB/s`, means.
+
+    Raises:
+        UsageError: it is no rate.
+    """
+    return parse_size(re.sub(r"\s*(/\s*s|ps)$", "", text.strip().lower()), "--limit-rate")
+
+
+def _check_limit_rate(rate: int | None) -> None:
+    if rate is not None and not MIN_LIMIT_RATE <= rate <= MAX_LIMIT_RATE:
+        raise UsageError(
+            f"--limit-rate: {rate:,} bytes a second is not between 64 KiB and 1 TiB a second",
+            hint="with less, no part of a file would arrive before its request's deadline; "
+            "leave the option out for no limit"
+            if rate < MIN_LIMIT_RATE
+            else "leave the option out for no limit",
+        )
+
+
+def parse_size(text: str, option: str = "--memory") -> int:
     """Return the bytes that `256MiB`, `256M` or `268435456` means; K, M, G are powers of 1,024.
 
     Raises:
@@ -241,7 +308,7 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise UsageError(
-            f"--memory: {text!r} is no size", hint="use a number and a unit: 256MiB, 1GiB"
+            f"{option}: {text!r} is no size", hint="use a number and a unit: 256MiB, 1GiB"
         )
     number, unit = match.groups()
     return int(number) * _FACTORS[(unit or "").lower()]
@@ -312,7 +379,10 @@ _FLAGS = (
 _OPTIONAL = "storage_class sse sse_kms_key_id acl expected_bucket_owner endpoint_url region profile"
 _CONVERSIONS: dict[str, Callable[[str, object], object]] = {
     "volume": as_path,
-    "concurrency": as_number,
+    "concurrency": _as_concurrency,
+    "limit_rate": lambda option, value: optional(
+        lambda name, rate: as_size(name, rate, parse_rate), option, value
+    ),
     "memory": lambda option, value: as_size(option, value, parse_size),
     "date": as_day,
     "timezone": as_zone,

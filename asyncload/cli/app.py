@@ -16,9 +16,10 @@ from asyncload.cli.words import Command
 from asyncload.object_settings import parse_duration, parse_pairs
 from asyncload.settings import (
     AUTO,
-    DEFAULT_CONCURRENCY,
+    AUTO_CONCURRENCY,
     Settings,
     parse_dataset_rule,
+    parse_rate,
     parse_size,
 )
 from asyncload.version import VERSION
@@ -90,7 +91,8 @@ def run(
     ca_bundle: opt.CaBundle = None,
     region: opt.Region = None,
     profile: opt.Profile = None,
-    concurrency: opt.Concurrency = DEFAULT_CONCURRENCY,
+    concurrency: opt.Concurrency = AUTO_CONCURRENCY,
+    limit_rate: opt.LimitRate = None,
     memory: opt.Memory = None,
     unsigned_payload: opt.UnsignedPayload = False,
     fast_lane: opt.FastLane = True,
@@ -137,6 +139,7 @@ def run(
             region=region or None,
             profile=profile or None,
             concurrency=concurrency,
+            limit_rate=parse_rate(limit_rate) if limit_rate is not None else None,
             memory=parse_size(memory) if memory is not None else AUTO,
             unsigned_payload=unsigned_payload,
             fast_lane=fast_lane,
@@ -177,7 +180,7 @@ def verify(
     region: opt.Region = None,
     profile: opt.Profile = None,
     expected_bucket_owner: opt.ExpectedBucketOwner = None,
-    concurrency: opt.Concurrency = DEFAULT_CONCURRENCY,
+    concurrency: opt.Concurrency = AUTO_CONCURRENCY,
     memory: opt.Memory = None,
     quiet: opt.Quiet = False,
     json: opt.Json = False,

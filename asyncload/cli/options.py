@@ -227,12 +227,21 @@ Profile = Annotated[
     ),
 ]
 Concurrency = Annotated[
-    int,
+    str,
     typer.Option(
         envvar="ASYNCLOAD_CONCURRENCY",
         metavar="N",
         rich_help_panel=_HOW,
-        help="Requests in flight at once.",
+        help="Requests in flight at once; auto: as many as bring throughput, up to 256.",
+    ),
+]
+LimitRate = Annotated[
+    str | None,
+    typer.Option(
+        envvar="ASYNCLOAD_LIMIT_RATE",
+        metavar="SIZE",
+        rich_help_panel=_HOW,
+        help="Send at most so many bytes of files a second, over all requests: 50MiB.",
     ),
 ]
 Memory = Annotated[

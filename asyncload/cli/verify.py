@@ -79,7 +79,7 @@ async def _compare(
             key = manifest_key_of(manifest, settings.bucket, settings.manifest_prefix)
             compared.manifest = key
             policy = await _policy(settings, store)
-            await verify_manifest(key, store, comparison, settings.concurrency, policy)
+            await verify_manifest(key, store, comparison, settings.max_requests, policy)
         return
     async with (
         open_readers(settings) as readers,
@@ -89,7 +89,7 @@ async def _compare(
         plan = LoadPlan(settings.key_layout(now), put_limit=PUT_LIMIT)
         await fill_plan(plan, settings, readers, _warn, now)
         tools = _tools(settings, store, readers, await _policy(settings, store))
-        await verify_volume(plan, tools, comparison, settings.concurrency)
+        await verify_volume(plan, tools, comparison, settings.max_requests)
 
 
 def _check_clock(settings: Settings, store: ObjectStore, now: datetime) -> None:
@@ -112,7 +112,7 @@ def _tools(
         store=store,
         readers=readers,
         buffers=BufferPool(settings.memory),
-        window=PartWindow(settings.concurrency),
+        window=PartWindow(settings.max_requests),
         policy=policy,
         inventory=Inventory(),
         left_open={},

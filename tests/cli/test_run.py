@@ -323,7 +323,20 @@ def without_override():
         (("--date", "02/05/2022"), "error: --date: '02/05/2022' is no date: the form is"),
         (("--timezone", "Mars/Base"), "error: --timezone: there is no time zone 'Mars/Base'"),
         (("--concurrency", "0"), "error: --concurrency: 0 is not between 1 and 1024"),
-        (("--concurrency", "many"), "Invalid value for '--concurrency'"),
+        (("--concurrency", "many"), "error: --concurrency: 'many' is not a number of requests"),
+        (("--concurrency", "-4"), "error: --concurrency: -4 is not between 1 and 1024"),
+        (("--concurrency", "1000000000"), "--concurrency: 1000000000 is not between 1 and 1024"),
+        (
+            ("--concurrency", "atuo"),
+            (
+                "--concurrency: 'atuo' is not a number of requests\n  hint: did you mean auto? use "
+                "auto, or a number from 1 to 1,024\n"
+            ),
+        ),
+        (("--limit-rate", "50KB/s"), "--limit-rate: 51,200 bytes a second is not between 64 KiB "),
+        (("--limit-rate", "0"), "--limit-rate: 0 bytes a second is not between 64 KiB and 1 TiB"),
+        (("--limit-rate", "2000GiB"), "is not between 64 KiB and 1 TiB a second"),
+        (("--limit-rate", "fast"), "error: --limit-rate: 'fast' is no size"),
         (("--memory", "lots"), "error: --memory: 'lots' is no size"),
         (("--memory", "1MiB"), "error: --memory: 1,048,576 bytes is too little"),
         (

@@ -26,9 +26,9 @@ def make_settings(**options):
 
 
 def test_a_volume_and_a_bucket_will_do():
-    """The defaults load into Raw/Local/CSV, today by UTC, 32 requests and 256 MiB at a time."""
+    """The defaults load into Raw/Local/CSV, today by UTC, with 256 MiB at a time."""
     settings = make_settings()
-    assert (settings.concurrency, settings.memory) == (32, 256 * MIB)
+    assert (settings.concurrency, settings.memory) == ("auto", 256 * MIB)
     layout = settings.key_layout(datetime(2022, 5, 2, 23, 59, tzinfo=UTC))
     assert layout.key_for("movies.csv") == "Raw/Local/CSV/Movies/2022/05/02/movies.csv"
 
@@ -72,13 +72,13 @@ NO_ZONE = "use an IANA name, such as UTC or America/Sao_Paulo"
             "concurrency",
             0,
             "--concurrency: 0 is not between 1 and 1024",
-            "the default is 32",
+            "the default is auto: as many as bring throughput",
         ),
         (
             "concurrency",
             1025,
             "--concurrency: 1025 is not between 1 and 1024",
-            "the default is 32",
+            "the default is auto: as many as bring throughput",
         ),
         (
             "memory",
@@ -184,6 +184,55 @@ def test_bounds_are_allowed_themselves(concurrency, memory):
     """The least and the most that the messages name."""
     settings = make_settings(concurrency=concurrency, memory=memory)
     assert (settings.concurrency, settings.memory) == (concurrency, memory)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("auto", "auto"),
+        ("AUTO ", "auto"),
+        ("8", 8),
+        (8, 8),
+    ],
+)
+def test_the_requests_in_flight_are_a_number_or_auto(given, meant):
+    """As a command line or a variable has it, or a program."""
+    assert make_settings(concurrency=given).concurrency == meant
+
+
+@pytest.mark.parametrize("given", ["", "atuo", "8.5", "1e3", "all", "8 requests", "\u0668"])
+def test_other_words_for_the_requests_in_flight_are_refused(given):
+    """The message says the range; "auto" misspelt is recognised."""
+    with pytest.raises(UsageError) as refused:
+        make_settings(concurrency=given)
+    assert refused.value.message == f"--concurrency: {given!r} is not a number of requests"
+    assert refused.value.hint.endswith("use auto, or a number from 1 to 1,024")
+    assert refused.value.hint.startswith("did you mean auto? ") == (given == "atuo")
+
+
+@pytest.mark.parametrize(
+    ("given", "rate"),
+    [
+        (None, None),
+        ("50MiB", 50 * MIB),
+        ("50MiB/s", 50 * MIB),
+        ("50 MB / s", 50 * MIB),
+        ("64KiB", 64 * 1024),
+        (65536, 65536),
+        ("1024GiB", 1 << 40),
+    ],
+)
+def test_a_rate_is_a_size_a_second(given, rate):
+    """With or without saying so."""
+    assert make_settings(limit_rate=given).limit_rate == rate
+
+
+@pytest.mark.parametrize("given", [0, -1, 65535, (1 << 40) + 1, "63KiB/s", "1025GiB"])
+def test_a_rate_that_no_part_arrives_at_is_refused(given):
+    """A part of 8 MiB has 158 s: at 53 KiB a second it would take longer."""
+    with pytest.raises(UsageError) as refused:
+        make_settings(limit_rate=given)
+    assert "is not between 64 KiB and 1 TiB a second" in refused.value.message
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,97 @@
+"""How many bytes a second are let pass: never more, hardly fewer, in turn."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asyncload.rates import RateLimit
+from tests.support.virtual_time import run_virtually
+
+KIB, MIB = 1024, 1024 * 1024
+
+
+def most_in_any_window(passed, rate, burst):
+    """Return by how many bytes the worst window exceeds its due; `passed` is (time, bytes)s."""
+    worst = float("-inf")
+    for first, (begin, _) in enumerate(passed):
+        total = 0
+        for end, size in passed[first:]:
+            total += size
+            worst = max(worst, total - rate * (end - begin) - burst)
+    return worst
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    rate=st.integers(64 * KIB, 256 * MIB),
+    asked=st.lists(st.tuples(st.floats(0, 2), st.integers(1, 4 * MIB)), min_size=1, max_size=12),
+)
+def test_no_window_passes_more_than_the_rate_and_the_burst(rate, asked):
+    """Whoever asks for how much and when, piece by piece."""
+    limit = RateLimit(rate)
+    passed = []
+
+    async def ask(begin, size):
+        await asyncio.sleep(begin)
+        for offset in range(0, size, limit.slice):
+            piece = min(limit.slice, size - offset)
+            await limit.take(piece)
+            passed.append((asyncio.get_running_loop().time(), piece))
+
+    async def run():
+        async with asyncio.TaskGroup() as group:
+            for begin, size in asked:
+                group.create_task(ask(begin, size))
+
+    run_virtually(run())
+    assert sum(size for _, size in passed) == sum(size for _, size in asked)
+    assert most_in_any_window(passed, rate, limit.burst) <= 1
+
+
+@pytest.mark.parametrize("rate", [64 * KIB, MIB, 50 * MIB, 1024 * MIB])
+def test_the_rate_is_reached(rate):
+    """Ten seconds' bytes take ten seconds, but for what the burst saves."""
+    limit = RateLimit(rate)
+    _, seconds = run_virtually(limit.take(10 * rate))
+    assert seconds == pytest.approx(10 - limit.burst / rate, rel=1e-6)
+
+
+def test_a_part_does_not_go_in_one_burst():
+    """8 MiB at 4 MiB a second: a piece every sixteenth of a second."""
+    limit = RateLimit(4 * MIB)
+    assert (limit.slice, limit.burst) == (256 * KIB, 512 * KIB)
+
+
+@pytest.mark.parametrize(("rate", "turns"), [(64 * KIB, 1), (MIB, 4), (50 * MIB, 200)])
+def test_no_more_bodies_are_under_way_than_arrive_in_time(rate, turns):
+    """Each gets a quarter of a MiB a second; small ones wait for nobody."""
+    limit = RateLimit(rate)
+    under_way = most = small = 0
+
+    async def send():
+        nonlocal under_way, most
+        async with limit.turn(8 * MIB):
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(1)
+            under_way -= 1
+
+    async def send_small():
+        nonlocal small
+        async with limit.turn(limit.slice):
+            small += 1
+
+    async def run():
+        async with asyncio.TaskGroup() as group:
+            for _ in range(300):
+                group.create_task(send())
+            await asyncio.sleep(0.5)
+            await send_small()
+            assert under_way == turns
+
+    run_virtually(run())
+    assert (most, small) == (turns, 1)
