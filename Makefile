@@ -40,7 +40,7 @@ ceph:
 		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install \
 		--no-install-recommends ceph-mon ceph-mgr ceph-osd radosgw >/dev/null; }
 
-bench: $(READY)  ## Compare with the peers: about an hour; --only, --runs and --quick in BENCH
+bench: $(READY)  ## Compare with the peers: about an hour; --defaults, --only, --quick in BENCH
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	$(BIN)/python -m benchmarks $(BENCH)
 

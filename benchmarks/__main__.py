@@ -6,72 +6,140 @@ import argparse
 import signal
 import sys
 import tempfile
+import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from benchmarks.charts import draw_chart
+from benchmarks.fingerprints import fingerprint_of
 from benchmarks.machine import describe_machine
-from benchmarks.peers.every import OURS, PEERS, UNOPTIMISED
-from benchmarks.results import WorkloadResult, save_results
+from benchmarks.peers.every import OURS, PEERS
+from benchmarks.results import WorkloadResult, load_results, save_results
 from benchmarks.running import WorkloadRunner
 from benchmarks.tables import format_results
-from benchmarks.workloads import Workload, workloads
+from benchmarks.workloads import Entry, Workload, workloads
 
 _RESULTS = Path(__file__).parent / "results"
+_ROUNDS = 5
+_QUICK_ROUNDS = 2
 
 
 def main() -> int:
     """Run what the command line says; return 1 where a tool failed or wasn't verified."""
     options = _parse_arguments()
+    chosen = _chosen(options)
+    if options.list:
+        print(_format_list(chosen, options))
+        return 0
     # Servers and tools are stopped on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     stem = "quick" if options.quick else "full"
     options.out.mkdir(parents=True, exist_ok=True)
     results = options.out / f"{stem}.json"
     failed = False
-    for workload in _chosen(options.only, options.quick):
-        result = _run(workload, options)
+    verified: dict[object, str] = {}
+    for number, workload in enumerate(chosen):
+        left = _minutes(chosen[number:], options)
+        _say(f"{workload.name}: {workload.title}; about {left:.0f} min from here to the end")
+        result = _run(workload, options, load_results(results), verified)
+        if result is None:
+            _say(" was run before, on the same code and machine")
+            continue
         failed = failed or bool(result.failed)
         # After each: a benchmark that is interrupted keeps what it has.
         document = save_results(results, [result])
         results.with_suffix(".md").write_text(format_results(document, OURS))
         draw_chart(document, OURS, results.with_suffix(".svg"))
+        _say(f" took {result.minutes:.1f} min")
     print(results.with_suffix(".md").read_text())
     return int(failed)
 
 
-def _run(workload: Workload, options: argparse.Namespace) -> WorkloadResult:
-    print(f"{workload.name}: {workload.title}", file=sys.stderr)
-    wanted = _tools(workload, options.tools)
-    versions = {tool: PEERS[tool].version() for tool in wanted}
-    tools = {
-        tool: (version, PEERS[tool].settings)
-        for tool, version in versions.items()
-        if version is not None
-    }
-    for tool in sorted(set(wanted) - set(tools)):
-        print(f"  {tool} is not installed", file=sys.stderr)
+def _run(
+    workload: Workload,
+    options: argparse.Namespace,
+    before: dict[str, Any],
+    verified_before: dict[object, str],
+) -> WorkloadResult | None:
+    """Run a workload; return None where it is to be resumed and was run before."""
+    tools = _installed(workload.entries)
+    entries = tuple(entry for entry in workload.entries if _label(entry) in tools)
+    rounds = _rounds(options)
+    machine = describe_machine()
+    fingerprint = fingerprint_of(workload, rounds, tools, machine)
+    if options.resume and before.get(workload.name, {}).get("fingerprint") == fingerprint:
+        return None
     for tool, (version, settings) in tools.items():
-        print(f"  {tool} {version}: {settings}", file=sys.stderr)
-    runner = WorkloadRunner(workload, workload.data.make(options.data), _say)
-    print(" verifying", file=sys.stderr)
-    verified, failed = runner.verify(tuple(tools))
-    print(" timing", file=sys.stderr)
-    runs = runner.time(tuple(verified), options.runs or (2 if options.quick else 5))
+        _say(f"  {tool} {version}: {settings}")
+    runner = WorkloadRunner(workload, options.data, _say, verified_before)
+    volumes = {entry.name: runner.volume(entry) for entry in entries}
+    began = time.monotonic()
+    _say(" verifying")
+    verified, failed = runner.verify(entries)
+    _say(" timing")
+    timed = tuple(entry for entry in entries if entry.name in verified)
+    runs, failed_later = runner.time(timed, rounds)
     return WorkloadResult(
-        workload, describe_machine(), runner.files, runner.size, tools, verified, failed, runs
+        workload,
+        machine,
+        {row: (volume.files, volume.size) for row, volume in volumes.items()},
+        runner.volume().size,
+        tools,
+        verified,
+        failed | failed_later,
+        runs,
+        fingerprint,
+        (time.monotonic() - began) / 60,
     )
 
 
-def _chosen(only: list[str] | None, quick: bool) -> list[Workload]:
-    every = workloads(quick)
-    return [one for one in every if only is None or any(one.name.startswith(o) for o in only)]
+def _installed(entries: Iterable[Entry]) -> dict[str, tuple[str, str]]:
+    """Return version and settings of each tool that there is, apart where it is tuned."""
+    tools = {}
+    for entry in entries:
+        peer = PEERS[entry.tool]
+        version = peer.version()
+        if version is None:
+            _say(f"  {entry.tool} is not installed")
+        else:
+            settings = peer.tuned if entry.tuned and peer.tuned else peer.settings
+            tools[_label(entry)] = (version, settings)
+    return tools
 
 
-def _tools(workload: Workload, wanted: list[str] | None) -> tuple[str, ...]:
-    """Return the tools to run: of the workload's, or of asyncload's other modes, those wanted."""
-    if wanted is None:
-        return workload.tools
-    return tuple(tool for tool in wanted if tool in (*workload.tools, UNOPTIMISED))
+def _label(entry: Entry) -> str:
+    tuned = entry.tuned and PEERS[entry.tool].tuned is not None
+    return f"{entry.tool} (tuned)" if tuned else entry.tool
+
+
+def _chosen(options: argparse.Namespace) -> list[Workload]:
+    chosen = []
+    for workload in workloads(options.quick):
+        if options.defaults and not workload.on_defaults:
+            continue
+        if options.only and not any(workload.name.startswith(one) for one in options.only):
+            continue
+        kept = workload.only(options.tools, defaults=options.defaults)
+        if kept.entries:
+            chosen.append(kept)
+    return chosen
+
+
+def _rounds(options: argparse.Namespace) -> int:
+    return options.runs or (_QUICK_ROUNDS if options.quick else _ROUNDS)
+
+
+def _minutes(chosen: Iterable[Workload], options: argparse.Namespace) -> float:
+    """Return about how long workloads take: a round is as long as a verification."""
+    rounds = _rounds(options)
+    share = (rounds + 1) / (_ROUNDS + 1) * (0.1 if options.quick else 1.0)
+    return sum(workload.minutes for workload in chosen) * share
+
+
+def _format_list(chosen: list[Workload], options: argparse.Namespace) -> str:
+    lines = [f"{one.name:16} {_minutes([one], options):5.1f} min  {one.title}" for one in chosen]
+    return "\n".join([*lines, f"{'all':16} {_minutes(chosen, options):5.1f} min"])
 
 
 def _say(text: str) -> None:
@@ -92,14 +160,23 @@ def _parse_arguments() -> argparse.Namespace:
         metavar="TOOL",
         help=f"only this, of: {'; '.join(PEERS)}; may be repeated",
     )
+    parser.add_argument(
+        "--defaults", action="store_true", help="only what runs with each tool's default settings"
+    )
     parser.add_argument("--runs", type=int, help="timed runs of each tool (5; 2 with --quick)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the data or less")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="leave out workloads whose results are of the same code, tools and machine",
+    )
+    parser.add_argument("--list", action="store_true", help="say what would run, and for how long")
     parser.add_argument("--out", type=Path, default=_RESULTS, help="folder for table and chart")
     parser.add_argument(
         "--data",
         type=Path,
         default=Path(tempfile.gettempdir()) / "asyncload-bench",
-        help="folder for the data sets, some 6 GB, kept for the next time",
+        help="folder for the data sets, some 9 GB, kept for the next time",
     )
     return parser.parse_args()
 

@@ -11,19 +11,27 @@ _PEER_COLOUR = "#b8c4cc"
 _WIDTH = 8.5
 _ROW = 0.24
 _GAP = 0.75
+# A row of less than a hundredth of the files says nothing of the whole.
+_FEWEST_SHARE = 100
 
 
 def draw_chart(document: dict[str, Any], ours: str, path: Path) -> bool:
-    """Draw a bar of wall time per tool, a panel per workload; tell whether there was any to draw.
+    """Draw a bar of wall time per row, a panel per workload; tell whether there was any to draw.
 
-    A workload that only we run has no one to be compared with, and is left out.
+    A workload that only we run has no one to be compared with, and is left out. Where a row had
+    less to upload its bar is as long as it would be for all, and its label begins with ≈; one with
+    hardly a file is left out.
     """
     # Late: the harness does without until the end, and without an SVG where it isn't installed.
     import matplotlib as mpl
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    panels = [result for result in document.values() if len(result["medians"]) > 1]
+    panels = [
+        result | {"medians": _comparable(result)}
+        for result in document.values()
+        if len(result["medians"]) > 1
+    ]
     if not panels:
         return False
     # The same figures give the same file.
@@ -47,6 +55,18 @@ def draw_chart(document: dict[str, Any], ours: str, path: Path) -> bool:
     return True
 
 
+def _comparable(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the wall time of each row for all files, and whether that was reckoned."""
+    return {
+        row: {
+            "wall": one["wall"] * (result["bytes"] or 1) / (one["size"] or 1),
+            "reckoned": one["size"] != result["bytes"],
+        }
+        for row, one in result["medians"].items()
+        if one["size"] * _FEWEST_SHARE >= result["bytes"]
+    }
+
+
 def _draw_panel(axis: Any, panel: dict[str, Any], ours: str) -> None:
     medians = sorted(panel["medians"].items(), key=lambda item: item[1]["wall"], reverse=True)
     names = [name for name, _ in medians]
@@ -55,8 +75,9 @@ def _draw_panel(axis: Any, panel: dict[str, Any], ours: str) -> None:
     bars = axis.barh(names, walls, color=colours, height=0.72)
     own = panel["medians"].get(ours, {}).get("wall")
     labels = [
-        f" {wall:.2f} s" + (f"  ({wall / own:.2g}{_TIMES})" if own and name != ours else "")
-        for name, wall in zip(names, walls, strict=True)
+        f" {'≈' if one['reckoned'] else ''}{wall:.2f} s"
+        + (f"  ({wall / own:.2g}{_TIMES})" if own and name != ours else "")
+        for (name, one), wall in zip(medians, walls, strict=True)
     ]
     axis.bar_label(bars, labels, fontsize=8)
     axis.set_title(panel["title"], loc="left", fontsize=9, fontweight="bold")

@@ -19,15 +19,16 @@ KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 
-Kind = Literal["films", "empty", "sparse"]
+Kind = Literal["films", "flat", "empty", "sparse"]
 
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
     """A volume of `files` CSVs of about `size` bytes each.
 
-    `films` are film CSVs; `empty` files have no bytes, for planning; `sparse` ones have zeros that
-    take no disk space, for sizes that nobody has time to write.
+    `films` are film CSVs, 100 to a folder; `flat` the same at the volume's top; `empty` files have
+    no bytes, for planning; `sparse` ones have zeros that take no disk space, for sizes that nobody
+    has time to write.
     """
 
     kind: Kind
@@ -55,6 +56,7 @@ class DataSet:
 
 DATA_SETS: dict[str, DataSet] = {
     "small": DataSet("films", 20_000, 17_000),
+    "flat": DataSet("flat", 20_000, 17_000),
     "large": DataSet("films", 1, 4 * GIB),
     "pair": DataSet("films", 2, 17_000),
     "million": DataSet("empty", 1_000_000),
@@ -88,6 +90,15 @@ def _films(root: Path, files: int, size: int) -> None:
         films.write_volume(root, files, size, _SEED)
 
 
+def _flat(root: Path, files: int, size: int) -> None:
+    _films(root, files, size)
+    for folder in sorted(root.iterdir()):
+        if folder.is_dir():
+            for path in folder.iterdir():
+                path.rename(root / path.name)
+            folder.rmdir()
+
+
 def _empty(root: Path, files: int, size: int) -> None:
     del size
     for first in range(0, files, _FILES_PER_FOLDER):
@@ -118,7 +129,7 @@ def _make_films() -> ModuleType:
     return module
 
 
-_MAKERS = {"films": _films, "empty": _empty, "sparse": _sparse}
+_MAKERS = {"films": _films, "flat": _flat, "empty": _empty, "sparse": _sparse}
 
 
 def main() -> None:

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-Metric = Literal["wall", "cpu", "rss_mib", "calls_per_file", "files_per_second"]
+Metric = Literal[
+    "wall",
+    "cpu",
+    "rss_mib",
+    "calls_per_file",
+    "requests_per_file",
+    "files_per_second",
+    "cpu_us_per_file",
+    "body_bytes",
+]
+# The published bounds are for the image's Python; an older one, with its OpenSSL, is slower.
+_BOUNDS_ARE_FOR = (3, 13)
+_OLDER_MAY_TAKE = 1.25
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One timed run of one tool: seconds, MiB, and the API calls that the server counted.
+    """One timed run of one tool: seconds, MiB, and what the server counted.
 
-    `lists` are the ListObjectsV2 among the calls. What a server does not count is None.
+    `calls` are API calls, `lists` the listings of objects among them; `body_bytes` came as bodies
+    of puts and parts. What a server does not count is None.
     """
 
     wall: float
@@ -23,12 +36,18 @@ class Run:
     calls: int | None = None
     lists: int | None = None
     server_cpu: float | None = None
+    body_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The medians of a tool's runs of one workload, and the range of its wall times."""
+    """The medians of a row's runs of one workload, and the range of its wall times.
 
+    `files` and `size` (bytes) are what there was to upload; of body bytes it is the most.
+    """
+
+    files: int
+    size: int
     runs: int
     wall: float
     wall_least: float
@@ -38,9 +57,10 @@ class Summary:
     calls: float | None
     lists: float | None
     server_cpu: float | None
+    body_bytes: int | None
 
 
-def summarise(runs: Sequence[Run]) -> Summary:
+def summarise(files: int, size: int, runs: Sequence[Run]) -> Summary:
     """Return medians and range.
 
     Raises:
@@ -50,6 +70,8 @@ def summarise(runs: Sequence[Run]) -> Summary:
         raise ValueError("there is no run to summarise")
     walls = [run.wall for run in runs]
     return Summary(
+        files=files,
+        size=size,
         runs=len(runs),
         wall=median(walls),
         wall_least=min(walls),
@@ -60,6 +82,9 @@ def summarise(runs: Sequence[Run]) -> Summary:
         calls=_median_or_none(run.calls for run in runs),
         lists=_median_or_none(run.lists for run in runs),
         server_cpu=_median_or_none(run.server_cpu for run in runs),
+        body_bytes=max(
+            (run.body_bytes for run in runs if run.body_bytes is not None), default=None
+        ),
     )
 
 
@@ -76,54 +101,97 @@ def ratio(ours: float, theirs: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A bound on one of our figures: on its ratio to a peer's, or where `peer` is None on itself.
+    """A bound on a figure of one of our rows, or on its ratio to that of the best of `peers`.
 
-    `calls_per_file` leaves out the listing of partitions. A target is met at or below its
-    bound; one of `files_per_second`, of which more is better, at or above.
+    Ratios of time are per byte, since a slow tool may have had fewer. `calls_per_file` leaves out
+    listings, `requests_per_file` does not. `cpu_us_per_file` is what each file took in microseconds
+    beyond the row in `peers`, a run with hardly a file. A target is met at or below its bound; one
+    of `files_per_second`, of which more is better, at or above.
     """
 
     metric: Metric
     bound: float
-    peer: str | None = None
+    peers: tuple[str, ...] = ()
+    ours: str = "asyncload"
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether the bound is on a ratio."""
+        return bool(self.peers) and self.metric != "cpu_us_per_file"
+
+    def bound_on(self, python: str) -> float:
+        """Return the bound for a version of Python: an older one may take a quarter more time.
+
+        What is no time, and a comparison with ourselves on the same Python, is bound as ever.
+        """
+        alone = any(peer.startswith("asyncload") for peer in self.peers) and self.is_ratio
+        timed = self.metric in {"wall", "cpu", "cpu_us_per_file"}
+        older = tuple(map(int, python.split(".")[:2])) < _BOUNDS_ARE_FOR
+        return self.bound * (_OLDER_MAY_TAKE if older and timed and not alone else 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A target, what was reached, and whether that is enough."""
+    """A target, the bound in force, what was reached (None: not measured), and if it is enough."""
 
     target: Target
-    reached: float
-    met: bool
+    bound: float
+    reached: float | None
+    met: bool | None
 
 
-def judge(target: Target, files: int, ours: Summary, theirs: Summary | None) -> Verdict | None:
-    """Hold a target against what was measured; None where it was not measured."""
-    reached = value_of(target.metric, files, ours)
-    if target.peer is not None:
-        peer_value = None if theirs is None else value_of(target.metric, files, theirs)
-        reached = None if None in (reached, peer_value) else ratio(reached, peer_value)  # type: ignore[arg-type]  # neither is None
+def judge(target: Target, python: str, summaries: Mapping[str, Summary]) -> Verdict:
+    """Hold a target against what was measured, by row."""
+    bound = target.bound_on(python)
+    reached = _reached(target, summaries)
     if reached is None:
+        return Verdict(target, bound, None, None)
+    met = reached >= bound if target.metric == "files_per_second" else reached <= bound
+    return Verdict(target, bound, reached, met)
+
+
+def _reached(target: Target, summaries: Mapping[str, Summary]) -> float | None:
+    ours = summaries.get(target.ours)
+    peers = [summaries[peer] for peer in target.peers if peer in summaries]
+    if ours is None or len(peers) < len(target.peers):
         return None
-    more_is_better = target.metric == "files_per_second" and target.peer is None
-    met = reached >= target.bound if more_is_better else reached <= target.bound
-    return Verdict(target, reached, met)
+    if target.metric == "cpu_us_per_file":
+        start = peers[0]
+        return (ours.cpu - start.cpu) / (ours.files - start.files) * 1e6
+    if not peers:
+        return value_of(target.metric, ours)
+    values = [_per_byte(target.metric, one) for one in (ours, *peers)]
+    known = [value for value in values if value is not None]
+    return ratio(known[0], min(known[1:])) if len(known) == len(values) else None
 
 
-def value_of(metric: Metric, files: int, summary: Summary) -> float | None:
+def _per_byte(metric: Metric, summary: Summary) -> float | None:
+    value = value_of(metric, summary)
+    # Of empty files there are no bytes to tell them apart by.
+    timed = value is not None and metric in {"wall", "cpu"} and summary.size
+    return value / summary.size if timed else value  # type: ignore[operator]  # it is not None
+
+
+def value_of(metric: Metric, summary: Summary) -> float | None:
     """Return one of a summary's figures, None where there was nobody to count it."""
     match metric:
         case "wall":
             return summary.wall
         case "cpu":
             return summary.cpu
+        case "cpu_us_per_file":
+            return summary.cpu / summary.files * 1e6
         case "rss_mib":
             return summary.rss_mib
+        case "body_bytes":
+            return summary.body_bytes
         case "files_per_second":
-            return files / summary.wall
-        case "calls_per_file":
+            return summary.files / summary.wall
+        case "calls_per_file" | "requests_per_file":
             if summary.calls is None or summary.lists is None:
                 return None
-            return (summary.calls - summary.lists) / files
+            lists = summary.lists if metric == "calls_per_file" else 0
+            return (summary.calls - lists) / summary.files
 
 
 def _median_or_none(values: Iterable[float | None]) -> float | None:

@@ -8,37 +8,37 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import Run, Summary, Verdict, judge, summarise
-from benchmarks.peers.every import OURS
 from benchmarks.workloads import Workload, workloads
 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadResult:
-    """The runs of one workload by tool; `tools` has each tool's version and settings."""
+    """The runs of one workload by row.
+
+    `work` has how many files and bytes each row uploads, `tools` each tool's version and settings,
+    `fingerprint` all that the figures depend on (see `fingerprints`), `minutes` how long it took.
+    """
 
     workload: Workload
     machine: dict[str, str | int]
-    files: int
+    work: dict[str, tuple[int, int]]
     size: int
     tools: dict[str, tuple[str, str]]
     verified: dict[str, str]
     failed: dict[str, str]
     runs: dict[str, list[Run]] = field(default_factory=dict)
+    fingerprint: str = ""
+    minutes: float = 0.0
 
     def summaries(self) -> dict[str, Summary]:
-        """Return each tool's medians."""
-        return {tool: summarise(runs) for tool, runs in self.runs.items()}
+        """Return each row's medians."""
+        return {row: summarise(*self.work[row], runs) for row, runs in self.runs.items()}
 
     def verdicts(self) -> list[Verdict]:
-        """Return what became of each of our targets that could be judged."""
+        """Return what became of each of our targets."""
         summaries = self.summaries()
-        if OURS not in summaries:
-            return []
-        verdicts = (
-            judge(target, self.files, summaries[OURS], summaries.get(target.peer or ""))
-            for target in self.workload.targets
-        )
-        return [verdict for verdict in verdicts if verdict is not None]
+        python = str(self.machine["python"])
+        return [judge(target, python, summaries) for target in self.workload.targets]
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data, medians and verdicts included."""
@@ -47,23 +47,50 @@ class WorkloadResult:
             "title": workload.title,
             "server": workload.server,
             "delay_seconds": workload.delay,
-            "concurrency": workload.concurrency,
-            "files": self.files,
+            "files": workload.data.files,
             "bytes": self.size,
+            "minutes": round(self.minutes, 1),
+            "fingerprint": self.fingerprint,
             "machine": self.machine,
+            "rows": {
+                entry.name: {
+                    "tool": entry.tool,
+                    "zone": entry.zone,
+                    "by_default": not entry.tuned and entry.concurrency is None,
+                }
+                for entry in workload.entries
+            },
             "tools": {
                 tool: {"version": version, "settings": settings}
                 for tool, (version, settings) in self.tools.items()
             },
             "verified": self.verified,
             "failed": self.failed,
-            "runs": {tool: [asdict(run) for run in runs] for tool, runs in self.runs.items()},
-            "medians": {tool: asdict(summary) for tool, summary in self.summaries().items()},
+            "left_out": dict(workload.left_out),
+            "runs": {row: [asdict(run) for run in runs] for row, runs in self.runs.items()},
+            "medians": {row: asdict(summary) for row, summary in self.summaries().items()},
             "targets": [
-                asdict(verdict.target) | {"reached": verdict.reached, "met": verdict.met}
+                {
+                    "metric": verdict.target.metric,
+                    "ours": verdict.target.ours,
+                    "peers": verdict.target.peers,
+                    "is_ratio": verdict.target.is_ratio,
+                    "bound": verdict.bound,
+                    "reached": verdict.reached,
+                    "met": verdict.met,
+                }
                 for verdict in self.verdicts()
             ],
         }
+
+
+def load_results(path: Path) -> dict[str, Any]:
+    """Return what was found before, by workload; nothing where there is no file.
+
+    Results without a fingerprint are of an older harness, whose rows were others.
+    """
+    document: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return {name: result for name, result in document.items() if "fingerprint" in result}
 
 
 def save_results(path: Path, results: list[WorkloadResult]) -> dict[str, Any]:
@@ -71,7 +98,7 @@ def save_results(path: Path, results: list[WorkloadResult]) -> dict[str, Any]:
 
     Workloads that were in the file and not run this time stay, with the machine they ran on.
     """
-    document: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    document = load_results(path)
     document |= {result.workload.name: result.as_json() for result in results}
     order = [workload.name for workload in workloads(quick=False)]
     document = {name: document[name] for name in order if name in document}

@@ -1,10 +1,11 @@
-"""Run one workload: verify every tool once, then time them in turn, A B C A B C."""
+"""Run one workload: verify every row once, then time them in turn, A B C A B C."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,126 +15,215 @@ from benchmarks.measuring import CommandFailed, measure
 from benchmarks.peers.every import PEERS
 from benchmarks.peers.peer import Job
 from benchmarks.real_store import compare_bucket, make_bucket
-from benchmarks.servers import Server, null_server, seaweedfs
+from benchmarks.servers import Conditions, Server, null_server, seaweedfs
 from benchmarks.verification import (
     NotVerified,
     verify_contents,
     verify_counts,
+    verify_nothing_sent,
 )
-from benchmarks.workloads import Workload
+from benchmarks.workloads import HISTORY_DAYS, Entry, Workload
+from benchmarks.zones import history_of
 
 BUCKET = "bench-lake"
 Say = Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A data set on disk: its folder, and how many files and bytes there are."""
+
+    root: Path
+    files: int
+    size: int
+
+    @classmethod
+    def at(cls, root: Path) -> Volume:
+        """Count what is in a folder."""
+        return cls(root, *totals(root))
+
+
 class WorkloadRunner:
-    """One workload on the data in `volume`."""
+    """Rows of one workload, on data sets that are made below `data`.
 
-    def __init__(self, workload: Workload, volume: Path, say: Say) -> None:
+    `verified` has what was verified of the same command earlier in this call, and gets what is
+    verified here: workloads that differ in their delay only need not do it again.
+    """
+
+    def __init__(
+        self, workload: Workload, data: Path, say: Say, verified: dict[object, str] | None = None
+    ) -> None:
         self._workload = workload
-        self._volume = volume
+        self._data = data
         self._say = say
-        self.files, self.size = totals(volume)
-        self._single = next(volume.iterdir()) if self.files == 1 else None
+        self._volumes: dict[str, Volume] = {}
+        self._known = {} if verified is None else verified
 
-    def verify(self, tools: tuple[str, ...]) -> tuple[dict[str, str], dict[str, str]]:
-        """Run each tool once, untimed; return what was verified of each, and what went wrong.
+    def volume(self, entry: Entry | None = None) -> Volume:
+        """Return the volume of a row, or of the workload; it is made where it isn't there."""
+        data = (entry.data if entry else None) or self._workload.data
+        if data.name not in self._volumes:
+            self._volumes[data.name] = Volume.at(data.make(self._data))
+        return self._volumes[data.name]
 
-        A tool of which nothing could be verified is not to be timed.
+    def verify(self, entries: tuple[Entry, ...]) -> tuple[dict[str, str], dict[str, str]]:
+        """Run each row once, untimed; return what was verified of each, and what went wrong.
+
+        A row of which nothing could be verified is not to be timed.
         """
         verified, failed = {}, {}
-        for tool in tools:
+        for entry in entries:
+            key = self._command_of(entry)
             try:
-                with self._server(digests=True) as server:
-                    _, lines = self._run(tool, server)
-                    verified[tool] = self._compare(server, lines)
+                if key not in self._known:
+                    self._known[key] = self._verify_once(entry)
+                verified[entry.name] = self._known[key]
             except (CommandFailed, NotVerified) as error:
-                failed[tool] = str(error)
-            self._say(f"  {tool}: {verified.get(tool) or 'FAILED: ' + failed[tool]}")
+                failed[entry.name] = str(error)
+            said = verified.get(entry.name) or f"FAILED: {failed[entry.name]}"
+            self._say(f"  {entry.name}: {said}")
         return verified, failed
 
-    def time(self, tools: tuple[str, ...], rounds: int) -> dict[str, list[Run]]:
-        """Time each tool `rounds` times, one after the other in each round.
+    def time(
+        self, entries: tuple[Entry, ...], rounds: int
+    ) -> tuple[dict[str, list[Run]], dict[str, str]]:
+        """Time each row `rounds` times, or as often as it says, in turn in each round.
 
-        Raises:
-            CommandFailed: a tool failed that was verified before.
-            NotVerified: it uploaded something else than before.
+        Returns:
+            The runs by row, and what went wrong: a row that failed once has no figures.
         """
-        runs: dict[str, list[Run]] = {tool: [] for tool in tools}
+        runs: dict[str, list[Run]] = {entry.name: [] for entry in entries}
+        failed: dict[str, str] = {}
         with ExitStack() as stack:
-            shared = None
-            if self._workload.server != "SeaweedFS":
-                shared = stack.enter_context(self._server(digests=False))
+            servers: dict[object, Server] = {}
             for number in range(rounds):
-                for tool in tools:
-                    run = self._time_once(tool, shared)
-                    runs[tool].append(run)
+                for entry in entries:
+                    if number >= (entry.rounds or rounds) or entry.name in failed:
+                        continue
+                    try:
+                        run = self._time_once(entry, servers, stack)
+                    except (CommandFailed, NotVerified) as error:
+                        failed[entry.name] = str(error)
+                        del runs[entry.name]
+                        self._say(f"  round {number + 1}, {entry.name}: FAILED: {error}")
+                        continue
+                    runs[entry.name].append(run)
                     self._say(
-                        f"  round {number + 1}, {tool}: {run.wall:.2f} s, CPU {run.cpu:.2f} s, "
-                        f"{run.rss_mib:.0f} MiB"
+                        f"  round {number + 1}, {entry.name}: {run.wall:.2f} s, "
+                        f"CPU {run.cpu:.2f} s, {run.rss_mib:.0f} MiB"
                     )
-        return runs
+        return runs, failed
 
-    def _time_once(self, tool: str, shared: Server | None) -> Run:
-        if shared is None:
-            with self._server(digests=False) as server:
-                return self._run(tool, server)[0]
-        shared.reset()
-        run, _ = self._run(tool, shared)
-        stats = shared.stats()
+    def _verify_once(self, entry: Entry) -> str:
+        with self._server(entry, digests=True) as server:
+            _, lines = self._run(entry, server, again=False)
+            said = self._compare(entry, server, lines)
+            if entry.zone == "unchanged":
+                server.reset(counts_only=True)
+                self._run(entry, server, again=True)
+                said += f"; then {verify_nothing_sent(server.stats())}"
+            return said
+
+    def _time_once(self, entry: Entry, servers: dict[object, Server], stack: ExitStack) -> Run:
+        if self._workload.server == "SeaweedFS":
+            # One of its own for each run: the same empty storage for everybody.
+            with self._server(entry, digests=False) as own:
+                return self._run(entry, own, again=False)[0]
+        again = entry.zone == "unchanged"
+        # What a first run put there stays for the later ones of the same row.
+        key = entry.name if again else entry.zone
+        server = servers.get(key)
+        if server is None:
+            server = servers[key] = stack.enter_context(self._server(entry, digests=False))
+            if again:
+                self._run(entry, server, again=False)
+        server.reset(counts_only=again)
+        run, _ = self._run(entry, server, again)
+        stats = server.stats()
         if not self._workload.dry_run:
-            verify_counts(self.files, self.size, stats)
+            volume = self.volume(entry)
+            verify_counts(volume.files, volume.size, stats)
+        if again:
+            verify_nothing_sent(stats)
+        lists = sum(stats["calls"].get(name, 0) for name in ("ListObjectsV2", "ListObjects"))
         return Run(
             run.wall,
             run.cpu,
             run.rss_mib,
             calls=stats["requests"],
-            lists=stats["calls"].get("ListObjectsV2", 0),
+            lists=lists,
             server_cpu=stats["cpu_seconds"],
+            body_bytes=stats["body_bytes"],
         )
 
-    def _run(self, tool: str, server: Server) -> tuple[Run, int]:
-        workload = self._workload
+    def _run(self, entry: Entry, server: Server, again: bool) -> tuple[Run, int]:
         with tempfile.TemporaryDirectory() as scratch:
-            job = Job(
-                volume=self._volume,
-                endpoint_url=server.url,
-                bucket=BUCKET,
-                scratch=Path(scratch),
-                single=self._single,
-                concurrency=workload.concurrency,
-                signed=workload.signed,
-                dry_run=workload.dry_run,
-                memory=workload.memory,
-                ca_bundle=server.ca_bundle,
-            )
-            command = PEERS[tool].command(job)
+            job = self._job(entry, server, Path(scratch), again)
+            command = PEERS[entry.tool].command(job)
             environment = server.environment() | dict(command.environment)
             usage, lines = measure(command.argv, environment, Path(scratch))
         return Run(usage.wall, usage.cpu, usage.rss_mib), lines
 
+    def _job(self, entry: Entry, server: Server, scratch: Path, again: bool) -> Job:
+        workload, volume = self._workload, self.volume(entry)
+        return Job(
+            volume=volume.root,
+            endpoint_url=server.url,
+            bucket=BUCKET,
+            scratch=scratch,
+            single=next(volume.root.iterdir()) if volume.files == 1 else None,
+            concurrency=entry.concurrency,
+            tuned=entry.tuned,
+            again=again,
+            signed=workload.signed,
+            dry_run=workload.dry_run,
+            memory=workload.memory,
+            ca_bundle=server.ca_bundle,
+        )
+
+    def _command_of(self, entry: Entry) -> object:
+        """Return all that a verification depends on: the command, and the server it talks to."""
+        workload = self._workload
+        data = (entry.data or workload.data).name
+        how = (entry.tool, entry.concurrency, entry.tuned, entry.zone, data)
+        where = (workload.server, workload.signed, workload.capacity)
+        return (*how, *where, workload.dry_run, workload.memory)
+
     @contextmanager
-    def _server(self, digests: bool) -> Iterator[Server]:
+    def _server(self, entry: Entry, digests: bool) -> Iterator[Server]:
         workload = self._workload
         if workload.server == "SeaweedFS":
-            # One of its own for each run: the same empty storage for everybody.
             with seaweedfs() as server:
                 make_bucket(server, BUCKET)
                 yield server
-        else:
-            with tempfile.TemporaryDirectory() as folder:
-                tls = workload.server == "null over TLS"
-                # The verification may go without the delay.
-                delay = 0.0 if digests else workload.delay
-                with null_server(Path(folder), tls, delay, digests) as server:
-                    yield server
+            return
+        # The verification may go without what only takes time.
+        slow = not digests or workload.capacity is not None
+        history = None
+        if entry.zone == "history":
+            history = history_of(self.volume(entry).root, BUCKET, HISTORY_DAYS)
+        conditions = Conditions(
+            tls=workload.server == "null over TLS",
+            delay=workload.delay if slow else 0.0,
+            rate=workload.rate if slow else None,
+            capacity=workload.capacity,
+            digests=digests,
+            md5=entry.zone == "unchanged",
+            history=history,
+        )
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            null_server(Path(folder), conditions) as server,
+        ):
+            yield server
 
-    def _compare(self, server: Server, lines: int) -> str:
+    def _compare(self, entry: Entry, server: Server, lines: int) -> str:
+        volume = self.volume(entry)
         if self._workload.server == "SeaweedFS":
-            return compare_bucket(server, BUCKET, self._volume)
+            return compare_bucket(server, BUCKET, volume.root)
         stats: Mapping[str, Any] = server.stats(objects=True)
         if self._workload.dry_run:
-            if stats["body_bytes"] or stats["objects"] or lines < self.files:
-                raise NotVerified(f"{lines} lines for {self.files} files, and {stats['calls']}")
+            if stats["body_bytes"] or stats["objects"] or lines < volume.files:
+                raise NotVerified(f"{lines} lines for {volume.files} files, and {stats['calls']}")
             return f"{lines:,} lines printed, nothing sent"
-        return verify_contents(self._volume, stats)
+        return verify_contents(volume.root, stats)

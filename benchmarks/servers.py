@@ -16,6 +16,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from asyncload.demo import local_s3
+from benchmarks.null_server.history import HistorySpec
 from benchmarks.peers.peer import ROOT
 
 _STOP_SECONDS = 10.0
@@ -55,9 +56,9 @@ class Server:
         stats: dict[str, Any] = json.loads(self._ask("/_stats?objects" if objects else "/_stats"))
         return stats
 
-    def reset(self) -> None:
-        """Have a null server forget everything."""
-        self._ask("/_reset", "POST")
+    def reset(self, counts_only: bool = False) -> None:
+        """Have a null server forget everything, or what it counted only."""
+        self._ask("/_reset?counts" if counts_only else "/_reset", "POST")
 
     def _ask(self, path: str, method: str = "GET") -> bytes:
         context = ssl.create_default_context(cafile=self.ca_bundle) if self.ca_bundle else None
@@ -68,18 +69,35 @@ class Server:
             return body
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What a null server is like; `benchmarks.null_server.NullServer` says what each means."""
+
+    tls: bool = False
+    delay: float = 0.0
+    rate: float | None = None
+    capacity: float | None = None
+    digests: bool = False
+    md5: bool = False
+    history: HistorySpec | None = None
+
+
 @contextmanager
-def null_server(
-    folder: Path, tls: bool = False, delay: float = 0.0, digests: bool = False
-) -> Iterator[Server]:
-    """Run a null server for as long as the context lasts; its certificate goes to `folder`."""
-    argv = [sys.executable, "-m", "benchmarks.null_server", f"--delay={delay}"]
+def null_server(folder: Path, conditions: Conditions = Conditions()) -> Iterator[Server]:
+    """Run a null server for as long as the context lasts; what it reads goes to `folder`."""
+    argv = [sys.executable, "-m", "benchmarks.null_server", f"--delay={conditions.delay}"]
     ca_bundle = None
-    if tls:
+    if conditions.tls:
         ca_bundle, certificate, key = make_certificate(folder)
         argv += ["--tls", str(certificate), str(key)]
-    if digests:
-        argv.append("--digests")
+    for name in ("rate", "capacity"):
+        if (value := getattr(conditions, name)) is not None:
+            argv.append(f"--{name}={value}")
+    argv += [f"--{name}" for name in ("digests", "md5") if getattr(conditions, name)]
+    if conditions.history is not None:
+        history = folder / "history.json"
+        conditions.history.write(history)
+        argv.append(f"--history={history}")
     # S603: it is ours.
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=ROOT, text=True)  # noqa: S603
     try:

@@ -81,3 +81,14 @@ def verify_counts(files: int, size: int, stats: Mapping[str, Any]) -> None:
     reached = (stats["objects"], stats["object_bytes"], stats["open_uploads"])
     if reached != (files, size, 0):
         raise NotVerified(f"objects, bytes and open uploads are {reached}, not {(files, size, 0)}")
+
+
+def verify_nothing_sent(stats: Mapping[str, Any]) -> str:
+    """Check a run over what was there already; return what was checked.
+
+    Raises:
+        NotVerified: bytes of a file were sent once more.
+    """
+    if stats["body_bytes"]:
+        raise NotVerified(f"{stats['body_bytes']:,} bytes were sent again")
+    return "0 body bytes again"

@@ -2,45 +2,93 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from benchmarks.datasets import DATA_SETS, GIB, MIB, DataSet, sparse
 from benchmarks.figures import Target
-from benchmarks.peers.every import OURS
+from benchmarks.peers.every import OURS, UNOPTIMISED
 
 Server = Literal["null", "null over TLS", "SeaweedFS"]
+Zone = Literal["empty", "history", "unchanged"]
 
-_EVERYONE = (OURS, "s5cmd", "obstore", "aws cli", "aioboto3", "boto3", "boto3, threads", "rclone")
-_SPARSE = (1, 8 * MIB + 1, GIB, 20 * GIB)
-# What a process may hold besides the buffers that --memory sets.
+HISTORY_DAYS = 400
+# Those that take as long as we do, or less, and those that take many times as long.
+_FAST = ("s5cmd", "obstore", "opendal", "awscrt")
+_SLOW = (UNOPTIMISED, "aioboto3", "aws cli", "boto3", "boto3, threads", "rclone")
+_SENDS_AGAIN = "it sends everything again"
+_SPARSE = {"1B": 1, "8MiB": 8 * MIB + 1, "1GiB": GIB, "20GiB": 20 * GIB}
+# What a process may hold besides the buffers that --memory sets, and what that sets by default.
 _BASE_MIB = 128
+_DEFAULT_MEMORY_MIB = 256
 _SPARSE_MEMORY_MIB = 64
+_CAPACITY = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One row of a workload's table: a tool, and in what its run differs from the workload.
+
+    `differs` says that in words. `data` is another data set than the workload's, such as a tenth of
+    it for a tool that takes long; `zone` is what the bucket holds before; `concurrency` and `tuned`
+    are as in a `Job`, where neither is set the tool runs with its defaults. `rounds` is how often
+    it is timed at the most.
+    """
+
+    tool: str
+    differs: str = ""
+    data: DataSet | None = None
+    zone: Zone = "empty"
+    concurrency: int | None = None
+    tuned: bool = False
+    rounds: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The tool, and what is different."""
+        return f"{self.tool} ({self.differs})" if self.differs else self.tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """One row of the benchmark. `delay` is the null server's, in seconds per request.
+    """One table of the benchmark: its rows are run in turn.
 
-    `concurrency` is the same for all tools, or None: what suits each best.
+    `delay` is the null server's, in seconds per request; `rate` how many bytes a second it reads
+    from one connection; `capacity` how many requests a second it serves. `left_out` has tools that
+    can't do the work, and why. `minutes` is about how long it takes with five rounds on two cores;
+    `on_defaults` says whether it is about default settings.
     """
 
     name: str
     where: str
     data: DataSet
-    tools: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    minutes: float
+    on_defaults: bool = True
     targets: tuple[Target, ...] = ()
     server: Server = "null"
     delay: float = 0.0
-    concurrency: int | None = None
+    rate: float | None = None
+    capacity: float | None = None
     signed: bool = True
     dry_run: bool = False
     memory: str | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
         """What is uploaded, and where."""
         return f"{describe(self.data)}, {self.where}"
+
+    def only(self, tools: Collection[str] | None, *, defaults: bool) -> Workload:
+        """Return it with the rows of these tools only, and without what is tuned by hand."""
+        kept = tuple(
+            entry
+            for entry in self.entries
+            if (tools is None or entry.tool in tools) and not (defaults and entry.tuned)
+        )
+        return replace(self, entries=kept)
 
 
 def describe(data: DataSet) -> str:
@@ -51,7 +99,8 @@ def describe(data: DataSet) -> str:
         return f"{count} empty {noun}"
     sparse_word = "sparse " if data.kind == "sparse" else ""
     about = "about " if data.files > 1 else ""
-    return f"{count} {sparse_word}{noun} of {about}{format_size(data.size)}"
+    top = " at the top of the volume" if data.kind == "flat" else ""
+    return f"{count} {sparse_word}{noun} of {about}{format_size(data.size)}{top}"
 
 
 def format_size(size: int) -> str:
@@ -64,132 +113,336 @@ def format_size(size: int) -> str:
 
 def workloads(quick: bool) -> list[Workload]:
     """Return all of them; `quick` ones are a tenth of the size or less, to see that all works."""
-    every = [*_many_files(), *_one_file(), *_planning_and_memory(), *_real_server()]
-    if not quick:
-        return every
-    # Made smaller, some are the same.
-    reduced = {one.title: one for one in map(_reduced, every)}
-    return list(reduced.values())
-
-
-def _many_files() -> list[Workload]:
-    small = DATA_SETS["small"]
     return [
+        *_many_files(_Sizes(quick)),
+        *_late_answers(_Sizes(quick)),
+        *_limits(_Sizes(quick)),
+        *_one_file(_Sizes(quick)),
+        *_planning_and_memory(_Sizes(quick)),
+        *_real_server(_Sizes(quick)),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    quick: bool
+
+    def of(self, data: DataSet) -> DataSet:
+        """Return a data set, or what a quick run has in its stead."""
+        if not self.quick:
+            return data
+        files = max(data.files // 10, min(data.files, 2))
+        return replace(data, files=files, size=min(data.size, 256 * MIB))
+
+
+def _rows(tools: tuple[str, ...], *, rounds: int | None = None) -> list[Entry]:
+    return [Entry(tool=tool, rounds=rounds) for tool in tools]
+
+
+def _tuned(*tools: str, rounds: int | None = None) -> list[Entry]:
+    return [Entry(tool=tool, differs="tuned", tuned=True, rounds=rounds) for tool in tools]
+
+
+def _fewer(row: Entry, data: DataSet, divisor: int = 10, rounds: int = 2) -> Entry:
+    """Return the row with a tenth of the files or less, and two rounds: where a tool takes long."""
+    part = replace(data, files=max(data.files // divisor, 2))
+    words = [row.differs] if row.differs else []
+    differs = ", ".join([*words, f"{part.files:,} files"])
+    return replace(row, differs=differs, data=part, rounds=rounds)
+
+
+def _many_files(sizes: _Sizes) -> list[Workload]:
+    small, flat, pair = (sizes.of(DATA_SETS[name]) for name in ("small", "flat", "pair"))
+    ours_in_folders = Entry(tool=OURS, differs="in folders", data=small)
+    with_history = Entry(tool=OURS, differs=f"{HISTORY_DAYS} days of history", zone="history")
+    unchanged = Entry(tool=OURS, differs="unchanged", zone="unchanged")
+    two_files = Entry(tool=OURS, differs="2 files", data=pair)
+    slow = {tool: _fewer(Entry(tool=tool), small) for tool in _SLOW}
+    slow_tuned = [_fewer(row, small) for row in _tuned("aws cli", "rclone")]
+    return [
+        Workload(
+            name="flat",
+            where="HTTP",
+            data=flat,
+            entries=(
+                *_rows((OURS,)),
+                ours_in_folders,
+                with_history,
+                unchanged,
+                *_rows(_FAST),
+                _fewer(Entry(tool=UNOPTIMISED), flat),
+                Entry(tool="s5cmd", differs="unchanged", zone="unchanged"),
+                *(
+                    _fewer(Entry(tool=tool, differs="unchanged", zone="unchanged"), flat)
+                    for tool in ("aws cli", "rclone")
+                ),
+            ),
+            left_out={
+                f"{tool} (unchanged)": _SENDS_AGAIN
+                for tool in ("obstore", "opendal", "awscrt", "aioboto3", "boto3")
+            }
+            | dict.fromkeys(
+                ("aioboto3", "aws cli", "boto3", "rclone"), "as with the same files in folders"
+            ),
+            targets=(
+                Target("wall", 1.05, (ours_in_folders.name,)),
+                Target("wall", 0.75, ("s5cmd",)),
+                Target("requests_per_file", 1.01),
+                Target("wall", 1.5, (OURS,), ours=with_history.name),
+                Target("body_bytes", 0, ours=unchanged.name),
+                Target("wall", 0.5, (OURS,), ours=unchanged.name),
+            ),
+            minutes=4,
+        ),
         Workload(
             name="small",
             where="HTTP",
             data=small,
-            tools=_EVERYONE,
+            entries=(
+                *_rows((OURS, *_FAST)),
+                two_files,
+                *slow.values(),
+                *_tuned("s5cmd", "obstore"),
+                *slow_tuned,
+            ),
             targets=(
-                Target("wall", 1.2, "s5cmd"),
-                Target("wall", 0.2, "aioboto3"),
-                Target("wall", 0.2, "aws cli"),
-                Target("cpu", 1.2, "s5cmd"),
+                Target("wall", 0.65, ("s5cmd",)),
+                Target("wall", 1.3, ("obstore",)),
+                Target("cpu_us_per_file", 150, (two_files.name,)),
+                Target("wall", 1.2, ("s5cmd (tuned)",)),
+                Target("wall", 0.2, (slow["aioboto3"].name,)),
+                Target("wall", 0.2, (slow_tuned[0].name,)),
+                Target("cpu", 1.2, ("s5cmd (tuned)",)),
                 Target("calls_per_file", 1.0),
             ),
+            minutes=4,
         ),
         Workload(
-            name="latency",
-            where="HTTP, 30 ms per request, 32 at once",
+            name="small-tls",
+            where="TLS",
             data=small,
-            tools=(OURS, "s5cmd", "obstore"),
-            targets=(Target("wall", 1.1, "s5cmd"),),
-            delay=0.03,
-            concurrency=32,
+            entries=tuple(_rows((OURS, *_FAST), rounds=3)),
+            server="null over TLS",
+            minutes=2,
         ),
         Workload(
             name="pair",
             where="HTTP, start to end",
-            data=DATA_SETS["pair"],
-            tools=(OURS, "s5cmd", "obstore", "aws cli", "aioboto3", "boto3", "rclone"),
-            targets=(Target("wall", 0.8, "aws cli"),),
+            data=pair,
+            entries=(
+                *_rows((OURS, *_FAST, "aioboto3", "aws cli", "boto3", "rclone")),
+                *_tuned("aws cli"),
+            ),
+            targets=(
+                Target("wall", 0.8, ("boto3",)),
+                Target("wall", 0.8, ("aws cli (tuned)",)),
+            ),
+            minutes=0.5,
         ),
     ]
 
 
-def _one_file() -> list[Workload]:
-    large = DATA_SETS["large"]
+def _late_answers(sizes: _Sizes) -> list[Workload]:
+    small = sizes.of(DATA_SETS["small"])
+    # Milliseconds, our bound on s5cmd's time, the fixed numbers that may be best, minutes.
+    auto = [
+        _late(small, 5, 0.75, (64, 128, 256), 2.5),
+        _late(small, 30, 0.6, (128, 256), 2.5),
+        _late(small, 100, 0.6, (256,), 4),
+    ]
+    fixed = Workload(
+        name="latency-32",
+        where="HTTP, 30 ms per request, 32 at once",
+        data=small,
+        entries=tuple(
+            Entry(tool=tool, differs="32 at once", concurrency=32, tuned=True, rounds=3)
+            for tool in (OURS, "s5cmd", "obstore")
+        ),
+        targets=(Target("wall", 1.1, ("s5cmd (32 at once)",), ours=f"{OURS} (32 at once)"),),
+        delay=0.03,
+        minutes=4,
+        on_defaults=False,
+    )
+    return [*auto, fixed]
+
+
+def _late(
+    data: DataSet, milliseconds: int, bound: float, fixed: tuple[int, ...], minutes: float
+) -> Workload:
+    ours_fixed = [
+        Entry(tool=OURS, differs=f"{number} at once", concurrency=number) for number in fixed
+    ]
+    return Workload(
+        name=f"latency-{milliseconds}",
+        where=f"HTTP, {milliseconds} ms per request",
+        data=data,
+        entries=(
+            *_rows((OURS, "s5cmd")),
+            *ours_fixed,
+            *(_fewer(Entry(tool=tool), data) for tool in ("obstore", "opendal", "awscrt")),
+            # One after the other, 20,000 requests of 100 ms take half an hour.
+            *(_fewer(Entry(tool=tool), data, divisor=100, rounds=1) for tool in _SLOW),
+        ),
+        targets=(
+            Target("wall", bound, ("s5cmd",)),
+            # 0.9 of the best number's throughput.
+            Target("wall", 1 / 0.9, tuple(one.name for one in ours_fixed)),
+        ),
+        delay=milliseconds / 1000,
+        minutes=minutes,
+    )
+
+
+def _limits(sizes: _Sizes) -> list[Workload]:
+    return [
+        Workload(
+            name="bandwidth",
+            where="HTTP, 30 ms per request, 40 MB/s a connection",
+            data=sizes.of(replace(DATA_SETS["large"], size=2 * GIB)),
+            entries=(
+                *_rows((OURS, "s5cmd")),
+                *_rows(("obstore", "awscrt"), rounds=3),
+                *_rows((UNOPTIMISED, "aioboto3", "aws cli", "boto3", "rclone"), rounds=1),
+            ),
+            left_out={"opendal": "it sends a file as one request, on one connection"},
+            targets=(
+                Target("wall", 0.45, ("s5cmd",)),
+                Target("rss_mib", _BASE_MIB + _DEFAULT_MEMORY_MIB),
+            ),
+            delay=0.03,
+            rate=40e6,
+            minutes=3.5,
+        ),
+        Workload(
+            name="capacity",
+            where=f"HTTP, 30 ms per request, {_CAPACITY} requests/s, then 503",
+            data=sizes.of(replace(DATA_SETS["small"], files=5000)),
+            entries=(*_rows((OURS,)), *_rows((*_FAST, "aws cli", "boto3, threads"), rounds=1)),
+            left_out=dict.fromkeys(("boto3", "rclone"), "it stays below the capacity"),
+            targets=(Target("files_per_second", 0.9 * _CAPACITY),),
+            delay=0.03,
+            capacity=_CAPACITY,
+            minutes=3.5,
+        ),
+    ]
+
+
+def _one_file(sizes: _Sizes) -> list[Workload]:
+    large = sizes.of(DATA_SETS["large"])
+    gib = replace(large, size=min(large.size, GIB))
+    size = format_size(gib.size)
+
+    def slow(*tools: str) -> list[Entry]:
+        return [Entry(tool=tool, differs=size, data=gib, rounds=1) for tool in tools]
+
     return [
         Workload(
             name="large",
             where="HTTP, payload signed",
             data=large,
-            tools=_EVERYONE,
-            targets=(
-                Target("wall", 0.7, "s5cmd"),
-                Target("wall", 1.0, "obstore"),
-                Target("wall", 0.3, "aioboto3"),
-                Target("cpu", 0.6, "s5cmd"),
+            entries=(
+                *_rows((OURS, *_FAST)),
+                *_rows(("aioboto3",), rounds=3),
+                *slow(UNOPTIMISED, "aws cli", "boto3", "boto3, threads", "rclone"),
+                *_tuned("obstore"),
+                *(
+                    replace(row, data=gib, rounds=1, differs=f"tuned, {size}")
+                    for row in _tuned("aws cli", "rclone")
+                ),
             ),
+            targets=(
+                Target("wall", 0.7, ("s5cmd",)),
+                Target("wall", 1.0, ("obstore (tuned)",)),
+                Target("wall", 0.3, ("aioboto3",)),
+                Target("cpu", 0.6, ("s5cmd",)),
+            ),
+            minutes=5,
         ),
         Workload(
             name="large-unsigned",
             where="HTTP, payload unsigned",
             data=large,
-            tools=(OURS, "s5cmd", "obstore", "curl -T"),
-            targets=(Target("wall", 0.5, "s5cmd"), Target("wall", 1.2, "curl -T")),
+            entries=(*_rows((OURS, "s5cmd", "curl -T")), *_tuned("obstore")),
+            targets=(Target("wall", 0.5, ("s5cmd",)), Target("wall", 1.2, ("curl -T",))),
             signed=False,
+            minutes=1.5,
         ),
         Workload(
             name="large-tls",
             where="TLS, payload unsigned",
             data=large,
-            tools=(*_EVERYONE, "curl -T"),
+            entries=(
+                *_rows((OURS, *_FAST, "curl -T")),
+                *slow(UNOPTIMISED, "aioboto3", "aws cli", "boto3", "rclone"),
+                *_tuned("obstore"),
+            ),
             targets=(
-                Target("wall", 0.45, "s5cmd"),
-                Target("wall", 1.05, "obstore"),
-                Target("cpu", 0.6, "s5cmd"),
+                Target("wall", 0.45, ("s5cmd",)),
+                Target("wall", 1.05, ("obstore (tuned)",)),
+                Target("cpu", 0.6, ("s5cmd",)),
             ),
             server="null over TLS",
             signed=False,
+            minutes=4,
         ),
     ]
 
 
-def _planning_and_memory() -> list[Workload]:
+def _planning_and_memory(sizes: _Sizes) -> list[Workload]:
     plan = Workload(
         name="plan",
         where="discovered and planned (dry run)",
-        data=DATA_SETS["million"],
-        tools=(OURS,),
+        data=sizes.of(DATA_SETS["million"]),
+        entries=(Entry(tool=OURS, rounds=3),),
         targets=(Target("files_per_second", 50_000), Target("rss_mib", _BASE_MIB)),
         dry_run=True,
+        minutes=1,
     )
-    memory = [
-        Workload(
-            name=f"memory-{label}",
-            where=f"HTTP, --memory {_SPARSE_MEMORY_MIB}MiB",
-            data=sparse(size),
-            tools=(OURS,),
-            targets=(Target("rss_mib", _BASE_MIB + _SPARSE_MEMORY_MIB),),
-            memory=f"{_SPARSE_MEMORY_MIB}MiB",
-        )
-        for label, size in zip(("1B", "8MiB", "1GiB", "20GiB"), _SPARSE, strict=True)
+    memory = {
+        # Made smaller, some are the same.
+        min(size, 256 * MIB) if sizes.quick else size: label
+        for label, size in _SPARSE.items()
+    }
+    return [
+        plan,
+        *(
+            Workload(
+                name=f"memory-{label}",
+                where=f"HTTP, --memory {_SPARSE_MEMORY_MIB}MiB",
+                data=sparse(size),
+                entries=(Entry(tool=OURS, rounds=3),),
+                targets=(Target("rss_mib", _BASE_MIB + _SPARSE_MEMORY_MIB),),
+                memory=f"{_SPARSE_MEMORY_MIB}MiB",
+                minutes=1.5 if label == "20GiB" else 0.2,
+                on_defaults=False,
+            )
+            for size, label in memory.items()
+        ),
     ]
-    return [plan, *memory]
 
 
-def _real_server() -> list[Workload]:
+def _real_server(sizes: _Sizes) -> list[Workload]:
+    entries = (
+        *_rows((OURS, "s5cmd", "obstore")),
+        *_rows(("opendal", "awscrt", "aws cli", "aioboto3"), rounds=2),
+    )
     return [
         Workload(
             name="seaweedfs-small",
             where="SeaweedFS",
-            data=replace(DATA_SETS["small"], files=5000),
-            tools=(OURS, "s5cmd", "obstore", "aws cli", "aioboto3"),
+            data=sizes.of(replace(DATA_SETS["small"], files=5000)),
+            entries=entries,
             server="SeaweedFS",
+            minutes=3,
+            on_defaults=False,
         ),
         Workload(
             name="seaweedfs-large",
             where="SeaweedFS",
-            data=replace(DATA_SETS["large"], size=GIB),
-            tools=(OURS, "s5cmd", "obstore", "aws cli", "aioboto3"),
+            data=sizes.of(replace(DATA_SETS["large"], size=GIB)),
+            entries=entries,
             server="SeaweedFS",
+            minutes=5,
+            on_defaults=False,
         ),
     ]
-
-
-def _reduced(workload: Workload) -> Workload:
-    data = workload.data
-    files = max(data.files // 10, min(data.files, 2)) if data.kind != "sparse" else data.files
-    size = min(data.size, 256 * MIB)
-    return replace(workload, data=replace(data, files=files, size=size))

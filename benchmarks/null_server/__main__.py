@@ -8,6 +8,8 @@ import gc
 import ssl
 from pathlib import Path
 
+from benchmarks.null_server.history import History
+from benchmarks.null_server.ledger import Ledger
 from benchmarks.null_server.serving import NullServer
 
 
@@ -18,12 +20,25 @@ def main() -> None:
     parser.add_argument("--tls", nargs=2, type=Path, metavar=("CERT", "KEY"), help="PEM files")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before each answer")
     parser.add_argument("--digests", action="store_true", help="keep a SHA-256 of all that is put")
+    parser.add_argument("--md5", action="store_true", help="the ETag of a put is its MD5")
+    parser.add_argument("--rate", type=float, help="bytes a second from each connection")
+    parser.add_argument("--capacity", type=float, help="requests a second; others get 503")
+    parser.add_argument("--history", type=Path, help="a JSON file of objects that are there")
     options = parser.parse_args()
     context = None
     if options.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*options.tls)
-    server = NullServer(options.port, context, options.delay, options.digests)
+    history = History.read(options.history) if options.history else None
+    server = NullServer(
+        options.port,
+        context,
+        options.delay,
+        options.digests,
+        md5=options.md5,
+        rate=options.rate,
+        ledger=Ledger(history, options.capacity),
+    )
     # What is kept grows and has no cycles: looking for them would only cost time.
     gc.disable()
     print(server.url, flush=True)

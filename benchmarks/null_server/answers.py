@@ -29,11 +29,14 @@ def answer(ledger: Ledger, request: Request) -> Response:
         document = ledger.stats(with_objects="objects" in request.query)
         return Response(body=json.dumps(document).encode())
     if request.path == "/_reset":
-        ledger.reset()
+        (ledger.reset_counts if "counts" in request.query else ledger.reset)()
         return Response()
     operation = operation_of(request)
     ledger.calls[operation] += 1
-    response = _HANDLERS.get(operation, _not_implemented)(ledger, request)
+    if ledger.capacity is None or ledger.capacity.serves(time.monotonic()):
+        response = _HANDLERS.get(operation, _not_implemented)(ledger, request)
+    else:
+        response = listings.slow_down(request)
     ledger.statuses[response.status] += 1
     if request.method == b"HEAD":
         response.body = b""
@@ -47,7 +50,9 @@ def _put_object(ledger: Ledger, request: Request) -> Response:
     checksums = _checksums(request)
     etag = _etag(ledger, request)
     digests = [(request.size, request.digest)]
-    ledger.objects[_name(request)] = Stored(request.size, etag, checksums, digests, time.time())
+    ledger.objects[_name(request)] = Stored(
+        request.size, etag, checksums, digests, time.time(), _metadata(request)
+    )
     return Response(headers={b"ETag": etag.encode(), **checksums})
 
 
@@ -56,7 +61,9 @@ def _create_upload(ledger: Ledger, request: Request) -> Response:
         name: request.headers[name] for name in _ANNOUNCED if name in request.headers
     }
     upload_id = ledger.next_etag().strip('"')
-    ledger.uploads[upload_id] = Upload(_name(request), checksums, time.time())
+    ledger.uploads[upload_id] = Upload(
+        _name(request), checksums, time.time(), metadata=_metadata(request)
+    )
     body = listings.document(
         "InitiateMultipartUploadResult",
         f"<Bucket>{escape(request.bucket)}</Bucket><Key>{escape(request.key)}</Key>"
@@ -102,7 +109,9 @@ def _complete(ledger: Ledger, request: Request) -> Response:
     checksums = _checksums(request)
     digests = [(part.size, part.digest) for part in present]
     size = sum(part.size for part in present)
-    ledger.objects[upload.name] = Stored(size, etag, checksums, digests, time.time())
+    ledger.objects[upload.name] = Stored(
+        size, etag, checksums, digests, time.time(), upload.metadata
+    )
     del ledger.uploads[request.query["uploadId"]]
     return Response(body=listings.completed(request, etag, checksums))
 
@@ -115,7 +124,7 @@ def _abort(ledger: Ledger, request: Request) -> Response:
 
 
 def _head_object(ledger: Ledger, request: Request) -> Response:
-    stored = ledger.objects.get(_name(request))
+    stored = ledger.find(_name(request))
     if stored is None:
         return listings.error(request, 404, "NoSuchKey", "The specified key does not exist.")
     shown = stored.checksums if b"x-amz-checksum-mode" in request.headers else {}
@@ -123,6 +132,7 @@ def _head_object(ledger: Ledger, request: Request) -> Response:
         b"ETag": stored.etag.encode(),
         b"Last-Modified": http_date(stored.modified).encode(),
         b"Content-Type": b"binary/octet-stream",
+        **stored.metadata,
         **shown,
     }
     return Response(headers=headers, length=stored.size)
@@ -149,11 +159,15 @@ def _name(request: Request) -> str:
 
 def _etag(ledger: Ledger, request: Request) -> str:
     md5 = request.headers.get(b"content-md5")
-    return f'"{b64decode(md5).hex()}"' if md5 else ledger.next_etag()
+    if md5 or request.md5:
+        return f'"{b64decode(md5).hex() if md5 else request.md5}"'
+    return ledger.next_etag()
 
 
 def _must_not_replace(ledger: Ledger, request: Request) -> bool:
-    return request.headers.get(b"if-none-match") == b"*" and _name(request) in ledger.objects
+    if request.headers.get(b"if-none-match") != b"*":
+        return False
+    return ledger.find(_name(request)) is not None
 
 
 def _upload(ledger: Ledger, request: Request) -> Upload | None:
@@ -169,6 +183,12 @@ def _checksums(request: Request) -> Checksums:
     }
 
 
+def _metadata(request: Request) -> dict[bytes, bytes]:
+    return {
+        name: value for name, value in request.headers.items() if name.startswith(b"x-amz-meta-")
+    }
+
+
 _HANDLERS: dict[str, Callable[[Ledger, Request], Response]] = {
     "PutObject": _put_object,
     "CreateMultipartUpload": _create_upload,
@@ -181,5 +201,6 @@ _HANDLERS: dict[str, Callable[[Ledger, Request], Response]] = {
     "GetBucketLocation": _location,
     "ListParts": listings.list_parts,
     "ListMultipartUploads": listings.list_uploads,
+    "ListObjects": listings.list_objects_v1,
     "ListObjectsV2": listings.list_objects,
 }

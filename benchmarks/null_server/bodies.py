@@ -42,14 +42,16 @@ class Body(Protocol):
         ...
 
 
-def body_of(request: Request, digests: bool) -> Body:
+def body_of(request: Request, digests: bool, md5: bool = False) -> Body:
     """Return the reader for the body that a request's headers announce.
+
+    `digests` and `md5` are wanted of what is put: its SHA-256, and its MD5.
 
     Raises:
         ValueError: the length is no number.
     """
-    if digests or request.method == b"POST" or _is_chunked(request):
-        return _SeenBody(request, digests)
+    if digests or md5 or request.method == b"POST" or _is_chunked(request):
+        return _SeenBody(request, digests, md5)
     return _CountedBody(request)
 
 
@@ -91,12 +93,14 @@ class _CountedBody:
 class _SeenBody:
     """A body that is unwrapped, and hashed or kept."""
 
-    __slots__ = ("_digest", "_document", "_layers", "_left", "_outer", "_request", "_size")
+    __slots__ = ("_digest", "_document", "_layers", "_left", "_md5", "_outer", "_request", "_size")
 
-    def __init__(self, request: Request, digests: bool) -> None:
+    def __init__(self, request: Request, digests: bool, md5: bool) -> None:
         self._request = request
         self._size = 0
-        self._digest = hashlib.sha256() if digests and request.method == b"PUT" else None
+        is_put = request.method == b"PUT"
+        self._digest = hashlib.sha256() if digests and is_put else None
+        self._md5 = hashlib.md5(usedforsecurity=False) if md5 and is_put else None
         self._document = bytearray() if request.method == b"POST" else None
         self._layers: list[ChunkDecoder] = []
         sink = self._take
@@ -139,6 +143,8 @@ class _SeenBody:
         self._request.size = self._size
         if self._digest is not None:
             self._request.digest = self._digest.hexdigest()
+        if self._md5 is not None:
+            self._request.md5 = self._md5.hexdigest()
         if self._document is not None:
             self._request.body = bytes(self._document)
 
@@ -146,6 +152,8 @@ class _SeenBody:
         self._size += len(view)
         if self._digest is not None:
             self._digest.update(view)
+        if self._md5 is not None:
+            self._md5.update(view)
         if self._document is not None:
             self._document += view
             if len(self._document) > _LONGEST_DOCUMENT:

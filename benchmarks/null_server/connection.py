@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Callable
 
 from benchmarks.null_server.answers import answer
@@ -21,6 +22,8 @@ _WAKE_FOR = 1024 * 1024
 _WORTH_WAITING_FOR = 128 * 1024
 # What TLS may hold back of a record that has not arrived whole; nobody waits for these bytes.
 _HELD_BACK = 32 * 1024
+# A connection of limited rate is read for so long at once: small steps for an even flow.
+_PACE_SECONDS = 0.005
 # Rounds of one connection before the others get their turn.
 _ROUNDS = 64
 
@@ -31,15 +34,29 @@ _view = memoryview(_buffer)
 
 
 class Connection:
-    """A connection of which `receive` is called when it is readable."""
+    """A connection of which `receive` is called when it is readable.
 
-    def __init__(self, wire: socket.socket, ledger: Ledger, digests: bool) -> None:
+    `rate` is how many bytes a second are read from it, None for as many as come. `rests_until` is
+    when the next ones may be read, on the monotonic clock.
+    """
+
+    def __init__(
+        self,
+        wire: socket.socket,
+        ledger: Ledger,
+        digests: bool,
+        md5: bool = False,
+        rate: float | None = None,
+    ) -> None:
         self.closed = False
         self.unsent = b""
         self.number = wire.fileno()
         self._wire = wire
         self._ledger = ledger
         self._digests = digests
+        self._md5 = md5
+        self._rate = rate
+        self.rests_until = 0.0
         self._encrypted = isinstance(wire, ssl.SSLSocket)
         self._head = bytearray()
         self._request: Request | None = None
@@ -53,12 +70,17 @@ class Connection:
         """Read what has arrived, until there is no more or an answer is due."""
         try:
             for _ in range(_ROUNDS):
-                if self.closed or self._answer or not self._receive_some():
+                if self.closed or self._answer or self.resting or not self._receive_some():
                     return
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return
         except OSError:  # a reset, or something that is not TLS
             self.closed = True
+
+    @property
+    def resting(self) -> bool:
+        """Whether the rate allows no byte to be read now."""
+        return self._rate is not None and time.monotonic() < self.rests_until
 
     def take_answer(self) -> bytes:
         """Return the answer to a request that was read whole, once; else nothing."""
@@ -96,20 +118,27 @@ class Connection:
         body = self._body
         skippable = body.skippable if body else 0
         if body and skippable:
-            asked = min(skippable, len(_buffer))
+            asked = min(skippable, self._at_once(len(_buffer)))
             got = self._drop_records(asked) if self._encrypted else self._drop(asked)
             body.skip(got)
             if body.done:
                 self._finish_request()
         else:
-            asked = _READ
+            asked = self._at_once(_READ)
             got = self._wire.recv_into(_view, asked)
             self._take(_view[:got])
         if not got:
             self.closed = True
-        self._wait_for(self._body.skippable if self._body else 0)
+        if self._rate is not None:
+            # What it did not use of its rate before is lost to it.
+            self.rests_until = max(self.rests_until, time.monotonic()) + got / self._rate
+        else:
+            self._wait_for(self._body.skippable if self._body else 0)
         # TLS hands out a record at a time, however much was asked for.
         return self._encrypted or got == asked
+
+    def _at_once(self, most: int) -> int:
+        return most if self._rate is None else min(most, int(self._rate * _PACE_SECONDS) or 1)
 
     def _drop(self, most: int) -> int:
         # Linux drops the bytes of a TCP stream without copying them.
@@ -171,7 +200,7 @@ class Connection:
         rest = len(self._head) - end - len(_HEAD_END)
         self._head.clear()
         self._request = request
-        self._body = body_of(request, self._digests)
+        self._body = body_of(request, self._digests, self._md5)
         if not rest and request.headers.get(b"expect", b"").lower() == b"100-continue":
             self.send(CONTINUE)
         return view[len(view) - rest :]

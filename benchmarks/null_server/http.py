@@ -18,8 +18,9 @@ class Request:
     """One request: its head, and what has been learnt of its body once all of it was read.
 
     Header names are in lower case, trailers among them. `size` is in bytes of what was sent once
-    every chunking is undone; `digest` is the SHA-256 of that, where digests are kept; `body` is
-    kept of requests whose body says something, such as CompleteMultipartUpload.
+    every chunking is undone; `digest` is the SHA-256 of that, where digests are kept, `md5` its
+    MD5, where ETags are to be; `body` is kept of requests whose body says something, such as
+    CompleteMultipartUpload.
     """
 
     method: bytes
@@ -28,6 +29,7 @@ class Request:
     headers: dict[bytes, bytes]
     size: int = 0
     digest: str | None = None
+    md5: str | None = None
     body: bytes = b""
 
     @property

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import resource
 import time
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.null_server.history import History
+
 Checksums = dict[bytes, bytes]
 """Checksums by their header, such as `x-amz-checksum-crc64nvme`."""
+# A tenth of a second's requests may come at once, so that what arrives in step is not punished.
+_BURST_SECONDS = 0.1
 
 
 @dataclass(slots=True)
@@ -30,34 +35,74 @@ class Upload:
     checksums: Checksums
     started: float
     parts: dict[int, Part] = field(default_factory=dict)
+    metadata: dict[bytes, bytes] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Stored:
-    """One object: `digests` has the SHA-256 of it, or of each of its parts with their sizes."""
+    """One object: `digests` has the SHA-256 of it, or of each of its parts with their sizes.
+
+    `metadata` are the headers that came with it to be kept, `x-amz-meta-*`.
+    """
 
     size: int
     etag: str
     checksums: Checksums
     digests: list[tuple[int, str | None]]
     modified: float
+    metadata: dict[bytes, bytes] = field(default_factory=dict)
+
+
+class Capacity:
+    """A store's capacity: so many requests a second are served, and the others refused.
+
+    Source: a token bucket, which fills with `rate` a second.
+    """
+
+    def __init__(self, rate: float, now: float) -> None:
+        self._rate = rate
+        self._burst = max(1.0, rate * _BURST_SECONDS)
+        self._tokens = self._burst
+        self._filled = now
+
+    def serves(self, now: float) -> bool:
+        """Tell whether a request that arrives now is served."""
+        self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate)
+        self._filled = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+_EARLIER = Stored(17_000, '"0123456789abcdef0123456789abcdef"', {}, [], 1.6e9)
 
 
 class Ledger:
-    """Counts and objects since the start or the last reset. Names are `bucket/key`."""
+    """Counts and objects since the start or the last reset. Names are `bucket/key`.
 
-    def __init__(self) -> None:
+    `history` are objects of earlier days, which no reset removes. `capacity` is in requests a
+    second, None for as many as come.
+    """
+
+    def __init__(self, history: History | None = None, capacity: float | None = None) -> None:
+        self.history = history
+        self.capacity = Capacity(capacity, time.monotonic()) if capacity else None
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything."""
-        self.calls: Counter[str] = Counter()
-        self.statuses: Counter[int] = Counter()
-        self.body_bytes = 0
+        """Forget everything that was put and counted."""
         self.objects: dict[str, Stored] = {}
         self.uploads: dict[str, Upload] = {}
         self._etags = 0
         self._sorted: list[str] = []
+        self.reset_counts()
+
+    def reset_counts(self) -> None:
+        """Begin to count anew; what was put stays."""
+        self.calls: Counter[str] = Counter()
+        self.statuses: Counter[int] = Counter()
+        self.body_bytes = 0
         self._cpu_before = time.process_time()
 
     def next_etag(self) -> str:
@@ -69,12 +114,25 @@ class Ledger:
         """Keep an object."""
         self.objects[name] = stored
 
-    def sorted_names(self) -> list[str]:
-        """Return every name in the order in which S3 lists: by UTF-8 bytes."""
+    def find(self, name: str) -> Stored | None:
+        """Return an object, be it of today or of an earlier day."""
+        stored = self.objects.get(name)
+        if stored is None and self.history is not None and name in self.history:
+            return _EARLIER
+        return stored
+
+    def names_from(self, start: bytes, count: int) -> list[str]:
+        """Return at most `count` names that are not below `start`, by UTF-8 bytes as S3 lists."""
         # No object is ever deleted, so the same number of names means the same names.
         if len(self._sorted) != len(self.objects):
             self._sorted = sorted(self.objects, key=str.encode)
-        return self._sorted
+        at = bisect_left(self._sorted, start, key=str.encode)
+        names = self._sorted[at : at + count]
+        if self.history is None:
+            return names
+        # One put over another of an earlier day is there once.
+        both = {*names, *self.history.names_from(start, count)}
+        return sorted(both, key=str.encode)[:count]
 
     def stats(self, with_objects: bool) -> dict[str, Any]:
         """Return the counts, with each object's size and digests where they are asked for.

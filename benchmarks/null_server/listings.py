@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from bisect import bisect_left, bisect_right
+from functools import lru_cache
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
@@ -12,6 +13,8 @@ from benchmarks.null_server.ledger import Checksums, Ledger
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _PAGE = 1000
+# What neither XML nor a URL needs to have escaped, which is most keys.
+_PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
 
 
 def document(root: str, content: str) -> bytes:
@@ -37,6 +40,11 @@ def precondition_failed(request: Request) -> Response:
     return error(request, 412, "PreconditionFailed", message)
 
 
+def slow_down(request: Request) -> Response:
+    """Return the answer of a store that is asked for more than it can serve."""
+    return error(request, 503, "SlowDown", "Please reduce your request rate.")
+
+
 def no_such_upload(request: Request) -> Response:
     """Return the answer to a call for an upload that was completed, aborted or never was."""
     return error(request, 404, "NoSuchUpload", "The specified upload does not exist.")
@@ -58,55 +66,83 @@ def completed(request: Request, etag: str, checksums: Checksums) -> bytes:
 def list_objects(ledger: Ledger, request: Request) -> Response:
     """Answer ListObjectsV2: a page of keys after a token, with a prefix and a delimiter."""
     query = request.query
+    after = query.get("continuation-token") or query.get("start-after", "")
+    return _list(ledger, request, after, "NextContinuationToken")
+
+
+def list_objects_v1(ledger: Ledger, request: Request) -> Response:
+    """Answer the first ListObjects, where a page goes on after a marker."""
+    return _list(ledger, request, request.query.get("marker", ""), "NextMarker")
+
+
+def _list(ledger: Ledger, request: Request, after: str, next_name: str) -> Response:
+    query = request.query
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
-    base = f"{request.bucket}/"
-    names = ledger.sorted_names()
-    token = query.get("continuation-token") or query.get("start-after", "")
-    at = bisect_left(names, (base + prefix).encode(), key=str.encode)
-    if token:
-        at = max(at, bisect_right(names, (base + token).encode(), key=str.encode))
     limit = min(int(query.get("max-keys", _PAGE)), _PAGE)
-    keys: list[str] = []
-    groups: list[str] = []
-    last = ""
-    while at < len(names) and names[at].startswith(base + prefix):
-        key = names[at].removeprefix(base)
-        at += 1
-        group = _group(key, prefix, delimiter)
-        # A page that ended with a group goes on after the last key of that group.
-        if group and (group in groups or (token and _group(token, prefix, delimiter) == group)):
-            last = key
-            continue
-        if len(keys) + len(groups) == limit:
-            at -= 1
-            break
-        (groups if group else keys).append(group or key)
-        last = key
-    truncated = at < len(names) and names[at].startswith(base + prefix)
+    base = f"{request.bucket}/"
+    # One more than fits tells whether there are more.
+    found = _entries(ledger, base, prefix, delimiter, after, limit + 1) if limit else []
+    truncated, found = len(found) > limit, found[:limit]
     url = query.get("encoding-type") == "url"
-    content = (
-        f"<Name>{escape(request.bucket)}</Name><Prefix>{_text(prefix, url)}</Prefix>"
-        f"<KeyCount>{len(keys) + len(groups)}</KeyCount><MaxKeys>{limit}</MaxKeys>"
-        f"<IsTruncated>{str(truncated).lower()}</IsTruncated>"
-    )
+    content = [
+        f"<Name>{escape(request.bucket)}</Name><Prefix>{_text(prefix, url)}</Prefix>",
+        f"<KeyCount>{len(found)}</KeyCount><MaxKeys>{limit}</MaxKeys>",
+        f"<IsTruncated>{str(truncated).lower()}</IsTruncated>",
+    ]
     if delimiter:
-        content += f"<Delimiter>{_text(delimiter, url)}</Delimiter>"
+        content.append(f"<Delimiter>{_text(delimiter, url)}</Delimiter>")
     if url:
-        content += "<EncodingType>url</EncodingType>"
+        content.append("<EncodingType>url</EncodingType>")
     if truncated:
-        # A token is opaque to a client, which is to send it back as it came.
-        content += f"<NextContinuationToken>{escape(last)}</NextContinuationToken>"
-    for key in keys:
-        stored = ledger.objects[base + key]
-        content += (
-            f"<Contents><Key>{_text(key, url)}</Key>"
-            f"<LastModified>{_iso_time(stored.modified)}</LastModified>"
+        # A token is opaque to a client, which is to send it back as it came; a marker is a key.
+        last = found[-1][0]
+        last = _text(last, url) if next_name == "NextMarker" else escape(last)
+        content.append(f"<{next_name}>{last}</{next_name}>")
+    for text, is_group in found:
+        if is_group:
+            content.append(f"<CommonPrefixes><Prefix>{_text(text, url)}</Prefix></CommonPrefixes>")
+            continue
+        stored = ledger.find(base + text)
+        assert stored is not None
+        content.append(
+            f"<Contents><Key>{_text(text, url)}</Key>"
+            f"<LastModified>{_iso_time(int(stored.modified))}</LastModified>"
             f"<ETag>{escape(stored.etag)}</ETag><Size>{stored.size}</Size>"
             f"<StorageClass>STANDARD</StorageClass></Contents>"
         )
-    for group in groups:
-        content += f"<CommonPrefixes><Prefix>{_text(group, url)}</Prefix></CommonPrefixes>"
-    return Response(body=document("ListBucketResult", content))
+    return Response(body=document("ListBucketResult", "".join(content)))
+
+
+def _entries(
+    ledger: Ledger, base: str, prefix: str, delimiter: str, after: str, count: int
+) -> list[tuple[str, bool]]:
+    """Return at most `count` keys and groups of keys in order; groups are marked True."""
+    start = (base + prefix).encode()
+    if after:
+        # A page that ended with a group goes on after the last key of that group.
+        group = _group(after, prefix, delimiter)
+        start = max(start, _behind(base + group) if group else (base + after).encode() + b"\0")
+    found: list[tuple[str, bool]] = []
+    while len(found) < count:
+        names = ledger.names_from(start, count - len(found))
+        for name in names:
+            if not name.startswith(base + prefix):
+                return found
+            key = name.removeprefix(base)
+            group = _group(key, prefix, delimiter)
+            found.append((group or key, bool(group)))
+            if group:
+                start = _behind(base + group)
+                break
+        else:
+            return found
+    return found
+
+
+def _behind(prefix: str) -> bytes:
+    """Return what comes after all names that begin so: UTF-8 has no byte that is 0xFF."""
+    encoded = prefix.encode()
+    return encoded[:-1] + bytes([encoded[-1] + 1])
 
 
 def list_parts(ledger: Ledger, request: Request) -> Response:
@@ -130,7 +166,7 @@ def list_parts(ledger: Ledger, request: Request) -> Response:
         part = upload.parts[number]
         content += (
             f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(part.etag)}</ETag>"
-            f"<LastModified>{_iso_time(upload.started)}</LastModified>"
+            f"<LastModified>{_iso_time(int(upload.started))}</LastModified>"
             f"<Size>{part.size}</Size></Part>"
         )
     return Response(body=document("ListPartsResult", content))
@@ -150,7 +186,7 @@ def list_uploads(ledger: Ledger, request: Request) -> Response:
             content += (
                 f"<Upload><Key>{_text(upload.name.removeprefix(base), url)}</Key>"
                 f"<UploadId>{upload_id}</UploadId>"
-                f"<Initiated>{_iso_time(upload.started)}</Initiated></Upload>"
+                f"<Initiated>{_iso_time(int(upload.started))}</Initiated></Upload>"
             )
     return Response(body=document("ListMultipartUploadsResult", content))
 
@@ -164,8 +200,11 @@ def _group(key: str, prefix: str, delimiter: str) -> str:
 
 
 def _text(text: str, url: bool) -> str:
+    if _PLAIN.fullmatch(text):
+        return text
     return quote(text) if url else escape(text)
 
 
-def _iso_time(seconds: float) -> str:
+@lru_cache(maxsize=1024)
+def _iso_time(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(seconds))

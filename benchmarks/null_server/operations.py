@@ -28,4 +28,5 @@ def operation_of(request: Request) -> str:
         for word, operation in _BUCKET_QUERIES.items():
             if word in query:
                 return operation
+        return "ListObjects"
     return {b"HEAD": "HeadBucket", b"PUT": "CreateBucket"}.get(method, "Unknown")

@@ -10,15 +10,26 @@ import socket
 import ssl
 import time
 from collections import deque
+from heapq import heappop, heappush
 
 from benchmarks.null_server.connection import Connection
 from benchmarks.null_server.ledger import Ledger
 
 _BACKLOG = 1024
+# With a larger buffer the kernel would take much of a part at once, whatever the rate.
+_PACED_BUFFER = 512 * 1024
 
 
 class NullServer:
-    """A null S3 server on a loopback port; `delay` is the seconds from a request to its answer."""
+    """A null S3 server on a loopback port.
+
+    `delay` is the seconds from a request to its answer, `rate` the bytes a second that are read
+    from each connection, `md5` says whether the ETag of a put is its MD5, as with S3 (else it is
+    opaque, which costs nothing). `ledger` has what is there already, and the store's capacity.
+
+    Raises:
+        ValueError: TLS is to have a rate: what its records hold back would never be read.
+    """
 
     def __init__(
         self,
@@ -26,14 +37,26 @@ class NullServer:
         tls: ssl.SSLContext | None = None,
         delay: float = 0.0,
         digests: bool = False,
+        *,
+        md5: bool = False,
+        rate: float | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
+        if tls is not None and rate is not None:
+            raise ValueError("a TLS connection can have no rate")
         self._listener = socket.create_server(("127.0.0.1", port), backlog=_BACKLOG)
         self._listener.setblocking(False)
+        if rate is not None:
+            # Connections inherit it.
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _PACED_BUFFER)
         self._tls = tls
         self._delay = delay
         self._digests = digests
-        self._ledger = Ledger()
+        self._md5 = md5
+        self._rate = rate
+        self._ledger = ledger or Ledger()
         self._connections: dict[int, Connection] = {}
+        self._resting: list[tuple[float, int, Connection]] = []
         self._late: deque[tuple[float, Connection, bytes]] = deque()
         self._epoll = select.epoll()
         self._epoll.register(self._listener, select.EPOLLIN)
@@ -49,7 +72,7 @@ class NullServer:
         listener = self._listener.fileno()
         connections = self._connections
         while True:
-            for number, events in self._epoll.poll(self._send_late()):
+            for number, events in self._epoll.poll(self._next_due()):
                 if number == listener:
                     self._accept()
                     continue
@@ -70,7 +93,9 @@ class NullServer:
         wire: socket.socket = plain
         if self._tls:
             wire = self._tls.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
-        self._connections[wire.fileno()] = Connection(wire, self._ledger, self._digests)
+        self._connections[wire.fileno()] = Connection(
+            wire, self._ledger, self._digests, self._md5, self._rate
+        )
         self._epoll.register(wire.fileno(), select.EPOLLIN)
 
     def _look_after(self, connection: Connection, number: int) -> None:
@@ -84,9 +109,32 @@ class NullServer:
             del self._connections[number]
             # Closing takes it out of epoll, too.
             connection.close()
+        elif connection.resting:
+            self._epoll.modify(number, select.EPOLLOUT if connection.unsent else 0)
+            heappush(self._resting, (connection.rests_until, number, connection))
         elif connection.watch_changed():
-            writing = select.EPOLLOUT if connection.unsent else 0
-            self._epoll.modify(number, select.EPOLLIN | writing)
+            self._watch(connection, number)
+
+    def _watch(self, connection: Connection, number: int) -> None:
+        writing = select.EPOLLOUT if connection.unsent else 0
+        self._epoll.modify(number, select.EPOLLIN | writing)
+
+    def _next_due(self) -> float | None:
+        """Do what is due; return the seconds until something else is."""
+        waits = [wait for wait in (self._send_late(), self._wake()) if wait is not None]
+        return min(waits, default=None)
+
+    def _wake(self) -> float | None:
+        """Watch those again that have rested; return the seconds until the next one has."""
+        while self._resting:
+            due, number, connection = self._resting[0]
+            left = due - time.monotonic()
+            if left > 0:
+                return left
+            heappop(self._resting)
+            if self._connections.get(number) is connection:
+                self._watch(connection, number)
+        return None
 
     def _send_late(self) -> float | None:
         """Send the answers that are due; return the seconds until the next one is."""

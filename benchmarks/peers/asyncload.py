@@ -5,8 +5,12 @@ from __future__ import annotations
 import shutil
 import sys
 import sysconfig
+from datetime import date
 
 from benchmarks.peers.peer import Command, Job, Peer, installed
+
+RUN_DATE = date(2022, 5, 2)
+"""The processing date of every run."""
 
 
 def _command(job: Job) -> Command:
@@ -15,7 +19,7 @@ def _command(job: Job) -> Command:
     options = [
         f"--bucket={job.bucket}",
         f"--endpoint-url={job.endpoint_url}",
-        "--date=2022-05-02",
+        f"--date={RUN_DATE}",
         "--no-manifest",
     ]
     if job.concurrency:
@@ -31,14 +35,16 @@ def _command(job: Job) -> Command:
 
 PEER = Peer(
     "asyncload",
-    installed("asyncload"),
+    installed("asyncload-s3"),
     "its defaults, --no-manifest; --unsigned-payload where the workload is unsigned over HTTP",
     _command,
+    looks_first=True,
 )
 
 UNOPTIMISED = Peer(
     "asyncload --no-fast-lane",
-    installed("asyncload"),
+    installed("asyncload-s3"),
     "as asyncload, every request through aioboto3's client",
     lambda job: Command((*_command(job).argv, "--no-fast-lane")),
+    looks_first=True,
 )

@@ -21,18 +21,19 @@ s3 =
 
 
 def _command(job: Job) -> Command:
-    configuration = job.scratch / "aws-config"
-    configuration.write_text(_CONFIGURATION.format(concurrency=job.concurrency or _REQUESTS))
     argv = [
         shutil.which("aws", path=sysconfig.get_path("scripts")) or "aws",
         f"--endpoint-url={job.endpoint_url}",
         "s3",
-        "cp",
-        "--recursive",
+        *(["sync"] if job.again else ["cp", "--recursive"]),
         "--only-show-errors",
         str(job.volume),
         f"s3://{job.bucket}/{PREFIX}/",
     ]
+    if not job.tuned and not job.concurrency:
+        return Command(tuple(argv))
+    configuration = job.scratch / "aws-config"
+    configuration.write_text(_CONFIGURATION.format(concurrency=job.concurrency or _REQUESTS))
     environment = {
         "AWS_CONFIG_FILE": str(configuration),
         "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
@@ -43,8 +44,9 @@ def _command(job: Job) -> Command:
 PEER = Peer(
     "aws cli",
     installed("awscli"),
-    f"aws s3 cp --recursive --only-show-errors; max_concurrent_requests {_REQUESTS} (its default), "
-    "max_queue_size 10000, multipart_chunksize 16MB, "
-    "AWS_REQUEST_CHECKSUM_CALCULATION=when_required",
+    "aws s3 cp --recursive --only-show-errors, sync where all is there; CRC32 of each object",
     _command,
+    tuned=f"the same; max_concurrent_requests {_REQUESTS} (its default), max_queue_size 10000, "
+    "multipart_chunksize 16MB, AWS_REQUEST_CHECKSUM_CALCULATION=when_required",
+    looks_first=True,
 )

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from benchmarks.peers import aioboto3, asyncload, awscli, boto3, curl, obstore, rclone, s5cmd
+from benchmarks.peers import (
+    aioboto3,
+    asyncload,
+    awscli,
+    awscrt,
+    boto3,
+    curl,
+    obstore,
+    opendal,
+    rclone,
+    s5cmd,
+)
 from benchmarks.peers.peer import Peer
 
 OURS = asyncload.PEER.name
@@ -14,6 +25,8 @@ PEERS: dict[str, Peer] = {
         asyncload.UNOPTIMISED,
         s5cmd.PEER,
         obstore.PEER,
+        opendal.PEER,
+        awscrt.PEER,
         awscli.PEER,
         aioboto3.PEER,
         boto3.LOOP,

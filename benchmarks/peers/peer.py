@@ -17,8 +17,10 @@ class Job:
     """Upload a volume: every file below `volume`; `single` is the file where there is but one.
 
     `signed` says whether the payload's SHA-256 is part of the signature, where the tool leaves a
-    choice. `concurrency` is how many requests or files at once, None what suits the tool best.
-    `scratch` is an empty folder for configuration files. `memory` is asyncload's option.
+    choice. A tool runs with its defaults, or where it is `tuned` as it was fastest. `concurrency`
+    is how many requests or files at once, None what these settings say. `again` says that all is
+    there already. `scratch` is an empty folder for configuration files. `memory` is asyncload's
+    option.
     """
 
     volume: Path
@@ -27,6 +29,8 @@ class Job:
     scratch: Path
     single: Path | None = None
     concurrency: int | None = None
+    tuned: bool = False
+    again: bool = False
     signed: bool = True
     dry_run: bool = False
     memory: str | None = None
@@ -48,12 +52,18 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A tool. `version` is None where it isn't installed; `settings` says what was chosen."""
+    """A tool. `version` is None where it isn't installed.
+
+    `settings` says how it runs by default, `tuned` how where it was fastest, None where that is the
+    same. `looks_first` says whether it leaves out what is there already.
+    """
 
     name: str
     version: Callable[[], str | None]
     settings: str
     command: Callable[[Job], Command]
+    tuned: str | None = None
+    looks_first: bool = False
 
 
 def python(module: str, *arguments: object) -> tuple[str, ...]:

@@ -9,8 +9,6 @@ from pathlib import Path
 from benchmarks.peers.peer import PREFIX, Command, Job, Peer
 
 _WORKERS = 64
-_PART_MIB = 50
-_PARTS_AT_ONCE = 5
 
 
 def _binary() -> Path | None:
@@ -34,25 +32,21 @@ def _version() -> str | None:
 
 
 def _command(job: Job) -> Command:
-    argv = [
-        str(_binary()),
-        "--log=error",
-        f"--endpoint-url={job.endpoint_url}",
-        f"--numworkers={job.concurrency or _WORKERS}",
-        "cp",
-        f"--concurrency={_PARTS_AT_ONCE}",
-        f"--part-size={_PART_MIB}",
-        f"{job.volume}/",
-        f"s3://{job.bucket}/{PREFIX}/",
-    ]
-    return Command(tuple(argv))
+    argv = [str(_binary()), f"--endpoint-url={job.endpoint_url}"]
+    if job.tuned:
+        argv.append("--log=error")
+    if job.tuned or job.concurrency:
+        argv.append(f"--numworkers={job.concurrency or _WORKERS}")
+    argv.append("sync" if job.again else "cp")
+    return Command((*argv, f"{job.volume}/", f"s3://{job.bucket}/{PREFIX}/"))
 
 
 PEER = Peer(
     "s5cmd",
     _version,
-    f"the Go binary; --numworkers={_WORKERS} --log=error, cp --concurrency={_PARTS_AT_ONCE} "
-    f"--part-size={_PART_MIB} (its defaults for parts); signs payloads on HTTP "
-    "(no option against it), not on TLS; sends no checksum",
+    "the Go binary; cp: 256 workers, 5 parts of 50 MiB at once; sync (by size and time) where all "
+    "is there; signs payloads on HTTP (no option against it), not on TLS; sends no checksum",
     _command,
+    tuned=f"the same; --numworkers={_WORKERS} --log=error",
+    looks_first=True,
 )

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import obstore
 from obstore.store import S3Store
@@ -14,33 +15,39 @@ from benchmarks.peers.csvs import find_csvs
 
 
 async def _upload(
-    store: S3Store, files: list[tuple[str, str]], at_once: int, part: int, parts_at_once: int
+    store: S3Store, files: list[tuple[str, str]], at_once: int, options: dict[str, Any]
 ) -> None:
     gate = asyncio.Semaphore(at_once)
 
     async def upload(path: str, key: str) -> None:
         async with gate:
-            await obstore.put_async(
-                store, key, Path(path), chunk_size=part, max_concurrency=parts_at_once
-            )
+            await obstore.put_async(store, key, Path(path), **options)
 
     await asyncio.gather(*(upload(path, key) for path, key in files))
 
 
 def main() -> None:
     """Upload, as the command line says."""
-    volume, bucket, prefix, endpoint, at_once, signs, part_mib, parts_at_once = sys.argv[1:]
+    volume, bucket, prefix, endpoint, at_once, *tuning = sys.argv[1:]
+    options: dict[str, Any] = {}
+    unsigned = False
+    if tuning:
+        signs, part_mib, parts_at_once = tuning
+        unsigned = signs == "unsigned"
+        options = {
+            "chunk_size": int(part_mib) * 1024 * 1024,
+            "max_concurrency": int(parts_at_once),
+        }
     store = S3Store(
         bucket,
         endpoint=endpoint,
         region="us-east-1",
         virtual_hosted_style_request=False,
-        unsigned_payload=signs == "unsigned",
+        unsigned_payload=unsigned,
         client_options={"allow_http": True},
     )
     files = find_csvs(volume, prefix)
-    part = int(part_mib) * 1024 * 1024
-    asyncio.run(_upload(store, files, int(at_once), part, int(parts_at_once)))
+    asyncio.run(_upload(store, files, int(at_once), options))
     # All is uploaded. Its threads now and then abort the process at the interpreter's end (2 of 30
     # runs with two files): that is no part of the work, and without it it is a little faster.
     os._exit(0)

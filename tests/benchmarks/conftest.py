@@ -12,7 +12,9 @@ from benchmarks import servers
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory):
     """One null server for a module's tests."""
-    with servers.null_server(tmp_path_factory.mktemp("server"), digests=True) as server:
+    with servers.null_server(
+        tmp_path_factory.mktemp("server"), servers.Conditions(digests=True)
+    ) as server:
         yield server
 
 

@@ -222,7 +222,7 @@ async def test_aioboto3s_uploader_lands_small_and_large_files(server):
 
 def test_over_tls_boto3_sends_trailing_checksums_which_are_read_and_come_back(tmp_path, client_for):
     body = os.urandom(3_000_000)
-    with servers.null_server(tmp_path, tls=True, digests=True) as server:
+    with servers.null_server(tmp_path, servers.Conditions(tls=True, digests=True)) as server:
         client = client_for(server, verify=str(server.ca_bundle))
         answer = client.put_object(Bucket="lake", Key="a", Body=io.BytesIO(body))
         assert contents(server)["lake/a"] == {

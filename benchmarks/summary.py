@@ -1,0 +1,95 @@
+"""The README's table, from the published results: `python -m benchmarks.summary [--write FILE]`.
+
+Between the two comments that mark it, the file's table is replaced.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers.every import OURS
+from benchmarks.results import load_results
+
+BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
+_RESULTS = Path(__file__).parent / "results" / "full.json"
+_PEERS = ("s5cmd", "obstore", "awscrt", "opendal", "aioboto3", "aws cli", "boto3")
+# What a row of the README is called, the workload, and what the bucket held before.
+_ROWS = (
+    ("20,000 CSVs of about 17 kB at the top of the volume", "flat", "empty"),
+    ("the same into a zone with 400 days of history", "flat", "history"),
+    ("the same again, unchanged", "flat", "unchanged"),
+    ("the same 20,000 in folders", "small", "empty"),
+    ("in folders, TLS", "small-tls", "empty"),
+    ("in folders, 5 ms per request", "latency-5", "empty"),
+    ("in folders, 30 ms per request", "latency-30", "empty"),
+    ("in folders, 100 ms per request", "latency-100", "empty"),
+    ("2 GiB, 30 ms per request, 40 MB/s a connection", "bandwidth", "empty"),
+    ("5,000 CSVs, a store that serves 500 requests/s", "capacity", "empty"),
+    ("4 GiB, HTTP, payload signed", "large", "empty"),
+    ("4 GiB, TLS", "large-tls", "empty"),
+    ("2 small CSVs, start to end", "pair", "empty"),
+)
+
+
+def format_summary(document: dict[str, Any]) -> str:
+    """Return the table: wall time in seconds by tool, with default settings.
+
+    A tool that had less to upload is reckoned for all of it, and marked ≈.
+    """
+    lines = [
+        f"| with default settings | {' | '.join((OURS, *_PEERS))} |",
+        "|---" * (len(_PEERS) + 2) + "|",
+    ]
+    for title, workload, zone in _ROWS:
+        if workload in document:
+            cells = [_cell(document[workload], tool, zone) for tool in (OURS, *_PEERS)]
+            lines.append(f"| {title} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(result: dict[str, Any], tool: str, zone: str) -> str:
+    rows = [
+        result["medians"][name]
+        for name, row in result["rows"].items()
+        if (row["tool"], row["zone"], row["by_default"]) == (tool, zone, True)
+        and name in result["medians"]
+    ]
+    if not rows:
+        return ""
+    # The first of those that had the most to do.
+    one = max(rows, key=lambda row: row["size"])
+    wall = one["wall"] * result["bytes"] / one["size"]
+    sign = "" if one["size"] == result["bytes"] else "≈"
+    return f"{sign}{wall:.2g}" if wall < 10 else f"{sign}{wall:.0f}"
+
+
+def replace_between(text: str, table: str) -> str:
+    """Return a text with another table between its marks.
+
+    Raises:
+        ValueError: a mark is missing.
+    """
+    before, _, rest = text.partition(BEGIN)
+    _, found, after = rest.partition(END)
+    if not found:
+        raise ValueError(f"there is no {BEGIN} with an {END} after it")
+    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+
+
+def main() -> None:
+    """Print the table, or write it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.summary", description=__doc__)
+    parser.add_argument("--results", type=Path, default=_RESULTS, help="the JSON file")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="the file that has the table")
+    options = parser.parse_args()
+    table = format_summary(load_results(options.results))
+    if options.write:
+        options.write.write_text(replace_between(options.write.read_text(), table))
+    else:
+        print(table)
+
+
+if __name__ == "__main__":
+    main()
