@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -15,8 +16,16 @@ from zoneinfo import ZoneInfo
 
 from asyncload.errors import UsageError
 from asyncload.object_settings import parse_duration, parse_pairs
+from asyncload.plan import MIB
 
 T = TypeVar("T")
+
+AUTO_CONCURRENCY = "auto"
+"""As many requests at once as bring throughput."""
+MAX_CONCURRENCY = 1024
+
+_SIZE = re.compile(r"(\d{1,18})\s*(?:([kmg])i?)?b?", re.IGNORECASE | re.ASCII)
+_FACTORS = {"": 1, "k": 1024, "m": MIB, "g": 1024 * MIB}
 
 
 def as_path(option: str, value: object) -> Path:
@@ -66,13 +75,71 @@ def as_number(option: str, value: object) -> int:
     raise _refusal(option, value, "a whole number")
 
 
-def as_size(option: str, value: object, parse: Callable[[str], int]) -> int:
-    """Return a size in bytes, given as a number or as `parse` understands it.
+def as_concurrency(option: str, value: object) -> int | str:
+    """Return a number of requests, or `auto`.
+
+    Raises:
+        UsageError: it is something else, or too few or many.
+    """
+    given = _parse_concurrency(option, value) if isinstance(value, str) else value
+    if given == AUTO_CONCURRENCY:
+        return AUTO_CONCURRENCY
+    number = as_number(option, given)
+    if not 1 <= number <= MAX_CONCURRENCY:
+        raise UsageError(
+            f"{option}: {number} is not between 1 and {MAX_CONCURRENCY}",
+            hint=f"the default is {AUTO_CONCURRENCY}: as many as bring throughput",
+        )
+    return number
+
+
+def _parse_concurrency(option: str, text: str) -> int | str:
+    meant = text.strip().lower()
+    if meant == AUTO_CONCURRENCY:
+        return meant
+    if re.fullmatch(r"[+-]?\d{1,18}", meant, re.ASCII):
+        return int(meant)
+    near = meant and set(meant) <= set(AUTO_CONCURRENCY)
+    guess = f"did you mean {AUTO_CONCURRENCY}? " if near else ""
+    raise UsageError(
+        f"{option}: {text!r} is not a number of requests",
+        hint=f"{guess}use {AUTO_CONCURRENCY}, or a number from 1 to {MAX_CONCURRENCY:,}",
+    )
+
+
+def as_rate(option: str, value: object) -> int:
+    """Return bytes a second, given as a number, as `50MiB` or as `50MiB/s`.
 
     Raises:
         UsageError: it is something else.
     """
-    return parse(value) if isinstance(value, str) else as_number(option, value)
+    if isinstance(value, str):
+        return parse_size(option, re.sub(r"\s*(/\s*s|ps)$", "", value.strip().lower()))
+    return as_number(option, value)
+
+
+def as_size(option: str, value: object) -> int:
+    """Return a size in bytes, given as a number or as `64MiB`.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    return parse_size(option, value) if isinstance(value, str) else as_number(option, value)
+
+
+def parse_size(option: str, text: str) -> int:
+    """Return the bytes that `256MiB`, `256M` or `268435456` means; K, M, G are powers of 1,024.
+
+    Raises:
+        UsageError: it is no size.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(
+            f"{option}: {text!r} is no size", hint="use a number and a unit: 256MiB, 1GiB"
+        )
+    number, unit = match.groups()
+    return int(number) * _FACTORS[(unit or "").lower()]
 
 
 def as_seconds(option: str, value: object) -> int:
@@ -131,31 +198,44 @@ def _pattern(option: str, value: object) -> str:
     return as_text(option, os.fspath(value) if isinstance(value, os.PathLike) else value)
 
 
-def as_rules(
-    option: str, value: object, parse: Callable[[str], tuple[str, str]]
-) -> tuple[tuple[str, str], ...]:
-    """Return pairs, given as such, as a mapping, or as texts that `parse` understands.
+def as_rules(option: str, value: object) -> tuple[tuple[str, str], ...]:
+    """Return patterns and names, given as pairs, as a mapping, or as `PATTERN=NAME`.
 
     Raises:
         UsageError: it is something else.
     """
     if isinstance(value, str):
-        return (parse(value),)
+        return (parse_rule(option, value),)
     if isinstance(value, Mapping):
         return tuple((as_text(option, k), as_text(option, v)) for k, v in value.items())
     if not isinstance(value, Iterable) or isinstance(value, bytes):
         raise _refusal(option, value, "PATTERN=NAME, or several of them")
-    return tuple(_rule(option, item, parse) for item in value)
+    return tuple(_rule(option, item) for item in value)
 
 
-def _rule(option: str, item: object, parse: Callable[[str], tuple[str, str]]) -> tuple[str, str]:
+def _rule(option: str, item: object) -> tuple[str, str]:
     if isinstance(item, str):
-        return parse(item)
+        return parse_rule(option, item)
     if isinstance(item, Iterable):
         match [as_text(option, part) for part in item]:
             case [pattern, name]:
                 return pattern, name
     raise _refusal(option, item, "PATTERN=NAME, or a pair of both")
+
+
+def parse_rule(option: str, text: str) -> tuple[str, str]:
+    """Split `PATTERN=NAME` into its two parts.
+
+    Raises:
+        UsageError: one is missing.
+    """
+    pattern, _, name = text.rpartition("=")
+    if not pattern or not name:
+        raise UsageError(
+            f"{option}: {text!r} is not of the form PATTERN=NAME",
+            hint=f"for example {option} 'films_*.csv=Movies'",
+        )
+    return pattern, name
 
 
 def as_pairs(option: str, value: object) -> dict[str, str]:

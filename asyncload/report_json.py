@@ -238,9 +238,15 @@ def clean_totals(
     }
 
 
+def config_totals(settings_file: str | None = None) -> dict[str, Any]:
+    """Return which settings file `asyncload config` has read, for its summary."""
+    return {"settings_file": settings_file}
+
+
 EMPTY_TOTALS: Mapping[str | None, Callable[[], dict[str, Any]]] = {
     "run": lambda: run_totals(Report()),
     "verify": verify_totals,
     "clean": clean_totals,
+    "config": config_totals,
 }
 """By command, for one that ended before it began."""

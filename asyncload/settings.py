@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from asyncload.coercion import (
-    as_day,
-    as_flag,
-    as_number,
-    as_pairs,
-    as_path,
-    as_patterns,
-    as_rules,
-    as_seconds,
-    as_size,
-    as_text,
-    as_zone,
-    optional,
-)
+from asyncload.coercion import AUTO_CONCURRENCY
 from asyncload.container import connections_in, memory_left
 from asyncload.descriptors import requests_allowed
 from asyncload.discovery import Scanner
@@ -41,18 +28,16 @@ from asyncload.object_settings import (
     check_tags,
     choose,
 )
+from asyncload.options import SETTINGS
 from asyncload.plan import MIB
 from asyncload.reserved import METADATA_NAMES, UPLOADS
-from asyncload.source.file_state import TRUST, check_trust
+from asyncload.source.file_state import TRUST
 
-AUTO_CONCURRENCY = "auto"
-"""As many requests at once as bring throughput."""
 MAX_AUTO_CONCURRENCY = 32
 DEFAULT_MEMORY = 256 * MIB
 LEAST_MEMORY = 16 * MIB
 AUTO = -1
 """Stands for the memory that there is."""
-MAX_CONCURRENCY = 1024
 MIN_LIMIT_RATE = 64 * 1024
 """Bytes a second: each request has a second for so many, so its body arrives in time."""
 MAX_LIMIT_RATE = 1024 * 1024 * MIB
@@ -62,13 +47,13 @@ RELATIVE_DATES = {"today": 0, "yesterday": 1}
 
 # As botocore has it: dots, dashes and, in old buckets, capitals and underscores.
 _BUCKET = re.compile(r"[a-zA-Z0-9._-]{3,255}|arn:[!-.0-~]+(/[!-~]+)?")
-_SIZE = re.compile(r"(\d{1,18})\s*(?:([kmg])i?)?b?", re.IGNORECASE | re.ASCII)
-_FACTORS = {"": 1, "k": 1024, "m": MIB, "g": 1024 * MIB}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One run's options; each is described in the README, under the name of its flag.
+
+    Types and defaults are here, all else of an option is in `asyncload.options`.
 
     `volume` is the folder to load. `memory` is in bytes, `min_age` in seconds; `AUTO` is what
     a container's limit leaves, 256 MiB at the most. `concurrency` is a number of requests, or
@@ -158,9 +143,9 @@ class Settings:
 
     def _convert(self) -> None:
         """Make each value what its annotation says."""
-        for name, convert in _CONVERSIONS.items():
-            option = name if name == "volume" else f"--{name.replace('_', '-')}"
-            object.__setattr__(self, name, convert(option, getattr(self, name)))
+        for name, option in SETTINGS.items():
+            value = option.kind.convert(option.flag, getattr(self, name))
+            object.__setattr__(self, name, value)
 
     def _check_objects(self) -> None:
         object.__setattr__(self, "checksum", choose("--checksum", self.checksum, CHECKSUMS))
@@ -245,49 +230,6 @@ def resolve_date(text: str, now: datetime) -> date:
         ) from None
 
 
-def parse_concurrency(text: str) -> int | str:
-    """Return the number of requests that a text means, or `auto`.
-
-    Raises:
-        UsageError: it is something else.
-    """
-    meant = text.strip().lower()
-    if meant == AUTO_CONCURRENCY:
-        return meant
-    if re.fullmatch(r"[+-]?\d{1,18}", meant, re.ASCII):
-        return int(meant)
-    near = meant and set(meant) <= set(AUTO_CONCURRENCY)
-    guess = f"did you mean {AUTO_CONCURRENCY}? " if near else ""
-    raise UsageError(
-        f"--concurrency: {text!r} is not a number of requests",
-        hint=f"{guess}use {AUTO_CONCURRENCY}, or a number from 1 to {MAX_CONCURRENCY:,}",
-    )
-
-
-def _as_concurrency(option: str, value: object) -> int | str:
-    """Return a number of requests, or `auto`.
-
-    Raises:
-        UsageError: it is something else, or too few or many.
-    """
-    given = parse_concurrency(value) if isinstance(value, str) else as_number(option, value)
-    if isinstance(given, int) and not 1 <= given <= MAX_CONCURRENCY:
-        raise UsageError(
-            f"{option}: {given} is not between 1 and {MAX_CONCURRENCY}",
-            hint=f"the default is {AUTO_CONCURRENCY}: as many as bring throughput",
-        )
-    return given
-
-
-def parse_rate(text: str) -> int:
-    """Return the bytes a second that `50MiB`, or `50MiB/s`, means.
-
-    Raises:
-        UsageError: it is no rate.
-    """
-    return parse_size(re.sub(r"\s*(/\s*s|ps)$", "", text.strip().lower()), "--limit-rate")
-
-
 def _check_limit_rate(rate: int | None) -> None:
     if rate is not None and not MIN_LIMIT_RATE <= rate <= MAX_LIMIT_RATE:
         raise UsageError(
@@ -297,36 +239,6 @@ def _check_limit_rate(rate: int | None) -> None:
             if rate < MIN_LIMIT_RATE
             else "leave the option out for no limit",
         )
-
-
-def parse_size(text: str, option: str = "--memory") -> int:
-    """Return the bytes that `256MiB`, `256M` or `268435456` means; K, M, G are powers of 1,024.
-
-    Raises:
-        UsageError: it is no size.
-    """
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise UsageError(
-            f"{option}: {text!r} is no size", hint="use a number and a unit: 256MiB, 1GiB"
-        )
-    number, unit = match.groups()
-    return int(number) * _FACTORS[(unit or "").lower()]
-
-
-def parse_dataset_rule(text: str) -> tuple[str, str]:
-    """Split `PATTERN=NAME` into its two parts.
-
-    Raises:
-        UsageError: one is missing.
-    """
-    pattern, _, name = text.rpartition("=")
-    if not pattern or not name:
-        raise UsageError(
-            f"--dataset: {text!r} is not of the form PATTERN=NAME",
-            hint="for example --dataset 'films_*.csv=Movies'",
-        )
-    return pattern, name
 
 
 def _checked_bucket(bucket: str) -> str:
@@ -369,32 +281,3 @@ def _check_manifest_prefix(prefix: str, data: str) -> None:
             f"--manifest-prefix: {prefix!r} lies among the data, below {data!r}",
             hint="crawlers would take manifests for data; the default is _asyncload",
         )
-
-
-_TEXTS = "bucket layer origin format layout checksum manifest_prefix addressing_style"
-_FLAGS = (
-    "overwrite skip_existing manifest success_marker allow_empty follow_symlinks allow_http "
-    "unsigned_payload fast_lane"
-)
-_OPTIONAL = "storage_class sse sse_kms_key_id acl expected_bucket_owner endpoint_url region profile"
-_CONVERSIONS: dict[str, Callable[[str, object], object]] = {
-    "volume": as_path,
-    "concurrency": _as_concurrency,
-    "limit_rate": lambda option, value: optional(
-        lambda name, rate: as_size(name, rate, parse_rate), option, value
-    ),
-    "memory": lambda option, value: as_size(option, value, parse_size),
-    "date": as_day,
-    "timezone": as_zone,
-    "datasets": lambda _, value: as_rules("--dataset", value, parse_dataset_rule),
-    "include": as_patterns,
-    "exclude": as_patterns,
-    "trust": lambda option, value: check_trust(as_patterns(option, value)),
-    "min_age": as_seconds,
-    "tags": lambda _, value: as_pairs("--tag", value),
-    "metadata": as_pairs,
-    "ca_bundle": lambda option, value: optional(as_path, option, value),
-    **dict.fromkeys(_TEXTS.split(), as_text),
-    **dict.fromkeys(_FLAGS.split(), as_flag),
-    **dict.fromkeys(_OPTIONAL.split(), lambda option, value: optional(as_text, option, value)),
-}

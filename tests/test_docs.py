@@ -12,7 +12,8 @@ import typer
 
 from asyncload import errors
 from asyncload.cli.app import app
-from asyncload.settings import Settings
+from asyncload.options import COMMANDS
+from tests.support import options_table
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
@@ -24,36 +25,17 @@ def options_of(command):
     return [p for p in parameters if p.opts[0].startswith("--") and p.name != "help"]
 
 
-@pytest.mark.parametrize("option", options_of("run"), ids=lambda option: option.name)
-def test_every_option_has_its_row_in_the_readme(option):
-    """With its variable and its default, as the program has them."""
-    (row,) = [line for line in README.splitlines() if line.startswith(f"| `{option.opts[0]}`")]
-    variables = [option.envvar] if isinstance(option.envvar, str) else option.envvar
-    assert all(f"`{variable}`" in row for variable in variables)
-    assert any(variable.startswith("ASYNCLOAD_") for variable in variables)
-    if option.default not in (None, False, True):
-        assert f"`{option.default}`" in row
-
-
-def test_every_option_is_a_setting_or_is_about_output():
-    """The command line adds nothing that a library's user lacks, but for output."""
-    names = {option.name for option in options_of("run")}
-    fields = {name.removesuffix("s") for name in Settings.__dataclass_fields__}
-    # These end in an "s" of their own.
-    whole = {"storage_class", "follow_symlinks"}
-    fields = fields - {name.removesuffix("s") for name in whole} | whole
-    assert names - {"dry_run", "quiet", "json"} <= fields
-    assert fields - names == {"volume"}
+def test_the_readme_holds_the_table_of_options():
+    """As it is rendered from the table; `python -m tests.support.options_table --write` does it."""
+    assert options_table.filled(README) == README
 
 
 def test_the_readme_names_no_option_that_is_not_there():
     """An option that went away leaves the documents too."""
-    options = [
-        option for command in ("run", "verify", "clean", "demo") for option in options_of(command)
-    ]
+    options = [option for command in (*COMMANDS, "demo") for option in options_of(command)]
     known = {name for option in options for name in (*option.opts, *option.secondary_opts)}
     others = "--rm --read-only --cap-drop --security-opt --user --help --version --build "
-    others += "--abort-on-container-exit --exit-code-from --pids-limit"
+    others += "--abort-on-container-exit --exit-code-from --pids-limit --write"
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert named <= known | set(others.split())
 

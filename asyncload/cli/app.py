@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from asyncload.cli import object_options as obj
-from asyncload.cli import options as opt
 from asyncload.cli.default_volume import MOUNTED, default_volume
 from asyncload.cli.ending import Ending
+from asyncload.cli.given import Given, given_to
 from asyncload.cli.imports import look_for_garbage, trust_unread
+from asyncload.cli.output import warn
+from asyncload.cli.parameters import parameters_of
+from asyncload.cli.variables import unknown_variables
 from asyncload.cli.words import Command
-from asyncload.object_settings import parse_duration, parse_pairs
-from asyncload.settings import (
-    AUTO,
-    AUTO_CONCURRENCY,
-    Settings,
-    parse_dataset_rule,
-    parse_rate,
-    parse_size,
-)
+from asyncload.coercion import as_seconds
 from asyncload.version import VERSION
 
 _EPILOG = (
@@ -54,96 +51,33 @@ def _root(
     pass
 
 
-@app.command(cls=Command, epilog=_EPILOG)
-def run(
-    bucket: opt.Bucket,
-    volume: opt.VolumeArgument = None,
-    include: opt.Include = None,
-    exclude: opt.Exclude = None,
-    date: opt.Date = "today",
-    timezone: opt.Timezone = "UTC",
-    layer: opt.Layer = "Raw",
-    origin: opt.Origin = "Local",
-    format: opt.Format = "CSV",
-    dataset: opt.Dataset = None,
-    layout: opt.Layout = "default",
-    min_age: opt.MinAge = "0",
-    allow_empty: opt.AllowEmpty = False,
-    follow_symlinks: opt.FollowSymlinks = False,
-    trust: opt.Trust = "size,mtime,ctime,inode",
-    overwrite: opt.Overwrite = False,
-    skip_existing: opt.SkipExisting = False,
-    checksum: opt.ChecksumOption = "auto",
-    manifest: obj.ManifestOption = True,
-    manifest_prefix: obj.ManifestPrefix = "_asyncload",
-    success_marker: obj.SuccessMarker = False,
-    require_create_only: obj.RequireCreateOnly = False,
-    storage_class: obj.StorageClass = None,
-    sse: obj.Sse = None,
-    sse_kms_key_id: obj.SseKmsKeyId = None,
-    tag: obj.Tag = None,
-    metadata: obj.Metadata = None,
-    acl: obj.Acl = None,
-    expected_bucket_owner: opt.ExpectedBucketOwner = None,
-    endpoint_url: opt.EndpointUrl = None,
-    addressing_style: opt.AddressingStyle = "auto",
-    allow_http: opt.AllowHttp = False,
-    ca_bundle: opt.CaBundle = None,
-    region: opt.Region = None,
-    profile: opt.Profile = None,
-    concurrency: opt.Concurrency = AUTO_CONCURRENCY,
-    limit_rate: opt.LimitRate = None,
-    memory: opt.Memory = None,
-    unsigned_payload: opt.UnsignedPayload = False,
-    fast_lane: opt.FastLane = True,
-    dry_run: opt.DryRun = False,
-    quiet: opt.Quiet = False,
-    json: opt.Json = False,
-) -> None:
+def _command(function: Callable[..., int], *, epilog: str | None = None) -> None:
+    """Register a command, named as its function is, with the options that the table gives it.
+
+    The function gets what was given, those options that are no settings also as arguments, and
+    returns the exit code.
+    """
+    name = function.__name__
+
+    def call(context: typer.Context, **values: Any) -> None:
+        for warned in unknown_variables(os.environ):
+            warn(warned)
+        given = given_to(name, context, values)
+        raise typer.Exit(function(given, **given.beside_settings()))
+
+    context = inspect.Parameter(
+        "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+    )
+    call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # Typer reads it
+        [context, *parameters_of(name)]
+    )
+    app.command(name, cls=Command, epilog=epilog, help=function.__doc__)(call)
+
+
+def run(given: Given, *, dry_run: bool, quiet: bool, json: bool) -> int:
     """Upload every CSV of a volume, whole and unchanged, under its dated key."""
-    with Ending("run", bucket=bucket, json=json) as ending:
-        settings = Settings(
-            volume=volume or default_volume(),
-            bucket=bucket,
-            include=tuple(include or ()),
-            exclude=tuple(exclude or ()),
-            date=date,
-            timezone=timezone,
-            layer=layer,
-            origin=origin,
-            format=format,
-            datasets=tuple(map(parse_dataset_rule, dataset or ())),
-            layout=layout,
-            min_age=parse_duration("--min-age", min_age),
-            allow_empty=allow_empty,
-            follow_symlinks=follow_symlinks,
-            trust=tuple(trust.split(",")),
-            overwrite=overwrite,
-            skip_existing=skip_existing,
-            checksum=checksum,
-            manifest=manifest,
-            manifest_prefix=manifest_prefix,
-            success_marker=success_marker,
-            require_create_only=require_create_only,
-            storage_class=storage_class or None,
-            sse=sse or None,
-            sse_kms_key_id=sse_kms_key_id or None,
-            tags=parse_pairs("--tag", tag or ()),
-            metadata=parse_pairs("--metadata", metadata or ()),
-            acl=acl or None,
-            expected_bucket_owner=expected_bucket_owner or None,
-            endpoint_url=endpoint_url or None,
-            addressing_style=addressing_style or "auto",
-            allow_http=allow_http,
-            ca_bundle=ca_bundle,
-            region=region or None,
-            profile=profile or None,
-            concurrency=concurrency,
-            limit_rate=parse_rate(limit_rate) if limit_rate is not None else None,
-            memory=parse_size(memory) if memory is not None else AUTO,
-            unsigned_payload=unsigned_payload,
-            fast_lane=fast_lane,
-        )
+    with Ending("run", bucket=given.bucket, json=json) as ending:
+        settings = given.settings(volume=given.volume or default_volume())
         ending.bucket = settings.bucket
         if dry_run:
             from asyncload.cli.dry_run import dry_run as do
@@ -152,117 +86,46 @@ def run(
                 from asyncload.cli.run import run as do
         look_for_garbage()
         ending.exit_code = do(settings, ending, quiet=quiet)
-    raise typer.Exit(ending.exit_code)
+    return ending.exit_code
 
 
-@app.command(cls=Command)
-def verify(
-    bucket: opt.Bucket,
-    volume: opt.VolumeArgument = None,
-    manifest: opt.VerifiedManifest = None,
-    include: opt.Include = None,
-    exclude: opt.Exclude = None,
-    min_age: opt.MinAge = "0",
-    follow_symlinks: opt.FollowSymlinks = False,
-    trust: opt.Trust = "size,mtime,ctime,inode",
-    date: opt.Date = "today",
-    timezone: opt.Timezone = "UTC",
-    layer: opt.Layer = "Raw",
-    origin: opt.Origin = "Local",
-    format: opt.Format = "CSV",
-    dataset: opt.Dataset = None,
-    layout: opt.Layout = "default",
-    manifest_prefix: obj.ManifestPrefix = "_asyncload",
-    endpoint_url: opt.EndpointUrl = None,
-    addressing_style: opt.AddressingStyle = "auto",
-    allow_http: opt.AllowHttp = False,
-    ca_bundle: opt.CaBundle = None,
-    region: opt.Region = None,
-    profile: opt.Profile = None,
-    expected_bucket_owner: opt.ExpectedBucketOwner = None,
-    concurrency: opt.Concurrency = AUTO_CONCURRENCY,
-    memory: opt.Memory = None,
-    quiet: opt.Quiet = False,
-    json: opt.Json = False,
-) -> None:
+def verify(given: Given, *, manifest_run: str | None, quiet: bool, json: bool) -> int:
     """Compare the raw zone with a volume, or a past run's manifest, by checksum."""
-    with Ending("verify", bucket=bucket, json=json) as ending:
-        settings = Settings(
-            volume=volume or default_volume(),
-            bucket=bucket,
-            include=tuple(include or ()),
-            exclude=tuple(exclude or ()),
-            min_age=parse_duration("--min-age", min_age),
-            follow_symlinks=follow_symlinks,
-            trust=tuple(trust.split(",")),
-            date=date,
-            timezone=timezone,
-            layer=layer,
-            origin=origin,
-            format=format,
-            datasets=tuple(map(parse_dataset_rule, dataset or ())),
-            layout=layout,
-            manifest_prefix=manifest_prefix,
-            endpoint_url=endpoint_url or None,
-            addressing_style=addressing_style or "auto",
-            allow_http=allow_http,
-            ca_bundle=ca_bundle,
-            region=region or None,
-            profile=profile or None,
-            expected_bucket_owner=expected_bucket_owner or None,
-            concurrency=concurrency,
-            memory=parse_size(memory) if memory is not None else AUTO,
-        )
+    with Ending("verify", bucket=given.bucket, json=json) as ending:
+        settings = given.settings(volume=given.volume or default_volume())
         with trust_unread():
             from asyncload.cli.verify import verify as do
         look_for_garbage()
-        ending.exit_code = do(settings, ending, manifest=manifest, quiet=quiet)
-    raise typer.Exit(ending.exit_code)
+        ending.exit_code = do(settings, ending, manifest=manifest_run, quiet=quiet)
+    return ending.exit_code
 
 
-@app.command(cls=Command)
-def clean(
-    bucket: opt.Bucket,
-    older_than: opt.OlderThan = "24h",
-    layer: opt.Layer = "Raw",
-    origin: opt.Origin = "Local",
-    format: opt.Format = "CSV",
-    layout: opt.Layout = "default",
-    endpoint_url: opt.EndpointUrl = None,
-    addressing_style: opt.AddressingStyle = "auto",
-    allow_http: opt.AllowHttp = False,
-    ca_bundle: opt.CaBundle = None,
-    region: opt.Region = None,
-    profile: opt.Profile = None,
-    expected_bucket_owner: opt.ExpectedBucketOwner = None,
-    yes: opt.Yes = False,
-    json: opt.Json = False,
-) -> None:
+def clean(given: Given, *, older_than: str | int, yes: bool, json: bool) -> int:
     """List multipart uploads left open below the layout's prefix, and abort them with --yes."""
-    with Ending("clean", bucket=bucket, json=json) as ending:
-        settings = Settings(
-            # Not looked at.
-            volume=MOUNTED,
-            bucket=bucket,
-            layer=layer,
-            origin=origin,
-            format=format,
-            layout=layout,
-            manifest=False,
-            endpoint_url=endpoint_url or None,
-            addressing_style=addressing_style or "auto",
-            allow_http=allow_http,
-            ca_bundle=ca_bundle,
-            region=region or None,
-            profile=profile or None,
-            expected_bucket_owner=expected_bucket_owner or None,
-        )
-        seconds = parse_duration("--older-than", older_than)
+    with Ending("clean", bucket=given.bucket, json=json) as ending:
+        # The volume is not looked at.
+        settings = given.settings(volume=MOUNTED, manifest=False)
+        seconds = as_seconds("--older-than", older_than)
         with trust_unread():
             from asyncload.cli.clean import clean as do
         look_for_garbage()
         ending.exit_code = do(settings, ending, older_than=seconds, yes=yes)
-    raise typer.Exit(ending.exit_code)
+    return ending.exit_code
+
+
+def config(given: Given, *, json: bool, **_: object) -> int:
+    """Print each setting, and where it came from: flag, variable, settings file or default."""
+    with Ending("config", bucket=given.bucket, json=json) as ending:
+        from asyncload.cli.config import config as do
+
+        do(given, ending)
+    return ending.exit_code
+
+
+_command(run, epilog=_EPILOG)
+_command(verify)
+_command(clean)
+_command(config)
 
 
 @app.command(cls=Command)

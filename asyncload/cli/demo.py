@@ -104,6 +104,7 @@ def _forget_user_settings() -> None:
     for name in list(os.environ):
         if name.startswith(("AWS_", "ASYNCLOAD_")) or name.lower().endswith("_proxy"):
             del os.environ[name]
+    os.environ["ASYNCLOAD_CONFIG"] = os.devnull
 
 
 async def _create_bucket(settings: Settings) -> None:

@@ -68,7 +68,7 @@ def _run_command() -> int:
             return 2
         ours = usage_error(error)
         arguments = sys.argv[1:]
-        if asks_for_json(arguments, os.environ):
+        if asks_for_json(arguments, os.environ, error):
             Ending(named_command(arguments), bucket=None, json=True).write(ours)
         raise ours from error
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from difflib import SequenceMatcher
 
 import typer
 
+from asyncload.cli.near import nearest
+from asyncload.cli.settings_file import settings_file_of
 from asyncload.errors import UsageError
+from asyncload.options import COMMANDS
 
 # Typer brings a copy of Click since 0.26, and used Click itself before.
 ClickError: type[Exception] = typer.BadParameter.__mro__[2]
 
-_COMMANDS = ("run", "verify", "clean")
-_ALL = (*_COMMANDS, "demo")
+_ALL = (*COMMANDS, "demo")
 # What there is no option for, and what does what it would.
 _INSTEAD = {
     "--verbose": "the summary, --json and the manifest say all that is known; --quiet says less",
@@ -35,8 +36,6 @@ _INSTEAD = {
     "--secret-key": "credentials come from the AWS chain: environment, profile, SSO or role",
 }
 _YES = ("1", "true", "t", "yes", "y", "on")
-# Of letters that two names have in common; `--buket` and `--bucket` have 0.9 of them.
-_NEAR = 0.75
 
 
 def as_meant(arguments: Sequence[str]) -> list[str]:
@@ -56,13 +55,24 @@ def as_meant(arguments: Sequence[str]) -> list[str]:
 
 def named_command(arguments: Sequence[str]) -> str | None:
     """Return the command that writes records, if the arguments name one."""
-    return next((argument for argument in arguments if argument in _COMMANDS), None)
+    return next((argument for argument in arguments if argument in COMMANDS), None)
 
 
-def asks_for_json(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
-    """Say whether a command was asked for JSON, by its option or variable."""
+def asks_for_json(
+    arguments: Sequence[str], environment: Mapping[str, str], error: Exception
+) -> bool:
+    """Say whether a command that ended by an error of Typer's was asked for JSON.
+
+    By its option, by the variable, or by the settings file, if it got as far as reading that.
+    """
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    return "--json" in options or environment.get("ASYNCLOAD_JSON", "").lower() in _YES
+    if "--json" in options:
+        return True
+    if variable := environment.get("ASYNCLOAD_JSON"):
+        return variable.lower() in _YES
+    context = getattr(error, "ctx", None)
+    file = settings_file_of(context) if context is not None else None
+    return file is not None and file.values.get("json") is True
 
 
 def shows_help(error: Exception) -> bool:
@@ -95,16 +105,3 @@ def _unknown_command(message: str) -> str:
     """Return the name of the command that a message of Typer's says is none, "" for others."""
     found = re.match(r"No such command '([^']*)'", message)
     return found[1] if found else ""
-
-
-def nearest(wrong: str, known: Sequence[str]) -> str | None:
-    """Return the known name that a mistyped one must mean, None where none is near."""
-
-    def likeness(name: str) -> float:
-        meant, given = name.lstrip("-"), wrong.lstrip("-")
-        if len(given) > 2 and meant.startswith(given):
-            return 1.0
-        return SequenceMatcher(None, meant, given).ratio()
-
-    best = max(known, key=likeness, default=None)
-    return best if best is not None and likeness(best) >= _NEAR else None

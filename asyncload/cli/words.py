@@ -34,6 +34,9 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
         for parameter in self.params:
+            if ctx.get_parameter_source(parameter.name).name == "DEFAULT_MAP":
+                # Of a settings file, which is UTF-8 and checked.
+                continue
             if _is_empty(ctx.params.get(parameter.name)):
                 name = parameter.opts[0] if parameter.opts[0].startswith("-") else "VOLUME"
                 raise EmptyValueError(f"{name} is empty", ctx)

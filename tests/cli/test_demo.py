@@ -31,8 +31,10 @@ def _keep_environment(monkeypatch):
 
 
 @pytest.mark.seaweedfs
-def test_the_demo_loads_the_sample_and_proves_it(asyncload, monkeypatch):
-    """Store, load, tree of keys, comparison; nothing is left running."""
+def test_the_demo_loads_the_sample_and_proves_it(asyncload, monkeypatch, tmp_path):
+    """Store, load, tree of keys, comparison; the user's own settings are left alone."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "asyncload.toml").write_text('layer = "Elsewhere"\nexclude = "*"\n')
     monkeypatch.setenv("AWS_PROFILE", "somebody-elses")
     monkeypatch.setenv("ASYNCLOAD_LAYER", "Elsewhere")
     ended = asyncload("demo")

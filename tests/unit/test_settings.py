@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asyncload.coercion import parse_rule, parse_size
 from asyncload.errors import UsageError
 from asyncload.plan import MIB
 from asyncload.settings import (
     Settings,
     find_timezone,
-    parse_dataset_rule,
-    parse_size,
     resolve_date,
 )
 
@@ -290,7 +289,7 @@ def test_a_time_zone_is_found_by_its_name():
 )
 def test_a_size_is_a_number_and_a_unit(text, size):
     """K, M and G are powers of 1,024 however they are written; bytes without one."""
-    assert parse_size(text) == size
+    assert parse_size("--memory", text) == size
 
 
 @pytest.mark.parametrize(
@@ -299,7 +298,7 @@ def test_a_size_is_a_number_and_a_unit(text, size):
 def test_what_is_no_size_is_a_usage_error(text):
     """The message repeats it."""
     with pytest.raises(UsageError) as error:
-        parse_size(text)
+        parse_size("--memory", text)
     assert error.value.message == f"--memory: {text!r} is no size"
     assert error.value.hint == "use a number and a unit: 256MiB, 1GiB"
 
@@ -308,7 +307,7 @@ def test_what_is_no_size_is_a_usage_error(text):
 def test_a_size_is_exact(number, unit):
     """No rounding, however large."""
     factor = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[unit[:1].lower()]
-    assert parse_size(f"{number}{unit}") == number * factor
+    assert parse_size("--memory", f"{number}{unit}") == number * factor
 
 
 @pytest.mark.parametrize(
@@ -320,13 +319,13 @@ def test_a_size_is_exact(number, unit):
 )
 def test_a_dataset_rule_is_split_at_its_last_equals_sign(text, rule):
     """Patterns may hold one, names of datasets do not."""
-    assert parse_dataset_rule(text) == rule
+    assert parse_rule("--dataset", text) == rule
 
 
 @pytest.mark.parametrize("text", ["", "Movies", "=Movies", "films_*.csv="])
 def test_half_a_dataset_rule_is_a_usage_error(text):
     """The hint shows a whole one."""
     with pytest.raises(UsageError) as error:
-        parse_dataset_rule(text)
+        parse_rule("--dataset", text)
     assert error.value.message == f"--dataset: {text!r} is not of the form PATTERN=NAME"
     assert error.value.hint == "for example --dataset 'films_*.csv=Movies'"

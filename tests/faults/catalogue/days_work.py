@@ -35,4 +35,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault("I25", "very many files fail, and all are kept", "errors hold no file's bytes"),
     Fault("I26", "a value of the command line that is empty", "a usage error that names it"),
     Fault("I27", "a signal while the program is being imported", "its exit code, no traceback"),
+    Fault(
+        "I28", "a settings file that can't be used", "a usage error: file, line, key, what to do"
+    ),
+    Fault("I29", "a variable that is named as ours, and is none", "a warning with the nearest one"),
 )

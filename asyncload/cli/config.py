@@ -1,0 +1,110 @@
+"""`asyncload config`: each setting as a settings file would hold it, and where it came from."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from asyncload.cli.default_volume import default_volume
+from asyncload.cli.ending import Ending
+from asyncload.cli.given import Given
+from asyncload.cli.output import stdout
+from asyncload.cli.parameters import shown_default
+from asyncload.names import to_text
+from asyncload.options import Option
+from asyncload.report_json import VERSION, config_totals, to_json
+
+# Stands for a bucket that is not given: all else is checked without it.
+_NO_BUCKET = "no-bucket"
+
+
+def config(given: Given, ending: Ending) -> None:
+    """Print all settings, in TOML or as records.
+
+    Raises:
+        UsageError: one of them can't be used.
+    """
+    ending.totals = lambda: config_totals(given.file)
+    volume = given.volume or default_volume()
+    # Nothing is printed before it is checked: an address can hold a password, which is refused.
+    given.settings(volume=volume, bucket=_NO_BUCKET)
+    for name, value in given.beside_settings().items():
+        option = given.options[name]
+        option.kind.convert(option.flag, value)
+    out = stdout()
+    for option in given.options.values():
+        if not option.in_file:
+            continue
+        value = given.values.get(option.name, shown_default(option))
+        if option.name == "volume":
+            value = volume
+        if ending.json:
+            out.line(to_json(_record(option, value, given)))
+        else:
+            out.line(_line(option, value, given))
+    out.flush()
+
+
+def _record(option: Option, value: Any, given: Given) -> dict[str, Any]:
+    origin = given.origins[option.name]
+    return {
+        "version": VERSION,
+        "type": "option",
+        "name": option.key,
+        "value": _plain(value),
+        "source": origin.source,
+        "variable": origin.variable,
+        "file": origin.file,
+        "line": origin.line,
+    }
+
+
+def _line(option: Option, value: Any, given: Given) -> str:
+    if value is None:
+        return f"# {option.key} is not set: {option.unset}"
+    return f"{option.key} = {toml_value(value)}  # {given.origins[option.name]}"
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON and TOML have it."""
+    match value:
+        case Path():
+            return to_text(bytes(value))
+        case date():
+            return value.isoformat()
+        case _:
+            return value
+
+
+def toml_value(value: Any) -> str:
+    """Return a value as TOML, on one line."""
+    match value:
+        case date():
+            return value.isoformat()
+        case bool():
+            return str(value).lower()
+        case int():
+            return str(value)
+        case list():
+            return f"[{', '.join(map(toml_value, value))}]"
+        case Mapping():
+            pairs = (f"{_string(key)} = {_string(item)}" for key, item in value.items())
+            return f"{{ {', '.join(pairs)} }}"
+        case _:
+            return _string(str(_plain(value)))
+
+
+def _string(text: str) -> str:
+    # A string of JSON is one of TOML, but for what JSON need not escape.
+    quoted = json.dumps(text, ensure_ascii=False)
+    return re.sub(
+        r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]", _escape, quoted
+    )
+
+
+def _escape(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"

@@ -1,0 +1,128 @@
+"""What a command was given: its options' values, and where each came from."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import typer
+
+from asyncload.cli.settings_file import SettingsFile, settings_file_of
+from asyncload.errors import UsageError
+from asyncload.options import Option, options_of
+from asyncload.settings import Settings
+
+
+class Origin(NamedTuple):
+    """Where a value came from: `flag`, `variable`, `file` or `default`."""
+
+    source: str
+    variable: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        match self.source:
+            case "variable":
+                return f"variable {self.variable}"
+            case "file":
+                return f"{self.file}, line {self.line}" if self.line else f"{self.file}"
+            case source:
+                return source
+
+
+class Given(NamedTuple):
+    """The options of one call of a command, by their names.
+
+    `values` are as they were written, or as a settings file has them. An option of `Settings` is
+    in it only if it was given: the default is `Settings`' own. `file` is the settings file that was
+    read, if any.
+    """
+
+    options: Mapping[str, Option]
+    values: Mapping[str, Any]
+    origins: Mapping[str, Origin]
+    file: str | None
+
+    @property
+    def bucket(self) -> str | None:
+        """The bucket as it was given."""
+        return self.values.get("bucket")
+
+    @property
+    def volume(self) -> Path | None:
+        """The volume, if one was given."""
+        return self.values.get("volume")
+
+    def beside_settings(self) -> dict[str, Any]:
+        """Return the values of the options that `Settings` does not know."""
+        return {
+            name: self.values[name]
+            for name, option in self.options.items()
+            if not option.setting and name != "config"
+        }
+
+    def settings(self, **fields: Any) -> Settings:
+        """Return the settings of the call; `fields` are used where nothing was given.
+
+        Raises:
+            UsageError: an option can't be used. A value that came from a variable or a file is
+                named with that.
+        """
+        given = {
+            option.setting: self.values[name]
+            for name, option in self.options.items()
+            if option.setting and name in self.values
+        }
+        try:
+            return Settings(**(fields | given))
+        except UsageError as error:
+            raise self._with_origins(error) from error
+
+    def _with_origins(self, error: UsageError) -> UsageError:
+        named = re.match(r"(--)?[a-z][a-z-]*", error.message)
+        flags = set(re.findall(r"--[a-z][a-z-]*", error.lines[0]))
+        flags |= {named[0]} if named else set()
+        details = [
+            f"  {option.flag} comes from {self.origins[name]}"
+            for name, option in self.options.items()
+            if option.flag in flags and self.origins[name].source in ("variable", "file")
+        ]
+        return UsageError(error.lines[0], hint=error.hint, details=[*error.lines[1:], *details])
+
+
+def given_to(command: str, context: typer.Context, values: Mapping[str, Any]) -> Given:
+    """Return what a command was given, of which Typer has read `values`."""
+    file = settings_file_of(context)
+    options = {option.name: option for option in options_of(command)}
+    origins = {name: _origin(option, context, file) for name, option in options.items()}
+    given = {}
+    for name, option in options.items():
+        match origins[name].source:
+            case "file":
+                assert file is not None
+                # As the file has it: Typer would have made text of it.
+                given[name] = file.values[name]
+            case "default" if option.setting:
+                pass
+            case _:
+                given[name] = values[name]
+    return Given(options, given, origins, None if file is None else file.path)
+
+
+def _origin(option: Option, context: Any, file: SettingsFile | None) -> Origin:
+    source = context.get_parameter_source(option.name)
+    match source.name:
+        case "COMMANDLINE":
+            return Origin("flag")
+        case "ENVIRONMENT":
+            variables = (name for name in option.variables if os.environ.get(name))
+            return Origin("variable", variable=next(variables))
+        case "DEFAULT_MAP":
+            assert file is not None
+            return Origin("file", file=file.path, line=file.lines.get(option.name))
+        case _:
+            return Origin("default")

@@ -1,0 +1,106 @@
+"""Typer's parameters of a command, made from the table of options."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING
+from functools import cache
+from typing import Annotated, Any
+
+import typer
+
+from asyncload.cli.output import require_report
+from asyncload.cli.settings_file import use_settings_file
+from asyncload.options import Option, options_of
+from asyncload.settings import AUTO, Settings
+
+_CALLBACKS: Mapping[str, Callable[..., Any]] = {
+    "json": require_report,
+    "config": use_settings_file,
+}
+# Before all others, which it brings values for.
+_FIRST = "config"
+
+
+def parameters_of(command: str) -> list[inspect.Parameter]:
+    """Return the parameters of the function that Typer takes for a command."""
+    return [
+        _parameter(option, required=is_required(option) and command != "config")
+        for option in options_of(command)
+    ]
+
+
+@cache
+def _parameter(option: Option, *, required: bool) -> inspect.Parameter:
+    kind = option.kind
+    described: dict[str, Any] = {
+        "help": option.help.replace("`", ""),
+        "metavar": option.metavar,
+        "envvar": _variables(option),
+    }
+    if option.positional:
+        # Looked at later, by threads that may get stuck, and with better words.
+        info = typer.Argument(show_default=False, readable=False, **described)
+    else:
+        info = typer.Option(
+            *_flags(option),
+            rich_help_panel=option.panel,
+            callback=_CALLBACKS.get(option.name),
+            is_eager=option.name == _FIRST,
+            **described,
+        )
+    default = shown_default(option)
+    word: Any = list[kind.word] if kind.repeats else kind.word  # type: ignore[name-defined]  # made at run time
+    return inspect.Parameter(
+        option.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if required else default,
+        annotation=Annotated[word if default is not None or required else word | None, info],
+    )
+
+
+def _flags(option: Option) -> list[str]:
+    flag = option.flag
+    on = option.kind.word is bool and default_of(option) is True
+    return [f"{flag}/--no-{option.key}" if on else flag, *([option.short] if option.short else [])]
+
+
+def _variables(option: Option) -> str | list[str] | None:
+    match option.variables:
+        case []:
+            return None
+        case [variable]:
+            return variable
+        case variables:
+            return list(variables)
+
+
+def is_required(option: Option) -> bool:
+    """Say whether a command does nothing without it."""
+    return default_of(option) is MISSING and not option.positional
+
+
+def default_of(option: Option) -> object:
+    """Return the default, as `Settings` has it; `MISSING` if there is none."""
+    if not option.setting:
+        return option.default
+    field = Settings.__dataclass_fields__[option.setting]
+    return {} if field.default_factory is not MISSING else field.default
+
+
+def shown_default(option: Option) -> Any:
+    """Return the default as a person would write it, None if nothing stands for it."""
+    match default_of(option):
+        case [] | {} | None:
+            return None
+        case default if default is MISSING or default == AUTO:
+            return None
+        case bool() as default:
+            return default
+        case int() as default if option.kind.word is str:
+            return str(default)
+        case [*words]:
+            return ",".join(map(str, words))
+        case default:
+            return default

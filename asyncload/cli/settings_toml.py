@@ -1,0 +1,183 @@
+"""What a settings file says: its TOML is parsed, and each value held to its option.
+
+Messages name file, line and key, and never a value.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from asyncload.cli.near import nearest
+from asyncload.errors import UsageError
+from asyncload.names import to_bytes
+from asyncload.option_kinds import OPTIONAL_PATH, PATH
+from asyncload.options import OPTIONS, Option
+
+_KEYS = {option.key: option for option in OPTIONS}
+_SENSITIVE = r"secret|password|passphrase|token|credential|access[-_]?key|customer[-_]?key"
+_PLACE = r" \(at (?:line (\d+), column (\d+)|end of document)\)$"
+_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_TOML_TYPES = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a float",
+    "bool": "a boolean",
+    "list": "an array",
+    "dict": "a table",
+    "datetime": "a date and time",
+    "date": "a date",
+    "time": "a time",
+}
+
+
+def parse_settings(
+    path: str, data: bytes, *, table: str
+) -> tuple[Mapping[str, Any], Mapping[str, int]] | None:
+    """Return the values in a file, by the options' names, and the lines that they stand in.
+
+    A line is left out where it is not certain.
+
+    Args:
+        path: the file's, for messages; paths in it are relative to its folder.
+        data: what is in it.
+        table: the dotted name of the table that is ours; "" if the whole file is.
+
+    Returns:
+        None if there is no such table.
+
+    Raises:
+        UsageError: it is no TOML, or says what no option can be.
+    """
+    text = _text(path, data)
+    found: Any = _parse(path, text)
+    for name in filter(None, table.split(".")):
+        if not isinstance(found, dict) or name not in found:
+            return None
+        found = found[name]
+    if not isinstance(found, dict):
+        raise UsageError(f"{path}: {table} must be a table, not {_type_of(found)}")
+    values, lines = {}, {}
+    for key, value in found.items():
+        line = _line_of(key, text, table)
+        place = path if line is None else f"{path}, line {line}"
+        option = _option(key, place)
+        values[option.name] = _checked(option, value, place, Path(path).parent)
+        if line is not None:
+            lines[option.name] = line
+    return values, lines
+
+
+def _text(path: str, data: bytes) -> str:
+    if data.startswith(_BYTE_ORDER_MARKS):
+        raise UsageError(
+            f"{path} begins with a byte order mark (BOM)", hint="save it as UTF-8 without BOM"
+        )
+    if not data.strip():
+        raise UsageError(
+            f"{path} is empty",
+            hint='write a setting into it, such as bucket = "my-lake", or remove it',
+        )
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{path} is not UTF-8: line {line}", hint="save it as UTF-8") from None
+
+
+def _parse(path: str, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise UsageError(f"{path}: invalid TOML: values are nested too deeply") from None
+    except ValueError as error:
+        # Of an integer with thousands of digits it is no TOMLDecodeError.
+        message = str(error)
+        place = re.search(_PLACE, message)
+        where = f"line {place[1]}, column {place[2]}" if place and place[1] else "at its end"
+        reason = message[: place.start()] if place else "a value is too large"
+        raise UsageError(
+            f"{path}: invalid TOML, {where}: {reason}" if place else f"{path}: {reason}",
+            hint='a setting is written as in bucket = "my-lake"; https://toml.io describes TOML',
+        ) from None
+
+
+def _option(key: str, place: str) -> Option:
+    option = _KEYS.get(key)
+    if option is not None and option.in_file:
+        return option
+    if option is not None and not option.spelling:
+        raise UsageError(
+            f"{place}: {key} can't be set in a file", hint=f"give {option.flag} on the command line"
+        )
+    if re.search(_SENSITIVE, key.lower()):
+        raise UsageError(
+            f"{place}: {key}: a settings file must not hold secrets",
+            hint="credentials come from the AWS chain: environment, profile, SSO or role",
+        )
+    known = [name for name, option in _KEYS.items() if option.in_file]
+    hint = "asyncload config lists all settings, by the names of their flags"
+    if key.replace("_", "-") in known:
+        hint = f"settings are written as their flags are: {key.replace('_', '-')}"
+    elif key in ("tool", "asyncload"):
+        hint = "settings stand at the top of the file; [tool.asyncload] is for pyproject.toml"
+    elif near := nearest(key, known):
+        hint = f"did you mean {near}? {hint}"
+    raise UsageError(f"{place}: there is no setting {key!r}", hint=hint)
+
+
+def _checked(option: Option, value: Any, place: str, folder: Path) -> Any:
+    """Return a value of a file whose type is right; paths are relative to the file's folder."""
+    kind = option.kind
+    # Not by isinstance, for which true is an integer, and a date with a time is a date.
+    if type(value) not in kind.toml:
+        raise UsageError(
+            f"{place}: {option.key} must be {kind.expected}, not {_type_of(value)}",
+            hint=_hint_for(option, value),
+        )
+    items = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+    for item in items:
+        if not isinstance(item, str):
+            raise UsageError(
+                f"{place}: {option.key} must be {kind.expected}, and holds {_type_of(item)}",
+                hint="put each value between quotes",
+            )
+    if value == "" or (isinstance(value, list) and "" in value):
+        raise UsageError(
+            f"{place}: {option.key} is empty", hint="give it a value, or leave the setting out"
+        )
+    if kind in (PATH, OPTIONAL_PATH):
+        return folder / os.fsdecode(to_bytes(value))
+    return [value] if kind.repeats and isinstance(value, str) else value
+
+
+def _hint_for(option: Option, value: Any) -> str:
+    if isinstance(value, dict):
+        return f"a line [{option.key}] begins a table; write {option.key} = ..."
+    if isinstance(value, str):
+        # All else can be a string.
+        return f"write it without quotes: {option.key} = true"
+    return ""
+
+
+def _type_of(value: object) -> str:
+    return _TOML_TYPES[type(value).__name__]
+
+
+def _line_of(key: str, text: str, header: str) -> int | None:
+    """Return the line that a key of the table `header` stands in, None if that is not certain."""
+    name = rf"""["']?{re.escape(key)}["']?"""
+    plain = re.compile(rf"\s*{name}\s*[.=]")
+    table = re.compile(rf"\s*\[\s*{re.escape(f'{header}.' if header else '')}{name}\s*[.\]]")
+    section = ""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if begun := re.match(r"\s*\[([^\[\]]+)\]\s*(#.*)?$", line):
+            section = begun[1].strip()
+        if table.match(line) or (section == header and plain.match(line)):
+            found.append(number)
+    return found[0] if len(found) == 1 else None

@@ -1,0 +1,96 @@
+"""The README's table of options: `python -m tests.support.options_table --write` renders it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from dataclasses import MISSING
+from pathlib import Path
+
+from asyncload.cli.parameters import default_of, shown_default
+from asyncload.options import OPTIONS, options_of
+
+DOCUMENT = Path(__file__).parents[2] / "README.md"
+BEGIN = "<!-- The options: written by python -m tests.support.options_table --write -->"
+END = "<!-- The end of the options -->"
+
+
+def rendered():
+    """The options of `run`, which of them `verify` and `clean` take, and the others."""
+    others = [option for option in OPTIONS if "run" not in option.commands]
+    return "\n\n".join(
+        [
+            table("option", [o for o in options_of("run") if not o.positional]),
+            *(shares(command) for command in ("verify", "clean")),
+            table("option of other commands", others),
+        ]
+    )
+
+
+def table(heading, options):
+    """A table with a row for each option."""
+    lines = [f"| {heading} | variable | default | what it does |", "|---|---|---|---|"]
+    lines += [f"| {' | '.join(map(cell, row(option)))} |" for option in options]
+    return "\n".join(lines)
+
+
+def row(option):
+    """What is told of an option: flags, variables, default, and what it does."""
+    flags = [option.flag, *([option.short] if option.short else [])]
+    if default_of(option) is True:
+        flags.append(f"--no-{option.key}")
+    commands = ", ".join(f"`{command}`" for command in option.commands)
+    whose = "" if "run" in option.commands else f" Of {commands}."
+    return (
+        ", ".join(f"`{flag}`" for flag in flags),
+        ", ".join(f"`{name}`" for name in option.variables) or "none",
+        default(option),
+        # The help quotes punctuation, for which Markdown has backticks.
+        re.sub("`'([^']+)'`", r"`\1`", f"{option.help} {option.notes}".strip()) + whose,
+    )
+
+
+def default(option):
+    """The default as a person would write it, or what holds without one."""
+    match shown_default(option):
+        case None:
+            return option.unset or "required" * (default_of(option) is MISSING)
+        case bool() as on:
+            return "on" if on else "off"
+        case value:
+            return f"`{value}`"
+
+
+def shares(command):
+    """Which options of `run` another command takes."""
+    taken = [o for o in options_of(command) if "run" in o.commands and not o.positional]
+    flags = ", ".join(f"`{option.flag}`" for option in taken)
+    volume = " [VOLUME]" if any(o.positional for o in options_of(command)) else ""
+    return f"`asyncload {command}{volume}` takes {flags}."
+
+
+def cell(text):
+    """Text that stays within one cell of a table."""
+    assert "\n" not in text
+    return text.replace("|", "\\|")
+
+
+def filled(document):
+    """The document with this table between its markers.
+
+    Raises:
+        ValueError: a marker is missing.
+    """
+    before, rest = document.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n\n{rendered()}\n\n{END}{after}"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m tests.support.options_table")
+    parser.add_argument("--write", action="store_true", help="write it to README.md")
+    if parser.parse_args().write:
+        DOCUMENT.write_text(filled(DOCUMENT.read_text()))
+    else:
+        sys.stdout.write(rendered() + "\n")

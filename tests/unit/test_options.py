@@ -1,0 +1,96 @@
+"""The table of options: it agrees with `Settings`, and nothing in it stands twice."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from typing import get_type_hints
+
+import pytest
+
+from asyncload.cli.parameters import default_of, is_required, shown_default
+from asyncload.options import COMMANDS, OPTIONS, SETTINGS, options_of
+from asyncload.settings import Settings
+
+by_name = pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+
+
+def test_each_field_of_settings_is_filled_by_one_option():
+    """And the command line adds nothing that a library's user lacks, but for output and calls."""
+    filled = [option.setting for option in OPTIONS if option.setting]
+    assert sorted(filled) == sorted(field.name for field in fields(Settings))
+    assert SETTINGS.keys() == set(filled)
+    beside = {option.name for option in OPTIONS if not option.setting}
+    assert beside == {"dry_run", "quiet", "json", "yes", "older_than", "manifest_run", "config"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_command_has_two_options_of_one_name(command):
+    """Neither flag nor variable nor key."""
+    taken = options_of(command)
+    for names in (
+        [option.flag for option in taken],
+        [option.short for option in taken if option.short],
+        [name for option in taken for name in option.variables],
+        [option.key for option in taken if option.in_file],
+    ):
+        assert len(names) == len(set(names))
+
+
+def test_no_two_options_share_a_variable_or_a_key_of_the_settings_file():
+    """One file and one environment serve all commands."""
+    for names in (
+        [name for option in OPTIONS for name in option.variables],
+        [option.key for option in OPTIONS if option.in_file],
+    ):
+        assert len(names) == len(set(names))
+
+
+@by_name
+def test_the_default_is_one_that_could_be_given(option):
+    """What the option converts it to is itself, also when it is written as help shows it."""
+    default = default_of(option)
+    if default is MISSING:
+        assert is_required(option) == (option.name == "bucket")
+        return
+    if option.setting:
+        assert option.kind.convert(option.flag, default) == default
+    if (shown := shown_default(option)) is not None:
+        assert isinstance(shown, option.kind.word)
+        assert option.kind.convert(option.flag, shown) in (default, 24 * 3600)
+
+
+@by_name
+def test_the_kind_is_the_type_of_the_field(option):
+    """What `Settings` says that it holds is what the option makes of a word."""
+    if not option.setting:
+        return
+    annotation = str(get_type_hints(Settings)[option.setting]).replace("pathlib.", "")
+    word = True if option.kind.word is bool else WORDS.get(option.name, "x")
+    value = option.kind.convert(option.flag, word)
+    held = {"PosixPath": "Path"}.get(type(value).__name__, type(value).__name__)
+    names = {"tuple": ("tuple",), "dict": ("Mapping",)}.get(held, (held,))
+    assert any(name in annotation for name in names), (annotation, held)
+    assert ("None" in annotation) == (default_of(option) is None)
+
+
+WORDS = {
+    "dataset": "a=B",
+    "tag": "a=b",
+    "metadata": "a=b",
+    "trust": "size",
+    "concurrency": "7",
+    "limit_rate": "50MiB",
+    "memory": "64MiB",
+    "min_age": "5m",
+}
+
+
+@by_name
+def test_each_option_says_what_it_does_in_a_sentence(option):
+    """And what holds without it, if no value stands for that."""
+    assert option.help[0].isupper()
+    assert option.help.endswith(".")
+    assert option.help.count("`") % 2 == 0
+    assert not option.notes or option.notes.endswith(".")
+    if not option.positional:
+        assert shown_default(option) is not None or option.unset
