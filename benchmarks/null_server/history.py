@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 
 _DATED = re.compile(r"(.*?/)(\d{4}/\d\d/\d\d)/(.*)", re.DOTALL)
@@ -87,7 +87,21 @@ class History:
         prefix, day, path = found.groups()
         return day in self._known_days and path in self._members.get(prefix, ())
 
-    def names_from(self, start: bytes, count: int) -> list[str]:
-        """Return at most `count` names that are not below `start`."""
+    def names_between(self, start: bytes, end: bytes, count: int) -> list[str]:
+        """Return at most `count` names from `start` on and below `end`."""
         at = bisect_left(self, start, key=str.encode)
-        return [self[number] for number in range(at, min(at + count, len(self)))]
+        last = at + count
+        if last >= len(self) or self[last].encode() >= end:
+            last = bisect_left(self, end, key=str.encode)
+        return list(islice(self._names_from(at), max(0, min(last - at, count))))
+
+    def _names_from(self, at: int) -> Iterator[str]:
+        dataset = bisect_right(self._ends, at)
+        passed = at - (self._ends[dataset - 1] if dataset else 0)
+        for prefix, paths in zip(self._prefixes[dataset:], self._paths[dataset:], strict=True):
+            day, number = divmod(passed, len(paths))
+            for date_part in self._days[day:]:
+                for path in paths[number:]:
+                    yield f"{prefix}{date_part}/{path}"
+                number = 0
+            passed = 0

@@ -114,6 +114,10 @@ class Ledger:
         """Keep an object."""
         self.objects[name] = stored
 
+    def listed(self, name: str) -> Stored:
+        """Return an object that `names_between` gave."""
+        return self.objects.get(name, _EARLIER)
+
     def find(self, name: str) -> Stored | None:
         """Return an object, be it of today or of an earlier day."""
         stored = self.objects.get(name)
@@ -121,18 +125,23 @@ class Ledger:
             return _EARLIER
         return stored
 
-    def names_from(self, start: bytes, count: int) -> list[str]:
-        """Return at most `count` names that are not below `start`, by UTF-8 bytes as S3 lists."""
+    def names_between(self, start: bytes, end: bytes, count: int) -> list[str]:
+        """Return at most `count` names from `start` on and below `end`, in the order of S3's lists.
+
+        That is the order of their UTF-8 bytes.
+        """
         # No object is ever deleted, so the same number of names means the same names.
         if len(self._sorted) != len(self.objects):
             self._sorted = sorted(self.objects, key=str.encode)
         at = bisect_left(self._sorted, start, key=str.encode)
-        names = self._sorted[at : at + count]
+        names = self._sorted[at : min(at + count, bisect_left(self._sorted, end, key=str.encode))]
         if self.history is None:
             return names
+        earlier = self.history.names_between(start, end, count)
+        if not names:
+            return earlier
         # One put over another of an earlier day is there once.
-        both = {*names, *self.history.names_from(start, count)}
-        return sorted(both, key=str.encode)[:count]
+        return sorted({*names, *earlier}, key=str.encode)[:count]
 
     def stats(self, with_objects: bool) -> dict[str, Any]:
         """Return the counts, with each object's size and digests where they are asked for.

@@ -102,8 +102,7 @@ def _list(ledger: Ledger, request: Request, after: str, next_name: str) -> Respo
         if is_group:
             content.append(f"<CommonPrefixes><Prefix>{_text(text, url)}</Prefix></CommonPrefixes>")
             continue
-        stored = ledger.find(base + text)
-        assert stored is not None
+        stored = ledger.listed(base + text)
         content.append(
             f"<Contents><Key>{_text(text, url)}</Key>"
             f"<LastModified>{_iso_time(int(stored.modified))}</LastModified>"
@@ -118,16 +117,15 @@ def _entries(
 ) -> list[tuple[str, bool]]:
     """Return at most `count` keys and groups of keys in order; groups are marked True."""
     start = (base + prefix).encode()
+    end = _behind(base + prefix)
     if after:
         # A page that ended with a group goes on after the last key of that group.
         group = _group(after, prefix, delimiter)
         start = max(start, _behind(base + group) if group else (base + after).encode() + b"\0")
     found: list[tuple[str, bool]] = []
     while len(found) < count:
-        names = ledger.names_from(start, count - len(found))
+        names = ledger.names_between(start, end, count - len(found))
         for name in names:
-            if not name.startswith(base + prefix):
-                return found
             key = name.removeprefix(base)
             group = _group(key, prefix, delimiter)
             found.append((group or key, bool(group)))

@@ -55,10 +55,11 @@ def test_names_are_found_from_anywhere_on():
     draw = random.Random(7)
     starts = ["", *NAMES, *(name[: draw.randrange(len(name))] for name in NAMES), "lake/Z", "z"]
     for start in starts:
-        wanted = [name for name in NAMES if name.encode() >= start.encode()]
+        end = draw.choice([*starts[1:], "~"])
+        wanted = [name for name in NAMES if start.encode() <= name.encode() < end.encode()]
         for count in (1, 3, 100):
-            assert history.names_from(start.encode(), count) == wanted[:count]
-    assert History(HistorySpec(FIRST_DAY, 5, {})).names_from(b"", 10) == []
+            assert history.names_between(start.encode(), end.encode(), count) == wanted[:count]
+    assert History(HistorySpec(FIRST_DAY, 5, {})).names_between(b"", b"~", 10) == []
 
 
 def test_datasets_whose_keys_would_mingle_are_refused():
@@ -70,7 +71,7 @@ def test_eight_million_names_take_no_more_memory_than_their_datasets():
     datasets = {f"lake/Raw/Films-{n:05}/": [f"films-{n:05}.csv"] for n in range(20_000)}
     tracemalloc.start()
     history = History(HistorySpec(FIRST_DAY, 400, datasets))
-    page = history.names_from(b"lake/Raw/Films-10000/", 1000)
+    page = history.names_between(b"lake/Raw/Films-10000/", b"~", 1000)
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(history) == 8_000_000
