@@ -18,10 +18,9 @@ from benchmarks.peers.every import OURS, PEERS
 from benchmarks.results import WorkloadResult, load_results, save_results
 from benchmarks.running import WorkloadRunner
 from benchmarks.tables import format_results
-from benchmarks.workloads import Entry, Workload, workloads
+from benchmarks.workloads import ROUNDS, Entry, Workload, workloads
 
 _RESULTS = Path(__file__).parent / "results"
-_ROUNDS = 5
 _QUICK_ROUNDS = 2
 
 
@@ -120,20 +119,20 @@ def _chosen(options: argparse.Namespace) -> list[Workload]:
             continue
         if options.only and not any(workload.name.startswith(one) for one in options.only):
             continue
-        kept = workload.only(options.tools, defaults=options.defaults)
+        kept = workload.only(options.tools, defaults=options.defaults, bounds=options.bounds)
         if kept.entries:
             chosen.append(kept)
     return chosen
 
 
 def _rounds(options: argparse.Namespace) -> int:
-    return options.runs or (_QUICK_ROUNDS if options.quick else _ROUNDS)
+    return options.runs or (_QUICK_ROUNDS if options.quick else ROUNDS)
 
 
 def _minutes(chosen: Iterable[Workload], options: argparse.Namespace) -> float:
     """Return about how long workloads take: a round is as long as a verification."""
     rounds = _rounds(options)
-    share = (rounds + 1) / (_ROUNDS + 1) * (0.1 if options.quick else 1.0)
+    share = (rounds + 1) / (ROUNDS + 1) * (0.1 if options.quick else 1.0)
     return sum(workload.minutes for workload in chosen) * share
 
 
@@ -162,6 +161,9 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--defaults", action="store_true", help="only what runs with each tool's default settings"
+    )
+    parser.add_argument(
+        "--bounds", action="store_true", help="only rows that one of our bounds is about"
     )
     parser.add_argument("--runs", type=int, help="timed runs of each tool (5; 2 with --quick)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the data or less")

@@ -14,6 +14,8 @@ Server = Literal["null", "null over TLS", "SeaweedFS"]
 Zone = Literal["empty", "history", "unchanged"]
 
 HISTORY_DAYS = 400
+ROUNDS = 5
+"""How often each row is timed, unless it or the command line says otherwise."""
 # Those that take as long as we do, or less, and those that take many times as long.
 _FAST = ("s5cmd", "obstore", "opendal", "awscrt")
 _SLOW = (UNOPTIMISED, "aioboto3", "aws cli", "boto3", "boto3, threads", "rclone")
@@ -81,14 +83,30 @@ class Workload:
         """What is uploaded, and where."""
         return f"{describe(self.data)}, {self.where}"
 
-    def only(self, tools: Collection[str] | None, *, defaults: bool) -> Workload:
-        """Return it with the rows of these tools only, and without what is tuned by hand."""
+    def only(
+        self, tools: Collection[str] | None, *, defaults: bool = False, bounds: bool = False
+    ) -> Workload:
+        """Return it with fewer rows, and the time that these take.
+
+        Args:
+            tools: those of these tools only, None for all.
+            defaults: none that is tuned by hand.
+            bounds: only what a target is about.
+        """
+        bounded = {row for target in self.targets for row in (target.ours, *target.peers)}
         kept = tuple(
             entry
             for entry in self.entries
-            if (tools is None or entry.tool in tools) and not (defaults and entry.tuned)
+            if (tools is None or entry.tool in tools)
+            and not (defaults and entry.tuned)
+            and (not bounds or entry.name in bounded)
         )
-        return replace(self, entries=kept)
+        share = sum(map(_rounds, kept)) / sum(map(_rounds, self.entries))
+        return replace(self, entries=kept, minutes=self.minutes * share)
+
+
+def _rounds(entry: Entry) -> int:
+    return entry.rounds or ROUNDS
 
 
 def describe(data: DataSet) -> str:

@@ -80,6 +80,16 @@ def test_without_what_is_tuned_all_else_is_left_and_every_new_bound_can_be_judge
     }
 
 
+def test_what_bounds_are_about_can_be_run_alone_in_less_time():
+    for workload in workloads(quick=False):
+        kept = workload.only(None, bounds=True)
+        rows = {row for target in workload.targets for row in (target.ours, *target.peers)}
+        assert {entry.name for entry in kept.entries} == rows
+        assert kept.targets == workload.targets
+        assert kept.minutes <= workload.minutes
+        assert workload.only(None).minutes == workload.minutes
+
+
 def test_code_rounds_rows_and_tools_make_a_result_out_of_date():
     one, other = workloads(quick=False)[:2]
     tools, machine = {OURS: ("1", "defaults")}, {"cores": 2}
@@ -90,7 +100,7 @@ def test_code_rounds_rows_and_tools_make_a_result_out_of_date():
         fingerprint_of(one, 4, tools, machine),
         fingerprint_of(one, 5, {OURS: ("2", "defaults")}, machine),
         fingerprint_of(one, 5, tools, {"cores": 3}),
-        fingerprint_of(one.only([OURS], defaults=False), 5, tools, machine),
+        fingerprint_of(one.only([OURS]), 5, tools, machine),
     }
     assert len(others) == 5
     assert first not in others
