@@ -33,7 +33,7 @@ class Kind(NamedTuple):
         convert: given the flag and a value, returns what `Settings` holds, or raises a
             `UsageError` that names the flag.
         expected: what a settings file may hold for it, in words.
-        toml: the same as types; a `bool` is no `int` here.
+        toml: the types that TOML has for that; a `bool` does not count as an `int`.
         word: what one word of the command line is read as.
         repeats: whether the flag may be given several times.
     """

@@ -40,6 +40,10 @@ CLEAN = ("clean",)
 RUN_VERIFY = RUN + VERIFY
 ALL = RUN_VERIFY + CLEAN
 
+PER_CALL = ("flag",)
+NOT_IN_FILES = ("flag", "variable")
+ANYWHERE = ("flag", "variable", "file")
+
 
 class Option(NamedTuple):
     """One option of the commands.
@@ -49,17 +53,15 @@ class Option(NamedTuple):
         kind: what values it takes.
         panel: its group in `--help`.
         commands: those that take it. `asyncload config` takes each that a file may hold.
-        help: its text in `--help`, and the first half of that in the README. Words between
-            backticks are code.
-        notes: the README's second half.
+        help: what it does, in `--help` and in the README. Words between backticks are code.
+        notes: what the README adds to that.
         metavar: stands for the value in `--help`.
         unset: in the README, what holds without the option, where no value does.
-        field: its name in `Settings`; "" if `Settings` does not know it.
+        field: its name in `Settings`, if that is another one; "" if `Settings` does not know it.
         short: a flag of one letter.
         default: of an option that `Settings` does not know.
         more_variables: besides `ASYNCLOAD_NAME`.
-        per_call: whether it is given on the command line only, for one call.
-        in_file: whether a settings file may hold it.
+        sources: where it may come from.
         positional: whether it is an argument, without a flag.
         spelling: the flag, if another option has the name that it goes by.
     """
@@ -76,8 +78,7 @@ class Option(NamedTuple):
     short: str = ""
     default: object = None
     more_variables: tuple[str, ...] = ()
-    per_call: bool = False
-    in_file: bool = True
+    sources: tuple[str, ...] = ANYWHERE
     positional: bool = False
     spelling: str = ""
 
@@ -94,7 +95,14 @@ class Option(NamedTuple):
     @property
     def variables(self) -> tuple[str, ...]:
         """Its environment variables; the first that is set counts."""
-        return () if self.per_call else (f"ASYNCLOAD_{self.name.upper()}", *self.more_variables)
+        if "variable" not in self.sources:
+            return ()
+        return (f"ASYNCLOAD_{self.name.upper()}", *self.more_variables)
+
+    @property
+    def in_file(self) -> bool:
+        """Whether a settings file may hold it."""
+        return "file" in self.sources
 
     @property
     def setting(self) -> str:
@@ -177,8 +185,7 @@ OPTIONS = (
         metavar="RUN",
         unset="none",
         field="",
-        per_call=True,
-        in_file=False,
+        sources=PER_CALL,
         spelling="--manifest",
     ),
     Option(
@@ -469,8 +476,7 @@ OPTIONS = (
         "Abort them, whoever began them, instead of only listing them.",
         field="",
         default=False,
-        per_call=True,
-        in_file=False,
+        sources=PER_CALL,
     ),
     Option(
         "quiet",
@@ -501,7 +507,7 @@ OPTIONS = (
         metavar="FILE",
         unset="looked up",
         field="",
-        in_file=False,
+        sources=NOT_IN_FILES,
     ),
 )
 

@@ -83,9 +83,7 @@ class Given(NamedTuple):
             raise self._with_origins(error) from error
 
     def _with_origins(self, error: UsageError) -> UsageError:
-        named = re.match(r"(--)?[a-z][a-z-]*", error.message)
-        flags = set(re.findall(r"--[a-z][a-z-]*", error.lines[0]))
-        flags |= {named[0]} if named else set()
+        flags = re.findall(r"--[a-z][a-z-]*|^volume\b", error.lines[0])
         details = [
             f"  {option.flag} comes from {self.origins[name]}"
             for name, option in self.options.items()

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import typer
 
+from asyncload.cli.words import EmptyValueError
 from asyncload.errors import UsageError
 
 NAME = "asyncload.toml"
@@ -42,11 +43,12 @@ def use_settings_file(context: typer.Context, named: str | None) -> str | None:
     """Read the settings file that counts, for the options that Typer is about to read.
 
     Raises:
+        EmptyValueError: the name of a file is empty.
         UnusableFileError: it can't be used.
     """
     if named == "":
-        # `Command` refuses it, as it does for every option.
-        return named
+        # It would be the working directory.
+        raise EmptyValueError("--config is empty", context)
     try:
         file = find_settings_file(None if named is None else Path(named))
     except UsageError as error:

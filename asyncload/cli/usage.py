@@ -28,6 +28,7 @@ _INSTEAD = {
     "-r": "folders are always loaded with all that is below them",
     "--dryrun": "use --dry-run",
     "-n": "use --dry-run",
+    "--no-config": "--config /dev/null reads no settings file",
     "--prefix": "--layout, --layer, --origin and --format say where objects go",
     "--no-verify-ssl": "certificates are always verified; --ca-bundle names your own authority",
     "--insecure": "certificates are always verified; --ca-bundle names your own authority",

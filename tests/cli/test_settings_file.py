@@ -390,7 +390,7 @@ def test_a_named_file_must_be_there(folder, asyncload):
     assert asyncload(*where, "a\x1bb.toml").err.startswith(
         "error: --config: there is no file 'a\\x1bb"
     )
-    assert asyncload(*where, "").err.startswith("error: --config is empty")
+    assert asyncload("run", "--config", "").err.startswith("error: --config is empty")
 
 
 @pytest.mark.fault("I28")
@@ -467,6 +467,15 @@ def test_a_file_may_ask_for_json(folder, asyncload, monkeypatch):
             {},
             ("--concurrency", "0"),
             ["--concurrency: 0 is not between 1 and 1024"],
+        ),
+        (
+            'layer = "a/b"\n',
+            {"ASYNCLOAD_VOLUME": "data"},
+            (),
+            [
+                "--layer: 'a/b' must be one segment, without '/'",
+                "  --layer comes from asyncload.toml, line 1",
+            ],
         ),
         (
             "\nskip-existing = true\n",

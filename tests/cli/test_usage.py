@@ -47,6 +47,7 @@ def test_help_is_shown_however_it_is_asked_for(asyncload, asked, shows):
         (("run", "--verbose"), "hint: the summary, --json and the manifest say all"),
         (("run", "-v"), "hint: the summary, --json and the manifest say all"),
         (("run", "--force"), "hint: --overwrite replaces"),
+        (("run", "--no-config"), "hint: --config /dev/null reads no settings file"),
         (("run", "--colour"), "hint: asyncload run --help lists what there is"),
         (("lod",), "hint: asyncload --help lists what there is"),
         (("verfy",), "did you mean verify?"),
@@ -85,6 +86,7 @@ def test_one_slip_is_understood(data):
         (("run", "--exclude", "*.bak.csv", "--exclude", ""), "--exclude"),
         (("verify", "--manifest", ""), "--manifest"),
         (("clean", "--region", ""), "--region"),
+        (("run", "--config", ""), "--config"),
     ],
 )
 def test_an_empty_value_is_refused_by_name(asyncload, volume, monkeypatch, typed, named):

@@ -67,7 +67,10 @@ def test_help_does_not_wait_for_s3(arguments):
 
 
 def test_a_plan_is_made_without_the_s3_libraries(volume):
-    """Nor are options read with the help of pydantic, which takes as long as the rest to import."""
+    """Nor are options read with the help of pydantic, which takes as long as the rest to import.
+
+    A pyproject.toml without our table, such as that of this repository, is not parsed.
+    """
     (volume / "a.csv").write_bytes(b"1")
     arguments = ["run", str(volume), "--bucket", "lake", "--concurrency", "4", "--dry-run"]
     loaded = modules_after(
@@ -80,7 +83,7 @@ def test_a_plan_is_made_without_the_s3_libraries(volume):
         "    assert not error.code\n"
     )
     assert "typer" in loaded
-    unused = {"aioboto3", "aiohttp", "asyncio", "awscrt", "botocore", "pydantic", "rich"}
+    unused = {"aioboto3", "aiohttp", "asyncio", "awscrt", "botocore", "pydantic", "rich", "tomllib"}
     assert not loaded & unused
 
 
