@@ -283,8 +283,19 @@ class GovernedStore:
     async def read(self, key: ObjectKey, offset: int, length: int) -> bytes:
         return await self._make(lambda: self._store.read(key, offset, length))
 
-    async def list_objects(self, prefix: str, after: str | None = None) -> Page[ListedObject]:
-        return await self._make(lambda: self._store.list_objects(prefix, after))
+    async def list_objects(
+        self,
+        prefix: str,
+        after: str | None = None,
+        *,
+        start_after: str = "",
+        max_keys: int = 0,
+    ) -> Page[ListedObject]:
+        return await self._make(
+            lambda: self._store.list_objects(
+                prefix, after, start_after=start_after, max_keys=max_keys
+            )
+        )
 
     async def list_uploads(self, prefix: str, after: str | None = None) -> Page[OpenUpload]:
         return await self._make(lambda: self._store.list_uploads(prefix, after))

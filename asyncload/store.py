@@ -222,8 +222,19 @@ class ObjectStore(Protocol):
             RequestRejected: there is no such object.
         """
 
-    async def list_objects(self, prefix: str, after: str | None = None) -> Page[ListedObject]:
-        """List what is below a prefix, in any order; `after` is the last page's `next`."""
+    async def list_objects(
+        self,
+        prefix: str,
+        after: str | None = None,
+        *,
+        start_after: str = "",
+        max_keys: int = 0,
+    ) -> Page[ListedObject]:
+        """List what is below a prefix, in any order; `after` is the last page's `next`.
+
+        A first page can be asked to begin behind a key, and to hold at most so many keys. Whether
+        the store did so is for the caller to see.
+        """
 
     async def list_uploads(self, prefix: str, after: str | None = None) -> Page[OpenUpload]:
         """List the open multipart uploads below a prefix; `after` is as above."""

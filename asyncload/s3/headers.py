@@ -9,10 +9,11 @@ from asyncload.errors import StoreRefused
 _CONTROLS = bytes([*range(0x20), 0x7F])
 
 
-def make_head(target: str, headers: Mapping[str, str], length: int) -> bytes:
-    """Return the head of a PUT of `length` bytes, as it is sent.
+def make_head(method: str, target: str, headers: Mapping[str, str], length: int) -> bytes:
+    """Return the head of a request with a body of `length` bytes, as it is sent.
 
     Args:
+        method: `PUT`, or `HEAD`, which names no length.
         target: path and query, percent-encoded.
         headers: all that it is to have, but for Content-Length.
         length: of the body, in bytes.
@@ -20,12 +21,14 @@ def make_head(target: str, headers: Mapping[str, str], length: int) -> bytes:
     Raises:
         StoreRefused: it holds what is not printable ASCII.
     """
-    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    head = f"PUT {target} HTTP/1.1\r\n{lines}content-length: {length}\r\n\r\n"
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    if method == "PUT":
+        lines.append(f"content-length: {length}\r\n")
+    head = f"{method} {target} HTTP/1.1\r\n{''.join(lines)}\r\n"
     sent = head.encode()
     # A look at all of it at once costs a microsecond: there are the lines' own ends, and no others.
     controls = len(sent) - len(sent.translate(None, _CONTROLS))
-    if controls != 2 * (len(headers) + 3) or len(sent) != len(head):
+    if controls != 2 * (len(lines) + 2) or len(sent) != len(head):
         check_headers({"request target": target, **headers})
     return sent
 

@@ -1,10 +1,11 @@
-"""The fast lane: the two requests that carry bytes, without the generic client's machinery.
+"""The fast lane: the requests made for every file, without the generic client's machinery.
 
-A small put costs the client over a millisecond of CPU, of which signing and sending need a
-fifth. The lane sends to the address and with the signing scope that the client itself would use,
-and with the trust of the client's HTTP session. Every answer that it gets is final: the client
-is not asked again. A success without a body is read here, all else by botocore's parser, and what
-is raised is what the client would raise: `translate` says what it means.
+Those are the two that carry bytes, put and part, and HEAD. A small put costs the client over a
+millisecond of CPU, of which signing and sending need a fifth. The lane sends to the address and
+with the signing scope that the client itself would use, and with the trust of the client's HTTP
+session. Every answer that it gets is final: the client is not asked again. A success without a body
+is read here, and so is the 404 to a HEAD; all else by botocore's parser, and what is raised is what
+the client would raise: `translate` says what it means.
 
 Where the lane can't be the client's equal (a proxy, another signature than version 4), it is not
 opened.
@@ -21,20 +22,28 @@ from urllib.parse import quote, urlsplit
 
 from asyncload.model import Checksum, ObjectKey
 from asyncload.s3.arguments import checksum_headers
-from asyncload.s3.describe import check_status, read_part_receipt, read_receipt
+from asyncload.s3.describe import (
+    check_status,
+    describe_object,
+    read_part_receipt,
+    read_receipt,
+)
+from asyncload.s3.models import read_time
 from asyncload.s3.responses import ResponseReader
 from asyncload.s3.session import DirectSession
 from asyncload.s3.signatures import Signing
-from asyncload.s3.signing import UNSIGNED_PAYLOAD, RequestSigner
+from asyncload.s3.signing import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, RequestSigner
 from asyncload.s3.sockets import AnsweredEarly
-from asyncload.store import Receipt
+from asyncload.s3.times import is_http_date
+from asyncload.s3.wire import Reply
+from asyncload.store import Receipt, RemoteObject
 
 # Above this, hashing in a thread costs the loop less than hashing in it.
 _HASHED_INLINE = 256 * 1024
 
 
 class FastLane:
-    """Sends puts and parts to one bucket.
+    """Sends puts, parts and HEADs to one bucket.
 
     Args:
         http: the client's HTTP session.
@@ -43,7 +52,7 @@ class FastLane:
         region: the signing region.
         user_agent: the User-Agent header, as the client sends it.
         put_headers: what a put says of the object besides its bytes, as the client does.
-        part_headers: what a part has to say besides its bytes.
+        part_headers: what a part has to say besides its bytes, and a HEAD, too.
         sign_payload: whether the signature covers the body's SHA-256, as it should where TLS
             does not protect it.
         signing: tells the time to sign at, and hears the answers, as for the client.
@@ -121,23 +130,8 @@ class FastLane:
         sha256: str | None = None,
     ) -> Receipt:
         headers.update(checksum_headers(checksum))
-        path = self._base_path + quote(key, safe="/~")
-        credentials = await self._credentials.get_frozen_credentials()
-        self._signing.signs_with(credentials)
-        signed = self._signer.sign(
-            credentials,
-            timestamp=self._signing.timestamp(),
-            path=path,
-            query=query,
-            headers=headers,
-            payload=(sha256 or await _sha256(body)) if self.sign_payload else UNSIGNED_PAYLOAD,
-        )
-        signed["user-agent"] = self._user_agent
-        signed["accept"] = "*/*"
-        signed["accept-encoding"] = "identity"
-        target = f"{path}?{query}" if query else path
-        reply = await self._http.put(self._origin, target, signed, body)
-        self._signing.heard(reply.headers)
+        payload = (sha256 or await _sha256(body)) if self.sign_payload else UNSIGNED_PAYLOAD
+        reply = await self._request("PUT", key, query, headers, body, payload)
         if reply.early and 200 <= reply.status < 300:
             raise AnsweredEarly(reply.status)
         operation = "UploadPart" if query else "PutObject"
@@ -154,6 +148,88 @@ class FastLane:
         }
         check_status(operation, answer)
         return (read_part_receipt if query else read_receipt)(answer, algorithm)
+
+    async def head(self, key: ObjectKey, *, checksums: bool) -> RemoteObject | None:
+        """Describe an object, None if there is none; `checksums` has the store name them."""
+        headers = dict(self._part_headers)
+        if checksums:
+            headers["x-amz-checksum-mode"] = "ENABLED"
+        payload = EMPTY_PAYLOAD if self.sign_payload else UNSIGNED_PAYLOAD
+        reply = await self._request("HEAD", key, "", headers, _NO_BODY, payload)
+        if reply.status == 404:
+            return None
+        if reply.status != 200:
+            await self._responses.check(reply, "HeadObject")
+        answer = _described(reply)
+        check_status("HeadObject", answer)
+        return describe_object(answer)
+
+    async def _request(
+        self,
+        method: str,
+        key: ObjectKey,
+        query: str,
+        headers: Mapping[str, str],
+        body: memoryview,
+        payload: str,
+    ) -> Reply:
+        """Sign a request, send it and hear the answer."""
+        path = self._base_path + quote(key, safe="/~")
+        credentials = await self._credentials.get_frozen_credentials()
+        self._signing.signs_with(credentials)
+        signed = self._signer.sign(
+            credentials,
+            method=method,
+            timestamp=self._signing.timestamp(),
+            path=path,
+            query=query,
+            headers=headers,
+            payload=payload,
+        )
+        signed["user-agent"] = self._user_agent
+        signed["accept"] = "*/*"
+        signed["accept-encoding"] = "identity"
+        target = f"{path}?{query}" if query else path
+        reply = await self._http.request(method, self._origin, target, signed, body)
+        self._signing.heard(reply.headers)
+        return reply
+
+
+_NO_BODY = memoryview(b"")
+_METADATA = "x-amz-meta-"
+_CHECKSUMS = tuple(
+    (f"Checksum{name}", f"x-amz-checksum-{name.lower()}")
+    for name in ("CRC64NVME", "CRC32C", "CRC32", "SHA256")
+)
+
+
+def _described(reply: Reply) -> dict[str, Any]:
+    """Return what the client would make of an answer to HEAD, of what `describe_object` reads.
+
+    Raises:
+        ValueError: a header is not what it has to be.
+    """
+    headers = reply.headers
+    modified = headers.get("last-modified")
+    if modified is not None and not is_http_date(modified):
+        # The client knows more forms; what has none of them is no answer of a store.
+        read_time(modified)
+    answer: dict[str, Any] = {
+        "ResponseMetadata": {"HTTPStatusCode": reply.status},
+        "ETag": headers.get("etag", ""),
+        "ChecksumType": headers.get("x-amz-checksum-type"),
+        "StorageClass": headers.get("x-amz-storage-class"),
+        "Metadata": {
+            name.removeprefix(_METADATA): value
+            for name, value in headers.items()
+            if name.startswith(_METADATA)
+        },
+    }
+    if (length := headers.get("content-length")) is not None:
+        answer["ContentLength"] = int(length)
+    for named, header in _CHECKSUMS:
+        answer[named] = headers.get(header)
+    return answer
 
 
 async def _sha256(body: memoryview) -> str:

@@ -117,12 +117,13 @@ class DirectSession(StrictSession):
         """Whether requests to a URL go through a proxy."""
         return self.proxy_for(url) is not None
 
-    async def put(
-        self, origin: str, target: str, headers: Mapping[str, str], body: memoryview
+    async def request(
+        self, method: str, origin: str, target: str, headers: Mapping[str, str], body: memoryview
     ) -> Reply:
-        """Send a signed PUT, with the client's trust, and past any proxy.
+        """Send a signed PUT or HEAD, with the client's trust, and past any proxy.
 
         Args:
+            method: `PUT` or `HEAD`.
             origin: scheme, host and port.
             target: path and query, percent-encoded; they are sent as they are.
             headers: all that the request is to have, but for Content-Length.
@@ -134,7 +135,8 @@ class DirectSession(StrictSession):
             ValueError: the answer makes no sense.
         """
         pool = self._pools.get(origin) or await self._open_pool(origin)
-        return await pool.put(make_head(target, headers, len(body)), body)
+        head = make_head(method, target, headers, len(body))
+        return await pool.send(head, body, bodiless=method == "HEAD")
 
     async def _open_pool(self, origin: str) -> WirePool:
         parts = urlsplit(origin)
@@ -145,7 +147,7 @@ class DirectSession(StrictSession):
             tls = self._tls or ssl.create_default_context()
         assert parts.hostname is not None
         pool = WirePool(parts.hostname, parts.port or (443 if tls else 80), tls)
-        # Another put may have been as early.
+        # Another request may have been as early.
         return self._pools.setdefault(origin, pool)
 
     async def __aexit__(self, *exception: object) -> None:

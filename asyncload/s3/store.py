@@ -148,7 +148,15 @@ class S3Store:
         renewal = self._signing.renewal
         renewals = renewal.count
 
-        async def ask(checksums: bool) -> RemoteObject:
+        lane = self._lane
+
+        async def ask(checksums: bool) -> RemoteObject | None:
+            if lane is not None:
+                return await self._make(
+                    self._asked("HeadObject", {"Key": key}),
+                    0,
+                    lambda: lane.head(key, checksums=checksums),
+                )
             mode = {"ChecksumMode": "ENABLED"} if checksums else {}
             return await self._call("HeadObject", describe_object, Key=key, **mode)
 
@@ -190,9 +198,17 @@ class S3Store:
                 return b""
             raise
 
-    async def list_objects(self, prefix: str, after: str | None = None) -> Page[ListedObject]:
+    async def list_objects(
+        self,
+        prefix: str,
+        after: str | None = None,
+        *,
+        start_after: str = "",
+        max_keys: int = 0,
+    ) -> Page[ListedObject]:
         """See `ObjectStore`."""
-        where = {"ContinuationToken": after} if after else {}
+        named = {"ContinuationToken": after, "StartAfter": start_after, "MaxKeys": max_keys}
+        where = {name: value for name, value in named.items() if value}
         return await self._call("ListObjectsV2", page_of_objects, Prefix=prefix, **where)
 
     async def list_uploads(self, prefix: str, after: str | None = None) -> Page[OpenUpload]:

@@ -35,6 +35,11 @@ def read_offset(headers: Mapping[str, str], now: float) -> float | None:
     return None if time is None else time - now
 
 
+def is_http_date(text: str) -> bool:
+    """Whether a header holds a date as HTTP has it."""
+    return _seconds_of(text) is not None
+
+
 # A store's answers of one second have one date.
 @lru_cache(16)
 def _seconds_of(http_date: str) -> float | None:

@@ -1,4 +1,4 @@
-"""HTTP/1.1 connections for the fast lane: one PUT at a time on each, kept for the next one.
+"""HTTP/1.1 connections for the fast lane: one request at a time on each, kept for the next one.
 
 A general HTTP client spends more on a small put than all else in a run together. Here a request
 is bytes that are known whole, and the answer is short; httptools reads it. No redirects, cookies,
@@ -56,7 +56,7 @@ class Wire(asyncio.Protocol):
         self._room: asyncio.Future[None] | None = None
         self._usable = True
         self._headers: dict[str, str] = {}
-        self._headed = self._written = self._early = False
+        self._headed = self._written = self._early = self._bodiless = self._ended = False
 
     @property
     def usable(self) -> bool:
@@ -73,8 +73,11 @@ class Wire(asyncio.Protocol):
         # Not the future itself: it would be cancelled together with whoever waits.
         await asyncio.wait({self._lost})
 
-    async def put(self, head: bytes, body: memoryview) -> Reply:
+    async def send(self, head: bytes, body: memoryview, *, bodiless: bool = False) -> Reply:
         """Send a request and return its answer; the body is not read any more afterwards.
+
+        `bodiless` says that the answer ends with its headers, whatever length they name, as one
+        to HEAD does.
 
         Raises:
             OSError: the connection broke.
@@ -84,7 +87,8 @@ class Wire(asyncio.Protocol):
         self._reply = reply
         self._headers = {}
         self._body = b""
-        self._headed = self._written = self._early = False
+        self._headed = self._written = self._early = self._ended = False
+        self._bodiless = bodiless
         self._answered = 0
         self._parser = HttpResponseParser(self)
         try:
@@ -166,14 +170,18 @@ class Wire(asyncio.Protocol):
         except HttpParserError as error:
             self._fail(ValueError(f"it is not HTTP: {error}"))
         else:
-            if self._answered > (_MAX_ANSWER if self._headed else MAX_BODY):
+            if self._ended:
+                closes = "close" in self._headers.get("connection", "").lower()
+                kept = self._parser.get_http_version() == "1.1" and not closes
+                self._finish(usable=self._usable and kept)
+            elif self._answered > (_MAX_ANSWER if self._headed else MAX_BODY):
                 self._fail(ValueError("it has no end"))
 
     # httptools' side of it.
 
     def on_message_begin(self) -> None:
         """Distrust a connection on which more comes than was asked for."""
-        if self._reply is None or self._reply.done():
+        if self._reply is None or self._reply.done() or self._ended:
             self._usable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -181,12 +189,18 @@ class Wire(asyncio.Protocol):
         self._headers[name.decode("latin-1").lower()] = value.decode("utf-8", "replace")
 
     def on_headers_complete(self) -> None:
-        """Note whether the request had been sent by now."""
+        """Note whether the request had been sent by now; an answer without a body ends here."""
         self._headed = True
-        self._early = not self._written or unsent_bytes(self._transport) > 0
+        if not self._bodiless:
+            self._early = not self._written or unsent_bytes(self._transport) > 0
+            return
+        self._ended = self._parser.get_status_code() >= 200
 
     def on_body(self, data: bytes) -> None:
         """Keep it, up to a limit: the answer is then taken as it is."""
+        if self._ended:
+            self._fail(ValueError("it has a body, which no answer to HEAD has"))
+            return
         self._body += data[: MAX_BODY - len(self._body)]
         if len(self._body) == MAX_BODY:
             self._finish(usable=False)
@@ -197,7 +211,7 @@ class Wire(asyncio.Protocol):
         if 100 <= status < 200 and status != 101:
             self._headers.clear()
             self._headed = False
-        else:
+        elif not self._ended:
             # Known only while the parser is here.
             self._finish(usable=status >= 200 and self._parser.should_keep_alive())
 
@@ -226,11 +240,11 @@ class WirePool:
         self._idle: list[Wire] = []
         self._open: set[Wire] = set()
 
-    async def put(self, head: bytes, body: memoryview) -> Reply:
-        """Send a request on a free connection. Raises as `Wire.put` does."""
+    async def send(self, head: bytes, body: memoryview, *, bodiless: bool = False) -> Reply:
+        """Send a request on a free connection. Does and raises as `Wire.send`."""
         wire = self._free() or await self._connect()
         try:
-            return await wire.put(head, body)
+            return await wire.send(head, body, bodiless=bodiless)
         finally:
             if wire.usable:
                 self._idle.append(wire)

@@ -165,7 +165,7 @@ class FaultyStore(MemoryStore):
         head = f"PUT /{number} HTTP/1.1\r\nhost: store\r\ncontent-length: {len(sent)}\r\n\r\n"
         try:
             async with asyncio.timeout(DEADLINE):
-                reply = await self._pool.put(head.encode(), memoryview(sent))
+                reply = await self._pool.send(head.encode(), memoryview(sent))
         except TimeoutError as error:
             raise TimedOut("simulated: no answer in time") from error
         except (OSError, ValueError) as error:

@@ -218,6 +218,77 @@ async def test_the_lane_is_taken_unless_turned_off(volume):
 
 BY_CLIENT = "amz-sdk-request"
 
+DATED = {"Last-Modified": "Mon, 02 May 2022 12:00:00 GMT"}
+FULL = DATED | {
+    "ETag": '"e4d909c290d0fb1ca068ffaddf22cbd0"',
+    "x-amz-checksum-crc64nvme": "AAAAAAAAAAA=",
+    "x-amz-checksum-type": "FULL_OBJECT",
+    "x-amz-storage-class": "GLACIER",
+    "x-amz-meta-Owner": "me",
+}
+DESCRIBED = {
+    "whole": Answer(200, b"123", FULL),
+    "plain": Answer(200, b"", {"ETag": '"e-2"', "Last-Modified": "2022-05-02T12:00:00Z"}),
+    "of parts": Answer(200, b"1", {**FULL, "x-amz-checksum-type": "COMPOSITE"}),
+    "other sums": Answer(200, b"1", {"x-amz-checksum-crc32c": "AAAAAA=="}),
+    "undated": Answer(200, b"1", {**FULL, "Last-Modified": "yesterday"}),
+    "no sum": Answer(200, b"1", {"x-amz-checksum-crc32": "none"}),
+    "partial": Answer(206, b"1", FULL),
+    "no length": Answer(raw=b'HTTP/1.1 200 OK\r\nETag: "1"\r\n\r\n'),
+    "none": Answer(404),
+    "no longer": Answer(410),
+    "unchanged": Answer(304),
+    "denied": Answer(403, headers={"x-amz-request-id": "REQ1"}),
+    "elsewhere": Answer(301, headers={"x-amz-bucket-region": "eu-north-1", "Location": "/"}),
+    "not allowed": Answer(405),
+    "busy": Answer(503, headers={"Retry-After": "7"}),
+    "broken": Answer(500),
+    "proxy": Answer(407),
+}
+
+
+@pytest.mark.parametrize("answer", DESCRIBED.values(), ids=DESCRIBED)
+@pytest.mark.parametrize("options", [{}, {"expected_bucket_owner": "123456789012"}])
+async def test_lane_and_client_ask_for_an_object_alike_and_read_the_same(answer, options):
+    """The same HEAD, and the same object, nothing or error with the same words."""
+    results, sent = [], []
+    for fast_lane in (True, False):
+        with scripted_s3(lambda request: answer) as (url, requests):
+            opened = S3Options(
+                "lake", connections=1, endpoint_url=url, fast_lane=fast_lane, **options
+            )
+            async with open_store(opened) as store:
+                try:
+                    result = await store.head(ObjectKey("Raw/a b+é.csv"))
+                except errors.StoreError as error:
+                    told = error.message.replace(url, "URL"), error.hint, error.code, error.status
+                    result = type(error), *told, error.request_id, error.retry_after
+        results.append(result)
+        (request,) = requests
+        assert (BY_CLIENT in request.headers) is not fast_lane
+        assert ("x-amz-expected-bucket-owner" in request.headers) is bool(options)
+        headers = {name: text for name, text in request.headers.items() if name not in CLIENTS_OWN}
+        sent.append((request.method, request.path, request.query, headers))
+    assert results[0] == results[1]
+    assert sent[0] == sent[1]
+    assert sent[0][0] == "HEAD"
+
+
+async def test_a_store_that_refuses_the_checksum_mode_is_asked_without():
+    """By the lane as by the client; what it then describes is taken."""
+    with scripted_s3(
+        lambda request: (
+            Answer(400) if "x-amz-checksum-mode" in request.headers else Answer(200, b"1", FULL)
+        )
+    ) as (url, requests):
+        for fast_lane in (True, False):
+            options = S3Options("lake", connections=1, endpoint_url=url, fast_lane=fast_lane)
+            async with open_store(options) as store:
+                assert (await store.head(ObjectKey("k"))).size == 1
+                assert (await store.head(ObjectKey("k"))).size == 1
+    modes = ["x-amz-checksum-mode" in request.headers for request in requests]
+    assert modes == [True, False, False] * 2
+
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ async def test_a_session_for_plain_http_trusts_nobody_unseen(authority):
     with scripted_s3(accept_all, tls=context_for(authority, "127.0.0.1")) as (url, requests):
         async with session:
             with pytest.raises(ssl.SSLCertVerificationError):
-                await session.put(url, "/lake/key", {}, memoryview(b""))
+                await session.request("PUT", url, "/lake/key", {}, memoryview(b""))
     assert requests == []
 
 

@@ -45,8 +45,8 @@ async def pool_to(answer):
 
 async def read_request(reader):
     lines = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
-    (length,) = [int(line.split(": ")[1]) for line in lines if line.startswith("content-length")]
-    return await reader.readexactly(length)
+    lengths = [int(line.split(": ")[1]) for line in lines if line.startswith("content-length")]
+    return await reader.readexactly(sum(lengths))
 
 
 def answers(data):
@@ -61,7 +61,7 @@ def answers(data):
 
 
 async def put(pool, body=b"a|b\n"):
-    return await pool.put(head(body), memoryview(body))
+    return await pool.send(head(body), memoryview(body))
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 * 1024, 64 * 1024 + 1, LARGE])
@@ -125,6 +125,81 @@ async def test_a_connection_that_can_not_be_trusted_is_not_used_again(closing):
         assert (await put(pool)).status == 200
         await asyncio.sleep(0.05)
         assert (await put(pool)).status == 200
+    assert len(connections) == 2
+
+
+async def ask(pool):
+    return await pool.send(b"HEAD /k HTTP/1.1\r\nhost: h\r\n\r\n", memoryview(b""), bodiless=True)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Content-Length: 17000\r\n",
+        b"Content-Length: 0\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"",
+    ],
+    ids=["length", "empty", "chunked", "none"],
+)
+@pytest.mark.parametrize("status", [b"200 OK", b"404 Not Found"])
+async def test_an_answer_to_head_ends_with_its_headers(status, headers):
+    """Whatever length they name: its connection is kept, for another HEAD or a put."""
+    head = b"HTTP/1.1 " + status + b"\r\n" + headers + b'ETag: "1"\r\n\r\n'
+
+    async def answer(reader, writer):
+        for text in (b"HTTP/1.1 103 Early Hints\r\n\r\n" + head, head, OK):
+            await read_request(reader)
+            writer.write(text)
+        await reader.read()
+
+    async with pool_to(answer) as (pool, connections):
+        for _ in range(2):
+            reply = await ask(pool)
+            assert (reply.status, reply.headers["etag"]) == (int(status[:3]), '"1"')
+            assert (reply.body, reply.early) == (b"", False)
+        assert (await put(pool)).status == 200
+    assert len(connections) == 1
+
+
+@pytest.mark.parametrize(
+    "closing",
+    [
+        b"HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 5\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n",
+        OK + OK,
+    ],
+    ids=["close", "1.0", "twice"],
+)
+async def test_after_such_an_answer_to_head_the_connection_is_not_used_again(closing):
+    """Its answer counts; the next request gets a new one."""
+    async with pool_to(answers(closing)) as (pool, connections):
+        assert (await ask(pool)).status == 200
+        assert (await ask(pool)).status == 200
+    assert len(connections) == 2
+
+
+@pytest.mark.parametrize(
+    ("nonsense", "message"),
+    [
+        (b"HTTP/1.1 404 -\r\nContent-Length: 5\r\n\r\nabcde", "which no answer to HEAD has"),
+        (b"HTTP/1.1 404 -\r\n\r\n<Error/>", "which no answer to HEAD has"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", "not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", "disconnected"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, "no end"),
+    ],
+)
+async def test_an_answer_to_head_that_makes_no_sense_is_an_error(nonsense, message):
+    """With a body, of no length that there is, cut off, or endless; the next one is asked anew."""
+
+    async def answer(reader, writer):
+        await read_request(reader)
+        writer.write(nonsense)
+
+    async with pool_to(answer) as (pool, connections):
+        for _ in range(2):
+            with pytest.raises((OSError, ValueError), match=message):
+                await ask(pool)
     assert len(connections) == 2
 
 
@@ -344,7 +419,7 @@ async def test_a_put_cancelled_while_nobody_reads_it_ends_in_silence():
     body = memoryview(bytes(LARGE))
     async with pool_to(never_read) as (pool, _):
         async with asyncio.TaskGroup() as group:
-            put = group.create_task(pool.put(head(body), body))
+            put = group.create_task(pool.send(head(body), body))
             await begun.wait()
             await asyncio.sleep(0.05)
             put.cancel()
@@ -368,7 +443,7 @@ async def test_a_put_cancelled_while_it_connects_leaves_no_socket(monkeypatch):
         monkeypatch.setattr(socket, "socket", Watched)
         for turns in range(12):
             async with asyncio.TaskGroup() as group:
-                put = group.create_task(pool.put(head(b""), memoryview(b"")))
+                put = group.create_task(pool.send(head(b""), memoryview(b"")))
                 for _ in range(turns):
                     await asyncio.sleep(0)
                 put.cancel()

@@ -272,8 +272,8 @@ async def test_where_create_only_is_ignored_each_key_is_looked_at_before(three, 
     class Overtaken(Foreign):
         ignores = ("put", "complete")
 
-        async def list_objects(self, prefix, after=None):
-            page = await super().list_objects(prefix, after)
+        async def list_objects(self, prefix, after=None, **where):
+            page = await super().list_objects(prefix, after, **where)
             self.objects[f"{FOLDER}/0.csv"] = b"theirs"
             return page
 

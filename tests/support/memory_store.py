@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import heapq
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -93,14 +94,17 @@ class MemoryStore:
             raise RequestRejected("no such key", code="NoSuchKey", status=404)
         return self.objects[key][offset : offset + length]
 
-    async def list_objects(self, prefix, after=None):
+    async def list_objects(self, prefix, after=None, *, start_after="", max_keys=0):
         await self._answer("list_objects")
-        keys = sorted(k for k in self.objects if k.startswith(prefix) and k > (after or ""))
+        start, most = after or start_after, min(max_keys or self.page, self.page)
+        keys = heapq.nsmallest(
+            most + 1, (k for k in self.objects if k.startswith(prefix) and k > start)
+        )
         items = [
             ListedObject(key, len(self.objects[key]), _etag(self.objects[key]))
-            for key in keys[: self.page]
+            for key in keys[:most]
         ]
-        return Page(items, keys[self.page - 1] if len(keys) > self.page else None)
+        return Page(items, keys[most - 1] if len(keys) > most else None)
 
     async def list_uploads(self, prefix, after=None):
         await self._answer("list_uploads")

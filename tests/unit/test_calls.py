@@ -71,7 +71,7 @@ class ScriptedStore:
         await self._answer("read", key, offset, length)
         return b"bytes"
 
-    async def list_objects(self, prefix, after=None):
+    async def list_objects(self, prefix, after=None, **where):
         await self._answer("list_objects", prefix, after)
         return PAGE
 

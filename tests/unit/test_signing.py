@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from asyncload.errors import StoreRefused
 from asyncload.s3.headers import make_head
-from asyncload.s3.signing import UNSIGNED_PAYLOAD, RequestSigner
+from asyncload.s3.signing import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, RequestSigner
 
 words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
 keys = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
@@ -44,9 +44,9 @@ class Oracle(auth.S3SigV4Auth):
         return self.digest
 
 
-def botocore_headers(credentials, region, when, url, headers, digest):
+def botocore_headers(credentials, region, when, url, headers, digest, method="PUT"):
     """Return what botocore makes of the same request."""
-    request = AWSRequest("PUT", url, headers)
+    request = AWSRequest(method, url, headers)
     signer = Oracle(Credentials(*credentials), "s3", region)
     signer.digest = digest
     # The one thing to hold still is botocore's clock.
@@ -91,6 +91,44 @@ def test_a_signed_put_is_botocores_to_the_letter(
     assert signed == botocore_headers(credentials, region, when, url, headers, digest)
 
 
+@given(
+    key=keys,
+    host=hosts,
+    access_key=words,
+    secret=words,
+    token=st.none() | words,
+    digest=st.sampled_from([EMPTY_PAYLOAD, UNSIGNED_PAYLOAD]),
+    owner=st.none() | st.from_regex(r"[0-9]{12}", fullmatch=True),
+    checksums=st.booleans(),
+)
+def test_a_signed_head_is_botocores_to_the_letter(
+    key, host, access_key, secret, token, digest, owner, checksums
+):
+    """With and without the checksum mode and the bucket's owner: all headers are equal."""
+    headers = {"x-amz-checksum-mode": "ENABLED"} if checksums else {}
+    if owner is not None:
+        headers["x-amz-expected-bucket-owner"] = owner
+    path, when = "/lake/" + quote(key, safe="/~"), datetime(2022, 5, 2, 12, tzinfo=UTC)
+    credentials = Frozen(access_key, secret, token)
+    signed = RequestSigner("eu-west-1", host).sign(
+        credentials,
+        method="HEAD",
+        timestamp="20220502T120000Z",
+        path=path,
+        query="",
+        headers=headers,
+        payload=digest,
+    )
+    assert signed.pop("host") == host
+    url = f"https://{host}{path}"
+    assert signed == botocore_headers(
+        credentials, "eu-west-1", when, url, headers, digest, method="HEAD"
+    )
+    lines = make_head("HEAD", path, signed, 0).decode().split("\r\n")
+    assert lines[0] == f"HEAD {path} HTTP/1.1"
+    assert lines[1:-2] == [f"{name}: {value}" for name, value in signed.items()]
+
+
 spaced = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
 
 
@@ -118,7 +156,7 @@ def test_headers_are_signed_with_single_spaces_and_sent_as_they_are(headers):
     expected = botocore_headers(credentials, "us-east-1", when, url, headers, UNSIGNED_PAYLOAD)
     assert signed.pop("host")
     assert signed == expected
-    lines = make_head("/k", signed, 0).decode().split("\r\n")
+    lines = make_head("PUT", "/k", signed, 0).decode().split("\r\n")
     assert lines[1:-3] == [f"{name}: {value}" for name, value in signed.items()]
     # Nothing else is sent of what was signed, and all of it.
     listed = re.search("SignedHeaders=([^,]+)", signed["authorization"])[1].split(";")
@@ -135,9 +173,9 @@ def test_a_head_has_the_lines_that_were_meant_or_is_refused(name, value):
     fit = all(32 <= ord(one) < 127 for one in name + value)
     if not fit:
         with pytest.raises(StoreRefused, match="can't be sent"):
-            make_head("/k", {name: value}, 7)
+            make_head("PUT", "/k", {name: value}, 7)
     else:
-        sent = make_head("/k", {name: value}, 7)
+        sent = make_head("PUT", "/k", {name: value}, 7)
         assert sent == f"PUT /k HTTP/1.1\r\n{name}: {value}\r\ncontent-length: 7\r\n\r\n".encode()
 
 
@@ -146,7 +184,7 @@ def test_a_head_has_the_lines_that_were_meant_or_is_refused(name, value):
 def test_a_target_that_is_not_encoded_is_refused(target):
     """It is a line of the head, too."""
     with pytest.raises(StoreRefused, match="request target"):
-        make_head(target, {}, 0)
+        make_head("PUT", target, {}, 0)
 
 
 @given(st.lists(st.tuples(words, st.sampled_from(["20220502", "20220503"])), min_size=2))
