@@ -19,6 +19,7 @@ from asyncload.errors import InvalidKey, KeyCollision, SourceTooLarge
 from asyncload.keys import KeyLayout
 from asyncload.model import Failed, PlannedUpload, SourceFile
 from asyncload.names import to_bytes, to_text
+from asyncload.partitions import PartitionCounts
 
 MIB = 1024 * 1024
 MAX_PARTS = 10_000
@@ -43,8 +44,6 @@ _SIZES_TRIED = 16
 
 _COLLISIONS_NAMED = 5
 _HASH_BUCKETS = 256
-# Files at the top are a partition each: remember no more than this many.
-_MANY_PARTITIONS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +123,8 @@ def plausible_part_sizes(size: int, count: int, likely: int) -> list[int]:
 class LoadPlan:
     """The files of a volume and where each is to land.
 
-    `partitions` counts the files planned for each partition, of 10,000 partitions at the most,
-    `left_out` what is not loaded, by the reason.
+    `partitions` counts the files planned for each partition, `left_out` what is not loaded, by the
+    reason.
 
     Args:
         layout: makes the keys.
@@ -144,7 +143,7 @@ class LoadPlan:
         self._small = _CompactSources()
         self._hashes = tuple(array("q") for _ in range(_HASH_BUCKETS))
         self._sorted = False
-        self.partitions: Counter[str] = Counter()
+        self.partitions = PartitionCounts()
 
     def add(self, source: SourceFile) -> None:
         """Plan one more file; a file that makes no valid key becomes a failure."""
@@ -153,8 +152,7 @@ class LoadPlan:
         except InvalidKey as error:
             self.add_failure(Failed(source.path, None, source.size, error))
             return
-        if partition in self.partitions or len(self.partitions) < _MANY_PARTITIONS:
-            self.partitions[partition] += 1
+        self.partitions.add(partition)
         self.files += 1
         self.size += source.size
         key_hash = hash(key)

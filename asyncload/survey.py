@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from typing import TypeVar
 
 from asyncload.checksums import md5_bytes
@@ -14,36 +15,50 @@ from asyncload.groups import for_each
 from asyncload.inventory import Inventory
 from asyncload.model import ObjectKey, Warned
 from asyncload.plan import LoadPlan
+from asyncload.seeking import Pace, Span, cut_spans, end_of, is_in_order
 from asyncload.store import ListedObject, ObjectStore, OpenUpload, pages_of
 
 T = TypeVar("T")
 
 FEW = 2
-"""A partition of so few files is not listed: each of their keys is asked for by itself."""
+"""A partition of so few files is not listed by itself: each of their keys is asked for."""
+
+MANY = 100
+"""A partition of more files than this is worth a listing of its own."""
 
 _WORKERS = 32
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_ANSWER = (AccessDenied, EndpointRefused, RequestRejected)
 
 
 async def take_inventory(plan: LoadPlan, store: ObjectStore) -> Inventory:
-    """List each partition that files are planned for, once.
+    """Look where files are planned for, in as few requests as the bucket allows.
 
-    A partition is left unlisted, and its keys unknown, where that would take more requests than
-    asking for each key: it has few files, or very many objects that are not theirs. So it is where
-    the store won't list it.
+    Partitions of few files are looked up together, in the order of keys: see `seeking`. Those of
+    many files are listed each by itself, and so are those of some where seeking does not pay, or
+    the store lists in another order. What is then still unknown is cheaper to ask for key by key;
+    or the store won't say.
     """
     inventory = Inventory()
-    partitions = iter([(name, n) for name, n in plan.partitions.items() if n > FEW])
+    await _Walk(plan, store, inventory).run()
+    inventory.join()
     await for_each(
-        partitions, partial(_list_partition, plan=plan, store=store, inventory=inventory), _WORKERS
+        (partition for partition in plan.partitions if _is_worth_listing(*partition, inventory)),
+        partial(_list_partition, plan=plan, store=store, inventory=inventory),
+        _WORKERS,
     )
     inventory.seal()
     return inventory
 
 
+def _is_worth_listing(partition: str, files: int, inventory: Inventory) -> bool:
+    return files > FEW and not inventory.covers(f"{partition}\0", end_of(partition))
+
+
 async def _list_partition(
     wanted: tuple[str, int], *, plan: LoadPlan, store: ObjectStore, inventory: Inventory
 ) -> None:
+    """List a partition, unless it holds very many objects that are not its files'."""
     partition, files = wanted
     pages = 0
     try:
@@ -52,10 +67,64 @@ async def _list_partition(
             pages += 1
             if pages > files:
                 return
-    except (AccessDenied, EndpointRefused, RequestRejected):
+    except _NO_ANSWER:
         # Neither "there" nor "not there": each key is asked for, or the put's answer tells.
         return
     inventory.close(partition)
+
+
+class _Walk:
+    """Looks up the partitions of few files by pages that begin where the next one is."""
+
+    def __init__(self, plan: LoadPlan, store: ObjectStore, inventory: Inventory) -> None:
+        self._plan = plan
+        self._store = store
+        self._inventory = inventory
+        self._prefix = plan.layout.common_prefix()
+        self._pace = Pace()
+        # Whether the store answers, and in the order of keys.
+        self._goes_on = True
+        # All keys behind this one are known of.
+        self._known_from = end_of(self._prefix)
+
+    async def run(self) -> None:
+        """Walk all spans, several at once; the first page of all may tell that nothing is there."""
+        spans = cut_spans(entry for entry in self._plan.partitions if entry[1] <= MANY)
+        first = next(spans, None)
+        if first is None or first.files <= FEW:
+            return
+        if await self._take_page(first):
+            await for_each(chain([first], spans), self._walk, _WORKERS)
+        else:
+            await for_each(spans, self._walk, _WORKERS)
+
+    async def _walk(self, span: Span) -> None:
+        while self._goes_on and span.start < self._known_from and await self._take_page(span):
+            pass
+
+    async def _take_page(self, span: Span) -> bool:
+        """Ask for the next page of a span; return whether to ask for another one."""
+        start = span.start
+        limit = self._pace.page_size(span.files)
+        try:
+            page = await self._store.list_objects(self._prefix, start_after=start, max_keys=limit)
+        except _NO_ANSWER:
+            self._goes_on = False
+            return False
+        items = page.items
+        self._inventory.add(inventory_entries(items), self._plan.holds)
+        if not is_in_order((item.key for item in items), self._prefix, start) or (
+            page.next is not None and not items
+        ):
+            self._goes_on = False
+            self._inventory.uncover()
+            return False
+        if page.next is None:
+            self._known_from = min(self._known_from, start)
+        end = items[-1].key if page.next is not None else end_of(self._prefix)
+        if self._goes_on:
+            self._inventory.cover(start, end)
+        return self._pace.judge(span.pass_to(end), len(items)) and span.files > 0
 
 
 def inventory_entries(page: Iterable[ListedObject]) -> Iterator[tuple[str, int, bytes]]:
@@ -74,7 +143,7 @@ async def find_open_uploads(store: ObjectStore, prefix: str) -> dict[str, list[O
         async for page in pages_of(partial(store.list_uploads, prefix)):
             for upload in page:
                 found[upload.key].append(upload)
-    except (AccessDenied, EndpointRefused, RequestRejected):
+    except _NO_ANSWER:
         return {}
     for uploads in found.values():
         uploads.sort(key=lambda upload: upload.initiated or _LONG_AGO, reverse=True)

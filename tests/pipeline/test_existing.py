@@ -29,11 +29,12 @@ async def load(store, volume, **options):
     return report, recorder, store.calls - calls, store.body_bytes - sent
 
 
-async def test_a_first_run_lists_each_partition_once_and_puts_each_file_once(volume):
-    """No other call: what is not listed is free."""
-    write_files(volume, {f"{d}/{n}.csv": b"1" for d in "de" for n in range(50)})
+@pytest.mark.parametrize(("files", "listings"), [(50, 1), (101, 2)])
+async def test_a_first_run_lists_what_is_there_and_puts_each_file_once(volume, files, listings):
+    """No other call: what is not listed is free. Partitions of many files are listed each."""
+    write_files(volume, {f"{d}/{n}.csv": b"1" for d in "de" for n in range(files)})
     _, _, calls, _ = await load(MemoryStore(), volume)
-    assert calls == {"check_bucket": 1, "list_objects": 2, "put": 100}
+    assert calls == {"check_bucket": 1, "list_objects": listings, "put": 2 * files}
 
 
 async def test_a_second_run_sends_nothing_and_asks_for_no_single_key(volume):
@@ -52,8 +53,8 @@ async def test_where_etags_say_nothing_head_does_but_only_for_equal_sizes(volume
     """An ETag of another form is no MD5; other sizes are asked about once more before failing."""
 
     class Opaque(MemoryStore):
-        async def list_objects(self, prefix, after=None):
-            page = await super().list_objects(prefix, after)
+        async def list_objects(self, prefix, after=None, **where):
+            page = await super().list_objects(prefix, after, **where)
             return Page([ListedObject(o.key, o.size, '"opaque"') for o in page.items], page.next)
 
     write_files(volume, {f"d/{n}.csv": b"1" for n in range(5)})
@@ -84,7 +85,7 @@ async def test_a_partition_full_of_other_objects_is_not_listed_to_its_end(volume
     store.objects |= {f"{FOLDER}/!{n:04}": b"other" for n in range(1000)}
     report, _, calls, _ = await load(store, volume)
     assert report.exit_code == 0
-    assert calls == {"check_bucket": 1, "list_objects": 4, "head": 3, "put": 3}
+    assert calls == {"check_bucket": 1, "list_objects": 5, "head": 3, "put": 3}
 
 
 @pytest.mark.parametrize("error", [AccessDenied, RequestRejected])
@@ -92,7 +93,7 @@ async def test_a_listing_that_is_denied_says_nothing(volume, error):
     """Neither "there" nor "not there": keys are asked for, one by one."""
 
     class Denies(MemoryStore):
-        async def list_objects(self, prefix, after=None):
+        async def list_objects(self, prefix, after=None, **where):
             await self._answer("list_objects")
             raise error("no")
 
@@ -108,7 +109,7 @@ async def test_where_nothing_may_be_asked_the_put_decides(volume):
     """The condition on the put protects what is there, and nothing is taken for landed."""
 
     class DeniesAll(MemoryStore):
-        async def list_objects(self, prefix, after=None):
+        async def list_objects(self, prefix, after=None, **where):
             raise AccessDenied("no list")
 
         async def head(self, key):
@@ -176,8 +177,8 @@ async def test_a_wrong_md5_in_a_listing_is_not_believed(volume):
     """An ETag may look like an MD5 and be none: head is asked, and its checksum counts."""
 
     class Encrypted(MemoryStore):
-        async def list_objects(self, prefix, after=None):
-            page = await super().list_objects(prefix, after)
+        async def list_objects(self, prefix, after=None, **where):
+            page = await super().list_objects(prefix, after, **where)
             return Page([ListedObject(o.key, o.size, f'"{"0" * 31}1"') for o in page.items], None)
 
     write_files(volume, {f"d/{n}.csv": b"1" for n in range(3)})
@@ -194,8 +195,8 @@ async def test_what_asyncload_noted_itself_proves_nothing(volume, same):
     """The metadata may be kept by whoever replaced the bytes: the object can't be compared."""
 
     class Forgets(MemoryStore):
-        async def list_objects(self, prefix, after=None):
-            page = await super().list_objects(prefix, after)
+        async def list_objects(self, prefix, after=None, **where):
+            page = await super().list_objects(prefix, after, **where)
             return Page([ListedObject(o.key, o.size, '"opaque"') for o in page.items], None)
 
         async def head(self, key):
@@ -219,8 +220,8 @@ async def test_what_another_run_lands_meanwhile_is_success(volume):
     write_files(volume, {f"d/{n}.csv": b"1" for n in range(3)})
 
     class Overtaken(MemoryStore):
-        async def list_objects(self, prefix, after=None):
-            page = await super().list_objects(prefix, after)
+        async def list_objects(self, prefix, after=None, **where):
+            page = await super().list_objects(prefix, after, **where)
             self.objects[f"{FOLDER}/0.csv"] = b"1"
             self.objects[f"{FOLDER}/1.csv"] = b"2"
             return page
@@ -249,7 +250,7 @@ async def test_a_store_that_is_gone_when_partitions_are_listed_ends_the_run(volu
     """That is no answer about the bucket."""
 
     class Gone(MemoryStore):
-        async def list_objects(self, prefix, after=None):
+        async def list_objects(self, prefix, after=None, **where):
             raise StoreUnavailable("gone")
 
     write_files(volume, {f"d/{n}.csv": b"1" for n in range(3)})
