@@ -204,6 +204,28 @@ async def test_many_calls_at_once_keep_apart(store, key):
         assert (await store.head(k)).checksums["CRC64NVME"] == checksum_of(b)
 
 
+async def test_a_page_may_begin_behind_a_key(store, key):
+    """With the next one; it goes on where it ended, and holds no more than was asked for."""
+    folder = key.rpartition("/")[0]
+    keys = [ObjectKey(f"{folder}/{n}/2022/05/02/{n}.csv") for n in range(6)]
+    for one in keys:
+        await store.put(one, b"1", checksum_of(b"1"), create_only=True)
+
+    async def listed(start, most=0):
+        page = await store.list_objects(f"{folder}/", start_after=start, max_keys=most)
+        return [item.key for item in page.items], page.next is None
+
+    assert await listed("") == (keys, True)
+    assert await listed(f"{folder}/2/2022/05/02/") == (keys[2:], True)
+    assert await listed(keys[2]) == (keys[3:], True)
+    assert await listed(f"{folder}/2/2022/05/01/zzz", 2) == (keys[2:4], False)
+    assert await listed(f"{folder}/25") == (keys[3:], True)
+    assert await listed(keys[5]) == ([], True)
+    page = await store.list_objects(f"{folder}/", start_after=keys[0], max_keys=2)
+    after = await store.list_objects(f"{folder}/", page.next)
+    assert [item.key for item in after.items] == keys[3:]
+
+
 class TestStrictStores:
     """What moto forgives, the fake and SeaweedFS do not."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import date
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,3 +70,51 @@ def test_a_plan_counts_its_partitions():
     assert [upload.partition for upload in plan.small()] == [
         f"Raw/Local/CSV/{dataset}/2022/05/02/" for dataset in "DFED"
     ]
+
+
+def find_in(inventory, key):
+    return inventory.find_key(key, "no such partition")
+
+
+def test_a_key_in_a_range_that_was_listed_is_free():
+    """Behind its start, up to its end; ranges that touch are one."""
+    inventory = Inventory()
+    for start, end in (("r/m", "r/p"), ("r/b", "r/e"), ("r/e", "r/g"), ("r/c", "r/d")):
+        inventory.cover(start, end)
+    inventory.seal()
+    found = {letter: find_in(inventory, f"r/{letter}") for letter in "abcefghmnpq"}
+    free = {letter for letter, known in found.items() if known == FREE}
+    assert free == set("cefgnp")
+    assert {found[letter].state for letter in "abhmq"} == {"unknown"}
+    assert inventory.covers("r/c", "r/g")
+    assert not inventory.covers("r/f", "r/n")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "key", "known"),
+    [
+        # By bytes `a-b/` comes before `a/`, in a tree behind it.
+        ("r/a-b/1", "r/a/1", "r/a-c/1", UNKNOWN),
+        ("r/a/1", "r/b", "r/a-b/1", UNKNOWN),
+        ("r/a-a/1", "r/a-c/1", "r/a-b/1", FREE),
+    ],
+)
+def test_a_key_counts_as_listed_only_by_both_orders(start, end, key, known):
+    """Whatever order a store lists in, nothing of a page says that such a key is free."""
+    inventory = Inventory()
+    inventory.cover(start, end)
+    inventory.seal()
+    assert find_in(inventory, key) == known
+
+
+def test_ranges_can_be_forgotten_and_what_is_taken_stays():
+    """Where a store turns out to list in another order."""
+    plan = plan_of(["d/1.csv", "d/2.csv"])
+    taken, other = (upload.key for upload in plan.uploads())
+    inventory = Inventory()
+    inventory.add([(taken, 7, b"")], plan.holds)
+    inventory.cover("Raw/", "Raw0")
+    inventory.uncover()
+    inventory.seal()
+    assert find_in(inventory, taken) == Known("taken", 7)
+    assert find_in(inventory, other) == UNKNOWN

@@ -1,0 +1,267 @@
+"""Volumes of many partitions of few files: what a run asks of the bucket, whatever is in it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from asyncload.errors import AccessDenied
+from asyncload.inventory import UNKNOWN
+from asyncload.keys import KeyLayout
+from asyncload.model import SourceFile
+from asyncload.plan import LoadPlan
+from asyncload.store import ListedObject, Page
+from asyncload.survey import take_inventory
+from tests.support.loads import PREFIX, load_volume, write_files
+from tests.support.memory_store import MemoryStore
+
+DAY = "2022/05/02"
+FILES = 2_500
+
+
+@pytest.fixture
+def flat(volume):
+    write_files(volume, {f"export_{n:05}.csv": b"%d\n" % n for n in range(FILES)})
+    return volume
+
+
+class SortedStore(MemoryStore):
+    """Lists a zone that has a history, of which the keys are sorted once."""
+
+    def __init__(self, history=()):
+        super().__init__()
+        self.history = sorted(history)
+        self.listed = 0
+
+    async def list_objects(self, prefix, after=None, *, start_after="", max_keys=0):
+        page = await super().list_objects(prefix, after, start_after=start_after, max_keys=max_keys)
+        start, most = after or start_after, max_keys or 1000
+        at = bisect_right(self.history, start)
+        earlier = self.history[at : at + most + 1]
+        keys = sorted([*earlier, *(item.key for item in page.items)])
+        ours = {item.key: item for item in page.items}
+        if page.next is not None:
+            keys = [key for key in keys if key <= page.items[-1].key]
+        items = [ours.get(key) or ListedObject(key, 1, '"e"') for key in keys[:most]]
+        self.listed += len(items)
+        more = len(keys) > most or page.next is not None
+        return Page(items, items[-1].key if more else None)
+
+
+def days(count):
+    return [f"{date(2022, 5, 2) - timedelta(day):%Y/%m/%d}" for day in range(1, count + 1)]
+
+
+def history(datasets, count):
+    return [f"{PREFIX}/{d}/{day}/{d.lower()}.csv" for d in datasets for day in days(count)]
+
+
+def exports(numbers):
+    return [f"Export_{n:05}" for n in numbers]
+
+
+async def calls_of(store, volume, **options):
+    calls, sent = store.calls.copy(), store.body_bytes
+    report = await load_volume(store, volume, **options)
+    assert report.exit_code == 0
+    calls = store.calls - calls
+    del calls["check_bucket"]
+    return calls, store.body_bytes - sent
+
+
+async def test_an_empty_zone_costs_one_listing(flat):
+    """And one put for each file: no partition is asked about by itself."""
+    calls, _ = await calls_of(MemoryStore(), flat)
+    assert calls == {"list_objects": 1, "put": FILES}
+
+
+async def test_a_zone_that_was_loaded_costs_a_page_for_a_thousand_files(flat):
+    """No file is asked about, and no byte is sent."""
+    store = MemoryStore()
+    await calls_of(store, flat)
+    calls, sent = await calls_of(store, flat)
+    assert (calls, sent) == ({"list_objects": 3}, 0)
+
+
+async def test_other_datasets_in_between_are_passed(volume):
+    """What is planned is sought: a foreign dataset of any size costs a page, and no more."""
+    write_files(volume, {f"{name}.csv": b"1" for name in "abcdefgh"})
+    foreign = [f"{PREFIX}/Between/{n:05}.csv" for n in range(5_000)]
+    store = SortedStore(foreign)
+    calls, _ = await calls_of(store, volume)
+    assert calls["list_objects"] <= 2
+    assert calls["list_objects"] + calls["head"] <= 8
+
+
+async def test_a_long_history_is_not_listed(flat):
+    """400 days of each dataset: pages stop, and the rest is asked for key by key."""
+    store = SortedStore(history(exports(range(FILES)), 40))
+    calls, _ = await calls_of(store, flat)
+    assert calls["put"] == FILES
+    assert calls["head"] <= FILES
+    assert calls["list_objects"] <= FILES / 100
+    assert store.listed <= 2_000
+    calls, sent = await calls_of(store, flat)
+    assert sent == 0
+    assert calls["list_objects"] <= FILES / 100
+    assert calls["head"] <= FILES
+
+
+async def test_a_short_history_is_listed(flat):
+    """Three days of each dataset: four keys for each file are cheaper than a HEAD."""
+    store = SortedStore(history(exports(range(FILES)), 3))
+    calls, _ = await calls_of(store, flat)
+    assert calls["list_objects"] <= FILES / 1000 * 4 + 3
+    assert calls["head"] <= 3
+
+
+async def test_a_history_of_some_datasets_costs_heads_for_these_only(volume):
+    """Where pages pay, they go on: it is decided span by span."""
+    write_files(volume, {f"export_{n:05}.csv": b"1" for n in range(5_400)})
+    store = SortedStore(history(exports(range(1_800)), 40))
+    calls, _ = await calls_of(store, volume)
+    assert calls["list_objects"] <= 54
+    assert 1_700 <= calls["head"] <= 2_000
+
+
+async def test_many_folders_of_few_files_share_pages(volume):
+    """300 folders of five files: a listing of each would cost 300 requests."""
+    write_files(volume, {f"d{n:03}/{i}.csv": b"1" for n in range(300) for i in range(5)})
+    store = MemoryStore()
+    calls, _ = await calls_of(store, volume)
+    assert calls == {"list_objects": 1, "put": 1_500}
+    calls, sent = await calls_of(store, volume)
+    assert (calls, sent) == ({"list_objects": 2}, 0)
+
+
+async def test_folders_with_a_history_are_listed_each(volume):
+    """As it pays: one request tells of five files, and lists no other day."""
+    write_files(volume, {f"d{n:03}/{i}.csv": b"1" for n in range(200) for i in range(5)})
+    earlier = [
+        f"{PREFIX}/D{n:03}/{day}/{i}.csv" for n in range(200) for day in days(40) for i in range(5)
+    ]
+
+    class Prefixed(SortedStore):
+        async def list_objects(self, prefix, after=None, **where):
+            if prefix.endswith(f"{DAY}/"):
+                return await MemoryStore.list_objects(self, prefix, after, **where)
+            return await super().list_objects(prefix, after, **where)
+
+    calls, _ = await calls_of(Prefixed(earlier), volume)
+    assert calls["list_objects"] <= 200 + 3
+    assert not calls["head"]
+
+
+@pytest.mark.parametrize("files", [1, 2])
+async def test_a_run_of_few_files_waits_for_no_listing(volume, files):
+    """Their keys are asked for while others are read."""
+    write_files(volume, {f"{n}.csv": b"1" for n in range(files)})
+    calls, _ = await calls_of(MemoryStore(), volume)
+    assert calls == {"head": files, "put": files}
+
+
+class Reversed(MemoryStore):
+    async def list_objects(self, prefix, after=None, **where):
+        page = await super().list_objects(prefix, after, **where)
+        return Page(page.items[::-1], page.next)
+
+
+class FromTheStart(MemoryStore):
+    """Ignores where a page is to begin."""
+
+    async def list_objects(self, prefix, after=None, **where):
+        return await super().list_objects(prefix, after)
+
+
+class Unmoving(MemoryStore):
+    """Its pages are empty, and say that there is more."""
+
+    async def list_objects(self, prefix, after=None, *, start_after="", max_keys=0):
+        if start_after:
+            await self._answer("list_objects")
+            return Page([], "more")
+        return await super().list_objects(prefix, after)
+
+
+class Denies(MemoryStore):
+    async def list_objects(self, prefix, after=None, **where):
+        await self._answer("list_objects")
+        raise AccessDenied("no")
+
+
+@pytest.mark.parametrize("kind", [Reversed, FromTheStart, Unmoving, Denies])
+async def test_a_store_that_can_not_be_sought_through_is_asked_for_each_key(volume, kind):
+    """Another order, another start, no progress or no answer: one page in vain, then HEAD."""
+    write_files(volume, {f"{n:03}.csv": b"1" for n in range(300)})
+    store = kind()
+    store.objects |= {f"{PREFIX}/{n:03}/{DAY}/{n:03}.csv": b"1" for n in range(0, 300, 2)}
+    store.objects[f"{PREFIX}/!"] = b"before all of them"
+    calls, sent = await calls_of(store, volume)
+    assert calls == {"list_objects": 1, "head": calls["head"], "put": 150}
+    assert calls["head"] >= 150
+    assert sent == 150
+
+
+@pytest.mark.parametrize("kind", [Reversed, FromTheStart, Unmoving])
+async def test_where_seeking_fails_folders_are_listed_each(volume, kind):
+    """As far as they are worth it."""
+    write_files(volume, {f"d{n}/{i}.csv": b"1" for n in range(20) for i in range(5)})
+    store = kind()
+    store.objects |= {f"{PREFIX}/D{n}/{DAY}/0.csv": b"1" for n in range(20)}
+    store.objects[f"{PREFIX}/!"] = b"before all of them"
+    calls, sent = await calls_of(store, volume)
+    assert calls == {"list_objects": 21, "put": 80}
+    assert sent == 80
+
+
+class InTrees(MemoryStore):
+    """Lists folder by folder, each in the order of its names, as stores on file systems do."""
+
+    order = staticmethod(lambda key: key.split("/"))
+
+    async def list_objects(self, prefix, after=None, *, start_after="", max_keys=0):
+        await self._answer("list_objects")
+        start, most = after or start_after, max_keys or self.page
+        keys = [
+            k for k in self.objects if k.startswith(prefix) and self.order(k) > self.order(start)
+        ]
+        keys.sort(key=self.order)
+        items = [ListedObject(key, 1, '"e"') for key in keys[:most]]
+        return Page(items, items[-1].key if len(keys) > most else None)
+
+
+LAYOUT = KeyLayout("default", "Raw", "Local", "CSV", date(2022, 5, 2))
+NAMES = st.text(st.sampled_from("ab-/.0é"), min_size=1, max_size=5).filter(
+    lambda name: all(part.strip(".") for part in name.split("/"))
+)
+
+
+@settings(suppress_health_check=list(HealthCheck), max_examples=200, deadline=None)
+@given(
+    planned=st.sets(NAMES, min_size=1, max_size=25),
+    there=st.sets(NAMES, max_size=25),
+    others=st.sets(NAMES, max_size=25),
+    page=st.integers(1, 6),
+    kind=st.sampled_from([MemoryStore, InTrees, Reversed, FromTheStart, Unmoving]),
+)
+async def test_whatever_is_there_no_key_is_taken_for_what_it_is_not(
+    planned, there, others, page, kind
+):
+    """For any volume and bucket, any page size, and stores that list in one order or the other."""
+    plan = LoadPlan(LAYOUT, put_limit=100)
+    for name in sorted(planned):
+        plan.add(SourceFile(f"{name}.csv", 1))
+    store = kind()
+    store.page = page
+    store.objects |= {LAYOUT.key_for(f"{name}.csv"): b"1" for name in there}
+    store.objects |= {f"{PREFIX}/{name}": b"other" for name in others}
+    inventory = await take_inventory(plan, store)
+    for upload in plan.uploads():
+        known = inventory.find(upload)
+        if known != UNKNOWN:
+            state = "taken" if upload.key in store.objects else "free"
+            assert known.state == state, (upload.key, known)
