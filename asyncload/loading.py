@@ -232,13 +232,17 @@ async def _load_files(
     await fill_plan(plan, settings, readers, observe, run.started)
     policy = await judge_store(probing, settings, policy, utc_now(), observe)
     observe(LoadStarted(plan.files, plan.size))
+    inventory = await take_inventory(plan, governed, markers=run.markers is not None)
+    if run.markers is not None and policy.create_only:
+        # Where objects are replaced, a marker that another run has just written must go, too.
+        run.markers.listed = inventory
     tools = TransferTools(
         store=files,
         readers=readers,
         buffers=BufferPool(settings.memory),
         window=PartWindow(settings.max_requests),
         policy=policy,
-        inventory=await take_inventory(plan, governed),
+        inventory=inventory,
         left_open=await _find_left_open(plan, governed, run.prefix, observe),
         observe=observe,
         now=utc_now,

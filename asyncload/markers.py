@@ -9,6 +9,7 @@ from collections.abc import Callable
 from asyncload.checksums import checksum_of
 from asyncload.errors import AccessDenied, AsyncloadError, RequestRejected, SourceUnreadable
 from asyncload.groups import for_each
+from asyncload.inventory import Inventory
 from asyncload.keys import KeyLayout
 from asyncload.model import (
     Event,
@@ -42,6 +43,10 @@ class SuccessMarkers:
         layout: says which partition a file belongs to.
         store: where the markers are.
         observe: is told what goes wrong.
+
+    Attributes:
+        listed: what was found where this run looked; a partition that it says has no marker is not
+            asked about again. None where nothing was looked for.
     """
 
     def __init__(
@@ -54,7 +59,9 @@ class SuccessMarkers:
         self._others: defaultdict[str, int] = defaultdict(int)
         # Why no partition may be marked.
         self._unknown = ""
-        self._removed: set[str] = set()
+        self.listed: Inventory | None = None
+        # Hashes: there may be a partition for each file.
+        self._removed: set[int] = set()
         self._removing: dict[str, asyncio.Lock] = {}
         self._may_remove = True
 
@@ -95,18 +102,20 @@ class SuccessMarkers:
         Raises:
             StoreError: the store can't be asked.
         """
-        if partition in self._removed:
+        if hash(partition) in self._removed:
             return
         async with self._removing.setdefault(partition, asyncio.Lock()):
-            if partition not in self._removed:
+            if hash(partition) not in self._removed:
                 await self._remove(partition)
-                self._removed.add(partition)
+                self._removed.add(hash(partition))
         self._removing.pop(partition, None)
 
     async def _remove(self, partition: str) -> None:
         if not self._may_remove:
             return
         key = ObjectKey(f"{partition}{SUCCESS_MARKER}")
+        if self.listed is not None and self.listed.find_key(key, partition).state == "free":
+            return
         try:
             # Deleting what is not there would leave a trace in a versioned bucket.
             if await self._store.head(key) is not None:
@@ -140,5 +149,4 @@ class SuccessMarkers:
             except AsyncloadError as error:
                 self._observe(MarkerFailed(partition, error))
 
-        partitions = {upload.partition for upload in plan.uploads()}
-        await for_each(iter(sorted(partitions)), conclude, _WORKERS)
+        await for_each((partition for partition, _ in plan.partitions), conclude, _WORKERS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
@@ -15,6 +15,7 @@ from asyncload.groups import for_each
 from asyncload.inventory import Inventory
 from asyncload.model import ObjectKey, Warned
 from asyncload.plan import LoadPlan
+from asyncload.reserved import SUCCESS_MARKER
 from asyncload.seeking import Pace, Span, cut_spans, end_of, is_in_order
 from asyncload.store import ListedObject, ObjectStore, OpenUpload, pages_of
 
@@ -31,24 +32,31 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_ANSWER = (AccessDenied, EndpointRefused, RequestRejected)
 
 
-async def take_inventory(plan: LoadPlan, store: ObjectStore) -> Inventory:
+async def take_inventory(plan: LoadPlan, store: ObjectStore, *, markers: bool = False) -> Inventory:
     """Look where files are planned for, in as few requests as the bucket allows.
 
     Partitions of few files are looked up together, in the order of keys: see `seeking`. Those of
     many files are listed each by itself, and so are those of some where seeking does not pay, or
     the store lists in another order. What is then still unknown is cheaper to ask for key by key;
     or the store won't say.
+
+    `markers` says that success markers are looked for, too.
     """
     inventory = Inventory()
-    await _Walk(plan, store, inventory).run()
+    wanted = partial(_is_file_or_marker, plan=plan) if markers else plan.holds
+    await _Walk(plan, store, inventory, wanted).run()
     inventory.join()
     await for_each(
         (partition for partition in plan.partitions if _is_worth_listing(*partition, inventory)),
-        partial(_list_partition, plan=plan, store=store, inventory=inventory),
+        partial(_list_partition, wanted=wanted, store=store, inventory=inventory),
         _WORKERS,
     )
     inventory.seal()
     return inventory
+
+
+def _is_file_or_marker(key: str, *, plan: LoadPlan) -> bool:
+    return plan.holds(key) or key.endswith(f"/{SUCCESS_MARKER}") or key == SUCCESS_MARKER
 
 
 def _is_worth_listing(partition: str, files: int, inventory: Inventory) -> bool:
@@ -56,14 +64,18 @@ def _is_worth_listing(partition: str, files: int, inventory: Inventory) -> bool:
 
 
 async def _list_partition(
-    wanted: tuple[str, int], *, plan: LoadPlan, store: ObjectStore, inventory: Inventory
+    counted: tuple[str, int],
+    *,
+    wanted: Callable[[str], bool],
+    store: ObjectStore,
+    inventory: Inventory,
 ) -> None:
     """List a partition, unless it holds very many objects that are not its files'."""
-    partition, files = wanted
+    partition, files = counted
     pages = 0
     try:
         async for page in pages_of(partial(store.list_objects, partition)):
-            inventory.add(inventory_entries(page), plan.holds)
+            inventory.add(inventory_entries(page), wanted)
             pages += 1
             if pages > files:
                 return
@@ -76,8 +88,15 @@ async def _list_partition(
 class _Walk:
     """Looks up the partitions of few files by pages that begin where the next one is."""
 
-    def __init__(self, plan: LoadPlan, store: ObjectStore, inventory: Inventory) -> None:
+    def __init__(
+        self,
+        plan: LoadPlan,
+        store: ObjectStore,
+        inventory: Inventory,
+        wanted: Callable[[str], bool],
+    ) -> None:
         self._plan = plan
+        self._wanted = wanted
         self._store = store
         self._inventory = inventory
         self._prefix = plan.layout.common_prefix()
@@ -112,7 +131,7 @@ class _Walk:
             self._goes_on = False
             return False
         items = page.items
-        self._inventory.add(inventory_entries(items), self._plan.holds)
+        self._inventory.add(inventory_entries(items), self._wanted)
         if not is_in_order((item.key for item in items), self._prefix, start) or (
             page.next is not None and not items
         ):

@@ -84,8 +84,11 @@ async def verify_volume(
     """
     for failure in plan.failures:
         comparison.differs("unreadable", failure.path, failure.key, failure.error.message)
-    for partition in sorted({upload.partition for upload in plan.uploads()}):
+
+    async def tell_extras(partition: str) -> None:
         await _tell_extras(partition, plan, tools.store, comparison)
+
+    await for_each((partition for partition, _ in plan.partitions), tell_extras, concurrency)
 
     async def compare_one(upload: PlannedUpload) -> None:
         await _compare_file(upload, tools, comparison)

@@ -36,7 +36,7 @@ from asyncload.s3.signing import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, RequestSigner
 from asyncload.s3.sockets import AnsweredEarly
 from asyncload.s3.times import is_http_date
 from asyncload.s3.wire import Reply
-from asyncload.store import Receipt, RemoteObject
+from asyncload.store import CSV, ObjectInfo, Receipt, RemoteObject
 
 # Above this, hashing in a thread costs the loop less than hashing in it.
 _HASHED_INLINE = 256 * 1024
@@ -51,7 +51,7 @@ class FastLane:
         base_url: what a key is appended to, ending in `/`.
         region: the signing region.
         user_agent: the User-Agent header, as the client sends it.
-        put_headers: what a put says of the object besides its bytes, as the client does.
+        put_headers: what a put of a CSV says of it besides its bytes, as the client does.
         part_headers: what a part has to say besides its bytes, and a HEAD, too.
         sign_payload: whether the signature covers the body's SHA-256, as it should where TLS
             does not protect it.
@@ -84,6 +84,9 @@ class FastLane:
         self._signer = RequestSigner(region, parts.netloc)
         self._user_agent = user_agent
         self._put_headers = put_headers
+        self._bookkeeping_headers = {
+            name: value for name, value in put_headers.items() if not name.startswith(_OF_CSVS)
+        }
         self._part_headers = part_headers
         self._signing = signing
         self._responses = responses
@@ -97,12 +100,13 @@ class FastLane:
         *,
         create_only: bool,
         sha256: str | None = None,
-        metadata: Mapping[str, str] | None = None,
+        info: ObjectInfo = CSV,
     ) -> Receipt:
         """Store an object."""
-        headers = dict(self._put_headers)
-        for name, value in (metadata or {}).items():
-            headers[f"x-amz-meta-{name}"] = value
+        headers = dict(self._bookkeeping_headers if info.bookkeeping else self._put_headers)
+        headers["content-type"] = info.content_type
+        for name, value in info.metadata.items():
+            headers[f"{_METADATA}{name}"] = value
         if create_only:
             headers["if-none-match"] = "*"
         return await self._send(key, "", headers, body, checksum, sha256)
@@ -197,6 +201,8 @@ class FastLane:
 
 _NO_BODY = memoryview(b"")
 _METADATA = "x-amz-meta-"
+# What `ObjectOptions` asks for CSVs only.
+_OF_CSVS = ("x-amz-storage-class", "x-amz-tagging", _METADATA)
 _CHECKSUMS = tuple(
     (f"Checksum{name}", f"x-amz-checksum-{name.lower()}")
     for name in ("CRC64NVME", "CRC32C", "CRC32", "SHA256")

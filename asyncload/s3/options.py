@@ -53,7 +53,7 @@ class S3Options:
     leaves the body's SHA-256 out of signatures on plain HTTP, as is done on HTTPS anyway.
     `addressing_style` is botocore's: `path`, `virtual`, or `auto`, by which the bucket is in the
     host's name for AWS, and in the path for other endpoints. `checksum` is what requests carry, see
-    `dialect.Dialect`. `fast_lane` sends puts and parts past the generic client. With
+    `dialect.Dialect`. `fast_lane` sends puts, parts and HEADs past the generic client. With
     `expected_bucket_owner` every request is refused where the bucket is not of that account.
     """
 

@@ -244,7 +244,7 @@ class S3Store:
 
         async def ask(sent: Checksum) -> Receipt:
             conditional = condition(create_only)
-            if lane is None or info.bookkeeping:
+            if lane is None:
                 return await self._call(
                     "PutObject",
                     partial(read_receipt, algorithm=sent.algorithm),
@@ -263,7 +263,7 @@ class S3Store:
                     sent,
                     create_only=create_only,
                     sha256=sha256,
-                    metadata=info.metadata,
+                    info=info,
                 ),
             )
 

@@ -15,7 +15,8 @@ from asyncload import errors
 from asyncload.checksums import crc64nvme, crc64nvme_checksum, md5_checksum
 from asyncload.model import ObjectKey
 from asyncload.plan import MIB
-from asyncload.s3 import S3Options, open_store
+from asyncload.s3 import ObjectOptions, S3Options, open_store
+from asyncload.store import ObjectInfo
 from tests.support.loads import NOW, Recorder, write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, error, put_accepted, scripted_s3
 
@@ -191,6 +192,35 @@ async def test_lane_and_client_send_the_checksum_that_is_asked_for(volume, check
             "md5": {"content-md5": "JfnnlDI7RTiF9RgfG2JNCw=="},
         }[checksum]
     )
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/octet-stream"])
+async def test_lane_and_client_store_records_and_markers_alike(content_type):
+    """Each of its own content type, without the class, tags and metadata of CSVs."""
+    info = ObjectInfo(content_type, {"x": "1"}, bookkeeping=True)
+    stored = ObjectOptions(
+        storage_class="STANDARD_IA",
+        sse="AES256",
+        acl="bucket-owner-full-control",
+        tags={"team": "lake"},
+        metadata={"owner": "me"},
+    )
+    sent = []
+    for fast_lane in (True, False):
+        with scripted_s3(accept_all) as (url, requests):
+            options = S3Options(
+                "lake", connections=1, endpoint_url=url, fast_lane=fast_lane, objects=stored
+            )
+            async with open_store(options) as store:
+                body, checksum = b"{}", crc64nvme_checksum(crc64nvme(b"{}"))
+                await store.put(ObjectKey("k"), body, checksum, create_only=False, info=info)
+        (request,) = requests
+        assert (BY_CLIENT in request.headers) is not fast_lane
+        sent.append(described(requests))
+        names = request.headers.keys()
+        assert not names & {"x-amz-storage-class", "x-amz-tagging", "x-amz-meta-owner"}
+        assert request.headers["x-amz-acl"] == "bucket-owner-full-control"
+    assert sent[0] == sent[1]
 
 
 async def test_the_manifest_is_stored_where_it_can_be_read(volume):

@@ -156,6 +156,33 @@ async def test_folders_with_a_history_are_listed_each(volume):
     assert not calls["head"]
 
 
+async def test_markers_of_a_flat_volume_cost_a_put_each(flat):
+    """The listing says that there is none of an earlier run; on a second run, too."""
+    store = MemoryStore()
+    calls, _ = await calls_of(store, flat, success_marker=True)
+    assert calls == {"list_objects": 1, "put": 2 * FILES}
+    calls, _ = await calls_of(store, flat, success_marker=True)
+    assert calls == {"list_objects": calls["list_objects"], "put": FILES}
+    assert calls["list_objects"] <= 2 * FILES / 1000 + 4
+
+
+async def test_a_marker_that_was_listed_goes_before_its_partition_changes(volume):
+    """Of those partitions that change; the others' are replaced at the end."""
+    write_files(volume, {f"d{n:03}/{i}.csv": b"1" for n in range(100) for i in range(3)})
+    store = MemoryStore()
+    await calls_of(store, volume, success_marker=True)
+    write_files(volume, {f"d{n:03}/new.csv": b"1" for n in range(10)})
+    calls, _ = await calls_of(store, volume, success_marker=True)
+    assert (calls["head"], calls["delete"], calls["put"]) == (10, 10, 110)
+
+
+async def test_where_objects_are_replaced_each_marker_is_asked_for(volume):
+    """Another run may have written it meanwhile."""
+    write_files(volume, {f"{n}.csv": b"1" for n in range(10)})
+    calls, _ = await calls_of(MemoryStore(), volume, success_marker=True, overwrite=True)
+    assert (calls["head"], calls["put"]) == (10, 20)
+
+
 @pytest.mark.parametrize("files", [1, 2])
 async def test_a_run_of_few_files_waits_for_no_listing(volume, files):
     """Their keys are asked for while others are read."""
