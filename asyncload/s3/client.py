@@ -19,6 +19,7 @@ from asyncload.s3.chain_words import Provider, explain_configuration, in_words, 
 from asyncload.s3.dialect import Dialect
 from asyncload.s3.headers import check_headers
 from asyncload.s3.lane import FastLane, find_put_pattern
+from asyncload.s3.listings import read_entries_quickly
 from asyncload.s3.loggers import cap_loggers
 from asyncload.s3.models import read_times_strictly, use_quick_models
 from asyncload.s3.options import S3Options
@@ -148,6 +149,7 @@ async def _connect(
     client.meta.events.register_last("before-call.s3", _expect_nothing)
     client.meta.events.register_last("before-send.s3", _check_head)
     sign_by(signing, client)
+    read_entries_quickly(client)
     secure = client.meta.endpoint_url.startswith("https")
     capture.session.plain = not secure
     if secure and capture.session.bundle is not None:

@@ -15,10 +15,12 @@ from botocore.configprovider import ConfiguredEndpointProvider
 from botocore.utils import JSONFileCache
 
 from asyncload.errors import UsageError
+from asyncload.s3 import S3Options, open_store
 from asyncload.s3.chain import ChainSession
 from asyncload.s3.patience import Patience
 from asyncload.s3.secrets import Secrets
 from asyncload.s3.session import StrictSession
+from tests.support.scripted_s3 import Answer, scripted_s3
 
 
 @pytest.fixture
@@ -170,3 +172,20 @@ def test_a_token_cache_is_a_folder_of_json():
     names = list(inspect.signature(JSONFileCache.__init__).parameters)
     assert names == ["self", "working_dir", "dumps_func"]
     assert "self._dumps(value)" in inspect.getsource(JSONFileCache.__setitem__)
+
+
+async def test_a_clients_pages_are_read_quickly(monkeypatch):
+    """botocore hands answers to handlers before its parser, and adds what they made of them."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    body = (
+        b"<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>"
+        b"<Contents><Key>a%20b</Key><LastModified>never</LastModified><Size>1</Size></Contents>"
+        b"</ListBucketResult>"
+    )
+    with scripted_s3(lambda request: Answer(200, body)) as (url, _):
+        async with open_store(S3Options("lake", connections=1, endpoint_url=url)) as store:
+            page = await store.list_objects("")
+    # By botocore's own parser the time would be an error.
+    assert [(item.key, item.size) for item in page.items] == [("a b", 1)]
