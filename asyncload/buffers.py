@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import mmap
 from collections import deque
+from collections.abc import Callable
 from typing import TypeAlias
 
 from asyncload.errors import OutOfMemory
@@ -23,10 +24,16 @@ class BufferPool:
     Reuse matters: fresh memory costs a page fault for every 4 KiB. Whoever waits is served in
     turn, so that large requests are not starved by small ones. Never wait for a second buffer
     while holding one: that can deadlock.
+
+    Args:
+        capacity: in bytes.
+        reserved: tells how many of them others take at present. A buffer that is the only one is
+            handed out all the same: nobody waits for ever.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, *, reserved: Callable[[], int] = lambda: 0) -> None:
         self.capacity = capacity
+        self._reserved = reserved
         self._allocated = 0
         self._free: list[Buffer] = []
         self._waiting: deque[tuple[int, asyncio.Future[Buffer]]] = deque()
@@ -103,9 +110,11 @@ class BufferPool:
         for index in range(len(self._free) - 1, -1, -1):
             if len(self._free[index]) == length:
                 return self._free.pop(index)
-        if self.in_use + length > self.capacity:
+        in_use = self.in_use
+        room = max(self.capacity - self._reserved(), 0 if in_use else length)
+        if in_use + length > room:
             return None
-        while self._allocated + length > self.capacity:
+        while self._allocated + length > room:
             self._allocated -= len(self._free.pop(0))
         buffer = _new_buffer(length)
         self._allocated += length

@@ -40,6 +40,9 @@ from asyncload.store import (
 )
 
 T = TypeVar("T")
+
+# How long a request with a body of more bytes takes says nothing of others.
+_SMALL = 256 * 1024
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -55,7 +58,9 @@ class RetryPolicy:
     damaged, or before a wait that would not end within `seconds` of its first attempt. Being
     throttled is no failure: the store works, and asks for patience. Ten attempts are over after
     half a minute on average, so a storm of a minute would fail every file; they wait in it for as
-    long as their time lasts, at intervals that grow.
+    long as their time lasts, at intervals that grow to `most_throttled_wait`. Those need not grow
+    further: how much the store is asked at once is the limit's concern, and the last files of a
+    run should not sleep long after the storm.
 
     Source: "Exponential Backoff And Jitter", AWS Architecture Blog.
     """
@@ -65,6 +70,7 @@ class RetryPolicy:
     seconds: float = 300.0
     first_wait: float = 0.2
     most_wait: float = 20.0
+    most_throttled_wait: float = 3.0
     most_asked_wait: float = 60.0
 
     def next_wait(
@@ -79,11 +85,14 @@ class RetryPolicy:
             elapsed: seconds since the first of them began.
             draw: a random number from 0 to 1.
         """
-        most = min(self.damaged, self.attempts) if isinstance(error, BodyDamaged) else self.attempts
-        if not error.retryable or tries - throttled >= most:
+        damaged = isinstance(error, BodyDamaged)
+        attempts = min(self.damaged, self.attempts) if damaged else self.attempts
+        if not error.retryable or tries - throttled >= attempts:
             return None
         # An exponent without a bound would end in an overflow.
-        wait = draw * min(self.most_wait, self.first_wait * 2 ** min(tries - 1, 32))
+        most = self.most_throttled_wait if isinstance(error, Throttled) else self.most_wait
+        most = min(most, self.most_wait)
+        wait = draw * min(most, self.first_wait * 2 ** min(tries - 1, 32))
         wait += min(error.retry_after or 0.0, self.most_asked_wait)
         return wait if elapsed + wait < self.seconds else None
 
@@ -137,13 +146,16 @@ class GovernedStore:
         self._clock = clock or _loop_time
         self._draw = draw
 
-    async def _make(self, call: Callable[[], Awaitable[T]], size: int = 0) -> T:
-        """Make a request with a body of `size` bytes, again where that may help."""
+    async def _make(self, kind: str, call: Callable[[], Awaitable[T]], size: int = 0) -> T:
+        """Make a request with a body of `size` bytes, again where that may help.
+
+        `kind` tells the limit which requests take equally long.
+        """
         begun = self._clock()
         tries = throttled = 0
         while True:
             try:
-                return await self._attempt(call, size)
+                return await self._attempt(kind, call, size)
             except StoreError as error:
                 tries += 1
                 throttled += isinstance(error, Throttled)
@@ -159,29 +171,30 @@ class GovernedStore:
             await self._sleep(wait)
             self._traffic.retries += 1
 
-    async def _attempt(self, call: Callable[[], Awaitable[T]], size: int = 0) -> T:
+    async def _attempt(self, kind: str, call: Callable[[], Awaitable[T]], size: int = 0) -> T:
         if self._rate is None or not size:
-            return await self._attempt_now(call)
+            return await self._attempt_now(kind, call)
         async with self._rate.turn(size):
-            return await self._attempt_now(call, size)
+            return await self._attempt_now(kind, call, size)
 
-    async def _attempt_now(self, call: Callable[[], Awaitable[T]], paced: int = 0) -> T:
-        begun = await self._limit.acquire()
+    async def _attempt_now(self, kind: str, call: Callable[[], Awaitable[T]], paced: int = 0) -> T:
+        place = await self._limit.acquire()
         self._traffic.requests += 1
         try:
             if paced and self._rate is not None:
                 # After the wait for a place: what was let pass earlier would go out in a burst.
                 await self._rate.take(paced)
+                place = self._limit.delayed(place)
             answer = await call()
         except StoreError as error:
             if error.crowded:
-                self._limit.crowded(begun)
+                self._limit.crowded(place)
             elif not error.retryable:
                 # That it said no is the request's fault: it had the time to say so.
-                self._limit.succeeded(begun)
+                self._limit.succeeded(place, kind)
             raise
         else:
-            self._limit.succeeded(begun)
+            self._limit.succeeded(place, kind)
             return answer
         finally:
             self._limit.release()
@@ -202,10 +215,10 @@ class GovernedStore:
         return self._store.foreign_endpoint
 
     async def check_bucket(self, prefix: str) -> None:
-        await self._make(lambda: self._store.check_bucket(prefix))
+        await self._make("list", lambda: self._store.check_bucket(prefix))
 
     async def head(self, key: ObjectKey) -> RemoteObject | None:
-        return await self._make(lambda: self._store.head(key))
+        return await self._make("head", lambda: self._store.head(key))
 
     async def put(
         self,
@@ -242,7 +255,7 @@ class GovernedStore:
             BodyUnanswered: the store is there; other files may land.
         """
         try:
-            return await self._make(call, size)
+            return await self._make("bulk" if size > _SMALL else "small", call, size)
         except StoreUnavailable as error:
             if not await self._is_there(key):
                 raise
@@ -254,7 +267,7 @@ class GovernedStore:
 
     async def _is_there(self, key: ObjectKey) -> bool:
         try:
-            await self._attempt(lambda: self._store.head(key))
+            await self._attempt("head", lambda: self._store.head(key))
         except (StoreUnavailable, ServerError):
             return False
         except StoreError:
@@ -281,7 +294,7 @@ class GovernedStore:
         return taken
 
     async def read(self, key: ObjectKey, offset: int, length: int) -> bytes:
-        return await self._make(lambda: self._store.read(key, offset, length))
+        return await self._make("read", lambda: self._store.read(key, offset, length))
 
     async def list_objects(
         self,
@@ -292,24 +305,26 @@ class GovernedStore:
         max_keys: int = 0,
     ) -> Page[ListedObject]:
         return await self._make(
+            "list",
             lambda: self._store.list_objects(
                 prefix, after, start_after=start_after, max_keys=max_keys
-            )
+            ),
         )
 
     async def list_uploads(self, prefix: str, after: str | None = None) -> Page[OpenUpload]:
-        return await self._make(lambda: self._store.list_uploads(prefix, after))
+        return await self._make("list", lambda: self._store.list_uploads(prefix, after))
 
     async def list_parts(
         self, key: ObjectKey, upload_id: str, after: str | None = None
     ) -> Page[StoredPart]:
-        return await self._make(lambda: self._store.list_parts(key, upload_id, after))
+        return await self._make("list", lambda: self._store.list_parts(key, upload_id, after))
 
     async def create_multipart(
         self, key: ObjectKey, *, algorithm: str = "CRC64NVME", info: ObjectInfo = CSV
     ) -> str:
         return await self._make(
-            lambda: self._store.create_multipart(key, algorithm=algorithm, info=info)
+            "create_multipart",
+            lambda: self._store.create_multipart(key, algorithm=algorithm, info=info),
         )
 
     async def upload_part(
@@ -340,16 +355,17 @@ class GovernedStore:
         create_only: bool,
     ) -> Receipt:
         return await self._make(
+            "complete_multipart",
             lambda: self._store.complete_multipart(
                 key, upload_id, parts, checksum, create_only=create_only
-            )
+            ),
         )
 
     async def read_tags(self, key: ObjectKey) -> Mapping[str, str]:
-        return await self._make(lambda: self._store.read_tags(key))
+        return await self._make("read", lambda: self._store.read_tags(key))
 
     async def delete(self, key: ObjectKey) -> None:
-        await self._make(lambda: self._store.delete(key))
+        await self._make("delete", lambda: self._store.delete(key))
 
     async def abort_multipart(self, key: ObjectKey, upload_id: str) -> None:
-        await self._make(lambda: self._store.abort_multipart(key, upload_id))
+        await self._make("abort_multipart", lambda: self._store.abort_multipart(key, upload_id))

@@ -19,7 +19,6 @@ from asyncload.errors import (
     StoreUnavailable,
     Throttled,
 )
-from asyncload.limits import AdaptiveLimit
 from asyncload.markers import SuccessMarkers
 from asyncload.model import Event, LoadStarted, Warned
 from asyncload.opening import open_readers
@@ -29,7 +28,7 @@ from asyncload.planning import SLICE, add_found, check_plan, warnings_of
 from asyncload.probing import judge_store
 from asyncload.readback import ReadBack
 from asyncload.report import Report
-from asyncload.run_state import Run, check_arguments, new_run_id, utc_now
+from asyncload.run_state import Run, check_arguments, new_run_id, requests_limit, utc_now
 from asyncload.s3 import ObjectOptions, S3Options, open_store
 from asyncload.settings import Settings
 from asyncload.source.readers import Readers
@@ -169,7 +168,7 @@ async def open_bucket(
         ServerError, StoreUnavailable: it could not be asked.
     """
     async with open_store(s3_options(settings), tell) as store:
-        limit = AdaptiveLimit(settings.max_requests)
+        limit = requests_limit(settings)
         await _preflight(GovernedStore(store, limit=limit, retries=PREFLIGHT), prefix)
         yield GovernedStore(store, limit=limit, retries=RetryPolicy())
 
@@ -239,7 +238,7 @@ async def _load_files(
     tools = TransferTools(
         store=files,
         readers=readers,
-        buffers=BufferPool(settings.memory),
+        buffers=BufferPool(settings.memory, reserved=run.connection_memory),
         window=PartWindow(settings.max_requests),
         policy=policy,
         inventory=inventory,

@@ -317,12 +317,33 @@ class RequestsMade:
     sent: int
 
 
+LimitReason = Literal[
+    "asked for", "enough", "throughput", "throttled", "open files", "memory", "ceiling"
+]
+"""Why so many requests may be in flight and no more: so many were asked for; no more were needed,
+or the run was too short to tell; more brought no more throughput; the store asked to slow down;
+there is no room for more open files, or in the memory; more are never tried."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConcurrencyChanged:
-    """At most `limit` requests are now in flight at once; `ceiling` where the store takes them."""
+    """At most `limit` requests are now in flight at once, and `reason` says why.
+
+    `ceiling` is what the limit is where the store takes them.
+    """
 
     limit: int
     ceiling: int
+    reason: LimitReason = "asked for"
+
+
+@dataclass(frozen=True, slots=True)
+class ConcurrencySettled:
+    """At the end of a run: the limit on requests in flight, and the most that there were."""
+
+    limit: int
+    peak: int
+    reason: LimitReason
 
 
 Event = (
@@ -342,4 +363,5 @@ Event = (
     | FileFinished
     | RequestsMade
     | ConcurrencyChanged
+    | ConcurrencySettled
 )

@@ -29,6 +29,8 @@ Observer = Callable[[Event], None]
 _BATCH_FILES = 16
 _BATCH_BYTES = MIB
 _READERS = 8
+# Files read and not yet taken by a sender, of which there are as many as requests may be in flight.
+_READ_AHEAD = 32
 # Each large file fills the requests in flight by its parts; a few at once bridge their ends.
 _LARGE_AT_ONCE = 8
 # So many files given up in a row, each after all of its tries: the store serves nobody.
@@ -91,12 +93,13 @@ class Pipeline:
         for failure in plan.failures:
             self.observe(FileFinished(failure))
         large, batches = plan.large(), cut_batches(plan.small())
-        queue: asyncio.Queue[_Loaded | None] = asyncio.Queue(self.concurrency)
+        senders = min(self.concurrency, plan.files)
+        queue: asyncio.Queue[_Loaded | None] = asyncio.Queue(min(senders, _READ_AHEAD))
         async with Group() as group:
             for _ in range(min(_LARGE_AT_ONCE, self.concurrency)):
                 group.create_task(self._send_large(large))
-            group.create_task(self._read_small(batches, queue))
-            for _ in range(self.concurrency):
+            group.create_task(self._read_small(batches, queue, senders))
+            for _ in range(senders):
                 group.create_task(self._send_small(queue))
 
     async def _send_large(self, uploads: Iterator[PlannedUpload]) -> None:
@@ -107,12 +110,15 @@ class Pipeline:
         await self._conclude(upload, upload_multipart(upload, self.tools))
 
     async def _read_small(
-        self, batches: Iterator[list[PlannedUpload]], queue: asyncio.Queue[_Loaded | None]
+        self,
+        batches: Iterator[list[PlannedUpload]],
+        queue: asyncio.Queue[_Loaded | None],
+        senders: int,
     ) -> None:
         async with Group() as group:
             for _ in range(_READERS):
                 group.create_task(self._read_batches(batches, queue))
-        for _ in range(self.concurrency):
+        for _ in range(senders):
             await queue.put(None)
 
     async def _read_batches(

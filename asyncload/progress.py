@@ -20,7 +20,7 @@ from asyncload.model import (
     Scanned,
     Uploaded,
 )
-from asyncload.report_text import format_count, format_size
+from asyncload.report_text import describe_limit, format_count, format_size
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -52,7 +52,8 @@ class Advance:
     A part that is sent again counts once, and a file that has grown since it was found counts what
     it had then: so `size_done` never shrinks, and ends at `size`. `size_sent` counts what went over
     the network, as often as it did. `failed` are files. `throttled` says how few requests the store
-    takes at once; "" where it takes all.
+    takes at once, "" where it takes all; `at_once` how many were settled on, "" where that is as
+    yet unknown, or was asked for.
     """
 
     def __init__(self) -> None:
@@ -63,6 +64,7 @@ class Advance:
         self.size_sent = 0
         self.failed = 0
         self.throttled = ""
+        self.at_once = ""
         self._in_parts: dict[str, _InParts] = {}
 
     def count(self, event: Event) -> None:
@@ -78,6 +80,7 @@ class Advance:
             self.throttled = (
                 f"throttled: {event.limit} of {event.ceiling} requests at once" if fewer else ""
             )
+            self.at_once = "" if fewer else describe_limit(event.limit, event.reason)
 
     def _count_part(self, event: PartSent | PartKept) -> None:
         file = self._in_parts.setdefault(event.path, _InParts())
@@ -176,7 +179,8 @@ class PlainProgress:
         )
         if left is not None:
             line += f", {format_seconds(left)} left"
-        return f"{line}, {done.throttled}" if done.throttled else line
+        at_once = done.throttled or done.at_once
+        return f"{line}, {at_once}" if at_once else line
 
     def _write(self, line: str) -> None:
         print(line, file=self._stream, flush=True)
@@ -260,10 +264,11 @@ class LiveProgress:
         elif isinstance(event, LoadStarted):
             self._progress.reset(self._task, total=event.size)
         if isinstance(event, LoadStarted | PartSent | PartKept | FileFinished | ConcurrencyChanged):
-            throttled = f" ({done.throttled})" if done.throttled else ""
+            at_once = done.throttled or done.at_once
+            at_once = f" ({at_once})" if at_once else ""
             failed = f" ({done.failed:,} failed)" if done.failed else ""
             self._progress.update(
                 self._task,
                 completed=done.size_done,
-                description=f"{done.files_done:,} of {done.files:,} files{failed}{throttled}",
+                description=f"{done.files_done:,} of {done.files:,} files{failed}{at_once}",
             )

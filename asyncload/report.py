@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from asyncload.model import (
+    ConcurrencySettled,
     Event,
     Failed,
     FileFinished,
@@ -65,8 +66,8 @@ class Report:
     earlier run had sent; `swept` counts the uploads of earlier runs that were aborted. `unmarked`
     are partitions that got no success marker because a file is missing. `store` says what the
     store's answers are worth, as far as that was found out. `excluded` counts what was
-    not loaded, by reason. `requests`, `retries` and `sent` are known at the end of a run. `run_id`
-    names the run, `manifest` is the key of its record, None where there is none.
+    not loaded, by reason. `requests`, `retries`, `sent` and `concurrency` are known at the end of a
+    run. `run_id` names the run, `manifest` is the key of its record, None where there is none.
     """
 
     run_id: str = ""
@@ -89,6 +90,7 @@ class Report:
     requests: int = 0
     retries: int = 0
     sent: int = 0
+    concurrency: ConcurrencySettled | None = None
     markers_failed: list[MarkerFailed] = field(default_factory=list)
     unmarked: list[PartitionUnmarked] = field(default_factory=list)
     store: StoreJudged | None = None
@@ -132,6 +134,8 @@ class Report:
         elif isinstance(event, RequestsMade):
             self.requests, self.retries = event.requests, event.retries
             self.sent = event.sent
+        elif isinstance(event, ConcurrencySettled):
+            self.concurrency = event
         elif isinstance(event, ManifestWritten):
             self.manifest = event.key
 

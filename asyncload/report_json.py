@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import Any
@@ -183,6 +184,7 @@ def run_totals(report: Report) -> dict[str, Any]:
         "bytes_kept": report.kept,
         "requests": report.requests,
         "retries": report.retries,
+        "concurrency": asdict(report.concurrency) if report.concurrency else None,
         "excluded": dict(report.excluded),
         "left_open": [
             {"key": upload.key, "upload_id": upload.upload_id, "reason": upload.reason}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncload.errors import AsyncloadError
-from asyncload.model import Failed, LeftOut, Warned
+from asyncload.model import Failed, LeftOut, LimitReason, Warned
 from asyncload.report import Report
 
 _UNMARKED_NAMED = 20
@@ -33,6 +33,21 @@ def format_size(size: int) -> str:
 def format_count(number: int, noun: str) -> str:
     """Return how many of a thing: `1 part`, `1,200 parts`; the noun is given in its singular."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+_LIMIT_WORDS: dict[LimitReason, str] = {
+    "throughput": "more brought no more throughput",
+    "throttled": "the store asked to slow down",
+    "open files": "limited by open files (ulimit -n)",
+    "memory": "limited by --memory",
+    "ceiling": "the most that are tried",
+}
+
+
+def describe_limit(limit: int, reason: LimitReason) -> str:
+    """Say how many requests are made at once, and why; "" where there is nothing to say."""
+    words = _LIMIT_WORDS.get(reason)
+    return f"up to {format_count(limit, 'request')} at once: {words}" if words else ""
 
 
 def format_error(error: AsyncloadError) -> str:
@@ -119,6 +134,9 @@ def _particulars(report: Report) -> Iterator[str]:
             f"proof: {judged.proofs[0]} by ETag, as the store takes bodies that don't match their "
             f"{judged.sent}"
         )
+    settled = report.concurrency
+    if settled is not None and (limit := describe_limit(settled.limit, settled.reason)):
+        yield limit
     if report.replaced:
         yield f"replaced: {format_count(report.replaced, 'object')} that held other bytes"
     if report.kept:

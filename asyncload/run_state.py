@@ -9,19 +9,36 @@ from datetime import UTC, datetime
 from typing import cast
 
 from asyncload.calls import GovernedStore, RetryPolicy, Traffic
+from asyncload.container import memory_of
 from asyncload.errors import Interrupted, ObserverFailed, UsageError
 from asyncload.limits import AdaptiveLimit
 from asyncload.markers import SuccessMarkers
-from asyncload.model import ConcurrencyChanged, Event, RequestsMade, RunStarted
+from asyncload.model import (
+    ConcurrencyChanged,
+    ConcurrencySettled,
+    Event,
+    LimitReason,
+    RequestsMade,
+    RunStarted,
+)
 from asyncload.pipeline import Observer
 from asyncload.rates import RateLimit
 from asyncload.recording import Recording
 from asyncload.report import Report
-from asyncload.settings import Settings
+from asyncload.settings import AUTO_START, Settings
 from asyncload.store import ObjectStore
 from asyncload.transfer import TransferPolicy
 
 _PLAIN_FUNCTION = "pass a plain function of one event; asyncio.Queue.put_nowait hands events on"
+
+
+def requests_limit(
+    settings: Settings, tell: Callable[[int, int, LimitReason], None] = lambda *_: None
+) -> AdaptiveLimit:
+    """Return the places for requests that settings ask for; `tell` is as of `AdaptiveLimit`."""
+    ceiling, reason = settings.ceiling
+    start = None if isinstance(settings.concurrency, int) else min(AUTO_START, ceiling)
+    return AdaptiveLimit(ceiling, start=start, ceiling_reason=reason, tell=tell)
 
 
 class Run:
@@ -50,10 +67,7 @@ class Run:
         self.others, self.of_files = Traffic(), Traffic()
         self._observer = observer
         self._interruption = interruption
-        ceiling = settings.max_requests
-        self._limit = AdaptiveLimit(
-            ceiling, tell=lambda now: self.observe(ConcurrencyChanged(now, ceiling))
-        )
+        self._limit = requests_limit(settings, self._tell_limit)
         self._rate = RateLimit(settings.limit_rate) if settings.limit_rate else None
         self.policy = policy
         run_id = policy.provenance.run_id
@@ -101,6 +115,18 @@ class Run:
         others, of_files = self.others, self.of_files
         made, repeated = others.requests + of_files.requests, others.retries + of_files.retries
         self.observe(RequestsMade(made, repeated, of_files.sent))
+        limit = self._limit
+        self.observe(ConcurrencySettled(limit.limit, limit.peak, limit.reason))
+
+    def connection_memory(self) -> int:
+        """Return how many bytes of `--memory` connections take now, or are about to.
+
+        Where their number was asked for, it is counted in what a container's limit leaves.
+        """
+        return 0 if isinstance(self.settings.concurrency, int) else memory_of(self._limit.aim)
+
+    def _tell_limit(self, limit: int, ceiling: int, reason: LimitReason) -> None:
+        self.observe(ConcurrencyChanged(limit, ceiling, reason))
 
     def recording(self, store: ObjectStore) -> Recording:
         """Return what records this run in a store."""

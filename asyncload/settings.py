@@ -16,7 +16,7 @@ from asyncload.discovery import Scanner
 from asyncload.endpoints import check_endpoint
 from asyncload.errors import InvalidKey, UsageError
 from asyncload.keys import KeyLayout
-from asyncload.model import ObjectKey
+from asyncload.model import LimitReason, ObjectKey
 from asyncload.object_settings import (
     ACLS,
     ADDRESSING_STYLES,
@@ -33,7 +33,8 @@ from asyncload.plan import MIB
 from asyncload.reserved import METADATA_NAMES, UPLOADS
 from asyncload.source.file_state import TRUST
 
-MAX_AUTO_CONCURRENCY = 32
+MAX_AUTO_CONCURRENCY = 256
+AUTO_START = 32
 DEFAULT_MEMORY = 256 * MIB
 LEAST_MEMORY = 16 * MIB
 AUTO = -1
@@ -160,9 +161,19 @@ class Settings:
     @property
     def max_requests(self) -> int:
         """The most requests that are ever in flight at once."""
+        return self.ceiling[0]
+
+    @property
+    def ceiling(self) -> tuple[int, LimitReason]:
+        """The most requests that are ever in flight at once, and why there are no more."""
         if isinstance(self.concurrency, int):
-            return self.concurrency
-        return requests_allowed(min(MAX_AUTO_CONCURRENCY, connections_in(self.memory)))
+            return self.concurrency, "asked for"
+        in_memory = connections_in(self.memory)
+        most = min(MAX_AUTO_CONCURRENCY, in_memory)
+        allowed = requests_allowed(most)
+        if allowed < most:
+            return allowed, "open files"
+        return most, "memory" if most == in_memory else "ceiling"
 
     def scanner(self, now: datetime) -> Scanner:
         """Return what finds the CSVs of a run that starts at `now`."""

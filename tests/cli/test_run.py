@@ -141,6 +141,7 @@ def test_json_is_a_line_for_each_file_and_a_summary(asyncload, volume, lake):
         "bytes_sent": 9,
         "bytes_kept": 0,
         "retries": 0,
+        "concurrency": {"limit": 32, "peak": summary["concurrency"]["peak"], "reason": "enough"},
         "excluded": {"hidden": 1},
         "left_open": [],
         "swept": 0,

@@ -22,6 +22,7 @@ from asyncload.errors import (
 )
 from asyncload.model import (
     ConcurrencyChanged,
+    ConcurrencySettled,
     Failed,
     LeftOut,
     LoadStarted,
@@ -230,8 +231,8 @@ async def test_file_bytes_in_memory_stay_within_the_option(volume, monkeypatch):
     pools = []
 
     class Watched(loading.BufferPool):
-        def __init__(self, capacity):
-            super().__init__(capacity)
+        def __init__(self, capacity, **options):
+            super().__init__(capacity, **options)
             self.most = 0
             pools.append(self)
 
@@ -280,7 +281,7 @@ async def test_a_throttled_request_is_sent_again(volume):
     assert len(store.objects) == 21
     assert len(store.seen) == 20 + 3
     changes = [event for event in recorder.events if isinstance(event, ConcurrencyChanged)]
-    assert changes[0] == ConcurrencyChanged(4, 8)
+    assert changes[0] == ConcurrencyChanged(4, 8, "throttled")
 
 
 class Beginning(MemoryStore):
@@ -318,7 +319,11 @@ async def test_a_store_that_does_not_come_up_ends_the_run(volume, error, monkeyp
         await load_volume(store, volume, recorder)
     assert ended.value.exit_code == 6
     assert store.calls == {"check_bucket": AT_ONCE.attempts}
-    assert [type(event) for event in recorder.events] == [RunStarted, RequestsMade]
+    assert [type(event) for event in recorder.events] == [
+        RunStarted,
+        RequestsMade,
+        ConcurrencySettled,
+    ]
 
 
 async def test_a_store_that_is_busy_from_the_start_is_a_store(volume, monkeypatch):

@@ -15,8 +15,8 @@ def pools(monkeypatch):
     """The pools of buffers that loads make."""
     made = []
 
-    def make(capacity):
-        made.append(BufferPool(capacity))
+    def make(capacity, **options):
+        made.append(BufferPool(capacity, **options))
         return made[-1]
 
     monkeypatch.setattr("asyncload.loading.BufferPool", make)

@@ -6,7 +6,9 @@ import json
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
+
+from asyncload.model import LimitReason
 
 DOCUMENT = Path(__file__).parents[2] / "RECORDS.md"
 
@@ -52,6 +54,10 @@ def check_record(record: dict[str, Any]) -> None:
     if kind == "summary" and record["command"] is not None:
         fields += FIELDS[f"summary of {record['command']}"]
     _check_fields(record, fields)
+    if (concurrency := record.get("concurrency")) is not None:
+        _check_fields(concurrency, FIELDS["concurrency"])
+        assert concurrency["reason"] in get_args(LimitReason)
+        assert concurrency["peak"] >= 0
     if kind == "file":
         _check_file(record)
 

@@ -216,6 +216,29 @@ def test_few_lengths_are_in_use(size):
         assert length - size < MIB
 
 
+async def test_what_others_have_reserved_is_not_handed_out():
+    """As it is when somebody asks; what is in use already stays so."""
+    reserved = 0
+    pool = BufferPool(4 * MIB, reserved=lambda: reserved)
+    first = await pool.acquire(MIB)
+    reserved = 2 * MIB
+    second = await pool.acquire(MIB)
+    third = asyncio.ensure_future(pool.acquire(MIB))
+    await asyncio.sleep(0)
+    assert not third.done()
+    pool.release(first)
+    assert len(await third) == len(second) == MIB
+    reserved = 0
+    assert len(await pool.acquire(2 * MIB)) == 2 * MIB
+
+
+async def test_a_buffer_that_is_the_only_one_is_to_be_had_whatever_is_reserved():
+    """Nobody waits for ever; what was returned makes room."""
+    pool = BufferPool(4 * MIB, reserved=lambda: 3 * MIB)
+    pool.release(await pool.acquire(MIB))
+    assert len(await pool.acquire(4 * MIB)) == 4 * MIB
+
+
 async def test_a_closed_pool_holds_no_memory():
     """What was returned is given back at once; what is in use is its owner's."""
     pool = BufferPool(4 * MIB)

@@ -27,3 +27,22 @@ def test_a_run_makes_no_more_requests_at_once_than_may_have_connections(
     """Both code paths may keep a connection for each request, and files are to be read, too."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
     assert Settings(volume=".", bucket="lake", concurrency=wanted).concurrency == allowed
+
+
+@pytest.mark.parametrize(
+    ("limit", "memory", "ceiling"),
+    [
+        (1024, "256MiB", (256, "ceiling")),
+        (1024, "1GiB", (256, "ceiling")),
+        (1024, "128MiB", (160, "memory")),
+        (1024, "16MiB", (48, "memory")),
+        (256, "256MiB", (118, "open files")),
+        (64, "16MiB", (22, "open files")),
+        (16, "16MiB", (1, "open files")),
+    ],
+)
+def test_auto_goes_as_far_as_open_files_and_memory_allow(monkeypatch, limit, memory, ceiling):
+    """Half of the memory is for connections, half a MiB for each over 32; 256 are the most."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    settings = Settings(volume=".", bucket="lake", memory=memory)
+    assert (settings.ceiling, settings.max_requests) == (ceiling, ceiling[0])

@@ -342,6 +342,25 @@ def test_the_display_shows_bytes_and_files(monkeypatch):
     assert "throttled" not in terminal.getvalue()
 
 
+def test_a_run_says_how_many_requests_at_once_it_settled_on(clock, stream):
+    """And why, with each line."""
+    progress = PlainProgress(stream, clock)
+    progress.observe(LoadStarted(4, 20 * MB))
+    progress.observe(ConcurrencyChanged(64, 64, "enough"))
+    for news in [("a.csv", 96, "throughput"), ("b.csv", 32, "asked for")]:
+        clock.now += 5
+        path, limit, reason = news
+        progress.observe(ConcurrencyChanged(limit, limit, reason))
+        progress.observe(uploaded(path, 5 * MB))
+    assert stream.getvalue().splitlines()[1:] == [
+        (
+            "1 of 4 files, 5.0 MB of 20.0 MB, 1.0 MB/s, 15 s left, "
+            "up to 96 requests at once: more brought no more throughput"
+        ),
+        "2 of 4 files, 10.0 MB of 20.0 MB, 1.0 MB/s, 10 s left",
+    ]
+
+
 def test_the_display_shows_that_a_run_is_throttled(monkeypatch):
     """And no longer, once it is not."""
     for name, value in {"TERM": "xterm", "COLUMNS": "160", "NO_COLOR": "1"}.items():

@@ -15,6 +15,7 @@ from asyncload import report as report_module
 from asyncload.errors import ObjectConflict, RequestRejected, ServerError, SourceUnreadable
 from asyncload.model import (
     Checksum,
+    ConcurrencySettled,
     Failed,
     FileFinished,
     LeftOut,
@@ -439,6 +440,25 @@ def summary_of(command, totals, exit_code, error=None):
     return record
 
 
+@pytest.mark.parametrize(
+    ("reason", "line"),
+    [
+        ("throughput", "up to 96 requests at once: more brought no more throughput"),
+        ("throttled", "up to 96 requests at once: the store asked to slow down"),
+        ("open files", "up to 96 requests at once: limited by open files (ulimit -n)"),
+        ("memory", "up to 96 requests at once: limited by --memory"),
+        ("ceiling", "up to 96 requests at once: the most that are tried"),
+        ("asked for", None),
+        ("enough", None),
+    ],
+)
+def test_the_summary_says_how_many_requests_at_once_were_settled_on(reason, line):
+    """And why, where there is something to say."""
+    report = observe(LoadStarted(1, 1), *finished(UPLOADED), ConcurrencySettled(96, 128, reason))
+    lines = [line for line in summary_lines(report, 1.0) if "at once" in line]
+    assert lines == ([line] if line else [])
+
+
 @pytest.mark.fault("I14")
 def test_the_summary_record_of_a_run():
     """Its totals, and that nothing ended it."""
@@ -450,6 +470,7 @@ def test_the_summary_record_of_a_run():
         MarkerFailed("Raw/", RequestRejected("no")),
         Warned("look", "there"),
         RequestsMade(9, 2, 1_234_567),
+        ConcurrencySettled(96, 128, "throughput"),
     )
     assert summary_of("run", run_totals(report), 3) == {
         "version": 1,
@@ -478,6 +499,7 @@ def test_the_summary_record_of_a_run():
         "bytes_kept": 0,
         "requests": 9,
         "retries": 2,
+        "concurrency": {"limit": 96, "peak": 128, "reason": "throughput"},
         "excluded": {"hidden": 1},
         "left_open": [{"key": "Raw/d.csv", "upload_id": "upload-1", "reason": "AccessDenied"}],
         "swept": 0,
