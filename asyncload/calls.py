@@ -181,9 +181,8 @@ class GovernedStore:
         place = await self._limit.acquire()
         self._traffic.requests += 1
         try:
-            if paced and self._rate is not None:
-                # After the wait for a place: what was let pass earlier would go out in a burst.
-                await self._rate.take(paced)
+            # After the wait for a place: what was let pass earlier would go out in a burst.
+            if paced and self._rate is not None and await self._rate.begin(paced):
                 place = self._limit.delayed(place)
             answer = await call()
         except StoreError as error:

@@ -23,7 +23,7 @@ from asyncload.markers import SuccessMarkers
 from asyncload.model import Event, LoadStarted, Warned
 from asyncload.opening import open_readers
 from asyncload.pipeline import Observer, Pipeline
-from asyncload.plan import LoadPlan
+from asyncload.plan import PARTS_AT_ONCE, LoadPlan
 from asyncload.planning import SLICE, add_found, check_plan, warnings_of
 from asyncload.probing import judge_store
 from asyncload.readback import ReadBack
@@ -48,6 +48,10 @@ from asyncload.version import VERSION
 # Long enough for a store or a network that is just coming up beside us, as in a pod or by compose;
 # short enough to be waited out by somebody who mistyped an endpoint.
 PREFLIGHT = RetryPolicy(seconds=10.0, most_wait=2.0)
+
+
+# Of a connection that carries less a second there should be more.
+PART_PACE = 8 * 1024 * 1024
 
 
 async def load(
@@ -86,7 +90,7 @@ async def load(
         except AsyncloadError as error:
             await _record_failure(run, error)
             raise
-        opening = open_store(s3_options(settings), run.observe)
+        opening = open_store(replace(s3_options(settings), rate=run.rate), run.observe)
         store = await stack.enter_async_context(opening)
         return await _load(store, run, readers)
 
@@ -239,7 +243,7 @@ async def _load_files(
         store=files,
         readers=readers,
         buffers=BufferPool(settings.memory, reserved=run.connection_memory),
-        window=PartWindow(settings.max_requests),
+        window=PartWindow(_most_parts(settings)),
         policy=policy,
         inventory=inventory,
         left_open=await _find_left_open(plan, governed, run.prefix, observe),
@@ -266,6 +270,13 @@ async def _load_files(
         observe(warned)
     if run.markers is not None:
         await run.markers.write(plan, policy)
+
+
+def _most_parts(settings: Settings) -> int:
+    """Return how many parts may be under way: below a rate limit, slow ones need no company."""
+    if settings.limit_rate is None:
+        return settings.max_requests
+    return min(settings.max_requests, max(PARTS_AT_ONCE, settings.limit_rate // PART_PACE))
 
 
 async def _find_left_open(

@@ -23,6 +23,11 @@ class RateLimit:
     In any time of `seconds` no more than `rate * seconds + burst` bytes pass, counted when `take`
     returns.
 
+    Attributes:
+        slice: so many bytes of a body are sent at once.
+        sent_in_slices: whoever writes a body takes its slices, all but the first; else all of it is
+            taken before it is sent, and goes out at once.
+
     Args:
         rate: in bytes a second.
         sleep: waits for that many seconds.
@@ -40,6 +45,7 @@ class RateLimit:
     ) -> None:
         self.slice = min(max(rate // _SLICES_A_SECOND, _MIN_SLICE), _MAX_SLICE)
         self.burst = 2 * self.slice
+        self.sent_in_slices = False
         self._rate = rate
         self._sleep = sleep
         self._clock = clock or _loop_time
@@ -60,8 +66,15 @@ class RateLimit:
         async with self._turns:
             yield
 
-    async def take(self, size: int) -> None:
-        """Wait until `size` bytes may be sent."""
+    async def begin(self, size: int) -> bool:
+        """Wait until a body of `size` bytes may be begun; return whether the rate delays it."""
+        if not self.sent_in_slices:
+            return await self.take(size)
+        return await self.take(min(size, self.slice)) or size > self.slice
+
+    async def take(self, size: int) -> bool:
+        """Wait until `size` bytes may be sent; return whether there was a wait."""
+        waited = False
         while size > 0:
             piece = min(size, self.slice)
             size -= piece
@@ -69,7 +82,9 @@ class RateLimit:
             self._full_at = max(now, self._full_at) + piece / self._rate
             wait = self._full_at - self.burst / self._rate - now
             if wait > 0:
+                waited = True
                 await self._sleep(wait)
+        return waited
 
 
 def _loop_time() -> float:

@@ -68,7 +68,7 @@ class Run:
         self._observer = observer
         self._interruption = interruption
         self._limit = requests_limit(settings, self._tell_limit)
-        self._rate = RateLimit(settings.limit_rate) if settings.limit_rate else None
+        self.rate = RateLimit(settings.limit_rate) if settings.limit_rate else None
         self.policy = policy
         run_id = policy.provenance.run_id
         self.observe(RunStarted(run_id, settings.bucket, self.layout.date, started))
@@ -107,7 +107,7 @@ class Run:
     def govern(self, store: ObjectStore, retries: RetryPolicy, traffic: Traffic) -> GovernedStore:
         """Return a store whose requests share this run's limit."""
         return GovernedStore(
-            store, limit=self._limit, retries=retries, traffic=traffic, rate=self._rate
+            store, limit=self._limit, retries=retries, traffic=traffic, rate=self.rate
         )
 
     def count_requests(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp.payload import Payload
 
+from asyncload.rates import RateLimit
 from asyncload.s3.sockets import unsent_bytes
 
 if TYPE_CHECKING:
@@ -46,10 +47,11 @@ class ViewBody:
 
 
 class ViewPayload(Payload):
-    """An aiohttp body that writes a memoryview in large slices."""
+    """An aiohttp body that writes a memoryview in large slices, at a rate behind the first one."""
 
-    def __init__(self, view: memoryview) -> None:
+    def __init__(self, view: memoryview, rate: RateLimit | None = None) -> None:
         super().__init__(view)
+        self._rate = rate
         self._view = view
         self._size = len(view)
         self._handed_on = 0
@@ -81,8 +83,11 @@ class ViewPayload(Payload):
         view = self._view[:content_length]
         self._handed_on = 0
         self._transport = getattr(writer, "transport", None)
-        for start in range(0, len(view), _WRITE):
-            piece = view[start : start + _WRITE]
+        step = _WRITE if self._rate is None else self._rate.slice
+        for start in range(0, len(view), step):
+            piece = view[start : start + step]
+            if self._rate is not None and start:
+                await self._rate.take(len(piece))
             # Before it waits: an answer may come while it does.
             self._handed_on += len(piece)
             await writer.write(piece)

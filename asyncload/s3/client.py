@@ -152,6 +152,9 @@ async def _connect(
     read_entries_quickly(client)
     secure = client.meta.endpoint_url.startswith("https")
     capture.session.plain = not secure
+    capture.session.rate = options.rate
+    if options.rate is not None:
+        options.rate.sent_in_slices = True
     if secure and capture.session.bundle is not None:
         check_bundle(capture.session.bundle, named="AWS_CA_BUNDLE")
     configured = client.meta.config.s3 or {}

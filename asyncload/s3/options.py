@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from asyncload.rates import RateLimit
 from asyncload.store import ObjectInfo
 
 
@@ -55,6 +56,7 @@ class S3Options:
     host's name for AWS, and in the path for other endpoints. `checksum` is what requests carry, see
     `dialect.Dialect`. `fast_lane` sends puts, parts and HEADs past the generic client. With
     `expected_bucket_owner` every request is refused where the bucket is not of that account.
+    `rate` is how fast bodies are sent.
     """
 
     bucket: str
@@ -70,4 +72,5 @@ class S3Options:
     checksum: str = "auto"
     fast_lane: bool = True
     expected_bucket_owner: str | None = None
+    rate: RateLimit | None = None
     objects: ObjectOptions = field(default_factory=ObjectOptions)

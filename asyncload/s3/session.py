@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiobotocore.httpsession import AIOHTTPSession
 
+from asyncload.rates import RateLimit
 from asyncload.s3.answers import BoundedAnswer
 from asyncload.s3.body import ViewBody, ViewPayload
 from asyncload.s3.headers import make_head
@@ -36,7 +37,13 @@ class StrictSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is unt
         options: aiobotocore's.
         authorities: a PEM file of authorities to trust besides those that the options name.
         keep_secret: is told of each password of a proxy.
+
+    Attributes:
+        rate: how fast bodies are written, behind their first slices; None for any. To be set before
+            the first request.
     """
+
+    rate: RateLimit | None = None
 
     def __init__(
         self,
@@ -90,7 +97,7 @@ class StrictSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is unt
             # aiohttp would ask once more, by itself and uncounted, where a connection broke.
             session._retry_connection = False  # noqa: SLF001  # there is no option for it
             self._sessions[proxy_url] = await self._exit_stack.enter_async_context(session)
-        return _DirectRequests(self._sessions[proxy_url])
+        return _DirectRequests(self._sessions[proxy_url], self.rate)
 
 
 class DirectSession(StrictSession):
@@ -146,7 +153,7 @@ class DirectSession(StrictSession):
             await self._get_session(None)
             tls = self._tls or ssl.create_default_context()
         assert parts.hostname is not None
-        pool = WirePool(parts.hostname, parts.port or (443 if tls else 80), tls)
+        pool = WirePool(parts.hostname, parts.port or (443 if tls else 80), tls, self.rate)
         # Another request may have been as early.
         return self._pools.setdefault(origin, pool)
 
@@ -169,15 +176,16 @@ class DirectSession(StrictSession):
 
 
 class _DirectRequests:
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, rate: RateLimit | None) -> None:
         self._session = session
+        self._rate = rate
 
     async def request(self, method: str, *, data: Any = None, **options: Any) -> BoundedAnswer:
         if not isinstance(data, ViewBody):
             return BoundedAnswer(
                 await self._session.request(method, data=data, allow_redirects=False, **options)
             )
-        payload = ViewPayload(data.view)
+        payload = ViewPayload(data.view, self._rate)
         response = await self._session.request(
             method, data=payload, allow_redirects=False, **options
         )

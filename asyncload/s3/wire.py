@@ -14,6 +14,7 @@ from typing import NamedTuple, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from asyncload.rates import RateLimit
 from asyncload.s3.sockets import unsent_bytes
 from asyncload.shielding import run_to_end
 
@@ -48,8 +49,9 @@ class Reply(NamedTuple):
 class Wire(asyncio.Protocol):
     """One connection. After a failure, or an answer that came too soon, it can't be used again."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate: RateLimit | None = None) -> None:
         loop = asyncio.get_running_loop()
+        self._rate = rate
         self._lost: asyncio.Future[None] = loop.create_future()
         self._loop = loop
         self._reply: asyncio.Future[Reply] | None = None
@@ -92,7 +94,7 @@ class Wire(asyncio.Protocol):
         self._answered = 0
         self._parser = HttpResponseParser(self)
         try:
-            if len(body) <= _JOINED:
+            if len(body) <= (_JOINED if self._rate is None else min(_JOINED, self._rate.slice)):
                 self._transport.writelines((head, body))
             else:
                 await self._write(head, body, reply)
@@ -112,9 +114,14 @@ class Wire(asyncio.Protocol):
         self._transport.write(head)
         encrypted = self._transport.get_extra_info("ssl_object") is not None
         step = _ENCRYPTED_WRITE if encrypted else _WRITE
+        if self._rate is not None:
+            step = self._rate.slice
         for start in range(0, len(body), step):
             if self._room is not None:
                 await self._room
+            if self._rate is not None and start:
+                # The first slice was paid for by whoever made the request.
+                await self._rate.take(min(step, len(body) - start))
             if reply.done():
                 self._usable = False
                 return
@@ -231,9 +238,13 @@ class WirePool:
     Args:
         host, port: where to.
         tls: the context that checks the host's certificate; None for plain HTTP.
+        rate: how fast bodies are written, behind their first slices; None for any.
     """
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, host: str, port: int, tls: ssl.SSLContext | None, rate: RateLimit | None = None
+    ) -> None:
+        self._rate = rate
         self._host = host
         self._port = port
         self._tls = tls
@@ -279,7 +290,7 @@ class WirePool:
 
     async def _open_wire(self) -> Wire:
         _, wire = await asyncio.get_running_loop().create_connection(
-            Wire,
+            lambda: Wire(self._rate),
             self._host,
             self._port,
             ssl=self._tls,

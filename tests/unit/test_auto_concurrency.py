@@ -117,6 +117,13 @@ def test_a_ceiling_is_kept(ceiling):
     assert loaded.limit.reason == "ceiling"
 
 
+def test_a_rate_that_is_not_reached_limits_nothing():
+    """Small files far away: 256 requests at once are worth it."""
+    rate = 1024 * 1024 * KIB
+    loaded = load_model(ModelStore(0.1), 2000, rate=lambda: RateLimit(rate), size=KIB)
+    assert loaded.aims == [64, 128, 256]
+
+
 def test_waiting_for_the_rate_is_not_the_stores_slowness():
     """At 1 MiB a second 1,000 bodies of 16 KiB take 15.6 s, however many are in flight."""
     loaded = load_model(ModelStore(0.02), 1000, rate=lambda: RateLimit(1024 * KIB), size=16 * KIB)
