@@ -101,8 +101,7 @@ class _Walk:
         self._inventory = inventory
         self._prefix = plan.layout.common_prefix()
         self._pace = Pace()
-        # Whether the store answers, and in the order of keys.
-        self._goes_on = True
+        self._is_answered = self._is_in_order = True
         # All keys behind this one are known of.
         self._known_from = end_of(self._prefix)
 
@@ -112,14 +111,15 @@ class _Walk:
         first = next(spans, None)
         if first is None or first.files <= FEW:
             return
-        if await self._take_page(first):
-            await for_each(chain([first], spans), self._walk, _WORKERS)
-        else:
-            await for_each(spans, self._walk, _WORKERS)
+        more = [first] if await self._take_page(first) else []
+        await for_each(chain(more, spans), self._walk, _WORKERS)
+        if not self._is_in_order:
+            self._inventory.uncover()
 
     async def _walk(self, span: Span) -> None:
-        while self._goes_on and span.start < self._known_from and await self._take_page(span):
-            pass
+        while self._is_answered and self._is_in_order and span.start < self._known_from:
+            if not await self._take_page(span):
+                return
 
     async def _take_page(self, span: Span) -> bool:
         """Ask for the next page of a span; return whether to ask for another one."""
@@ -128,21 +128,19 @@ class _Walk:
         try:
             page = await self._store.list_objects(self._prefix, start_after=start, max_keys=limit)
         except _NO_ANSWER:
-            self._goes_on = False
+            self._is_answered = False
             return False
         items = page.items
         self._inventory.add(inventory_entries(items), self._wanted)
         if not is_in_order((item.key for item in items), self._prefix, start) or (
             page.next is not None and not items
         ):
-            self._goes_on = False
-            self._inventory.uncover()
+            self._is_in_order = False
             return False
         if page.next is None:
             self._known_from = min(self._known_from, start)
         end = items[-1].key if page.next is not None else end_of(self._prefix)
-        if self._goes_on:
-            self._inventory.cover(start, end)
+        self._inventory.cover(start, end)
         return self._pace.judge(span.pass_to(end), len(items)) and span.files > 0
 
 

@@ -32,6 +32,35 @@ async def test_it_lists_and_sends_nothing(s3, layer, volume, fast_lane):
 
 
 @pytest.mark.parametrize("fast_lane", [True, False])
+async def test_files_at_the_top_cost_no_more_requests_than_in_folders(s3, layer, volume, fast_lane):
+    """A put each into an empty zone, and a page for what is there, beside a history, too."""
+    flat = {f"export_{n:03}.csv": f"{n}\n".encode() for n in range(200)}
+    write_files(volume, flat)
+    with proxy_before(s3.endpoint_url, no_fault) as proxy:
+        options = settings(s3, proxy.url, layer, volume, fast_lane=fast_lane)
+        assert (await asyncload.load(options, now=NOW)).exit_code == 0
+        # One is the preflight's.
+        assert dict(proxy.passed) == {"ListObjectsV2": 2, "PutObject": 200}
+    with proxy_before(s3.endpoint_url, no_fault) as proxy:
+        options = settings(s3, proxy.url, layer, volume, fast_lane=fast_lane)
+        assert (await asyncload.load(options, now=NOW)).counts == {"unchanged": 200}
+        assert dict(proxy.passed) == {"ListObjectsV2": 2}
+        assert sum(proxy.body_bytes.values()) == 0
+    client = s3.client()
+    for name in list(flat)[:10]:
+        for day in range(1, 31):
+            dataset = f"E{name[1:-4]}"
+            key = f"{layer}/Local/CSV/{dataset}/2022/04/{day:02}/{name}"
+            client.put_object(Bucket=s3.bucket, Key=key, Body=b"1")
+    with proxy_before(s3.endpoint_url, no_fault) as proxy:
+        options = settings(s3, proxy.url, layer, volume, fast_lane=fast_lane)
+        assert (await asyncload.load(options, now=NOW)).counts == {"unchanged": 200}
+        assert proxy.passed["ListObjectsV2"] <= 4
+        assert proxy.passed["HeadObject"] <= 200
+        assert sum(proxy.body_bytes.values()) == 0
+
+
+@pytest.mark.parametrize("fast_lane", [True, False])
 async def test_it_sends_only_what_is_new_or_to_be_replaced(s3, layer, volume, fast_lane):
     """One file of each kind, and a large one that is there."""
     write_files(volume, {f"d/{name}.csv": name.encode() for name in ("same", "other", "also")})

@@ -220,6 +220,7 @@ class Denies(MemoryStore):
         raise AccessDenied("no")
 
 
+@pytest.mark.fault("G16")
 @pytest.mark.parametrize("kind", [Reversed, FromTheStart, Unmoving, Denies])
 async def test_a_store_that_can_not_be_sought_through_is_asked_for_each_key(volume, kind):
     """Another order, another start, no progress or no answer: one page in vain, then HEAD."""
@@ -233,6 +234,7 @@ async def test_a_store_that_can_not_be_sought_through_is_asked_for_each_key(volu
     assert sent == 150
 
 
+@pytest.mark.fault("G16")
 @pytest.mark.parametrize("kind", [Reversed, FromTheStart, Unmoving])
 async def test_where_seeking_fails_folders_are_listed_each(volume, kind):
     """As far as they are worth it."""
@@ -267,6 +269,7 @@ NAMES = st.text(st.sampled_from("ab-/.0é"), min_size=1, max_size=5).filter(
 )
 
 
+@pytest.mark.fault("G16")
 @settings(suppress_health_check=list(HealthCheck), max_examples=200, deadline=None)
 @given(
     planned=st.sets(NAMES, min_size=1, max_size=25),

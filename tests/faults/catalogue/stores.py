@@ -24,4 +24,5 @@ FAULTS: tuple[Fault, ...] = (
     Fault("G13", "400 or 403 to HEAD", "an answer: no other region is looked for"),
     Fault("G14", "a store that ignores ranges, or answers another one", "no other bytes are taken"),
     Fault("G15", "a key that the store lists in other words", "`verify` asks for it by its own"),
+    Fault("G16", "a listing in another order, or that begins elsewhere", "each key is asked for"),
 )
