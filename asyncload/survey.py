@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import TypeVar
 
 from asyncload.checksums import md5_bytes
@@ -28,6 +29,7 @@ MANY = 100
 """A partition of more files than this is worth a listing of its own."""
 
 _WORKERS = 32
+_SLICE = 2_000
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_ANSWER = (AccessDenied, EndpointRefused, RequestRejected)
 
@@ -46,11 +48,13 @@ async def take_inventory(plan: LoadPlan, store: ObjectStore, *, markers: bool = 
     wanted = partial(_is_file_or_marker, plan=plan) if markers else plan.holds
     await _Walk(plan, store, inventory, wanted).run()
     inventory.join()
-    await for_each(
-        (partition for partition in plan.partitions if _is_worth_listing(*partition, inventory)),
-        partial(_list_partition, wanted=wanted, store=store, inventory=inventory),
-        _WORKERS,
-    )
+    list_one = partial(_list_partition, wanted=wanted, store=store, inventory=inventory)
+    partitions = iter(plan.partitions)
+    while some := list(islice(partitions, _SLICE)):
+        if worth_it := [entry for entry in some if _is_worth_listing(*entry, inventory)]:
+            await for_each(iter(worth_it), list_one, _WORKERS)
+        # There may be a million, of which none is: the loop has other things to do meanwhile.
+        await asyncio.sleep(0)
     inventory.seal()
     return inventory
 

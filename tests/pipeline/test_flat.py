@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_right
 from datetime import date, timedelta
 
@@ -21,6 +22,7 @@ from tests.support.memory_store import MemoryStore
 
 DAY = "2022/05/02"
 FILES = 2_500
+LAYOUT = KeyLayout("default", "Raw", "Local", "CSV", date(2022, 5, 2))
 
 
 @pytest.fixture
@@ -191,6 +193,26 @@ async def test_a_run_of_few_files_waits_for_no_listing(volume, files):
     assert calls == {"head": files, "put": files}
 
 
+async def test_a_million_partitions_keep_the_loop_for_slices_only(monkeypatch):
+    """Signals and progress are seen to while partitions are looked through."""
+    monkeypatch.setattr("asyncload.survey._SLICE", 10)
+    plan = LoadPlan(LAYOUT, put_limit=100)
+    for number in range(1_000):
+        plan.add(SourceFile(f"{number}.csv", 1))
+    turns = 0
+
+    async def count():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.get_running_loop().create_task(count())
+    await take_inventory(plan, MemoryStore())
+    counting.cancel()
+    assert turns >= 1_000 / 10
+
+
 class Reversed(MemoryStore):
     async def list_objects(self, prefix, after=None, **where):
         page = await super().list_objects(prefix, after, **where)
@@ -263,7 +285,6 @@ class InTrees(MemoryStore):
         return Page(items, items[-1].key if len(keys) > most else None)
 
 
-LAYOUT = KeyLayout("default", "Raw", "Local", "CSV", date(2022, 5, 2))
 NAMES = st.text(st.sampled_from("ab-/.0é"), min_size=1, max_size=5).filter(
     lambda name: all(part.strip(".") for part in name.split("/"))
 )
