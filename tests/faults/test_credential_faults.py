@@ -79,15 +79,16 @@ def test_credentials_that_have_expired_are_told_by_the_preflight(lake, hundred, 
 
 @pytest.fixture
 def refreshing(forgiving_lake, monkeypatch):
-    """Credentials from a service: AKIA1 first, then AKIA2; `minutes` is how long they say to be
-    good for. Yields the service's requests."""
+    """Credentials from a service: AKIA1 first, then AKIA2; `minutes` is how long the first say to
+    be good for, the others are for an hour. Yields the service's requests."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     state = {"minutes": 60}
 
     def answer(request):
-        until = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=state["minutes"])
         state["served"] = state.get("served", 0) + 1
+        minutes = state["minutes"] if state["served"] == 1 else 60
+        until = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=minutes)
         document = {
             "AccessKeyId": f"AKIA{min(state['served'], 2)}",
             "SecretAccessKey": "secret",
@@ -119,6 +120,7 @@ def test_credentials_about_to_expire_are_refreshed_during_the_run(
     landed = forgiving_lake.load(lane=lane)
     assert (landed.code, len(landed.objects)) == (0, 100)
     assert set(keys_of(landed, "PutObject")) == {"AKIA2"}
+    assert refreshing["served"] == 2
     assert "token-canary" not in landed.ended.out + landed.ended.err
 
 
