@@ -15,6 +15,9 @@ _PROVEN_ROUNDS, _MIN_PROVEN_ROUNDS = 16, 3
 
 # Twice the requests at once have to bring so much more, or as much in proportion for fewer.
 _WORTHWHILE = 0.15
+# If it is less than this, noise may have brought it: it has to be so twice, with a look at the base
+# in between.
+_CERTAIN = 0.5
 # Less than this of what it was: the store has changed, and what was found out no longer holds.
 _FALLEN = 0.7
 _FALLEN_TWICE = 2
@@ -105,11 +108,13 @@ class Climb:
     rest: int = 0
     next_rest: int = _FIRST_REST
     fallen: int = 0
+    warm: bool = True
+    doubted: bool = False
 
     @classmethod
     def starting_at(cls, limit: int, ceiling: int) -> Climb:
         """Return the state before the first measurement."""
-        return cls(ceiling, min(limit, ceiling), min(limit, ceiling))
+        return cls(ceiling, min(limit, ceiling), min(limit, ceiling), warm=False)
 
     @property
     def done(self) -> bool:
@@ -119,19 +124,28 @@ class Climb:
     @property
     def resting(self) -> bool:
         """Whether more were tried and brought nothing."""
-        return self.aim == self.base < self.ceiling and self.rest > 0
+        return self.aim == self.base < self.ceiling and self.rest > 0 and not self.doubted
 
     def after(self, throughput: float) -> Climb:
         """Return the state after a measurement of `aim` requests at once."""
         before = self.throughput
+        if not self.warm:
+            # Connections were made meanwhile, and all else was done for the first time.
+            return replace(self, warm=True)
         if before is None:
             return _try_more(replace(self, throughput=throughput))
         if self.aim > self.base:
-            wanted = before * (1 + _WORTHWHILE * (self.aim / self.base - 1))
-            if throughput >= wanted:
+            more = self.aim / self.base - 1
+            if throughput >= before * (1 + _CERTAIN * more) or (
+                self.doubted and throughput >= before * (1 + _WORTHWHILE * more)
+            ):
                 return _try_more(Climb(self.ceiling, self.aim, self.aim, throughput))
+            if throughput >= before * (1 + _WORTHWHILE * more):
+                return replace(self, aim=self.base, rest=1, doubted=True)
             longer = min(2 * self.next_rest, _LONGEST_REST)
-            return replace(self, aim=self.base, rest=self.next_rest, next_rest=longer)
+            return replace(
+                self, aim=self.base, rest=self.next_rest, next_rest=longer, doubted=False
+            )
         if throughput < before * _FALLEN:
             if self.fallen + 1 < _FALLEN_TWICE:
                 return replace(self, fallen=self.fallen + 1)

@@ -263,7 +263,7 @@ async def _load_files(
         written.observe(event)
 
     try:
-        await Pipeline(tools, observe_all, settings.max_requests).run(plan)
+        await Pipeline(tools, observe_all, run.requests_at_once).run(plan)
     finally:
         tools.buffers.close()
     for warned in await written.check(probing):

@@ -75,13 +75,13 @@ class _Outage:
 class Pipeline:
     """What it takes to run a plan.
 
-    `concurrency` is the number of small files sent at once; the tools' store limits the requests
-    in flight by itself.
+    `concurrency` tells how many small files are to be sent at once, which may change; the tools'
+    store limits the requests in flight by itself.
     """
 
     tools: TransferTools
     observe: Observer
-    concurrency: int
+    concurrency: Callable[[], int]
     _outage: _Outage = field(default_factory=_Outage, init=False)
 
     async def run(self, plan: LoadPlan) -> None:
@@ -93,14 +93,13 @@ class Pipeline:
         for failure in plan.failures:
             self.observe(FileFinished(failure))
         large, batches = plan.large(), cut_batches(plan.small())
-        senders = min(self.concurrency, plan.files)
-        queue: asyncio.Queue[_Loaded | None] = asyncio.Queue(min(senders, _READ_AHEAD))
+        at_once = self.concurrency()
+        queue: asyncio.Queue[_Loaded | None] = asyncio.Queue(min(at_once, _READ_AHEAD))
         async with Group() as group:
-            for _ in range(min(_LARGE_AT_ONCE, self.concurrency)):
+            for _ in range(min(_LARGE_AT_ONCE, at_once)):
                 group.create_task(self._send_large(large))
-            group.create_task(self._read_small(batches, queue, senders))
-            for _ in range(senders):
-                group.create_task(self._send_small(queue))
+            group.create_task(self._read_small(batches, queue))
+            self._start_sender(_Senders(group, queue))
 
     async def _send_large(self, uploads: Iterator[PlannedUpload]) -> None:
         for upload in uploads:
@@ -110,16 +109,12 @@ class Pipeline:
         await self._conclude(upload, upload_multipart(upload, self.tools))
 
     async def _read_small(
-        self,
-        batches: Iterator[list[PlannedUpload]],
-        queue: asyncio.Queue[_Loaded | None],
-        senders: int,
+        self, batches: Iterator[list[PlannedUpload]], queue: asyncio.Queue[_Loaded | None]
     ) -> None:
         async with Group() as group:
             for _ in range(_READERS):
                 group.create_task(self._read_batches(batches, queue))
-        for _ in range(senders):
-            await queue.put(None)
+        await queue.put(None)
 
     async def _read_batches(
         self, batches: Iterator[list[PlannedUpload]], queue: asyncio.Queue[_Loaded | None]
@@ -159,12 +154,22 @@ class Pipeline:
                     self._fail(item.upload, item.error)
         return outgrown, read.others
 
-    async def _send_small(self, queue: asyncio.Queue[_Loaded | None]) -> None:
+    def _start_sender(self, senders: _Senders) -> None:
+        senders.started += 1
+        senders.group.create_task(self._send_small(senders))
+
+    async def _send_small(self, senders: _Senders) -> None:
+        """Send files, in company of as many others as there are files and places for."""
+        queue = senders.queue
         while (loaded := await queue.get()) is not None:
+            if senders.started < self.concurrency():
+                self._start_sender(senders)
             with loaded.batch:
                 sending = put_file(loaded.file, self.tools)
                 if not await self._conclude(loaded.file.upload, sending):
                     loaded.batch.spoil()
+        # For the next one.
+        queue.put_nowait(None)
 
     async def _conclude(self, upload: PlannedUpload, sending: Awaitable[Outcome]) -> bool:
         """Tell of a file's outcome; return whether it landed."""
@@ -252,6 +257,15 @@ class _Batch:
         if not self._holders:
             give_back = self._pool.release if self._reusable else self._pool.discard
             give_back(self.buffer)
+
+
+@dataclass(slots=True)
+class _Senders:
+    """Those who send small files: where their tasks live, where files come from, how many."""
+
+    group: Group
+    queue: asyncio.Queue[_Loaded | None]
+    started: int = 0
 
 
 class _Loaded(NamedTuple):

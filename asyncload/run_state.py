@@ -118,6 +118,10 @@ class Run:
         limit = self._limit
         self.observe(ConcurrencySettled(limit.limit, limit.peak, limit.reason))
 
+    def requests_at_once(self) -> int:
+        """Return how many requests there may be at once, where the store does not complain."""
+        return self._limit.aim
+
     def connection_memory(self) -> int:
         """Return how many bytes of `--memory` connections take now, or are about to.
 
