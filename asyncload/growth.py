@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 _PROVEN_ROUNDS, _MIN_PROVEN_ROUNDS = 16, 3
 
 # Twice the requests at once have to bring so much more, or as much in proportion for fewer.
-_WORTHWHILE = 0.15
+_WORTHWHILE = 0.08
 # If it is less than this, noise may have brought it: it has to be so twice, with a look at the base
 # in between.
 _CERTAIN = 0.5
@@ -24,7 +24,7 @@ _FALLEN_TWICE = 2
 # Of a new measurement, at rest: noise is to even out, slow changes are to be followed.
 _WEIGHT = 0.25
 # Measurements between one try and the next: of a tenth of a second or more each.
-_FIRST_REST, _LONGEST_REST = 25, 400
+_FIRST_REST, _LONGEST_REST = 8, 512
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,16 +133,16 @@ def test_it_doubles_while_that_brings_throughput():
 
 
 def test_where_more_bring_nothing_it_goes_back_and_rests():
-    """For 25 measurements, then for 50: a store may have got faster."""
+    """For 8 measurements, then for 16, 32: a store may have got faster."""
     states = climb_with(lambda _: 5000)
     aims = [state.aim for state in states]
-    assert aims[:30] == [32, 64] + [32] * 25 + [64] + [32] * 2
-    assert [at for at, aim in enumerate(aims) if aim == 64] == [1, 27, 78]
+    assert [at for at, aim in enumerate(aims) if aim == 64] == [1, 10, 27, 60]
+    assert set(aims) == {32, 64}
     assert (states[2].resting, states[1].resting) == (True, False)
 
 
-@pytest.mark.parametrize(("gain", "aims"), [(1.14, [32, 32, 32]), (1.16, [32, 64, 128])])
-def test_twice_as_many_are_worth_a_seventh_more(gain, aims):
+@pytest.mark.parametrize(("gain", "aims"), [(1.07, [32, 32, 32]), (1.09, [32, 64, 128])])
+def test_twice_as_many_are_worth_a_twelfth_more(gain, aims):
     """If they bring it twice, with a look at the base in between: once may be noise."""
     climb = warm(32, 256).after(1000)
     seen = []
@@ -166,7 +166,7 @@ def test_fewer_than_twice_as_many_need_bring_less():
     """The ceiling may be near."""
     climb = warm(32, 40).after(1000)
     assert climb.aim == 40
-    assert climb.after(1036).aim == 32
+    assert climb.after(1019).aim == 32
     up = climb.after(1126)
     assert (up.aim, up.done) == (40, True)
 
