@@ -15,17 +15,17 @@ __version__ = version.VERSION
 
 if TYPE_CHECKING:
     from asyncload.errors import AsyncloadError
-    from asyncload.loading import load
-    from asyncload.report import Report
-    from asyncload.settings import Settings
+    from asyncload.operations.load import load
+    from asyncload.reporting.report import Report
+    from asyncload.settings.run import Settings
 
 __all__ = ["AsyncloadError", "Report", "Settings", "__version__", "load"]
 
 _HOMES = {
     "AsyncloadError": "asyncload.errors",
-    "Report": "asyncload.report",
-    "Settings": "asyncload.settings",
-    "load": "asyncload.loading",
+    "Report": "asyncload.reporting.report",
+    "Settings": "asyncload.settings.run",
+    "load": "asyncload.operations.load",
 }
 
 

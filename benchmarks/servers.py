@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from asyncload.demo import local_s3
+from asyncload.operations.demo import local_s3
 from benchmarks.null_server.history import HistorySpec
 from benchmarks.peers.peer import ROOT
 

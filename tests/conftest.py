@@ -45,7 +45,7 @@ def _lane(request, monkeypatch, _no_settings_of_the_machine):
         async def no_lane(*arguments):
             return None
 
-        monkeypatch.setattr("asyncload.s3.client._open_lane", no_lane)
+        monkeypatch.setattr("asyncload.s3.opening._open_lane", no_lane)
 
 
 @pytest.fixture(autouse=True)

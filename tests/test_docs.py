@@ -12,7 +12,7 @@ import typer
 
 from asyncload import errors
 from asyncload.cli.app import app
-from asyncload.options import COMMANDS
+from asyncload.settings.options import COMMANDS
 from tests.support import options_table
 
 REPOSITORY = Path(__file__).parents[1]

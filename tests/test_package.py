@@ -84,7 +84,7 @@ def test_the_built_wheel_runs(wheel, tmp_path):
         f"import sys; sys.path.append({dependencies!r}); import asyncload; "
         "from importlib.metadata import version; "
         "assert version('asyncload-s3') == asyncload.__version__; "
-        "from asyncload.demo import sample_volume; from asyncload.cli import main; "
+        "from asyncload.operations.demo import sample_volume; from asyncload.cli import main; "
         "sys.argv = ['asyncload', 'run', str(sample_volume()), '--bucket', 'lake', '--dry-run']; "
         "print(asyncload.__file__); main()"
     )

@@ -18,7 +18,7 @@ from asyncload.cli.output import warn
 from asyncload.cli.parameters import parameters_of
 from asyncload.cli.variables import unknown_variables
 from asyncload.cli.words import Command
-from asyncload.coercion import as_seconds
+from asyncload.settings.parsing import as_seconds
 from asyncload.version import VERSION
 
 _EPILOG = (

@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from asyncload.cleaning import LeftAlone, Leftover, find_leftovers
 from asyncload.cli.ending import Ending
 from asyncload.cli.output import Output, stderr, stdout, warn
 from asyncload.cli.signals import run_interruptible
 from asyncload.errors import RequestRejected, StoreError, UsageError
-from asyncload.loading import open_bucket
-from asyncload.model import ObjectKey
-from asyncload.report_json import VERSION, clean_totals, error_record, format_time, to_json
-from asyncload.report_text import format_count, format_error, format_size, printable
-from asyncload.settings import Settings
-from asyncload.store import ObjectStore, OpenUpload
+from asyncload.model.values import ObjectKey
+from asyncload.operations.cleaning import LeftAlone, Leftover, find_leftovers
+from asyncload.operations.load import open_bucket
+from asyncload.reporting.records import VERSION, clean_totals, error_record, format_time, to_json
+from asyncload.reporting.text import format_count, format_error, format_size, printable
+from asyncload.settings.run import Settings
+from asyncload.store.protocol import ObjectStore, OpenUpload
 
 
 def clean(settings: Settings, ending: Ending, *, older_than: int, yes: bool) -> int:

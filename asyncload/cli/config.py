@@ -14,9 +14,9 @@ from asyncload.cli.ending import Ending
 from asyncload.cli.given import Given
 from asyncload.cli.output import stdout
 from asyncload.cli.parameters import shown_default
-from asyncload.names import to_text
-from asyncload.options import Option
-from asyncload.report_json import VERSION, config_totals, to_json
+from asyncload.model.names import to_text
+from asyncload.reporting.records import VERSION, config_totals, to_json
+from asyncload.settings.options import Option
 
 # Stands for a bucket that is not given: all else is checked without it.
 _NO_BUCKET = "no-bucket"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asyncload.source.pulse import STALLED_SECONDS, Pulse
-from asyncload.source.watching import watched
+from asyncload.source.heartbeat import STALLED_SECONDS, Pulse
+from asyncload.source.watchdog import watched
 
 MOUNTED = Path("/data")
 """Where a container has its volume."""

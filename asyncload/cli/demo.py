@@ -15,15 +15,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from asyncload.demo import local_s3, sample_volume
-from asyncload.discovery import Scanner
 from asyncload.errors import AsyncloadError
-from asyncload.model import SourceFile
-from asyncload.report_text import format_size, printable
+from asyncload.model.values import SourceFile
+from asyncload.operations.demo import local_s3, sample_volume
+from asyncload.reporting.text import format_size, printable
 from asyncload.s3 import S3Options, create_bucket, open_client, read_objects
 from asyncload.s3.lake import ObjectContent
-from asyncload.settings import Settings
+from asyncload.settings.run import Settings
 from asyncload.source.folders import check_volume
+from asyncload.source.scanner import Scanner
 
 _BUCKET = "lake"
 # The record of the load lies beside the data.

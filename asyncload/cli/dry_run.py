@@ -8,18 +8,18 @@ from itertools import islice
 
 from asyncload.cli.ending import Ending
 from asyncload.cli.output import stderr, stdout
-from asyncload.model import Event, Failed, FileFinished, LeftOut, PlannedUpload, Warned
-from asyncload.plan import PUT_LIMIT, LoadPlan
-from asyncload.planning import SLICE, add_found, check_plan, warnings_of
-from asyncload.report import Report
-from asyncload.report_json import (
+from asyncload.model.values import Event, Failed, FileFinished, LeftOut, PlannedUpload, Warned
+from asyncload.planning.collecting import SLICE, add_found, check_plan, warnings_of
+from asyncload.planning.plan import PUT_LIMIT, LoadPlan
+from asyncload.reporting.records import (
     excluded_record,
     file_record,
     planned_record,
     run_totals,
     to_json,
 )
-from asyncload.report_text import (
+from asyncload.reporting.report import Report
+from asyncload.reporting.text import (
     failed_lines,
     format_size,
     left_out_counts,
@@ -27,10 +27,10 @@ from asyncload.report_text import (
     printable,
     warning_lines,
 )
-from asyncload.settings import Settings
+from asyncload.settings.run import Settings
 from asyncload.source.folders import check_volume
-from asyncload.source.pulse import STALLED_SECONDS, Pulse
-from asyncload.source.watching import watched
+from asyncload.source.heartbeat import STALLED_SECONDS, Pulse
+from asyncload.source.watchdog import watched
 
 
 def dry_run(settings: Settings, ending: Ending, *, quiet: bool) -> int:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from asyncload.cli.output import stdout, without_secrets
 from asyncload.errors import AsyncloadError, InternalError, Interrupted
-from asyncload.report_json import EMPTY_TOTALS, summary_record, to_json
+from asyncload.reporting.records import EMPTY_TOTALS, summary_record, to_json
 from asyncload.source.threads import out_of_threads
 
 

@@ -12,8 +12,8 @@ import typer
 
 from asyncload.cli.settings_file import SettingsFile, settings_file_of
 from asyncload.errors import UsageError
-from asyncload.options import Option, options_of
-from asyncload.settings import Settings
+from asyncload.settings.options import Option, options_of
+from asyncload.settings.run import Settings
 
 
 class Origin(NamedTuple):

@@ -8,8 +8,8 @@ from typing import TextIO
 
 from asyncload.cli.streams import guard_of
 from asyncload.errors import AsyncloadError
-from asyncload.model import Warned
-from asyncload.report_text import format_error, printable, warning_lines
+from asyncload.model.values import Warned
+from asyncload.reporting.text import format_error, printable, warning_lines
 
 # Less is in use for tests and toys, and may be part of any word.
 _LEAST_SECRET = 8
@@ -92,7 +92,7 @@ def without_secrets(text: str) -> str:
     errors that nobody foresaw.
     """
     # Late: it is hardly ever asked for.
-    from asyncload.s3.secrets import Secrets
+    from asyncload.s3.auth.redaction import Secrets
 
     secrets = Secrets()
     for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):

@@ -12,8 +12,8 @@ import typer
 
 from asyncload.cli.output import require_report
 from asyncload.cli.settings_file import use_settings_file
-from asyncload.options import Option, options_of
-from asyncload.settings import AUTO, Settings
+from asyncload.settings.options import Option, options_of
+from asyncload.settings.run import AUTO, Settings
 
 _CALLBACKS: Mapping[str, Callable[..., Any]] = {
     "json": require_report,

@@ -19,7 +19,7 @@ from asyncload.cli.usage import (
     usage_error,
 )
 from asyncload.errors import AsyncloadError, InternalError
-from asyncload.report_text import format_error
+from asyncload.reporting.text import format_error
 
 
 def main() -> NoReturn:

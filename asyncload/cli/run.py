@@ -12,13 +12,13 @@ from asyncload.cli.output import Output, stderr, stdout
 from asyncload.cli.signals import run_interruptible
 from asyncload.cli.streams import can_be_drawn_on
 from asyncload.errors import AsyncloadError, Interrupted
-from asyncload.loading import load
-from asyncload.model import Event, FileFinished, LeftOut, Warned
-from asyncload.progress import LiveProgress, PlainProgress, ProgressView
-from asyncload.report import NAMED, Report
-from asyncload.report_json import excluded_record, file_record, run_totals, to_json
-from asyncload.report_text import failed_lines, left_out_line, summary_lines, warning_lines
-from asyncload.settings import Settings
+from asyncload.model.values import Event, FileFinished, LeftOut, Warned
+from asyncload.operations.load import load
+from asyncload.reporting.progress import LiveProgress, PlainProgress, ProgressView
+from asyncload.reporting.records import excluded_record, file_record, run_totals, to_json
+from asyncload.reporting.report import NAMED, Report
+from asyncload.reporting.text import failed_lines, left_out_line, summary_lines, warning_lines
+from asyncload.settings.run import Settings
 
 
 def run(settings: Settings, ending: Ending, *, quiet: bool) -> int:

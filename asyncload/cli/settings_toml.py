@@ -14,9 +14,9 @@ from typing import Any
 
 from asyncload.cli.near import nearest
 from asyncload.errors import UsageError
-from asyncload.names import to_bytes
-from asyncload.option_kinds import OPTIONAL_PATH, PATH
-from asyncload.options import OPTIONS, Option
+from asyncload.model.names import to_bytes
+from asyncload.settings.option_kinds import OPTIONAL_PATH, PATH
+from asyncload.settings.options import OPTIONS, Option
 
 _KEYS = {option.key: option for option in OPTIONS}
 _SENSITIVE = r"secret|password|passphrase|token|credential|access[-_]?key|customer[-_]?key"

@@ -77,7 +77,7 @@ def run_interruptible(main: Coroutine[Any, Any, T], received: list[int] | None =
             return runner.run(run())
     except asyncio.CancelledError as error:
         if not received:
-            from asyncload.shielding import StrayCancellation
+            from asyncload.aio.shielding import StrayCancellation
 
             raise StrayCancellation("the run") from error
         raise Interrupted(received[0]) from None

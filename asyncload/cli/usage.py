@@ -10,7 +10,7 @@ import typer
 from asyncload.cli.near import nearest
 from asyncload.cli.settings_file import settings_file_of
 from asyncload.errors import UsageError
-from asyncload.options import COMMANDS
+from asyncload.settings.options import COMMANDS
 
 # Typer brings a copy of Click since 0.26, and used Click itself before.
 ClickError: type[Exception] = typer.BadParameter.__mro__[2]

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from asyncload.cli.near import nearest
-from asyncload.model import Warned
-from asyncload.options import OPTIONS
+from asyncload.model.values import Warned
+from asyncload.settings.options import OPTIONS
 
 _PREFIX = "ASYNCLOAD_"
 _KNOWN = {variable for option in OPTIONS for variable in option.variables} | {

@@ -6,30 +6,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from asyncload.buffers import BufferPool
+from asyncload.aio.buffers import BufferPool
+from asyncload.bucket.key_index import Inventory
 from asyncload.cli.ending import Ending
 from asyncload.cli.output import Output, stderr, stdout, warn
 from asyncload.cli.signals import run_interruptible
-from asyncload.clock_check import check_clock, check_day
-from asyncload.inventory import Inventory
-from asyncload.loading import fill_plan, open_bucket
-from asyncload.model import Event, Warned
-from asyncload.opening import open_readers
-from asyncload.plan import PUT_LIMIT, LoadPlan
-from asyncload.probing import remembered_worth
-from asyncload.report_json import VERSION, to_json, verify_totals
-from asyncload.report_text import printable
-from asyncload.settings import Settings
-from asyncload.source.readers import Readers
-from asyncload.store import ObjectStore
-from asyncload.transfer import PartWindow, TransferPolicy, TransferTools
-from asyncload.verification import (
+from asyncload.model.values import Event, Warned
+from asyncload.operations.clock_check import check_clock, check_day
+from asyncload.operations.load import fill_plan, open_bucket
+from asyncload.operations.opening import open_readers
+from asyncload.operations.probing import remembered_worth
+from asyncload.operations.verification import (
     Comparison,
     Discrepancy,
     manifest_key_of,
     verify_manifest,
     verify_volume,
 )
+from asyncload.planning.plan import PUT_LIMIT, LoadPlan
+from asyncload.reporting.records import VERSION, to_json, verify_totals
+from asyncload.reporting.text import printable
+from asyncload.settings.run import Settings
+from asyncload.source.readers import Readers
+from asyncload.store.protocol import ObjectStore
+from asyncload.transfer import PartWindow, TransferPolicy, TransferTools
 
 
 def verify(settings: Settings, ending: Ending, *, manifest: str | None, quiet: bool) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-from asyncload.names import from_command_line
+from asyncload.model.names import from_command_line
 
 # Typer brings a copy of Click since 0.26, and used Click itself before.
 _ClickUsageError: type[Exception] = typer.BadParameter.__mro__[1]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from asyncload.model import Checksum
-from asyncload.store import Part
+from asyncload.model.values import Checksum
+from asyncload.store.protocol import Part
 
 
 def checksum_arguments(checksum: Checksum) -> dict[str, str]:

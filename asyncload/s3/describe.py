@@ -11,10 +11,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from asyncload.checksums import CRC64NVME, by_algorithm, md5_of_etag
 from asyncload.errors import ProtectionIgnored
-from asyncload.model import Checksum
-from asyncload.store import ListedObject, OpenUpload, Page, Receipt, RemoteObject, StoredPart
+from asyncload.model.checksums import CRC64NVME, by_algorithm, md5_of_etag
+from asyncload.model.values import Checksum
+from asyncload.store.protocol import (
+    ListedObject,
+    OpenUpload,
+    Page,
+    Receipt,
+    RemoteObject,
+    StoredPart,
+)
 
 # Those that we can compute of a file, the best one first, and the form of their digests.
 _ALGORITHMS = ("CRC64NVME", "CRC32C", "CRC32", "SHA256")

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from asyncload.errors import EndpointRefused, PreconditionFailed, RequestRejected, StoreError
-from asyncload.model import Warned
+from asyncload.model.values import Warned
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from asyncload.rates import RateLimit
-from asyncload.store import ObjectInfo
+from asyncload.store.protocol import ObjectInfo
+from asyncload.store.rates import RateLimit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from botocore.httpsession import ProxyConfiguration
 
-from asyncload.endpoints import is_beside
 from asyncload.errors import UsageError
+from asyncload.settings.endpoints import is_beside
 
 
 class Proxies(ProxyConfiguration):  # type: ignore[misc]  # botocore is untyped

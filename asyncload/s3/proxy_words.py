@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from botocore.exceptions import ProxyConnectionError
 
+from asyncload.s3.auth.redaction import Secrets
 from asyncload.s3.proxies import name_proxy
-from asyncload.s3.secrets import Secrets
 
 PROXY_LOGIN_HINT = "give user name and password in HTTPS_PROXY or HTTP_PROXY, or bypass by NO_PROXY"
 

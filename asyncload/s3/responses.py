@@ -8,7 +8,7 @@ from botocore.awsrequest import HeadersDict
 from botocore.exceptions import ClientError
 from botocore.parsers import create_parser
 
-from asyncload.s3.wire import Reply
+from asyncload.s3.fast.connection import Reply
 
 
 class ResponseReader:

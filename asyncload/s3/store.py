@@ -12,8 +12,6 @@ import aiohttp
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
-from asyncload.checksums import md5_digest
-from asyncload.endpoints import is_aws
 from asyncload.errors import (
     AccessDenied,
     AsyncloadError,
@@ -22,9 +20,11 @@ from asyncload.errors import (
     RequestRejected,
     TimedOut,
 )
-from asyncload.model import Checksum, ObjectKey
+from asyncload.model.checksums import md5_digest
+from asyncload.model.values import Checksum, ObjectKey
 from asyncload.s3.arguments import checksum_arguments, condition, part_arguments, whole_arguments
-from asyncload.s3.body import ViewBody
+from asyncload.s3.auth.clock import Signing
+from asyncload.s3.client.body import ViewBody
 from asyncload.s3.describe import (
     check_encryption,
     check_range,
@@ -39,12 +39,12 @@ from asyncload.s3.describe import (
     read_upload_id,
 )
 from asyncload.s3.dialect import Dialect
-from asyncload.s3.lane import FastLane
+from asyncload.s3.fast.lane import FastLane
+from asyncload.s3.fast.sockets import AnsweredEarly
 from asyncload.s3.options import S3Options
-from asyncload.s3.signatures import Signing
-from asyncload.s3.sockets import AnsweredEarly
 from asyncload.s3.translate import MALFORMED, Asked, malformed, translate
-from asyncload.store import (
+from asyncload.settings.endpoints import is_aws
+from asyncload.store.protocol import (
     CSV,
     Body,
     ListedObject,

@@ -16,6 +16,9 @@ from botocore.parsers import ResponseParserError
 
 from asyncload import errors
 from asyncload.errors import AsyncloadError, StoreError, chain_of
+from asyncload.s3.auth.clock import Signing
+from asyncload.s3.auth.http_dates import describe_offset, read_offset, read_retry_after
+from asyncload.s3.fast.sockets import AnsweredEarly
 from asyncload.s3.meanings import (
     PROXY_WANTS_LOGIN,
     hint_by_code,
@@ -24,9 +27,6 @@ from asyncload.s3.meanings import (
     meaning_of,
 )
 from asyncload.s3.proxy_words import PROXY_LOGIN_HINT, describe_proxy_failure
-from asyncload.s3.signatures import Signing
-from asyncload.s3.sockets import AnsweredEarly
-from asyncload.s3.times import describe_offset, read_offset, read_retry_after
 from asyncload.source.threads import out_of_threads
 
 _ACTIONS = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from asyncload.checksums import CRC64NVME, Crc
 from asyncload.errors import FileFailed
-from asyncload.model import PlannedUpload
+from asyncload.model.checksums import CRC64NVME, Crc
+from asyncload.model.values import PlannedUpload
 
 
 class Digest(Protocol):

@@ -11,9 +11,9 @@ from functools import partial
 from itertools import islice
 from typing import Generic, NamedTuple, ParamSpec, TypeVar
 
-from asyncload.checksums import CRC64NVME, Crc
 from asyncload.errors import SourceStalled, TooManyOpenFiles
-from asyncload.model import PlannedUpload
+from asyncload.model.checksums import CRC64NVME, Crc
+from asyncload.model.values import PlannedUpload
 from asyncload.source.batches import (
     CRC_ONLY,
     BatchItem,
@@ -23,8 +23,8 @@ from asyncload.source.batches import (
     UnloadedFile,
 )
 from asyncload.source.file_state import FileState
-from asyncload.source.hops import Hops
-from asyncload.source.pulse import STALLED_SECONDS, GivenUp, Pulse, scan_stalled
+from asyncload.source.heartbeat import STALLED_SECONDS, GivenUp, Pulse, scan_stalled
+from asyncload.source.offload import Hops
 from asyncload.source.volume import OpenFile, Volume
 
 T = TypeVar("T")

@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from asyncload.checksums import CRC64NVME, Crc
 from asyncload.errors import FileFailed, SourceChanged, SourceUnreadable, TooManyOpenFiles
-from asyncload.model import PlannedUpload
-from asyncload.names import to_bytes
+from asyncload.model.checksums import CRC64NVME, Crc
+from asyncload.model.names import to_bytes
+from asyncload.model.values import PlannedUpload
 from asyncload.source.batches import (
     CRC_ONLY,
     BatchItem,
@@ -37,7 +37,7 @@ from asyncload.source.file_state import (
     check_same,
     unreadable,
 )
-from asyncload.source.pulse import unwatched
+from asyncload.source.heartbeat import unwatched
 
 # A part is read and summed up in pieces that stay in the processor's cache: a third less time.
 _CACHED = 256 * 1024

@@ -1,6 +1,7 @@
 """Move one file to one object: one put, or one multipart upload that is completed or aborted."""
 
 from asyncload.transfer.aborting import abort_upload
+from asyncload.transfer.context import TransferTools, no_change
 from asyncload.transfer.local_sums import LocalSums
 from asyncload.transfer.multipart import upload_multipart
 from asyncload.transfer.policy import ChecksumChoice, Existing, TransferPolicy
@@ -8,7 +9,6 @@ from asyncload.transfer.proof import Verdict, compare_recorded
 from asyncload.transfer.provenance import Provenance
 from asyncload.transfer.put import put_file, wanted_digests
 from asyncload.transfer.resume import last_activity, list_all_parts, seconds_idle
-from asyncload.transfer.tools import TransferTools, no_change
 from asyncload.transfer.upload_records import UploadRecords
 from asyncload.transfer.verify import LocalFile, compare
 from asyncload.transfer.window import PartWindow

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from asyncload.aio.shielding import Grace, run_to_end
 from asyncload.errors import AsyncloadError
-from asyncload.model import ObjectKey
-from asyncload.shielding import Grace, run_to_end
-from asyncload.store import ObjectStore
+from asyncload.model.values import ObjectKey
+from asyncload.store.protocol import ObjectStore
 
 
 async def abort_upload(

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from asyncload.buffers import Buffer, BufferPool
-from asyncload.checksums import (
+from asyncload.aio.buffers import Buffer, BufferPool
+from asyncload.model.checksums import (
     CRC64NVME,
     CRCS,
     MD5_OF_PARTS,
@@ -18,8 +18,8 @@ from asyncload.checksums import (
     md5_of_parts,
     sha256_digest,
 )
-from asyncload.model import Checksum
-from asyncload.plan import PartLayout, plausible_part_sizes
+from asyncload.model.values import Checksum
+from asyncload.planning.plan import PartLayout, plausible_part_sizes
 from asyncload.source.batches import Digest
 from asyncload.source.file_state import FileState
 from asyncload.source.readers import Readers

@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from asyncload.buffers import Buffer
-from asyncload.checksums import MD5_OF_PARTS, by_algorithm, md5_digest
+from asyncload.aio.buffers import Buffer
+from asyncload.aio.groups import Group
+from asyncload.aio.shielding import run_to_end
+from asyncload.bucket.key_index import UNKNOWN
 from asyncload.errors import (
     BodyDamaged,
     ChecksumMismatch,
@@ -23,9 +25,8 @@ from asyncload.errors import (
     StoreUnavailable,
     UploadBroken,
 )
-from asyncload.groups import Group
-from asyncload.inventory import UNKNOWN
-from asyncload.model import (
+from asyncload.model.checksums import MD5_OF_PARTS, by_algorithm, md5_digest
+from asyncload.model.values import (
     Checksum,
     PartKept,
     PartSent,
@@ -35,12 +36,13 @@ from asyncload.model import (
     Uploaded,
     UploadLeftOpen,
 )
-from asyncload.plan import PartLayout, lay_out_parts
-from asyncload.shielding import run_to_end
+from asyncload.planning.plan import PartLayout, lay_out_parts
 from asyncload.source.file_state import FileState, changed_again
 from asyncload.source.volume import OpenFile
-from asyncload.store import ObjectInfo, Part, Receipt
+from asyncload.store.protocol import ObjectInfo, Part, Receipt
 from asyncload.transfer.aborting import abort_upload
+from asyncload.transfer.context import TransferTools
+from asyncload.transfer.existing import look_again, look_before_sending, settle_taken_key
 from asyncload.transfer.local_sums import LocalSums
 from asyncload.transfer.resume import (
     OtherParts,
@@ -49,8 +51,6 @@ from asyncload.transfer.resume import (
     find_resumable,
     is_there,
 )
-from asyncload.transfer.taken import look_again, look_before_sending, settle_taken_key
-from asyncload.transfer.tools import TransferTools
 from asyncload.transfer.upload_records import UploadRecord, fingerprint
 from asyncload.transfer.verify import LocalFile, find_proof, prove_completed
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
-from asyncload.checksums import CRC32, CRC64NVME, Crc
-from asyncload.plan import MIB, PUT_LIMIT
-from asyncload.shielding import Grace
+from asyncload.aio.shielding import Grace
+from asyncload.model.checksums import CRC32, CRC64NVME, Crc
+from asyncload.planning.plan import MIB, PUT_LIMIT
 from asyncload.transfer.provenance import Provenance
 from asyncload.transfer.worth import StoreWorth
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
-from asyncload.checksums import MD5_OF_PARTS
-from asyncload.model import Checksum
+from asyncload.model.checksums import MD5_OF_PARTS
+from asyncload.model.values import Checksum
 from asyncload.transfer.policy import TransferPolicy
 
 Standing = Literal["same", "different", "unknown"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from asyncload import reserved
-from asyncload.model import Checksum, PlannedUpload
-from asyncload.names import to_bytes
-from asyncload.store import CSV, ObjectInfo
+from asyncload.model import reserved
+from asyncload.model.names import to_bytes
+from asyncload.model.values import Checksum, PlannedUpload
+from asyncload.store.protocol import CSV, ObjectInfo
 
 # S3 takes 2 KiB of metadata in all; the user's own is at most the rest of it.
 _LONGEST_PATH = 1024

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from asyncload.checksums import (
+from asyncload.errors import BodyDamaged, ChecksumMismatch, PreconditionFailed, SourceChanged
+from asyncload.model.checksums import (
     MD5_OF_PARTS,
     by_algorithm,
     checksum_of,
@@ -12,12 +13,11 @@ from asyncload.checksums import (
     find_md5_of_parts,
     md5_digest,
 )
-from asyncload.errors import BodyDamaged, ChecksumMismatch, PreconditionFailed, SourceChanged
-from asyncload.model import Checksum, PlannedUpload, Skipped, Unchanged, Uploaded
-from asyncload.plan import plausible_part_sizes
+from asyncload.model.values import Checksum, PlannedUpload, Skipped, Unchanged, Uploaded
+from asyncload.planning.plan import plausible_part_sizes
 from asyncload.source.batches import Digests, LoadedFile, UnloadedFile
-from asyncload.transfer.taken import look_before_sending, settle_taken_key
-from asyncload.transfer.tools import TransferTools
+from asyncload.transfer.context import TransferTools
+from asyncload.transfer.existing import look_before_sending, settle_taken_key
 from asyncload.transfer.verify import LocalFile, find_proof, prove_by_head
 
 

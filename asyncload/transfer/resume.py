@@ -7,7 +7,6 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
-from asyncload.checksums import md5_bytes
 from asyncload.errors import (
     AccessDenied,
     EndpointRefused,
@@ -15,10 +14,11 @@ from asyncload.errors import (
     RequestRejected,
     UploadBroken,
 )
-from asyncload.model import Checksum, ObjectKey, UploadSwept
-from asyncload.plan import MAX_PARTS, PartLayout
-from asyncload.store import ObjectStore, OpenUpload, StoredPart, pages_of
-from asyncload.transfer.tools import TransferTools
+from asyncload.model.checksums import md5_bytes
+from asyncload.model.values import Checksum, ObjectKey, UploadSwept
+from asyncload.planning.plan import MAX_PARTS, PartLayout
+from asyncload.store.protocol import ObjectStore, OpenUpload, StoredPart, pages_of
+from asyncload.transfer.context import TransferTools
 
 
 class OtherParts(UploadBroken):

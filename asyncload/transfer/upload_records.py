@@ -16,8 +16,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from asyncload import reserved
-from asyncload.checksums import checksum_of
 from asyncload.errors import (
     AccessDenied,
     EndpointRefused,
@@ -25,9 +23,11 @@ from asyncload.errors import (
     ServerError,
     StoreError,
 )
-from asyncload.model import Event, ObjectKey, Warned
-from asyncload.plan import PartLayout
-from asyncload.store import ObjectInfo, ObjectStore
+from asyncload.model import reserved
+from asyncload.model.checksums import checksum_of
+from asyncload.model.values import Event, ObjectKey, Warned
+from asyncload.planning.plan import PartLayout
+from asyncload.store.protocol import ObjectInfo, ObjectStore
 from asyncload.transfer.policy import TransferPolicy
 
 T = TypeVar("T", str, int)

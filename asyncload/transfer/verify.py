@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
-from asyncload.checksums import MD5_OF_PARTS, by_algorithm, md5_checksum, md5_of_etag
 from asyncload.errors import AccessDenied, ChecksumMismatch, NotVerified
-from asyncload.model import Checksum, PlannedUpload
-from asyncload.store import Body, ObjectStore, Receipt, RemoteObject
+from asyncload.model.checksums import MD5_OF_PARTS, by_algorithm, md5_checksum, md5_of_etag
+from asyncload.model.values import Checksum, PlannedUpload
+from asyncload.store.protocol import Body, ObjectStore, Receipt, RemoteObject
 from asyncload.transfer.policy import TransferPolicy
 from asyncload.transfer.proof import (
     Verdict,

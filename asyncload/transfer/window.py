@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from asyncload.plan import PARTS_AT_ONCE
+from asyncload.planning.plan import PARTS_AT_ONCE
 
 # Bytes a second. A part that is slower waits for the network rather than for us.
 _QUICK = 80 * 1024 * 1024

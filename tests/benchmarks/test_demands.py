@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import pytest
 
 import asyncload
-from asyncload.plan import MIB
-from asyncload.source.hops import Hops
+from asyncload.planning.plan import MIB
+from asyncload.source.offload import Hops
 from benchmarks.servers import Conditions, null_server
 from benchmarks.zones import history_of
 from tests.support.loads import NOW, write_files

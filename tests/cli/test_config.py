@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncload.cli.config import toml_value
-from asyncload.options import options_of
+from asyncload.settings.options import options_of
 from tests.support.vocabulary import check_lines
 
 FILE = """\

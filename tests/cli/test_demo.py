@@ -15,9 +15,9 @@ import boto3
 import pytest
 from rich.console import Console
 
-from asyncload import demo as local_store
 from asyncload.cli import demo as command
 from asyncload.errors import AsyncloadError, UsageError
+from asyncload.operations import demo as local_store
 from asyncload.s3.lake import ObjectContent
 
 

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from asyncload.option_kinds import CONCURRENCY, PAIRS, PATTERNS, SIZE
+from asyncload.settings.option_kinds import CONCURRENCY, PAIRS, PATTERNS, SIZE
 from tests.support.loads import write_files
 from tests.support.vocabulary import check_lines
 

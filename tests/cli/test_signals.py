@@ -12,8 +12,8 @@ import time
 
 import pytest
 
+from asyncload.aio.shielding import StrayCancellation
 from asyncload.cli.signals import SIGNALS, exit_on_signals, run_interruptible
-from asyncload.shielding import StrayCancellation
 from tests.support.loads import write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, put_accepted, scripted_s3
 from tests.support.vocabulary import check_manifest

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from asyncload.plan import MIB
+from asyncload.planning.plan import MIB
 from tests.support.loads import write_files
 from tests.support.vocabulary import check_lines
 

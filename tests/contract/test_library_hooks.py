@@ -16,10 +16,10 @@ from botocore.utils import JSONFileCache
 
 from asyncload.errors import UsageError
 from asyncload.s3 import S3Options, open_store
-from asyncload.s3.chain import ChainSession
-from asyncload.s3.patience import Patience
-from asyncload.s3.secrets import Secrets
-from asyncload.s3.session import StrictSession
+from asyncload.s3.auth.chain import ChainSession
+from asyncload.s3.auth.patience import Patience
+from asyncload.s3.auth.redaction import Secrets
+from asyncload.s3.client.session import StrictSession
 from tests.support.scripted_s3 import Answer, scripted_s3
 
 

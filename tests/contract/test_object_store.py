@@ -10,8 +10,6 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 from botocore.config import Config
 
-from asyncload import checksums
-from asyncload.checksums import combine_crc64nvme, crc64nvme, crc64nvme_checksum
 from asyncload.errors import (
     BucketNotFound,
     NoSuchUpload,
@@ -19,9 +17,11 @@ from asyncload.errors import (
     RequestRejected,
     StoreError,
 )
-from asyncload.model import ObjectKey
+from asyncload.model import checksums
+from asyncload.model.checksums import combine_crc64nvme, crc64nvme, crc64nvme_checksum
+from asyncload.model.values import ObjectKey
 from asyncload.s3 import S3Options, open_store
-from asyncload.store import Part
+from asyncload.store.protocol import Part
 from tests.conftest import SERVERS
 from tests.support.memory_store import MemoryStore
 

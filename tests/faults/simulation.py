@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from asyncload.calls import RetryPolicy
 from asyncload.errors import (
     AsyncloadError,
     BodyDamaged,
@@ -27,11 +26,12 @@ from asyncload.errors import (
     Throttled,
     TimedOut,
 )
-from asyncload.loading import load_into
-from asyncload.model import ObjectKey, UploadLeftOpen
-from asyncload.s3.wire import WirePool
-from asyncload.settings import Settings
-from asyncload.store import Receipt
+from asyncload.model.values import ObjectKey, UploadLeftOpen
+from asyncload.operations.load import load_into
+from asyncload.s3.fast.connection import WirePool
+from asyncload.settings.run import Settings
+from asyncload.store.protocol import Receipt
+from asyncload.store.retries import RetryPolicy
 from asyncload.transfer import TransferPolicy
 from tests.faults.proxy import Rates, draw
 from tests.faults.virtual_net import Network

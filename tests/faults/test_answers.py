@@ -12,7 +12,7 @@ import pytest
 
 from asyncload.errors import EndlessListing
 from asyncload.s3.answers import MAX_ANSWER
-from asyncload.store import MAX_EMPTY_PAGES, Page, pages_of
+from asyncload.store.protocol import MAX_EMPTY_PAGES, Page, pages_of
 from tests.faults.lake import fail_always, fail_first
 from tests.faults.proxy import Fault, Reply, s3_error
 from tests.support.loads import write_files

@@ -7,8 +7,8 @@ import os
 import pytest
 
 from asyncload.errors import AccessDenied, ProtectionIgnored, RequestRejected
-from asyncload.plan import MIB
-from asyncload.store import RemoteObject
+from asyncload.planning.plan import MIB
+from asyncload.store.protocol import RemoteObject
 from tests.faults.zone import Zone
 from tests.support.loads import load_volume, write_files
 from tests.support.memory_store import MemoryStore

@@ -8,13 +8,13 @@ from functools import partial
 
 import pytest
 
-from asyncload.calls import GovernedStore, RetryPolicy
-from asyncload.checksums import crc64nvme, crc64nvme_checksum
 from asyncload.errors import StoreError
-from asyncload.limits import AdaptiveLimit
-from asyncload.model import ObjectKey
+from asyncload.model.checksums import crc64nvme, crc64nvme_checksum
+from asyncload.model.values import ObjectKey
 from asyncload.s3 import S3Options, open_store
 from asyncload.s3.meanings import _MEANINGS
+from asyncload.store.limits import AdaptiveLimit
+from asyncload.store.retries import GovernedStore, RetryPolicy
 from asyncload.transfer import TransferPolicy
 from tests.faults.lake import DATE, LEAST
 from tests.integration.test_lane import accept_all
@@ -252,7 +252,7 @@ async def test_an_answer_that_breaks_off_costs_lane_and_client_one_try(operation
 def run(asyncload, volume, monkeypatch):
     """Load one file into a scripted server; returns exit code, records and requests."""
     smaller = partial(TransferPolicy, put_limit=LEAST, part_size=LEAST)
-    monkeypatch.setattr("asyncload.loading.TransferPolicy", smaller)
+    monkeypatch.setattr("asyncload.operations.load.TransferPolicy", smaller)
     options = ("--date", DATE, "--json", "--no-manifest", "--concurrency", 1)
 
     def load(fault, path, lane):

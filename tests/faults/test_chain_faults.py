@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from asyncload.s3 import client as s3_client
+from asyncload.s3 import opening as s3_client
 from tests.support.loads import write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, put_accepted, scripted_s3
 

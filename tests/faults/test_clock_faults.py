@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.clock_check import TOLERANCE, check_clock, check_day
 from asyncload.errors import ClocksDisagree
-from asyncload.settings import Settings
+from asyncload.operations.clock_check import TOLERANCE, check_clock, check_day
+from asyncload.settings.run import Settings
 from tests.integration.test_lane import accept_all
 from tests.support.loads import write_files
 from tests.support.scripted_s3 import Answer, scripted_s3

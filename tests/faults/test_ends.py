@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from asyncload.calls import RetryPolicy
+from asyncload.store.retries import RetryPolicy
 from tests.faults.gate import slow_gate_before
 from tests.faults.proxy import Fault, s3_error
 from tests.support.loads import write_files
@@ -26,8 +26,8 @@ def slow_handshake(lake, authority, monkeypatch):
 
     So the step that must run to its end ends well within its grace, and its caller's time is over.
     """
-    monkeypatch.setattr("asyncload.s3.client._CONNECT_SECONDS", CONNECT_SECONDS)
-    monkeypatch.setattr("asyncload.s3.wire._CONNECT_SECONDS", CONNECT_SECONDS)
+    monkeypatch.setattr("asyncload.s3.opening._CONNECT_SECONDS", CONNECT_SECONDS)
+    monkeypatch.setattr("asyncload.s3.fast.connection._CONNECT_SECONDS", CONNECT_SECONDS)
     proxy = lake.proxy(tls=tls_for(authority))
 
     def open_gate(slow):
@@ -60,7 +60,7 @@ def test_connections_that_always_take_too_long_end_the_run(
 ):
     """Exit code 6 and what to check: the run neither hangs nor ends without a word."""
     few = RetryPolicy(attempts=2, first_wait=0.001, most_wait=0.002)
-    monkeypatch.setattr("asyncload.loading.RetryPolicy", lambda: few)
+    monkeypatch.setattr("asyncload.operations.load.RetryPolicy", lambda: few)
     write_files(volume, {f"{n:02}.csv": b"%d" % n for n in range(60)})
     proxy, url, _ = slow_handshake(lambda n: n > 1)
     landed = lake.load(proxy=proxy, url=url, lane=lane)

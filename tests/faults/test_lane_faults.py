@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from asyncload import errors
-from asyncload.checksums import crc64nvme, crc64nvme_checksum
-from asyncload.model import ObjectKey
+from asyncload.model.checksums import crc64nvme, crc64nvme_checksum
+from asyncload.model.values import ObjectKey
 from asyncload.s3 import S3Options, open_store
-from asyncload.store import ObjectInfo
+from asyncload.store.protocol import ObjectInfo
 from tests.faults.lake import fail_always
 from tests.faults.proxy import Fault, Reply, s3_error
 from tests.integration.test_lane import accept_all

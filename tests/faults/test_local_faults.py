@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncload.discovery import Scanner
+from asyncload.source.scanner import Scanner
 from tests.faults.lake import fail_first
 from tests.faults.proxy import Fault
 from tests.integration.test_memory import LAUNCHER
@@ -222,7 +222,7 @@ def test_where_no_file_can_be_opened_for_long_each_fails_with_the_remedy(
     lake, small_and_large, volume, lane, crowded, monkeypatch
 ):
     """Bounded: the run ends, and says what to raise."""
-    monkeypatch.setattr("asyncload.opening.CROWDED_SECONDS", 0.2)
+    monkeypatch.setattr("asyncload.operations.opening.CROWDED_SECONDS", 0.2)
     proxy = lake.proxy()
     crowded["lets"] = lambda tries: False
     landed = lake.load(proxy=proxy, lane=lane)
@@ -381,7 +381,7 @@ def test_verify_does_not_wait_for_a_read_that_stalls_either(lake, volume, stalli
 # A read of a file of 2 bytes sits in a system call that never returns, as on a dead mount.
 DEAD_MOUNT = """
 import os, sys
-from asyncload import opening
+from asyncload.operations import opening
 from asyncload.cli import main
 
 read, never = os.preadv, os.pipe()

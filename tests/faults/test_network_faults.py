@@ -154,8 +154,8 @@ def test_a_handshake_that_fails_or_stalls_is_tried_again(
     lake, small_and_large, authority, alert, lane, monkeypatch
 ):
     """The third connection gets through, and all files land."""
-    monkeypatch.setattr("asyncload.s3.client._CONNECT_SECONDS", 0.4)
-    monkeypatch.setattr("asyncload.s3.wire._CONNECT_SECONDS", 0.4)
+    monkeypatch.setattr("asyncload.s3.opening._CONNECT_SECONDS", 0.4)
+    monkeypatch.setattr("asyncload.s3.fast.connection._CONNECT_SECONDS", 0.4)
     proxy = lake.proxy(tls=tls_for(authority))
     with gate_before(urlsplit(proxy.url).port, 2, break_handshake(alert)) as (port, connections):
         landed = lake.load(proxy=proxy, url=f"https://127.0.0.1:{port}", lane=lane)

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from asyncload.plan import MIB
+from asyncload.planning.plan import MIB
 from tests.faults.proxy import proxy_before
 from tests.faults.zone import Zone
 from tests.support.loads import write_files

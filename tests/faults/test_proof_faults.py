@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from asyncload.plan import MIB
+from asyncload.planning.plan import MIB
 from tests.faults.zone import Zone
 from tests.support.loads import write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, scripted_s3

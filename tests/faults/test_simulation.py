@@ -8,10 +8,10 @@ from functools import partial
 
 import pytest
 
+from asyncload.aio.groups import Group
+from asyncload.aio.shielding import StrayCancellation, run_to_end
 from asyncload.errors import RequestRejected
-from asyncload.groups import Group
-from asyncload.s3.wire import WirePool
-from asyncload.shielding import StrayCancellation, run_to_end
+from asyncload.s3.fast.connection import WirePool
 from asyncload.transfer import TransferPolicy
 from tests.faults.simulation import (
     FaultyStore,
@@ -31,8 +31,8 @@ KIB = 1024
 def contents(volume, monkeypatch):
     """Six small files and two of four parts; parts are small here, for speed."""
     small = partial(TransferPolicy, put_limit=64 * KIB, part_size=64 * KIB)
-    monkeypatch.setattr("asyncload.loading.TransferPolicy", small)
-    monkeypatch.setattr("asyncload.manifest.PART_SIZE", 400)
+    monkeypatch.setattr("asyncload.operations.load.TransferPolicy", small)
+    monkeypatch.setattr("asyncload.reporting.manifest.PART_SIZE", 400)
     files = {f"s{n}.csv": b"id|name\n%d|x\n" % n * (n * 10) for n in range(6)}
     files |= {
         f"{x}.csv": b"".join(b"%014d%s\n" % (n, x.encode()) for n in range(200 * KIB // 16))
@@ -174,7 +174,7 @@ def test_a_worker_that_vanishes_is_found(volume, contents, monkeypatch):
     """By its group, which raises it; where that did not, files would be without an outcome."""
     found = Counter()
     for group in (Group, asyncio.TaskGroup):
-        for module in ("pipeline", "transfer.multipart"):
+        for module in ("transfer.pipeline", "transfer.multipart"):
             monkeypatch.setattr(f"asyncload.{module}.Group", group)
         for seed in range(20):
             try:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from asyncload import errors
-from asyncload.s3.signatures import Signing
+from asyncload.s3.auth.clock import Signing
 from asyncload.s3.translate import Asked, translate_answer
 from tests.faults.lake import fail_always
 from tests.faults.proxy import Fault, Reply, proxy_before, s3_error

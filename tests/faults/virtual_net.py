@@ -1,7 +1,7 @@
 """A server in memory behind real connections of the fast lane, in virtual time.
 
-`asyncload.s3.wire` connects, writes and reads as ever; sockets, and the time that they take, are
-made up. What happens to a connection or a request is drawn from a seed.
+`asyncload.s3.fast.connection` connects, writes and reads as ever; sockets, and the time that they
+take, are made up. What happens to a connection or a request is drawn from a seed.
 """
 
 from __future__ import annotations

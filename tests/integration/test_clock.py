@@ -11,11 +11,11 @@ import pytest
 
 import asyncload
 from asyncload import errors
-from asyncload.checksums import crc64nvme, crc64nvme_checksum
-from asyncload.model import ObjectKey
-from asyncload.s3.client import S3Options, _open, open_store
+from asyncload.model.checksums import crc64nvme, crc64nvme_checksum
+from asyncload.model.values import ObjectKey
+from asyncload.s3.auth.clock import Signing
 from asyncload.s3.dialect import Dialect
-from asyncload.s3.signatures import Signing
+from asyncload.s3.opening import S3Options, _open, open_store
 from asyncload.s3.store import S3Store
 from tests.integration.test_lane import accept_all
 from tests.support.loads import AT_ONCE, NOW, Recorder, write_files
@@ -61,7 +61,7 @@ async def test_a_machine_whose_clock_is_off_loads_all_the_same(
     volume, fast_lane, ahead, monkeypatch
 ):
     """One request learns the store's time; lane and client sign by it from then on."""
-    monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", AT_ONCE)
     write_files(volume, {"a.csv": b"1", "l.csv": bytes(17 * 1024 * 1024)})
     with scripted_s3(store_whose_clock_is(ahead)) as (url, requests):
         report = await load(volume, url, fast_lane=fast_lane)
@@ -95,7 +95,7 @@ async def test_a_machine_whose_clock_is_off_loads_all_the_same(
 )
 async def test_a_time_that_stays_wrong_ends_the_run(volume, script, hint, attempts, monkeypatch):
     """After one corrected attempt, where the store shows a time to correct it by."""
-    monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", AT_ONCE)
     write_files(volume, {"a.csv": b"1"})
     with (
         scripted_s3(script) as (url, requests),

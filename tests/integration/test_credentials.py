@@ -11,7 +11,7 @@ import pytest
 
 import asyncload
 from asyncload import errors
-from asyncload.s3 import client as s3_client
+from asyncload.s3 import opening as s3_client
 from tests.support.loads import NOW, write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, error, put_accepted, scripted_s3
 

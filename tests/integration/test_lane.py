@@ -12,11 +12,11 @@ import pytest
 
 import asyncload
 from asyncload import errors
-from asyncload.checksums import crc64nvme, crc64nvme_checksum, md5_checksum
-from asyncload.model import ObjectKey
-from asyncload.plan import MIB
+from asyncload.model.checksums import crc64nvme, crc64nvme_checksum, md5_checksum
+from asyncload.model.values import ObjectKey
+from asyncload.planning.plan import MIB
 from asyncload.s3 import ObjectOptions, S3Options, open_store
-from asyncload.store import ObjectInfo
+from asyncload.store.protocol import ObjectInfo
 from tests.support.loads import NOW, Recorder, write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, error, put_accepted, scripted_s3
 
@@ -416,8 +416,8 @@ async def test_silence_meets_the_deadline(volume, fast_lane, monkeypatch):
 @pytest.mark.parametrize(("bucket", "lane"), [("lake", True), ("lake--use1-az4--x-s3", False)])
 async def test_buckets_that_sign_otherwise_have_no_lane(bucket, lane):
     """Directory buckets have sessions of their own: the client knows them."""
-    from asyncload.s3.client import S3Options, _open
-    from asyncload.s3.signatures import Signing
+    from asyncload.s3.auth.clock import Signing
+    from asyncload.s3.opening import S3Options, _open
 
     async with _open(S3Options(bucket, connections=1), Signing()) as (_, opened):
         assert (opened is not None) is lane
@@ -440,8 +440,8 @@ async def test_buckets_that_sign_otherwise_have_no_lane(bucket, lane):
 )
 async def test_the_lane_leads_where_the_client_does(options, base_url, region):
     """Path and virtual-host style, custom endpoints, regions, access points."""
-    from asyncload.s3.client import S3Options, open_client
-    from asyncload.s3.lane import find_put_pattern
+    from asyncload.s3.fast.lane import find_put_pattern
+    from asyncload.s3.opening import S3Options, open_client
 
     options = S3Options(**{"bucket": "lake", "connections": 1} | options)
     async with open_client(options) as client:
@@ -451,8 +451,8 @@ async def test_the_lane_leads_where_the_client_does(options, base_url, region):
 
 async def test_a_signature_that_is_not_plain_version_4_has_no_lane():
     """Multi-region access points sign with version 4A."""
-    from asyncload.s3.client import S3Options, open_client
-    from asyncload.s3.lane import find_put_pattern
+    from asyncload.s3.fast.lane import find_put_pattern
+    from asyncload.s3.opening import S3Options, open_client
 
     arn = "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap"
     async with open_client(S3Options("lake", connections=1)) as client:
@@ -539,8 +539,8 @@ async def test_credentials_that_can_not_be_refreshed_are_told(fast_lane, monkeyp
 @pytest.mark.parametrize("fast_lane", [True, False])
 async def test_a_proxy_is_known_when_the_lane_is_opened(fast_lane, monkeypatch):
     """There is none behind it; where the store is not proxied there is one."""
-    from asyncload.s3.client import _open
-    from asyncload.s3.signatures import Signing
+    from asyncload.s3.auth.clock import Signing
+    from asyncload.s3.opening import _open
 
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "store.example")

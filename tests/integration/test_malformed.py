@@ -13,13 +13,21 @@ from botocore.exceptions import HTTPClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asyncload.checksums import crc64nvme, crc64nvme_checksum
 from asyncload.errors import AsyncloadError, ServerError, StoreError, StoreUnavailable
-from asyncload.model import Checksum, ObjectKey
+from asyncload.model.checksums import crc64nvme, crc64nvme_checksum
+from asyncload.model.values import Checksum, ObjectKey
 from asyncload.s3 import S3Options, open_store
-from asyncload.s3.signatures import Signing
+from asyncload.s3.auth.clock import Signing
 from asyncload.s3.translate import Asked, translate
-from asyncload.store import ListedObject, OpenUpload, Page, Part, Receipt, RemoteObject, StoredPart
+from asyncload.store.protocol import (
+    ListedObject,
+    OpenUpload,
+    Page,
+    Part,
+    Receipt,
+    RemoteObject,
+    StoredPart,
+)
 
 KEY = ObjectKey("Raw/a.csv")
 BODY = b"1|2\n"

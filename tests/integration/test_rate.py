@@ -8,9 +8,9 @@ from itertools import pairwise
 import pytest
 
 import asyncload
-from asyncload.plan import MIB
-from asyncload.rates import RateLimit
-from asyncload.s3.wire import Wire
+from asyncload.planning.plan import MIB
+from asyncload.s3.fast.connection import Wire
+from asyncload.store.rates import RateLimit
 from tests.integration.test_lane import accept_all
 from tests.support.loads import NOW, write_files
 from tests.support.scripted_s3 import error, scripted_s3
@@ -38,7 +38,7 @@ def passed(monkeypatch):
             passed.append((asyncio.get_running_loop().time(), size))
             return waited
 
-    monkeypatch.setattr("asyncload.run_state.RateLimit", Recorded)
+    monkeypatch.setattr("asyncload.operations.run.RateLimit", Recorded)
     return passed
 
 

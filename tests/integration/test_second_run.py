@@ -7,7 +7,7 @@ import os
 import pytest
 
 import asyncload
-from asyncload.plan import MIB
+from asyncload.planning.plan import MIB
 from tests.faults.proxy import Fault, no_fault, proxy_before
 from tests.support.loads import NOW, Recorder, write_files
 

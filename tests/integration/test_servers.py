@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import asyncload
-from asyncload.model import ObjectKey, PartSent, PlannedUpload, SourceFile
-from asyncload.plan import MIB, PartLayout
+from asyncload.model.values import ObjectKey, PartSent, PlannedUpload, SourceFile
+from asyncload.planning.plan import MIB, PartLayout
 from asyncload.s3 import ObjectOptions
 from asyncload.transfer import Provenance
 from asyncload.transfer.upload_records import UploadRecord, fingerprint, record_key

@@ -10,7 +10,7 @@ import pytest
 
 import asyncload
 from asyncload.errors import ObjectConflict
-from asyncload.plan import MIB
+from asyncload.planning.plan import MIB
 from tests.conftest import SERVERS
 from tests.faults.proxy import Fault, no_fault, proxy_before
 from tests.support.honours import STORES, measure

@@ -13,7 +13,7 @@ import trustme
 
 import asyncload
 from asyncload import errors
-from asyncload.s3.session import DirectSession
+from asyncload.s3.client.session import DirectSession
 from tests.support.loads import NOW, write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, put_accepted, scripted_s3
 

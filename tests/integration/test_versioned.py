@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 import asyncload
-from asyncload.plan import MIB
+from asyncload.planning.plan import MIB
 from tests.support.loads import NOW, write_files
 
 

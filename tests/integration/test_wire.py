@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from asyncload.s3.wire import WirePool
+from asyncload.s3.fast.connection import WirePool
 
 OK = b'HTTP/1.1 200 OK\r\nETag: "1"\r\nContent-Length: 0\r\n\r\n'
 LARGE = 32 * 1024 * 1024

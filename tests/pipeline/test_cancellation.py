@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
-from asyncload.plan import MIB
-from asyncload.shielding import Grace
+from asyncload.aio.shielding import Grace
+from asyncload.planning.plan import MIB
 from tests.support.loads import load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
@@ -88,7 +88,7 @@ async def test_cancelled_at_any_part_nothing_stays_open(mixed, nth):
 
 async def test_cancelled_while_a_part_waits_for_memory_its_place_is_given_back(mixed, monkeypatch):
     """The file's other parts, and other files, share the places."""
-    from asyncload import loading
+    from asyncload.operations import load as loading
     from asyncload.transfer import PartWindow
 
     windows = []
@@ -124,7 +124,7 @@ async def test_cancelled_while_the_upload_is_being_opened_it_is_aborted(mixed):
 
 async def test_an_abort_that_hangs_does_not_hold_the_end_up(mixed, monkeypatch):
     """After its grace the run ends, and the upload is told to be left open."""
-    from asyncload import loading
+    from asyncload.operations import load as loading
     from asyncload.transfer import TransferPolicy
 
     short = partial(TransferPolicy, grace=Grace(0.05, least=0))

@@ -7,8 +7,8 @@ import os
 import pytest
 
 from asyncload.errors import NotVerified
-from asyncload.plan import MIB
-from asyncload.store import Receipt, RemoteObject
+from asyncload.planning.plan import MIB
+from asyncload.store.protocol import Receipt, RemoteObject
 from tests.support.loads import Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
@@ -28,7 +28,7 @@ class Plain(MemoryStore):
         return Receipt((await super().complete_multipart(*arguments, **options)).etag, None)
 
     async def head(self, key):
-        from asyncload.checksums import md5_checksum
+        from asyncload.model.checksums import md5_checksum
 
         remote = await super().head(key)
         if remote is None:
@@ -41,7 +41,7 @@ class Plain(MemoryStore):
         if len(body) > 16 * MIB:
             import hashlib
 
-            from asyncload.checksums import md5_of_parts
+            from asyncload.model.checksums import md5_of_parts
 
             step = 8 * MIB
             parts = [body[at : at + step] for at in range(0, len(body), step)]
@@ -125,7 +125,7 @@ async def test_a_checksum_that_nobody_here_can_compute_proves_nothing(volume, si
 
     class Strange(MemoryStore):
         async def head(self, key):
-            from asyncload.model import Checksum
+            from asyncload.model.values import Checksum
 
             remote = await super().head(key)
             return RemoteObject(remote.size, {"XXHASH": Checksum("XXHASH", "AA==")})

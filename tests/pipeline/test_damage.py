@@ -7,7 +7,7 @@ import os
 import pytest
 
 from asyncload.errors import BodyDamaged
-from asyncload.plan import MIB
+from asyncload.planning.plan import MIB
 from tests.support.loads import Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from asyncload.errors import ServerError
-from asyncload.loading import load_into
-from asyncload.settings import Settings
+from asyncload.operations.load import load_into
+from asyncload.settings.run import Settings
 from asyncload.transfer import TransferPolicy
 from tests.support.loads import AT_ONCE, NOW, Recorder, write_files
 from tests.support.memory_store import MemoryStore
@@ -172,7 +172,7 @@ class Days(RuleBasedStateMachine):
         )
         # Some of the files are large enough for an upload in parts.
         some_large = partial(TransferPolicy, put_limit=20)
-        with mock.patch("asyncload.loading.TransferPolicy", some_large):
+        with mock.patch("asyncload.operations.load.TransferPolicy", some_large):
             return await load_into(
                 self.store, options, observer=recorder, now=self.day, retries=AT_ONCE
             )

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from asyncload.checksums import by_algorithm, crc64nvme, crc64nvme_checksum
 from asyncload.errors import AccessDenied, ObjectConflict, RequestRejected, StoreUnavailable
-from asyncload.model import Checksum
-from asyncload.plan import MIB
+from asyncload.model.checksums import by_algorithm, crc64nvme, crc64nvme_checksum
+from asyncload.model.values import Checksum
+from asyncload.planning.plan import MIB
 from asyncload.source.volume import Volume
-from asyncload.store import ListedObject, ObjectInfo, Page, RemoteObject
+from asyncload.store.protocol import ListedObject, ObjectInfo, Page, RemoteObject
 from tests.support.loads import PREFIX, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from asyncload.bucket.key_index import UNKNOWN
+from asyncload.bucket.listing import take_inventory
 from asyncload.errors import AccessDenied
-from asyncload.inventory import UNKNOWN
-from asyncload.keys import KeyLayout
-from asyncload.model import SourceFile
-from asyncload.plan import LoadPlan
-from asyncload.store import ListedObject, Page
-from asyncload.survey import take_inventory
+from asyncload.model.values import SourceFile
+from asyncload.planning.keys import KeyLayout
+from asyncload.planning.plan import LoadPlan
+from asyncload.store.protocol import ListedObject, Page
 from tests.support.loads import PREFIX, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
@@ -195,7 +195,7 @@ async def test_a_run_of_few_files_waits_for_no_listing(volume, files):
 
 async def test_a_million_partitions_keep_the_loop_for_slices_only(monkeypatch):
     """Signals and progress are seen to while partitions are looked through."""
-    monkeypatch.setattr("asyncload.survey._SLICE", 10)
+    monkeypatch.setattr("asyncload.bucket.listing._SLICE", 10)
     plan = LoadPlan(LAYOUT, put_limit=100)
     for number in range(1_000):
         plan.add(SourceFile(f"{number}.csv", 1))

@@ -7,7 +7,6 @@ import os
 
 import pytest
 
-from asyncload.calls import RetryPolicy
 from asyncload.errors import (
     AccessDenied,
     NotVerified,
@@ -20,7 +19,7 @@ from asyncload.errors import (
     StoreUnavailable,
     Throttled,
 )
-from asyncload.model import (
+from asyncload.model.values import (
     ConcurrencyChanged,
     ConcurrencySettled,
     Failed,
@@ -30,8 +29,9 @@ from asyncload.model import (
     RequestsMade,
     RunStarted,
 )
-from asyncload.plan import MIB
-from asyncload.store import CSV, Receipt, RemoteObject
+from asyncload.planning.plan import MIB
+from asyncload.store.protocol import CSV, Receipt, RemoteObject
+from asyncload.store.retries import RetryPolicy
 from tests.support.loads import AT_ONCE, PREFIX, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
@@ -226,7 +226,7 @@ async def test_no_more_requests_are_in_flight_than_asked(volume):
 
 async def test_file_bytes_in_memory_stay_within_the_option(volume, monkeypatch):
     """However many files and however large: the pool is never over `memory`."""
-    from asyncload import loading
+    from asyncload.operations import load as loading
 
     pools = []
 
@@ -301,7 +301,7 @@ class Beginning(MemoryStore):
 @pytest.mark.parametrize("error", [StoreUnavailable("refused"), ServerError("502")])
 async def test_a_store_that_is_just_coming_up_is_waited_for(volume, error, monkeypatch):
     """A name that is not known yet, a port that nobody listens at yet."""
-    monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", AT_ONCE)
     write_files(volume, {"a.csv": b"1"})
     store = Beginning(error, error)
     assert (await load_volume(store, volume)).exit_code == 0
@@ -312,7 +312,7 @@ async def test_a_store_that_is_just_coming_up_is_waited_for(volume, error, monke
 @pytest.mark.parametrize("error", [StoreUnavailable("refused"), ServerError("502")])
 async def test_a_store_that_does_not_come_up_ends_the_run(volume, error, monkeypatch):
     """Before the volume is looked at, with the exit code of a store that is not available."""
-    monkeypatch.setattr("asyncload.loading.PREFLIGHT", AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", AT_ONCE)
     write_files(volume, {"a.csv": b"1"})
     store, recorder = Beginning(*[error] * 10), Recorder()
     with pytest.raises(type(error)) as ended:
@@ -328,7 +328,8 @@ async def test_a_store_that_does_not_come_up_ends_the_run(volume, error, monkeyp
 
 async def test_a_store_that_is_busy_from_the_start_is_a_store(volume, monkeypatch):
     """That it throttles the first request says nothing of the set-up; uploads have more time."""
-    monkeypatch.setattr("asyncload.loading.PREFLIGHT", RetryPolicy(seconds=2, first_wait=20))
+    patience = RetryPolicy(seconds=2, first_wait=20)
+    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", patience)
     write_files(volume, {"a.csv": b"1"})
     store = Beginning(*[Throttled("SlowDown", code="SlowDown", status=503)] * 100)
     assert (await load_volume(store, volume)).exit_code == 0
@@ -337,7 +338,7 @@ async def test_a_store_that_is_busy_from_the_start_is_a_store(volume, monkeypatc
 
 async def test_a_store_that_never_answers_ends_the_run(volume, monkeypatch):
     """Within seconds, however long a call may take."""
-    monkeypatch.setattr("asyncload.loading.PREFLIGHT", RetryPolicy(seconds=0.05))
+    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", RetryPolicy(seconds=0.05))
     write_files(volume, {"a.csv": b"1"})
 
     class Silent(MemoryStore):
@@ -458,7 +459,7 @@ async def test_a_part_whose_returned_checksum_differs_stops_its_upload(volume):
 
 
 def _corrupted(receipt):
-    from asyncload.model import Checksum
+    from asyncload.model.values import Checksum
 
     return Receipt(receipt.etag, Checksum("CRC64NVME", "AAAAAAAAAAE="))
 
@@ -486,7 +487,7 @@ class Silent(MemoryStore):
         remote = await super().head(key)
         if remote is None or self.known == "CRC64NVME":
             return remote
-        from asyncload.checksums import by_algorithm, md5_checksum
+        from asyncload.model.checksums import by_algorithm, md5_checksum
 
         known = md5_checksum(self.objects[key]) if self.known == "MD5" else None
         return RemoteObject(remote.size, by_algorithm(known))

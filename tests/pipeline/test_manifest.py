@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from asyncload.aio.shielding import Grace
 from asyncload.errors import RequestRejected, ServerError
-from asyncload.manifest import Manifest, manifest_key
-from asyncload.model import FileFinished, LoadStarted, ObjectKey, Skipped, UploadLeftOpen
-from asyncload.shielding import Grace
+from asyncload.model.values import FileFinished, LoadStarted, ObjectKey, Skipped, UploadLeftOpen
+from asyncload.reporting.manifest import Manifest, manifest_key
 from asyncload.transfer import TransferPolicy
 from tests.support.memory_store import MemoryStore
 
@@ -20,7 +20,7 @@ KEY = manifest_key("_asyncload", "run-1")
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch):
-    monkeypatch.setattr("asyncload.manifest.PART_SIZE", 500)
+    monkeypatch.setattr("asyncload.reporting.manifest.PART_SIZE", 500)
 
 
 def manifest_in(store, policy=None, told=None):

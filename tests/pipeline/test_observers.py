@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from asyncload.errors import ObserverFailed, UsageError
-from asyncload.loading import load, load_into
-from asyncload.model import FileFinished, LoadStarted, PartSent, RunStarted
-from asyncload.plan import MIB
-from asyncload.settings import Settings
+from asyncload.model.values import FileFinished, LoadStarted, PartSent, RunStarted
+from asyncload.operations.load import load, load_into
+from asyncload.planning.plan import MIB
+from asyncload.settings.run import Settings
 from tests.support.loads import NOW, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 from tests.support.vocabulary import check_manifest

@@ -9,12 +9,12 @@ from datetime import timedelta
 import pytest
 
 from asyncload.errors import AccessDenied, ObjectConflict, Refused, RequestRejected
-from asyncload.model import Checksum, StoreJudged, Warned
-from asyncload.plan import MIB
-from asyncload.probing import remembered_worth
-from asyncload.report_json import run_totals
-from asyncload.report_text import summary_lines
-from asyncload.store import Receipt, RemoteObject
+from asyncload.model.values import Checksum, StoreJudged, Warned
+from asyncload.operations.probing import remembered_worth
+from asyncload.planning.plan import MIB
+from asyncload.reporting.records import run_totals
+from asyncload.reporting.text import summary_lines
+from asyncload.store.protocol import Receipt, RemoteObject
 from asyncload.transfer import StoreWorth
 from tests.support.loads import NOW, PREFIX, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
@@ -232,7 +232,7 @@ async def test_where_probing_is_denied_a_run_goes_on_and_says_so(three, error):
 
 async def test_a_store_that_does_not_answer_probes_is_not_waited_for_long(three, monkeypatch):
     """And what can't be remembered is probed again."""
-    monkeypatch.setattr("asyncload.probing._PATIENCE", 0.05)
+    monkeypatch.setattr("asyncload.operations.probing._PATIENCE", 0.05)
 
     class Hangs(Foreign):
         async def put(self, key, *arguments, **options):

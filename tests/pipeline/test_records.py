@@ -8,12 +8,12 @@ from functools import partial
 
 import pytest
 
+from asyncload.aio.shielding import Grace
 from asyncload.errors import AccessDenied, RequestRejected
-from asyncload.manifest import manifest_key
-from asyncload.model import MarkerFailed, Warned
-from asyncload.plan import MIB
-from asyncload.report_text import summary_lines
-from asyncload.shielding import Grace
+from asyncload.model.values import MarkerFailed, Warned
+from asyncload.planning.plan import MIB
+from asyncload.reporting.manifest import manifest_key
+from asyncload.reporting.text import summary_lines
 from asyncload.transfer import TransferPolicy
 from tests.support.loads import PREFIX, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
@@ -102,7 +102,7 @@ async def test_it_goes_where_it_is_wanted_or_nowhere(volume):
 
 async def test_a_long_one_goes_in_parts_while_the_run_is_under_way(volume, monkeypatch):
     """In flat memory, and is one document in the end."""
-    monkeypatch.setattr("asyncload.manifest.PART_SIZE", 500)
+    monkeypatch.setattr("asyncload.reporting.manifest.PART_SIZE", 500)
     files = {f"d/{n:03}.csv": b"1" for n in range(200)}
     write_files(volume, files)
     store = MemoryStore(least_part=1)
@@ -116,7 +116,7 @@ async def test_a_long_one_goes_in_parts_while_the_run_is_under_way(volume, monke
 @pytest.mark.parametrize("part_size", [500, 8 * MIB])
 async def test_it_is_sent_with_the_checksum_of_the_run(volume, monkeypatch, checksum, part_size):
     """A store that has no other can keep it, too."""
-    monkeypatch.setattr("asyncload.manifest.PART_SIZE", part_size)
+    monkeypatch.setattr("asyncload.reporting.manifest.PART_SIZE", part_size)
     write_files(volume, {f"d/{n:03}.csv": b"1" for n in range(20)})
     store = MemoryStore(least_part=1)
     report, _ = await load(store, volume, checksum=checksum)
@@ -127,7 +127,7 @@ async def test_it_is_sent_with_the_checksum_of_the_run(volume, monkeypatch, chec
 @pytest.mark.parametrize("error", [AccessDenied, RequestRejected])
 async def test_one_that_can_not_be_written_is_a_warning(volume, monkeypatch, error, part_size):
     """The load succeeds, and says that its record is missing and why; nothing stays open."""
-    monkeypatch.setattr("asyncload.manifest.PART_SIZE", part_size)
+    monkeypatch.setattr("asyncload.reporting.manifest.PART_SIZE", part_size)
     write_files(volume, {f"d/{n:04}.csv": b"1" for n in range(2000)})
 
     class Denies(MemoryStore):
@@ -155,7 +155,7 @@ async def test_one_that_can_not_be_written_is_a_warning(volume, monkeypatch, err
 @pytest.mark.parametrize("step", ["put", "upload_part", "create_multipart"])
 async def test_a_run_that_is_cut_off_records_what_landed(volume, monkeypatch, step):
     """The record is whole and says how the run ended; no upload is left open."""
-    monkeypatch.setattr("asyncload.manifest.PART_SIZE", 500)
+    monkeypatch.setattr("asyncload.reporting.manifest.PART_SIZE", 500)
     write_files(volume, {f"d/{n:03}.csv": b"1" for n in range(2000)})
 
     class Hangs(MemoryStore):
@@ -195,7 +195,7 @@ async def test_a_run_that_is_cut_off_records_what_landed(volume, monkeypatch, st
 async def test_a_record_that_can_not_be_written_in_time_is_given_up(volume, monkeypatch):
     """A store that does not answer holds up the end no longer than an abort would."""
     monkeypatch.setattr(
-        "asyncload.loading.TransferPolicy", partial(TransferPolicy, grace=Grace(0, least=0))
+        "asyncload.operations.load.TransferPolicy", partial(TransferPolicy, grace=Grace(0, least=0))
     )
     write_files(volume, {"a.csv": b"1"})
 
@@ -225,7 +225,7 @@ async def test_a_run_that_is_cut_off_at_its_end_writes_its_record_or_none(
     """It is being written as the signal comes: it becomes whole, or is taken back."""
     if not answers:
         hurried = partial(TransferPolicy, grace=Grace(0, least=0))
-        monkeypatch.setattr("asyncload.loading.TransferPolicy", hurried)
+        monkeypatch.setattr("asyncload.operations.load.TransferPolicy", hurried)
     write_files(volume, {"a.csv": b"1"})
 
     class Slow(MemoryStore):
@@ -249,7 +249,7 @@ async def test_a_run_that_is_cut_off_at_its_end_writes_its_record_or_none(
 async def test_a_run_that_is_stopped_again_while_it_records_a_failure_ends(volume, monkeypatch):
     """The record is given up, and the stop is obeyed."""
     hurried = partial(TransferPolicy, grace=Grace(1, least=0))
-    monkeypatch.setattr("asyncload.loading.TransferPolicy", hurried)
+    monkeypatch.setattr("asyncload.operations.load.TransferPolicy", hurried)
 
     class Slow(MemoryStore):
         async def put(self, *arguments, **options):
@@ -269,7 +269,7 @@ async def test_a_run_that_is_stopped_again_while_it_records_a_failure_ends(volum
 
 async def test_a_run_that_is_refused_records_why(volume, monkeypatch):
     """With what landed before, although the record was begun in parts."""
-    monkeypatch.setattr("asyncload.manifest.PART_SIZE", 500)
+    monkeypatch.setattr("asyncload.reporting.manifest.PART_SIZE", 500)
     write_files(volume, {f"d/{n:03}.csv": b"1" for n in range(2000)})
 
     class Refuses(MemoryStore):

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from asyncload.checksums import checksum_of
 from asyncload.errors import (
     AccessDenied,
     EndpointRefused,
@@ -19,7 +18,8 @@ from asyncload.errors import (
     ServerError,
     UploadBroken,
 )
-from asyncload.model import (
+from asyncload.model.checksums import checksum_of
+from asyncload.model.values import (
     ObjectKey,
     PartKept,
     PlannedUpload,
@@ -28,8 +28,8 @@ from asyncload.model import (
     UploadSwept,
     Warned,
 )
-from asyncload.plan import MIB, PartLayout
-from asyncload.store import Page, StoredPart
+from asyncload.planning.plan import MIB, PartLayout
+from asyncload.store.protocol import Page, StoredPart
 from asyncload.transfer import Provenance
 from asyncload.transfer.upload_records import (
     MAX_RECORD,
@@ -632,8 +632,8 @@ async def test_damage_that_the_store_reports_is_sent_once_more(volume, size, tim
         left = times
 
         def damage(self, key, receipt):
-            from asyncload.model import Checksum
-            from asyncload.store import Receipt
+            from asyncload.model.values import Checksum
+            from asyncload.store.protocol import Receipt
 
             if not self.left:
                 return receipt

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from asyncload.buffers import BufferPool
-from asyncload.plan import MIB
+from asyncload.aio.buffers import BufferPool
+from asyncload.planning.plan import MIB
 from tests.support.loads import Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
@@ -19,7 +19,7 @@ def pools(monkeypatch):
         made.append(BufferPool(capacity, **options))
         return made[-1]
 
-    monkeypatch.setattr("asyncload.loading.BufferPool", make)
+    monkeypatch.setattr("asyncload.operations.load.BufferPool", make)
     return made
 
 

@@ -9,20 +9,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from asyncload.buffers import BufferPool
-from asyncload.cleaning import find_leftovers
-from asyncload.discovery import Scanner
+from asyncload.aio.buffers import BufferPool
+from asyncload.bucket.key_index import Inventory
 from asyncload.errors import NoSuchUpload, StoreUnavailable
-from asyncload.inventory import Inventory
-from asyncload.model import ObjectKey
-from asyncload.plan import MIB, LoadPlan
-from asyncload.planning import add_found
-from asyncload.settings import Settings
+from asyncload.model.values import ObjectKey
+from asyncload.operations.cleaning import find_leftovers
+from asyncload.operations.verification import Comparison, verify_manifest, verify_volume
+from asyncload.planning.collecting import add_found
+from asyncload.planning.plan import MIB, LoadPlan
+from asyncload.settings.run import Settings
 from asyncload.source.readers import Readers
+from asyncload.source.scanner import Scanner
 from asyncload.source.volume import Volume
-from asyncload.store import Page, RemoteObject
+from asyncload.store.protocol import Page, RemoteObject
 from asyncload.transfer import PartWindow, TransferPolicy, TransferTools
-from asyncload.verification import Comparison, verify_manifest, verify_volume
 from tests.support.loads import NOW, PREFIX, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
@@ -113,8 +113,8 @@ async def test_a_store_that_is_gone_ends_the_comparison(loaded, volume):
 
 async def test_a_long_manifest_is_read_and_compared_in_pieces(volume, monkeypatch):
     """Neither its lines nor its bytes come at once; empty lines are nothing."""
-    monkeypatch.setattr("asyncload.verification._ENTRIES_AT_ONCE", 7)
-    monkeypatch.setattr("asyncload.manifest_reading._READ", 100)
+    monkeypatch.setattr("asyncload.operations.verification._ENTRIES_AT_ONCE", 7)
+    monkeypatch.setattr("asyncload.reporting.manifest_reading._READ", 100)
     write_files(volume, {f"d/{n}.csv": b"1" for n in range(50)})
     store = MemoryStore()
     report = await load_volume(store, volume, manifest=True)
@@ -151,7 +151,7 @@ async def test_left_overs_are_those_without_a_new_part():
     async def list_parts(key, upload_id, after=None):
         page = await listed(key, upload_id, after)
         if key.endswith("busy.csv"):
-            from asyncload.store import StoredPart
+            from asyncload.store.protocol import StoredPart
 
             return Page([StoredPart(1, 5, '"e"', None, young)], None)
         return page

@@ -10,7 +10,7 @@ from functools import partial
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from asyncload.checksums import crc64nvme, crc64nvme_checksum
+from asyncload.model.checksums import crc64nvme, crc64nvme_checksum
 
 _BODY = b"id|titulo\n1|A\n"
 _WRONG_MD5 = base64.b64encode(bytes(16)).decode()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from asyncload.calls import RetryPolicy
-from asyncload.loading import load_into
-from asyncload.model import FileFinished
-from asyncload.settings import Settings
+from asyncload.model.values import FileFinished
+from asyncload.operations.load import load_into
+from asyncload.settings.run import Settings
+from asyncload.store.retries import RetryPolicy
 
 NOW = datetime(2022, 5, 2, 12, tzinfo=UTC)
 PREFIX = "Raw/Local/CSV"

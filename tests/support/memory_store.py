@@ -9,15 +9,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from asyncload.checksums import CRCS, by_algorithm, checksum_of, md5_checksum, md5_of_parts
 from asyncload.errors import (
     BucketNotFound,
     NoSuchUpload,
     PreconditionFailed,
     RequestRejected,
 )
-from asyncload.model import Checksum, ObjectKey
-from asyncload.store import (
+from asyncload.model.checksums import CRCS, by_algorithm, checksum_of, md5_checksum, md5_of_parts
+from asyncload.model.values import Checksum, ObjectKey
+from asyncload.store.protocol import (
     CSV,
     ListedObject,
     OpenUpload,

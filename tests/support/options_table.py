@@ -9,7 +9,7 @@ from dataclasses import MISSING
 from pathlib import Path
 
 from asyncload.cli.parameters import default_of, shown_default
-from asyncload.options import OPTIONS, options_of
+from asyncload.settings.options import OPTIONS, options_of
 
 DOCUMENT = Path(__file__).parents[2] / "README.md"
 BEGIN = "<!-- The options: written by python -m tests.support.options_table --write -->"

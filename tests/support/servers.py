@@ -18,7 +18,7 @@ from functools import cached_property
 import boto3
 from botocore.config import Config
 
-from asyncload.demo import local_s3
+from asyncload.operations.demo import local_s3
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 
-from asyncload.calls import GovernedStore, RetryPolicy
 from asyncload.errors import StoreError, Throttled
-from asyncload.limits import AdaptiveLimit
-from asyncload.model import Checksum, ObjectKey
-from asyncload.store import CSV, Receipt
+from asyncload.model.values import Checksum, ObjectKey
+from asyncload.store.limits import AdaptiveLimit
+from asyncload.store.protocol import CSV, Receipt
+from asyncload.store.retries import GovernedStore, RetryPolicy
 from tests.support.virtual_time import run_virtually
 
 KEY = ObjectKey("Raw/a.csv")

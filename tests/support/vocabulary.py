@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
-from asyncload.model import LimitReason
+from asyncload.model.values import LimitReason
 
 DOCUMENT = Path(__file__).parents[2] / "RECORDS.md"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asyncload.rates import RateLimit
+from asyncload.store.rates import RateLimit
 from tests.support.store_models import ModelStore, load_model
 
 # What a small put costs the one thread of a run.

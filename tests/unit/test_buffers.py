@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.buffers import BufferPool, buffer_length
+from asyncload.aio.buffers import BufferPool, buffer_length
 from asyncload.errors import OutOfMemory
-from asyncload.plan import MIB
+from asyncload.planning.plan import MIB
 
 CAPACITY = 8 * MIB
 STEPS = st.lists(

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.calls import GovernedStore, RetryPolicy
 from asyncload.errors import (
     AccessDenied,
     BodyUnanswered,
@@ -21,9 +20,10 @@ from asyncload.errors import (
     TimedOut,
     WriteConflict,
 )
-from asyncload.limits import AdaptiveLimit
-from asyncload.model import Checksum, ObjectKey
-from asyncload.store import CSV, Page, Part, Receipt, RemoteObject
+from asyncload.model.values import Checksum, ObjectKey
+from asyncload.store.limits import AdaptiveLimit
+from asyncload.store.protocol import CSV, Page, Part, Receipt, RemoteObject
+from asyncload.store.retries import GovernedStore, RetryPolicy
 from tests.support.virtual_time import run_virtually
 
 KEY = ObjectKey("Raw/a.csv")

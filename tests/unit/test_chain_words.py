@@ -8,8 +8,8 @@ import pytest
 from botocore import exceptions as boto
 
 from asyncload.errors import CredentialsMissing
-from asyncload.s3.chain_words import Provider, explain, explain_configuration
-from asyncload.s3.secrets import Secrets
+from asyncload.s3.auth.chain_messages import Provider, explain, explain_configuration
+from asyncload.s3.auth.redaction import Secrets
 
 CONFIG = {"profiles": {"lake": {"mfa_serial": "device"}}}
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.checksums import (
+from asyncload.model.checksums import (
     CRCS,
     MD5_OF_PARTS,
     checksum_of,
@@ -21,7 +21,7 @@ from asyncload.checksums import (
     md5_of_etag,
     md5_of_parts,
 )
-from asyncload.model import Checksum
+from asyncload.model.values import Checksum
 
 CHECK = b"123456789"
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncload.errors import UsageError
-from asyncload.plan import MIB
-from asyncload.settings import Settings
+from asyncload.planning.plan import MIB
+from asyncload.settings.run import Settings
 
 
 def settings(**options):

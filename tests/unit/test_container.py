@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.container import MIB, PROCESS, memory_left, memory_limit
 from asyncload.errors import UsageError
-from asyncload.settings import AUTO, DEFAULT_MEMORY, LEAST_MEMORY, Settings
+from asyncload.settings.container import MIB, PROCESS, memory_left, memory_limit
+from asyncload.settings.run import AUTO, DEFAULT_MEMORY, LEAST_MEMORY, Settings
 
 V2 = "31 23 0:28 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup rw,nsdelegate\n"
 V1 = (
@@ -138,7 +138,7 @@ def test_this_machine_can_be_asked():
 def test_the_default_is_what_fits(left):
     """Up to 256 MiB; never less than a part takes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asyncload.settings.memory_left", lambda *_: left)
+        patch.setattr("asyncload.settings.run.memory_left", lambda *_: left)
         memory = Settings(volume="v", bucket="lake").memory
         assert LEAST_MEMORY <= memory <= DEFAULT_MEMORY
         assert memory <= max(left, LEAST_MEMORY)
@@ -149,7 +149,7 @@ def test_the_default_is_what_fits(left):
 @pytest.mark.fault("I1")
 def test_what_can_not_fit_is_refused(monkeypatch):
     """With what does."""
-    monkeypatch.setattr("asyncload.settings.memory_left", lambda *_: 146 * MIB)
+    monkeypatch.setattr("asyncload.settings.run.memory_left", lambda *_: 146 * MIB)
     assert Settings(volume="v", bucket="lake", memory=AUTO).memory == 146 * MIB
     with pytest.raises(UsageError) as refused:
         Settings(volume="v", bucket="lake", memory=147 * MIB)

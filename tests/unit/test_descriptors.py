@@ -6,7 +6,7 @@ import resource
 
 import pytest
 
-from asyncload.settings import Settings
+from asyncload.settings.run import Settings
 
 
 @pytest.mark.parametrize(

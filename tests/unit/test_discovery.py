@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from asyncload.discovery import Scanner
 from asyncload.errors import SourceUnreadable, UsageError
-from asyncload.model import Failed, LeftOut, SourceFile
+from asyncload.model.values import Failed, LeftOut, SourceFile
 from asyncload.source import folders
 from asyncload.source.folders import check_volume
+from asyncload.source.scanner import Scanner
 from tests.support.loads import write_files
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from asyncload.endpoints import check_endpoint, is_beside, is_loopback, without_userinfo
 from asyncload.errors import UsageError
+from asyncload.settings.endpoints import check_endpoint, is_beside, is_loopback, without_userinfo
 
 LOOPBACK = ["localhost", "LOCALHOST.", "127.0.0.1", "127.9.8.7", "127.1", "2130706433", "[::1]"]
 LOOPBACK += ["[::ffff:127.0.0.1]"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.globs import Glob, GlobRules
+from asyncload.source.globs import Glob, GlobRules
 
 
 @pytest.mark.parametrize(

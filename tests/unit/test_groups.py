@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncload import errors
-from asyncload.groups import Group, first_error, for_each
-from asyncload.shielding import StrayCancellation
+from asyncload.aio.groups import Group, first_error, for_each
+from asyncload.aio.shielding import StrayCancellation
 
 BUGS = [ValueError, KeyboardInterrupt]
 ENDING = [errors.AccessDenied, errors.KeyCollision, errors.StoreUnavailable]

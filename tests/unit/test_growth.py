@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.growth import Climb, Throttle
+from asyncload.store.growth import Climb, Throttle
 
 CEILINGS = st.integers(1, 1024)
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.inventory import FREE, UNKNOWN, Inventory, Known
-from asyncload.keys import KeyLayout
-from asyncload.model import SourceFile
-from asyncload.plan import LoadPlan
+from asyncload.bucket.key_index import FREE, UNKNOWN, Inventory, Known
+from asyncload.model.values import SourceFile
+from asyncload.planning.keys import KeyLayout
+from asyncload.planning.plan import LoadPlan
 
 LAYOUT = KeyLayout("default", "Raw", "Local", "CSV", date(2022, 5, 2))
 NAMES = st.sets(st.integers(0, 400).map("{:03}.csv".format), max_size=60)

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from asyncload.errors import InvalidKey, UsageError
-from asyncload.keys import LAYOUTS, KeyLayout, dataset_and_path
+from asyncload.planning.keys import LAYOUTS, KeyLayout, dataset_and_path
 
 DAY = date(2022, 5, 2)
 NAMES = st.text(

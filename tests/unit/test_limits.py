@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from asyncload.limits import AdaptiveLimit
+from asyncload.store.limits import AdaptiveLimit
 
 # Who gets a place
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asyncload.cli.variables import unknown_variables
-from asyncload.options import OPTIONS
+from asyncload.settings.options import OPTIONS
 
 
 def test_each_variable_of_an_option_is_known():

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asyncload.errors import InvalidKey
-from asyncload.model import MAX_KEY_BYTES, ObjectKey
+from asyncload.model.values import MAX_KEY_BYTES, ObjectKey
 
 ODD_CHARACTERS = st.sampled_from("/.\0\n\x7f\x85\ud800\udcff é")
 

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncload.errors import UsageError
-from asyncload.object_settings import (
+from asyncload.settings.objects import (
     ACLS,
     choose,
     parse_duration,
     parse_pairs,
 )
-from asyncload.settings import Settings
+from asyncload.settings.run import Settings
 
 
 def settings(**options):

@@ -8,8 +8,8 @@ from typing import get_type_hints
 import pytest
 
 from asyncload.cli.parameters import default_of, is_required, shown_default
-from asyncload.options import COMMANDS, OPTIONS, SETTINGS, options_of
-from asyncload.settings import Settings
+from asyncload.settings.options import COMMANDS, OPTIONS, SETTINGS, options_of
+from asyncload.settings.run import Settings
 
 by_name = pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
 

@@ -10,7 +10,7 @@ import pytest
 
 from asyncload.cli import streams
 from asyncload.cli.streams import GuardedFile
-from asyncload.s3.body import ViewBody, ViewPayload
+from asyncload.s3.client.body import ViewBody, ViewPayload
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asyncload import partitions as module
-from asyncload.partitions import PartitionCounts
+from asyncload.planning import partitions as module
+from asyncload.planning.partitions import PartitionCounts
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=4)
 

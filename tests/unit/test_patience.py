@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from asyncload.errors import CredentialsMissing
-from asyncload.s3.patience import Patience, describe_seconds
+from asyncload.s3.auth.patience import Patience, describe_seconds
 from tests.support.virtual_time import run_virtually
 
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from asyncload import plan as plan_module
 from asyncload.errors import InvalidKey, KeyCollision, SourceTooLarge
-from asyncload.keys import KeyLayout
-from asyncload.model import Failed, SourceFile
-from asyncload.plan import (
+from asyncload.model.values import Failed, SourceFile
+from asyncload.planning import plan as plan_module
+from asyncload.planning.keys import KeyLayout
+from asyncload.planning.plan import (
     MAX_OBJECT_SIZE,
     MAX_PARTS,
     MIB,

@@ -7,10 +7,10 @@ from datetime import date
 import pytest
 
 from asyncload.errors import KeyCollision, NothingToLoad, SourceUnreadable
-from asyncload.keys import KeyLayout
-from asyncload.model import Failed, LeftOut, Scanned, SourceFile
-from asyncload.plan import LoadPlan
-from asyncload.planning import add_found, check_plan
+from asyncload.model.values import Failed, LeftOut, Scanned, SourceFile
+from asyncload.planning.collecting import add_found, check_plan
+from asyncload.planning.keys import KeyLayout
+from asyncload.planning.plan import LoadPlan
 
 
 @pytest.fixture

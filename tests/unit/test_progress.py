@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncload.errors import SourceChanged
-from asyncload.model import (
+from asyncload.model.values import (
     Checksum,
     ConcurrencyChanged,
     Failed,
@@ -25,7 +25,7 @@ from asyncload.model import (
     Uploaded,
     UploadLeftOpen,
 )
-from asyncload.progress import (
+from asyncload.reporting.progress import (
     Advance,
     LiveProgress,
     PlainProgress,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.checksums import (
+from asyncload.model.checksums import (
     CRCS,
     MD5_OF_PARTS,
     PartsMd5,
@@ -21,9 +21,9 @@ from asyncload.checksums import (
     md5_of_etag,
     md5_of_parts,
 )
-from asyncload.model import Checksum
-from asyncload.plan import MIB, plausible_part_sizes
-from asyncload.store import Receipt, RemoteObject
+from asyncload.model.values import Checksum
+from asyncload.planning.plan import MIB, plausible_part_sizes
+from asyncload.store.protocol import Receipt, RemoteObject
 from asyncload.transfer import LocalFile, StoreWorth, TransferPolicy, compare, compare_recorded
 from asyncload.transfer.proof import PREFERENCE, in_order, weigh
 from asyncload.transfer.verify import find_proof

@@ -8,9 +8,9 @@ from urllib.parse import unquote_to_bytes
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from asyncload.model import Checksum, ObjectKey, PlannedUpload, SourceFile
-from asyncload.object_settings import MOST_METADATA_BYTES
-from asyncload.store import CSV
+from asyncload.model.values import Checksum, ObjectKey, PlannedUpload, SourceFile
+from asyncload.settings.objects import MOST_METADATA_BYTES
+from asyncload.store.protocol import CSV
 from asyncload.transfer import Provenance
 
 PROVENANCE = Provenance("20220502T120000Z-01234567", "0.1.0")

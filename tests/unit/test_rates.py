@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asyncload.rates import RateLimit
+from asyncload.store.rates import RateLimit
 from tests.support.virtual_time import run_virtually
 
 KIB, MIB = 1024, 1024 * 1024

@@ -14,11 +14,11 @@ from contextlib import contextmanager, nullcontext
 
 import pytest
 
-from asyncload.checksums import crc64nvme
 from asyncload.errors import SourceChanged, SourceStalled, SourceUnreadable, TooManyOpenFiles
-from asyncload.model import ObjectKey, PlannedUpload, SourceFile
+from asyncload.model.checksums import crc64nvme
+from asyncload.model.values import ObjectKey, PlannedUpload, SourceFile
 from asyncload.source.batches import LoadedFile
-from asyncload.source.hops import Hops
+from asyncload.source.offload import Hops
 from asyncload.source.readers import Readers
 from asyncload.source.threads import ReaderThreads
 from asyncload.source.volume import Volume
@@ -362,7 +362,7 @@ async def test_a_cancelled_read_that_is_stuck_is_waited_for_a_while_only(
     volume, stuck_reads, threads, monkeypatch, own_threads
 ):
     """A signal must end the run although the mount is dead."""
-    monkeypatch.setattr("asyncload.source.hops._CANCELLED_SECONDS", 0.1)
+    monkeypatch.setattr("asyncload.source.offload._CANCELLED_SECONDS", 0.1)
     write_files(volume, {"a.csv": b"1"})
     names, go_on = stuck_reads
     names.add("a.csv")
@@ -388,7 +388,7 @@ async def test_a_cancelled_read_whose_turn_never_came_is_never_done(volume, thre
     waiting = [asyncio.ensure_future(hops.make(busy.wait, 20)) for _ in range(2)]
     await asyncio.sleep(0.01)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asyncload.source.hops._CANCELLED_SECONDS", 0.05)
+        patch.setattr("asyncload.source.offload._CANCELLED_SECONDS", 0.05)
         late = asyncio.ensure_future(hops.make(done.append, 1))
         await asyncio.sleep(0.01)
         late.cancel()

@@ -10,8 +10,8 @@ from aiobotocore.credentials import AioCredentials, AioRefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError
 
 from asyncload.errors import CredentialsMissing, CredentialsRejected
-from asyncload.s3.renewal import Renewal
-from asyncload.s3.secrets import Secrets
+from asyncload.s3.auth.redaction import Secrets
+from asyncload.s3.auth.refresh import Renewal
 
 EXPIRED = CredentialsRejected("expired", code="ExpiredToken")
 

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload import report as report_module
 from asyncload.errors import ObjectConflict, RequestRejected, ServerError, SourceUnreadable
-from asyncload.model import (
+from asyncload.model.values import (
     Checksum,
     ConcurrencySettled,
     Failed,
@@ -37,8 +36,8 @@ from asyncload.model import (
     UploadSwept,
     Warned,
 )
-from asyncload.report import Report
-from asyncload.report_json import (
+from asyncload.reporting import report as report_module
+from asyncload.reporting.records import (
     clean_totals,
     excluded_record,
     file_record,
@@ -48,7 +47,8 @@ from asyncload.report_json import (
     to_json,
     verify_totals,
 )
-from asyncload.report_text import (
+from asyncload.reporting.report import Report
+from asyncload.reporting.text import (
     failed_lines,
     failure_lines,
     format_count,

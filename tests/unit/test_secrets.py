@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.s3.secrets import Secrets
+from asyncload.s3.auth.redaction import Secrets
 
 SECRET = st.text(st.characters(codec="ascii", exclude_categories=["Cc", "Z"]), min_size=24)
 AROUND = st.sampled_from(["", "a ", " b", "you sent: "])

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from asyncload.seeking import MAX_PAGE, SPAN_FILES, Pace, Span, cut_spans, end_of, is_in_order
+from asyncload.bucket.seeking import (
+    MAX_PAGE,
+    SPAN_FILES,
+    Pace,
+    Span,
+    cut_spans,
+    end_of,
+    is_in_order,
+)
 
 
 def test_spans_have_900_files_and_leave_none_out():

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.coercion import parse_rule, parse_size
 from asyncload.errors import UsageError
-from asyncload.plan import MIB
-from asyncload.settings import (
+from asyncload.planning.plan import MIB
+from asyncload.settings.parsing import parse_rule, parse_size
+from asyncload.settings.run import (
     Settings,
     find_timezone,
     resolve_date,

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from asyncload.shielding import Grace, StrayCancellation, run_to_end
+from asyncload.aio.shielding import Grace, StrayCancellation, run_to_end
 
 TURN = 0.01
 

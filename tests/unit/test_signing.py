@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncload.errors import StoreRefused
-from asyncload.s3.headers import make_head
-from asyncload.s3.signing import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, RequestSigner
+from asyncload.s3.fast.headers import make_head
+from asyncload.s3.fast.sigv4 import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, RequestSigner
 
 words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
 keys = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from asyncload.checksums import crc64nvme
 from asyncload.errors import SourceChanged, SourceUnreadable
-from asyncload.model import ObjectKey, PlannedUpload, SourceFile
+from asyncload.model.checksums import crc64nvme
+from asyncload.model.values import ObjectKey, PlannedUpload, SourceFile
 from asyncload.source.batches import LoadedFile, OutgrownFile, UnloadedFile
 from asyncload.source.volume import OpenFile, Volume
 from tests.support.loads import write_files

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from asyncload.errors import SourceStalled
-from asyncload.source.pulse import GivenUp, Pulse
-from asyncload.source.watching import watched
+from asyncload.source.heartbeat import GivenUp, Pulse
+from asyncload.source.watchdog import watched
 
 
 def test_what_it_returns_is_returned():

@@ -1,0 +1,1 @@
+"""Parts for asyncio that know nothing of S3."""

@@ -1,0 +1,1 @@
+"""What is in the bucket before anything is sent."""

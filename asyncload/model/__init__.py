@@ -1,0 +1,1 @@
+"""The nouns: values, events, checksums and names."""

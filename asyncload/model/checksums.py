@@ -1,0 +1,181 @@
+"""Checksums in S3's spelling: CRCs by awscrt, MD5 and SHA-256 by the standard library.
+
+Source: "Checking object integrity for data uploads in Amazon S3" in the S3 user guide; a
+digest is the base64 of the big-endian value.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from awscrt import checksums as crt
+
+from asyncload.model.values import Checksum
+
+
+@dataclass(frozen=True, slots=True)
+class Crc:
+    """A cyclic redundancy check: the whole's can be combined from its parts'.
+
+    `name` is S3's, `size` its digest's in bytes. `update(data, previous)` goes on from
+    `previous`, 0 at the start. `join(first, second, length)` is the value of both one after the
+    other, where the second has `length` bytes.
+    """
+
+    name: str
+    size: int
+    update: Callable[[bytes | bytearray | memoryview, int], int]
+    join: Callable[[int, int, int], int]
+
+    def combine(self, parts: Iterable[tuple[int, int]]) -> int:
+        """Return the value of a whole from its parts' values and lengths in bytes, in order."""
+        whole = 0
+        for value, length in parts:
+            whole = self.join(whole, value, length)
+        return whole
+
+    def checksum(self, value: int) -> Checksum:
+        """Put a value into S3's spelling."""
+        return Checksum(self.name, base64.b64encode(value.to_bytes(self.size)).decode())
+
+
+CRC64NVME = Crc("CRC64NVME", 8, crt.crc64nvme, crt.combine_crc64nvme)
+CRC32 = Crc("CRC32", 4, crt.crc32, crt.combine_crc32)
+CRC32C = Crc("CRC32C", 4, crt.crc32c, crt.combine_crc32c)
+CRCS = {crc.name: crc for crc in (CRC64NVME, CRC32, CRC32C)}
+
+MD5_OF_PARTS = "MD5 of parts"
+"""What the ETag of a plain multipart object holds: the MD5 of its parts' MD5s, and their number."""
+
+
+def crc64nvme(data: bytes | bytearray | memoryview, previous: int = 0) -> int:
+    """Return the CRC64NVME of `data`, going on from `previous`."""
+    # awscrt takes any buffer, though it is annotated for bytes.
+    return int(crt.crc64nvme(data, previous))
+
+
+def combine_crc64nvme(parts: Iterable[tuple[int, int]]) -> int:
+    """Return the CRC64NVME of a whole from its parts' values and lengths in bytes, in order."""
+    return CRC64NVME.combine(parts)
+
+
+def crc64nvme_checksum(value: int) -> Checksum:
+    """Put a CRC64NVME into S3's spelling."""
+    return CRC64NVME.checksum(value)
+
+
+def checksum_of(data: bytes | bytearray | memoryview, algorithm: str) -> Checksum | None:
+    """Return the checksum of `data` by an algorithm in S3's spelling; None for one not known."""
+    if algorithm in CRCS:
+        crc = CRCS[algorithm]
+        return crc.checksum(crc.update(data, 0))
+    if algorithm == "MD5":
+        return md5_checksum(data)
+    return sha256_digest(hashlib.sha256(data).digest()) if algorithm == "SHA256" else None
+
+
+def md5_checksum(data: bytes | bytearray | memoryview) -> Checksum:
+    """Return the MD5 of `data`: what a plain single put's ETag holds."""
+    return md5_digest(hashlib.md5(data, usedforsecurity=False).digest())
+
+
+def md5_digest(digest: bytes) -> Checksum:
+    """Put an MD5 into S3's spelling."""
+    return Checksum("MD5", base64.b64encode(digest).decode())
+
+
+def sha256_digest(digest: bytes) -> Checksum:
+    """Put a SHA-256 into S3's spelling."""
+    return Checksum("SHA256", base64.b64encode(digest).decode())
+
+
+def md5_of_parts(digests: Iterable[bytes]) -> Checksum:
+    """Return what the ETag of a plain multipart object holds, from its parts' MD5s."""
+    joined = b"".join(digests)
+    count = len(joined) // _MD5_SIZE
+    digest = hashlib.md5(joined, usedforsecurity=False).hexdigest()
+    return Checksum(MD5_OF_PARTS, f"{digest}-{count}")
+
+
+class PartsMd5:
+    """A running MD5 of parts: of bytes that come in pieces of any size, cut every `part_size`."""
+
+    def __init__(self, part_size: int) -> None:
+        self._part_size = part_size
+        self._digests: list[bytes] = []
+        self._part = hashlib.md5(usedforsecurity=False)
+        self._room = part_size
+
+    def update(self, data: memoryview, /) -> None:
+        """Go on with the next bytes."""
+        while len(data) > self._room:
+            self._part.update(data[: self._room])
+            data = data[self._room :]
+            self._digests.append(self._part.digest())
+            self._part = hashlib.md5(usedforsecurity=False)
+            self._room = self._part_size
+        self._part.update(data)
+        self._room -= len(data)
+
+    def checksum(self) -> Checksum:
+        """Return the MD5 of the parts so far; the last of them may be shorter."""
+        return md5_of_parts([*self._digests, self._part.digest()])
+
+
+def find_md5_of_parts(
+    data: memoryview, part_sizes: Iterable[int], wanted: Checksum
+) -> Checksum | None:
+    """Return the MD5 of parts that is wanted, if cutting `data` by one of the sizes gives it."""
+    for size in part_sizes:
+        parts = PartsMd5(size)
+        parts.update(data)
+        if parts.checksum() == wanted:
+            return wanted
+    return None
+
+
+def count_of_parts(checksum: Checksum) -> int:
+    """Return the number of parts that an MD5 of parts is of."""
+    return int(checksum.digest.rpartition("-")[2])
+
+
+def by_algorithm(*checksums: Checksum | None) -> dict[str, Checksum]:
+    """Return the checksums there are by their algorithm; of two by the same one, the first."""
+    found: dict[str, Checksum] = {}
+    for checksum in checksums:
+        if checksum is not None:
+            found.setdefault(checksum.algorithm, checksum)
+    return found
+
+
+def md5_of_etag(etag: str) -> Checksum | None:
+    """Return the MD5, or MD5 of parts, that an ETag may hold; None where it has not the form.
+
+    An ETag is opaque: the result is good for proving equality, never difference.
+    """
+    text, dash, count = etag.strip('"').lower().partition("-")
+    digest = md5_bytes(text)
+    if not digest:
+        return None
+    if not dash:
+        return md5_digest(digest)
+    return Checksum(MD5_OF_PARTS, f"{text}-{count}") if _COUNT.fullmatch(count) else None
+
+
+def md5_bytes(etag: str) -> bytes:
+    """Return the 16 bytes of the MD5 that an ETag has the form of, else none."""
+    text = etag.strip('"')
+    try:
+        digest = bytes.fromhex(text)
+    except ValueError:
+        return b""
+    return digest if len(digest) == _MD5_SIZE else b""
+
+
+# S3 takes up to 10,000 parts.
+_COUNT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
+_MD5_SIZE = hashlib.md5(usedforsecurity=False).digest_size

@@ -1,0 +1,1 @@
+"""The use cases, and all their wiring: load, verify, clean, and what a run needs besides."""

@@ -1,0 +1,329 @@
+"""The library's entry: load a volume into a bucket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
+from typing import Literal, cast
+
+from asyncload.aio.buffers import BufferPool
+from asyncload.bucket.listing import find_open_uploads, take_inventory, warn_of_odd_keys
+from asyncload.errors import (
+    AsyncloadError,
+    Interrupted,
+    StoreUnavailable,
+    Throttled,
+)
+from asyncload.model.values import Event, LoadStarted, Warned
+from asyncload.operations.clock_check import check_clock, check_day
+from asyncload.operations.opening import open_readers
+from asyncload.operations.probing import judge_store
+from asyncload.operations.readback import ReadBack
+from asyncload.operations.run import Run, check_arguments, new_run_id, requests_limit, utc_now
+from asyncload.planning.collecting import SLICE, add_found, check_plan, warnings_of
+from asyncload.planning.plan import PARTS_AT_ONCE, LoadPlan
+from asyncload.reporting.report import Report
+from asyncload.reporting.success_markers import SuccessMarkers
+from asyncload.s3 import ObjectOptions, S3Options, open_store
+from asyncload.settings.run import Settings
+from asyncload.source.readers import Readers
+from asyncload.store.protocol import ObjectStore, OpenUpload
+from asyncload.store.retries import GovernedStore, RetryPolicy
+from asyncload.transfer import (
+    ChecksumChoice,
+    PartWindow,
+    Provenance,
+    TransferPolicy,
+    TransferTools,
+    UploadRecords,
+    no_change,
+)
+from asyncload.transfer.pipeline import Observer, Pipeline
+from asyncload.version import VERSION
+
+# Long enough for a store or a network that is just coming up beside us, as in a pod or by compose;
+# short enough to be waited out by somebody who mistyped an endpoint.
+PREFLIGHT = RetryPolicy(seconds=10.0, most_wait=2.0)
+
+
+# Of a connection that carries less a second there should be more.
+PART_PACE = 8 * 1024 * 1024
+
+
+async def load(
+    settings: Settings,
+    *,
+    observer: Observer | None = None,
+    now: datetime | None = None,
+    interruption: Callable[[], Interrupted] = Interrupted,
+) -> Report:
+    """Upload every CSV of a volume into the raw zone of a bucket.
+
+    Args:
+        settings: what to load where.
+        observer: is called with each event of the run, in the event loop; it must neither block
+            nor be a coroutine function. If it raises an error, the run is ended.
+        now: the time that `today` and `yesterday` start from; the present one if None.
+        interruption: returns the error that a cancelled run is recorded with.
+
+    Returns:
+        The run's totals; files that failed are in `Report.failures`, they raise nothing.
+
+    Raises:
+        UsageError: a setting can't be used, or the volume does not exist.
+        NothingToLoad: the volume holds no CSV.
+        SourceUnreadable: the volume can't be opened, or does not answer.
+        Refused: credentials, permission, bucket, region, colliding keys, or a clock that is a day
+            off; see its subclasses.
+        StoreUnavailable: the store can't be reached, or not any more.
+        ObserverFailed: the observer raised an error, which is the cause.
+    """
+    run = _begin(settings, observer, now, interruption)
+    async with AsyncExitStack() as stack:
+        try:
+            # Before the bucket is opened: a mistyped folder should be told at once.
+            readers = await stack.enter_async_context(open_readers(settings))
+        except AsyncloadError as error:
+            await _record_failure(run, error)
+            raise
+        opening = open_store(replace(s3_options(settings), rate=run.rate), run.observe)
+        store = await stack.enter_async_context(opening)
+        return await _load(store, run, readers)
+
+
+def _begin(
+    settings: Settings,
+    observer: Observer | None,
+    now: datetime | None,
+    interruption: Callable[[], Interrupted],
+) -> Run:
+    check_arguments(settings, observer)
+    started = now or utc_now()
+    policy = _policy(settings, new_run_id(started))
+    return Run(settings, policy, observer, started, interruption, by_clock=now is None)
+
+
+def _policy(settings: Settings, run_id: str) -> TransferPolicy:
+    kept: Literal["skip", "fail"] = "skip" if settings.skip_existing else "fail"
+    return TransferPolicy(
+        existing="overwrite" if settings.overwrite else kept,
+        # The settings have checked it.
+        checksum=cast("ChecksumChoice", settings.checksum),
+        provenance=Provenance(run_id, VERSION),
+    )
+
+
+async def _record_failure(run: Run, failure: AsyncloadError) -> None:
+    """Leave a record of a run that could not open its volume, as far as the bucket can be used."""
+    if not run.settings.manifest:
+        return
+    with suppress(AsyncloadError, TimeoutError):
+        async with (
+            asyncio.timeout(run.policy.grace.left()),
+            open_store(s3_options(run.settings)) as store,
+        ):
+            await _preflight(run.govern(store, PREFLIGHT, run.others), run.prefix)
+            async with run.recording(run.govern(store, RetryPolicy(), run.others)).kept():
+                raise failure
+    run.count_requests()
+
+
+def s3_options(settings: Settings) -> S3Options:
+    """Return what to open the bucket of a run with."""
+    return S3Options(
+        bucket=settings.bucket,
+        connections=settings.max_requests,
+        endpoint_url=settings.endpoint_url,
+        addressing_style=settings.addressing_style,
+        checksum=settings.checksum,
+        allow_http=settings.allow_http,
+        ca_bundle=settings.ca_bundle,
+        region=settings.region,
+        profile=settings.profile,
+        user_agent=f"asyncload/{VERSION}",
+        unsigned_payload=settings.unsigned_payload,
+        fast_lane=settings.fast_lane,
+        expected_bucket_owner=settings.expected_bucket_owner,
+        objects=ObjectOptions(
+            storage_class=settings.storage_class,
+            sse=settings.sse,
+            sse_kms_key_id=settings.sse_kms_key_id,
+            acl=settings.acl,
+            tags=settings.tags,
+            metadata=settings.metadata,
+        ),
+    )
+
+
+@asynccontextmanager
+async def open_bucket(
+    settings: Settings, prefix: str, tell: Callable[[Warned], None] = lambda _: None
+) -> AsyncIterator[GovernedStore]:
+    """Open the bucket of a command that loads nothing, once it is known to be usable.
+
+    `tell` hears what the store turns out not to offer, and for whom credentials wait.
+
+    Raises:
+        UsageError, StoreRefused: it can't be used as it is named.
+        ServerError, StoreUnavailable: it could not be asked.
+    """
+    async with open_store(s3_options(settings), tell) as store:
+        limit = requests_limit(settings)
+        await _preflight(GovernedStore(store, limit=limit, retries=PREFLIGHT), prefix)
+        yield GovernedStore(store, limit=limit, retries=RetryPolicy())
+
+
+async def load_into(
+    store: ObjectStore,
+    settings: Settings,
+    *,
+    observer: Observer | None = None,
+    now: datetime | None = None,
+    retries: RetryPolicy | None = None,
+    executor: Executor | None = None,
+) -> Report:
+    """Do as `load` does, into a store that is open already.
+
+    `executor` reads the volume; it is not shut down. Threads of its own do where none is given.
+    """
+    run = _begin(settings, observer, now, Interrupted)
+    async with open_readers(settings, executor) as readers:
+        return await _load(store, run, readers, retries)
+
+
+async def _load(
+    store: ObjectStore, run: Run, readers: Readers, retries: RetryPolicy | None = None
+) -> Report:
+    retries = retries or RetryPolicy()
+    governed = run.govern(store, retries, run.others)
+    # Of files that arrive damaged, whoever sends them has a better copy: on the disk.
+    files = run.govern(store, replace(retries, damaged=1), run.of_files)
+    probing = run.govern(store, replace(PREFLIGHT, attempts=3, damaged=1), run.others)
+    try:
+        await _preflight(run.govern(store, PREFLIGHT, run.others), run.prefix)
+        async with run.recording(governed).kept() as record:
+            try:
+                await _load_files(run, readers, governed, files, probing, record)
+            finally:
+                run.count_requests()
+    finally:
+        # The record took some, too.
+        run.count_requests()
+    return run.report
+
+
+async def _load_files(
+    run: Run,
+    readers: Readers,
+    governed: ObjectStore,
+    files: ObjectStore,
+    probing: ObjectStore,
+    record: Observer,
+) -> None:
+    settings, observe, policy = run.settings, run.observe, run.policy
+    if warned := check_clock(governed.clock_offset, utc_now()):
+        observe(warned)
+    if run.by_clock:
+        check_day(settings, governed.clock_offset, run.started)
+    if settings.success_marker:
+        run.markers = SuccessMarkers(run.layout, governed, observe)
+    plan = LoadPlan(run.layout, put_limit=policy.put_limit)
+    await fill_plan(plan, settings, readers, observe, run.started)
+    policy = await judge_store(probing, settings, policy, utc_now(), observe)
+    observe(LoadStarted(plan.files, plan.size))
+    inventory = await take_inventory(plan, governed, markers=run.markers is not None)
+    if run.markers is not None and policy.create_only:
+        # Where objects are replaced, a marker that another run has just written must go, too.
+        run.markers.listed = inventory
+    tools = TransferTools(
+        store=files,
+        readers=readers,
+        buffers=BufferPool(settings.memory, reserved=run.connection_memory),
+        window=PartWindow(_most_parts(settings)),
+        policy=policy,
+        inventory=inventory,
+        left_open=await _find_left_open(plan, governed, run.prefix, observe),
+        observe=observe,
+        now=utc_now,
+        before_change=run.markers.before_change if run.markers else no_change,
+        records=UploadRecords(governed, settings.manifest_prefix, policy, observe, utc_now)
+        if settings.manifest
+        else None,
+    )
+
+    written = ReadBack(settings, policy.put_limit)
+
+    def observe_all(event: Event) -> None:
+        observe(event)
+        record(event)
+        written.observe(event)
+
+    try:
+        await Pipeline(tools, observe_all, run.requests_at_once).run(plan)
+    finally:
+        tools.buffers.close()
+    for warned in await written.check(probing):
+        observe(warned)
+    if run.markers is not None:
+        await run.markers.write(plan, policy)
+
+
+def _most_parts(settings: Settings) -> int:
+    """Return how many parts may be under way: below a rate limit, slow ones need no company."""
+    if settings.limit_rate is None:
+        return settings.max_requests
+    return min(settings.max_requests, max(PARTS_AT_ONCE, settings.limit_rate // PART_PACE))
+
+
+async def _find_left_open(
+    plan: LoadPlan, store: ObjectStore, prefix: str, observe: Observer
+) -> Mapping[str, Sequence[OpenUpload]]:
+    """Return the open uploads by key, where any could be of a planned file."""
+    if not plan.has_large:
+        return {}
+    left_open = await find_open_uploads(store, prefix)
+    if warned := warn_of_odd_keys(left_open):
+        observe(warned)
+    return left_open
+
+
+async def _preflight(store: ObjectStore, prefix: str) -> None:
+    """Find out within seconds whether the bucket can be used.
+
+    Raises:
+        StoreRefused: it can't, as this run is set up.
+        ServerError, StoreUnavailable: it could not be asked.
+    """
+    try:
+        async with asyncio.timeout(PREFLIGHT.seconds):
+            await store.check_bucket(prefix)
+    except Throttled:
+        # It is there, and busy: the uploads have more patience.
+        return
+    except TimeoutError as error:
+        raise StoreUnavailable(
+            f"no answer from the store within {PREFLIGHT.seconds:.0f} s",
+            hint="check --endpoint-url, the network and the proxy settings",
+        ) from error
+
+
+async def fill_plan(
+    plan: LoadPlan, settings: Settings, readers: Readers, observe: Observer, started: datetime
+) -> None:
+    """Scan the volume of a run that began at `started` into a plan.
+
+    Raises:
+        NothingToLoad, KeyCollision: see `check_plan`.
+        SourceStalled: a folder does not answer.
+    """
+    scanner = settings.scanner(started)
+    found = readers.scan(scanner.scan)
+    while entries := await readers.take(found, SLICE):
+        add_found(plan, entries, observe)
+    for warned in warnings_of(scanner, plan):
+        observe(warned)
+    check_plan(plan, allow_empty=settings.allow_empty)

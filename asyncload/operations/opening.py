@@ -1,0 +1,43 @@
+"""Open the volume of a run, to be read from an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager, nullcontext
+
+from asyncload.errors import SourceStalled
+from asyncload.settings.run import Settings
+from asyncload.source.folders import check_volume
+from asyncload.source.heartbeat import STALLED_SECONDS, scan_stalled
+from asyncload.source.offload import Hops
+from asyncload.source.readers import CROWDED_SECONDS, Readers
+from asyncload.source.threads import ReaderThreads
+from asyncload.source.volume import Volume
+
+_READER_THREADS = 16
+
+
+@asynccontextmanager
+async def open_readers(
+    settings: Settings, executor: Executor | None = None
+) -> AsyncIterator[Readers]:
+    """Open a volume to be read by an executor, by threads of its own where none is given.
+
+    Raises:
+        UsageError: it does not exist, is no folder or can't be listed.
+        SourceUnreadable: it can't be opened, or does not answer.
+    """
+    with nullcontext(executor) if executor else ReaderThreads(_READER_THREADS) as threads:
+        opening = Hops(threads, patience=STALLED_SECONDS).make(_open_volume, settings)
+        try:
+            opened = await opening
+        except SourceStalled as error:
+            raise scan_stalled("", error) from error
+        with opened as volume:
+            yield Readers(volume, threads, patience=STALLED_SECONDS, crowded=CROWDED_SECONDS)
+
+
+def _open_volume(settings: Settings) -> Volume:
+    check_volume(settings.volume)
+    return Volume(settings.volume, trust=settings.trust, follow_links=settings.follow_symlinks)

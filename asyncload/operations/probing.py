@@ -1,0 +1,288 @@
+"""Find out what a store that is not AWS's own is worth, by keys of our own beside the manifests.
+
+Some stores take a body that is not its checksum, return on HEAD whatever checksum they were sent,
+or ignore `If-None-Match`. What was found is remembered in the bucket, for 30 days.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from asyncload.aio.groups import Group
+from asyncload.aio.shielding import run_to_end
+from asyncload.errors import (
+    AsyncloadError,
+    BodyDamaged,
+    PreconditionFailed,
+    ProtectionIgnored,
+    Refused,
+    RequestRejected,
+)
+from asyncload.model.checksums import checksum_of, md5_checksum, md5_of_etag
+from asyncload.model.values import Checksum, Event, ObjectKey, StoreJudged, Warned
+from asyncload.settings.run import Settings
+from asyncload.store.protocol import ObjectInfo, ObjectStore, Part
+from asyncload.transfer import StoreWorth, TransferPolicy
+from asyncload.version import VERSION
+
+INFO = ObjectInfo(content_type="application/json", bookkeeping=True)
+
+REMEMBERED = timedelta(days=30)
+"""After this a store is probed again: it may have been updated."""
+
+_PATIENCE = 30.0
+_LONGEST_RECORD = 64 * 1024
+
+
+async def judge_store(
+    store: ObjectStore,
+    settings: Settings,
+    policy: TransferPolicy,
+    now: datetime,
+    observe: Callable[[Event], None],
+) -> TransferPolicy:
+    """Return a run's policy with what its store is worth, where a manifest may be written.
+
+    Raises:
+        Refused: the store is not worth what the settings require.
+    """
+    if not settings.manifest:
+        return policy
+    worth = await find_worth(store, settings.manifest_prefix, policy, now, observe)
+    if settings.require_create_only:
+        require_create_only(worth)
+    judged = replace(policy, worth=worth)
+    _tell(judged, observe)
+    return judged
+
+
+async def find_worth(
+    store: ObjectStore,
+    prefix: str,
+    policy: TransferPolicy,
+    now: datetime,
+    observe: Callable[[Event], None],
+) -> StoreWorth:
+    """Return what a store is worth: remembered, or found by probing, or assumed.
+
+    Args:
+        store: what is to be judged; it should retry little.
+        prefix: where manifests go; what is remembered and the probes lie below it.
+        policy: says which checksum is sent.
+        now: the time.
+        observe: is told where it could not be found out.
+
+    Raises:
+        ProtectionIgnored: it does not encrypt what it is asked to.
+    """
+    if store.foreign_endpoint is None:
+        return StoreWorth("aws")
+    algorithm = policy.sent_algorithm
+    worth = await remembered_worth(store, prefix, now)
+    if algorithm not in worth.checks:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                found = await _Probe(store, prefix, algorithm).run()
+        except ProtectionIgnored:
+            raise
+        except (AsyncloadError, TimeoutError) as error:
+            observe(
+                Warned(
+                    "the store could not be probed, so its checksums are taken as they come: "
+                    f"{str(error) or 'no answer in time'}",
+                    f"permit s3:PutObject and s3:GetObject below {prefix}/",
+                )
+            )
+            return StoreWorth()
+        worth = _joined(worth, found)
+        await _remember(store, prefix, worth, now)
+    return worth
+
+
+async def remembered_worth(store: ObjectStore, prefix: str, now: datetime) -> StoreWorth:
+    """Return what the bucket remembers of its store; nothing is assumed of AWS, nor written."""
+    if store.foreign_endpoint is None:
+        return StoreWorth("aws")
+    with suppress(AsyncloadError, ValueError, TypeError, RecursionError):
+        record = json.loads(await store.read(_record_key(prefix), 0, _LONGEST_RECORD))
+        if not isinstance(record, dict) or record.get("endpoint") != store.foreign_endpoint:
+            return StoreWorth()
+        age = now - datetime.fromisoformat(str(record.get("probed")))
+        # Another machine's clock may be ahead.
+        if abs(age) < REMEMBERED:
+            return StoreWorth.from_record(record)
+    return StoreWorth()
+
+
+def require_create_only(worth: StoreWorth) -> None:
+    """Make sure that nothing is replaced that another program writes meanwhile.
+
+    Raises:
+        Refused: the store does not see to it, or it could not be found out.
+    """
+    if worth.basis == "assumed":
+        raise Refused(
+            "--require-create-only: it could not be found out whether the store honours "
+            "If-None-Match",
+            hint="permit s3:PutObject and s3:GetObject below --manifest-prefix, where it is tried",
+        )
+    if ignored := _ignored(worth):
+        raise Refused(
+            f"--require-create-only: the store ignores If-None-Match on {ignored}",
+            hint="use a store that honours it, or let nothing else write there and do without the "
+            "option",
+        )
+
+
+def _ignored(worth: StoreWorth) -> str:
+    names = [] if worth.create_only_put else ["PutObject"]
+    names += [] if worth.create_only_complete else ["CompleteMultipartUpload"]
+    return " and ".join(names)
+
+
+def _tell(policy: TransferPolicy, observe: Callable[[Event], None]) -> None:
+    worth = policy.worth
+    names = dict.fromkeys((policy.sent_algorithm, "MD5"))
+    proofs = tuple(name for name in names if policy.accepts(name))
+    observe(StoreJudged(policy.sent_algorithm, proofs, worth.record()))
+    if not proofs:
+        observe(
+            Warned(
+                f"the store takes bodies that don't match their {policy.sent_algorithm}, so it "
+                "can't prove what it holds: files will fail",
+                "use --checksum auto, which takes the MD5 of an ETag"
+                if policy.checksum in ("crc64nvme", "crc32") and worth.proves("MD5")
+                else "use a store that checks what it is sent",
+            )
+        )
+    if policy.create_only and (ignored := _ignored(worth)):
+        observe(
+            Warned(
+                f"the store ignores If-None-Match on {ignored}: each key is looked at right "
+                "before, but an object that another program writes in that moment is replaced",
+                "let nothing else write there; --require-create-only refuses such a store",
+            )
+        )
+
+
+def _joined(known: StoreWorth, found: StoreWorth) -> StoreWorth:
+    """Return what was found, with what is known of other algorithms."""
+    return StoreWorth.from_record(found.record() | {"checks": {**known.checks, **found.checks}})
+
+
+def _record_key(prefix: str) -> ObjectKey:
+    return ObjectKey(f"{prefix}/store.json")
+
+
+async def _remember(store: ObjectStore, prefix: str, worth: StoreWorth, now: datetime) -> None:
+    record: dict[str, Any] = {
+        "version": 1,
+        "asyncload": VERSION,
+        "endpoint": store.foreign_endpoint,
+        "probed": now.isoformat(timespec="seconds"),
+        **worth.record(),
+    }
+    body = f"{json.dumps(record, indent=1)}\n".encode()
+    checksum = _checksum(body, next(iter(worth.checks)))
+    with suppress(AsyncloadError):
+        # Where it can't be written, the next run probes again.
+        await store.put(_record_key(prefix), body, checksum, create_only=False, info=INFO)
+
+
+def _checksum(body: bytes, algorithm: str) -> Checksum:
+    checksum = checksum_of(body, algorithm)
+    assert checksum is not None, "what a policy sends can be computed"
+    return checksum
+
+
+class _Probe:
+    """The requests that tell a store's worth, on a few keys that are always the same."""
+
+    def __init__(self, store: ObjectStore, prefix: str, algorithm: str) -> None:
+        self._store = store
+        self._algorithm = algorithm
+        self._key = ObjectKey(f"{prefix}/probe/create-only")
+        self._wrong_key = f"{prefix}/probe/wrong-"
+        # Another one each time: an answer that was right for the last one would be a lie.
+        self._body = f"asyncload tries what this store checks: {secrets.token_hex(8)}\n".encode()
+
+    async def run(self) -> StoreWorth:
+        """Probe the store.
+
+        Raises:
+            AsyncloadError: it does not take what is right.
+        """
+        checksum = _checksum(self._body, self._algorithm)
+        receipt = await self._store.put(
+            self._key, self._body, checksum, create_only=False, info=INFO
+        )
+        async with Group() as group:
+            describes = group.create_task(self._describes(checksum))
+            checks = {
+                name: group.create_task(self._refuses_wrong(name))
+                for name in dict.fromkeys((self._algorithm, "MD5"))
+            }
+            create_only_put = group.create_task(self._keeps_what_is_there())
+            create_only_complete = group.create_task(self._keeps_it_at_complete())
+        held = {name: task.result() for name, task in checks.items()}
+        is_md5 = md5_of_etag(receipt.etag) == md5_checksum(self._body)
+        return StoreWorth(
+            "probed",
+            checks=held,
+            describes=describes.result(),
+            # One that was sent along may be an echo.
+            etags_are_md5=is_md5 and (self._algorithm != "MD5" or held["MD5"]),
+            create_only_put=create_only_put.result(),
+            create_only_complete=create_only_complete.result(),
+        )
+
+    async def _describes(self, sent: Checksum) -> bool:
+        remote = await self._store.head(self._key)
+        return remote is not None and remote.checksums.get(self._algorithm) == sent
+
+    async def _refuses_wrong(self, algorithm: str) -> bool:
+        wrong = _checksum(b"other bytes", algorithm)
+        key = ObjectKey(f"{self._wrong_key}{algorithm.lower()}")
+        try:
+            await self._store.put(key, self._body, wrong, create_only=False, info=INFO)
+        except (BodyDamaged, RequestRejected):
+            return True
+        return False
+
+    async def _keeps_what_is_there(self) -> bool:
+        checksum = _checksum(self._body, self._algorithm)
+        try:
+            await self._store.put(self._key, self._body, checksum, create_only=True, info=INFO)
+        except PreconditionFailed:
+            return True
+        return False
+
+    async def _keeps_it_at_complete(self) -> bool:
+        async def abort(upload_id: str) -> None:
+            # Nothing is left to abort where it was completed.
+            with suppress(AsyncloadError):
+                await self._store.abort_multipart(self._key, upload_id)
+
+        creating = self._store.create_multipart(self._key, algorithm=self._algorithm, info=INFO)
+        upload_id = await run_to_end(creating, grace=_PATIENCE, undo=abort)
+        checksum = _checksum(self._body, self._algorithm)
+        whole = None if self._algorithm == "MD5" else checksum
+        try:
+            receipt = await self._store.upload_part(self._key, upload_id, 1, self._body, checksum)
+            part = Part(1, receipt.etag, checksum)
+            await self._store.complete_multipart(
+                self._key, upload_id, [part], whole, create_only=True
+            )
+        except PreconditionFailed:
+            return True
+        else:
+            return False
+        finally:
+            await run_to_end(abort(upload_id), grace=_PATIENCE)

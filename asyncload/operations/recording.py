@@ -1,0 +1,109 @@
+"""The record that a run leaves in the bucket, whichever way it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from asyncload.aio.shielding import run_to_end
+from asyncload.errors import AsyncloadError, InternalError, Interrupted
+from asyncload.model.values import Event, ManifestWritten, Warned
+from asyncload.reporting.manifest import Manifest, describe_run, manifest_key
+from asyncload.reporting.records import run_totals, summary_record
+from asyncload.reporting.report import Report
+from asyncload.settings.run import Settings
+from asyncload.store.protocol import ObjectStore
+from asyncload.transfer import TransferPolicy
+
+Observer = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What it takes to record a run.
+
+    `report` counts the run's events, and `observe` is told how the record went. `interruption`
+    returns the error that stands in the record of a run that was cancelled. A run that fails has
+    for its record what is left of `policy.grace`.
+    """
+
+    settings: Settings
+    store: ObjectStore
+    policy: TransferPolicy
+    report: Report
+    observe: Observer
+    now: Callable[[], datetime]
+    interruption: Callable[[], Interrupted]
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[Observer]:
+        """Record what happens in the body, and how it ends; the record never makes a run fail."""
+        if not self.settings.manifest:
+            yield _ignore
+            return
+        manifest = Manifest(
+            self.store,
+            manifest_key(self.settings.manifest_prefix, self.report.run_id),
+            describe_run(self.settings, self.report),
+            self.policy,
+            self.now,
+            self.observe,
+        )
+        try:
+            async with manifest.sent():
+                yield manifest.observe
+        except BaseException as error:
+            await self._close_in_time(manifest, error)
+            raise
+        try:
+            await run_to_end(self._close(manifest, None), grace=self.policy.grace)
+        except asyncio.CancelledError:
+            if not manifest.closed:
+                await manifest.give_up()
+            raise
+
+    async def _close_in_time(self, manifest: Manifest, error: BaseException) -> None:
+        """Record a failure, as far as it can be done in the time of an abort."""
+        grace = self.policy.grace.begin()
+        closing = asyncio.wait_for(self._close(manifest, self._as_recorded(error)), grace)
+        try:
+            await run_to_end(closing, grace=grace)
+        except TimeoutError:
+            await self._give_up(manifest)
+        except asyncio.CancelledError:
+            if not manifest.closed:
+                await self._give_up(manifest)
+            raise
+
+    async def _give_up(self, manifest: Manifest) -> None:
+        await manifest.give_up()
+        self.observe(Warned(f"the record {manifest.key} could not be written in time"))
+
+    def _as_recorded(self, error: BaseException) -> AsyncloadError:
+        if isinstance(error, AsyncloadError):
+            return error
+        if isinstance(error, asyncio.CancelledError):
+            return self.interruption()
+        return InternalError(f"internal error: {type(error).__name__}")
+
+    async def _close(self, manifest: Manifest, error: AsyncloadError | None) -> None:
+        report = self.report
+        assert report.started is not None, "a run that is recorded has begun"
+        summary = summary_record(
+            "run",
+            run_totals(report),
+            bucket=report.bucket,
+            started=report.started,
+            finished=max(self.now(), report.started),
+            exit_code=report.exit_code if error is None else error.exit_code,
+            error=error,
+        )
+        warned = await manifest.close(summary)
+        self.observe(ManifestWritten(manifest.key) if warned is None else warned)
+
+
+def _ignore(_: Event) -> None:
+    """Keep no record."""

@@ -1,0 +1,1 @@
+"""Which file is to land under which key, and in what parts."""

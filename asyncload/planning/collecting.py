@@ -1,0 +1,82 @@
+"""From a scan of the volume to a plan, slice by slice, telling an observer how far it got."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from asyncload.errors import NothingToLoad
+from asyncload.model.values import Event, LeftOut, Scanned, SourceFile, Warned
+from asyncload.planning.plan import LoadPlan
+from asyncload.source.scanner import Found, Scanner
+
+SLICE = 2_000
+"""Entries of the volume to handle between two looks at the clock, signals and progress."""
+
+
+_LINKS_HINT = "--follow-symlinks has symbolic links followed that stay in the volume"
+
+
+def add_found(plan: LoadPlan, found: Iterable[Found], observe: Callable[[Event], None]) -> None:
+    """Put a slice of what the scan found into the plan."""
+    for item in found:
+        if isinstance(item, SourceFile):
+            plan.add(item)
+        elif isinstance(item, LeftOut):
+            plan.left_out[item.reason] += 1
+            observe(item)
+        else:
+            plan.add_failure(item)
+    observe(Scanned(plan.files, plan.size))
+
+
+def warnings_of(scanner: Scanner, plan: LoadPlan) -> Iterator[Warned]:
+    """Yield what was surely not meant, once the scan is done: files and rules without effect."""
+    kinds = [kind for kind in ("compressed", "archive") if plan.left_out[kind]]
+    if kinds:
+        counts = ", ".join(f"{plan.left_out[kind]:,} {kind}" for kind in kinds)
+        yield Warned(
+            f"packed files were left out ({counts}): only plain CSVs are loaded",
+            hint="asyncload unpacks nothing yet: put the CSVs beside them, or --exclude them",
+        )
+    for rule in (*scanner.unused_rules, *plan.layout.unused_rules):
+        yield Warned(
+            f"{rule} matched no file",
+            hint="a pattern without '/' is matched against names, one with '/' against the path "
+            "from the volume, one that ends in '/' against folders; case counts",
+        )
+
+
+def check_plan(plan: LoadPlan, *, allow_empty: bool) -> None:
+    """Make sure that there is something to load, and that no two files want one key.
+
+    Raises:
+        NothingToLoad: the plan is empty, and must not be.
+        KeyCollision: see `LoadPlan.check_collisions`.
+    """
+    if not plan.files and not allow_empty:
+        raise _nothing_to_load(plan.left_out)
+    plan.check_collisions()
+
+
+_LEFT_OUT_HINTS = {
+    "too recent": "--min-age leaves out what was modified lately: run later, or lower it",
+    "excluded": "check --include and --exclude",
+    "symlink": _LINKS_HINT,
+    "hidden": "rename what begins with a dot",
+    "temporary": "temporary files are loaded once they are renamed",
+    "compressed": "unpack what is compressed",
+    "archive": "unpack the archives",
+}
+
+
+def _nothing_to_load(left_out: Mapping[str, int]) -> NothingToLoad:
+    """Say what there was instead, and what to do about each kind of it."""
+    counts = ", ".join(f"{n:,} {reason}" for reason, n in sorted(left_out.items()) if n)
+    hints = [hint for reason, hint in _LEFT_OUT_HINTS.items() if left_out.get(reason)]
+    if not counts:
+        hints = ["files named *.csv in any letter case are loaded; check the volume and its mount"]
+    hints.append("--allow-empty takes it for a success")
+    message = "there is no CSV to load in the volume"
+    return NothingToLoad(
+        f"{message}: left out are {counts}" if counts else message, hint="; ".join(hints)
+    )

@@ -1,0 +1,240 @@
+"""From a source file's path and the run's date to its object key. Pure.
+
+The default layout is `{layer}/{origin}/{format}/{dataset}/{date:%Y/%m/%d}/{path}`: the file
+`movies.csv` becomes `Raw/Local/CSV/Movies/2022/05/02/movies.csv`, and `ratings/eu/1.csv`
+becomes `Raw/Local/CSV/Ratings/2022/05/02/eu/1.csv`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from string import Formatter
+
+from asyncload.errors import InvalidKey, UsageError
+from asyncload.model.values import ObjectKey
+from asyncload.source.globs import Glob
+
+LAYOUTS = {
+    "default": "{layer}/{origin}/{format}/{dataset}/{date:%Y/%m/%d}/{path}",
+    "hive": "{layer}/{origin}/{format}/{dataset}/{date:year=%Y/month=%m/day=%d}/{path}",
+}
+FIELDS = ("layer", "origin", "format", "dataset", "date", "path")
+
+
+def dataset_and_path(path: str) -> tuple[str, str]:
+    """Split a relative path into the name of its dataset and what is left for the key.
+
+    The dataset is the first folder, or the stem of a file that lies at the top; its first
+    letter is upper-cased. The rest keeps its sub-folders, so that no two files of a tree
+    collide by accident.
+    """
+    folder, slash, rest = path.partition("/")
+    if not slash:
+        folder, rest = path.rpartition(".")[0] or path, path
+    return folder[:1].upper() + folder[1:], rest
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLayout:
+    """Where a run's objects go: the template with all that is fixed for the run filled in.
+
+    Args:
+        template: a name of `LAYOUTS`, or a template with the fields of `FIELDS`. `{path}` is
+            required; `{date}` takes a strftime format, ISO (`2022-05-02`) without one.
+        layer, origin, format: the key's segments of those names.
+        date: the run's processing date.
+        datasets: pairs of a path pattern (see `globs`) and the name of the dataset that the
+            files it matches belong to; the first match counts.
+
+    Raises:
+        UsageError: the template or a name can't be used; the message says why.
+    """
+
+    template: str
+    layer: str
+    origin: str
+    format: str
+    date: date
+    datasets: Sequence[tuple[str, str]] = ()
+    _pieces: tuple[str, ...] = field(init=False)
+    _rules: tuple[tuple[Glob, str], ...] = field(init=False)
+    _used: set[Glob] = field(init=False, repr=False, compare=False)
+    _heads: dict[str, tuple[str, str, str]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("layer", "origin", "format"):
+            _check_segment(f"--{name}", getattr(self, name))
+        for _, name in self.datasets:
+            _check_segment("--dataset", name)
+        rules = tuple((Glob(pattern), name) for pattern, name in self.datasets)
+        object.__setattr__(self, "_pieces", tuple(self._fill()))
+        object.__setattr__(self, "_rules", rules)
+        object.__setattr__(self, "_used", set())
+        object.__setattr__(self, "_heads", {})
+
+    def key_for(self, path: str) -> ObjectKey:
+        """Return the key of the file at `path`, relative to the volume.
+
+        Raises:
+            InvalidKey: the path makes no valid key.
+        """
+        return self.locate(path)[0]
+
+    def locate(self, path: str) -> tuple[ObjectKey, str, str]:
+        """Return key, partition and dataset of the file at `path`. Raises as `key_for` does.
+
+        The partition is what the keys of a dataset have in common, up to a `/`.
+        """
+        dataset, rest = dataset_and_path(path)
+        for glob, name in self._rules:
+            if glob.matches(path):
+                self._used.add(glob)
+                dataset = name
+                break
+        head, tail, partition = self._heads.get(dataset) or self._fill_dataset(dataset)
+        return ObjectKey(f"{head}{rest}{tail}"), partition, dataset
+
+    def partition_of(self, path: str) -> str:
+        """Return the partition of the file at `path`, whether it makes a key or not."""
+        dataset = dataset_and_path(path)[0]
+        dataset = next((name for glob, name in self._rules if glob.matches(path)), dataset)
+        return (self._heads.get(dataset) or self._fill_dataset(dataset))[2]
+
+    def partitions_below(self, folder: str) -> set[str]:
+        """Return the partitions that files below a folder may belong to.
+
+        Those are its own dataset's and, wherever the folder is, each that a rule names.
+        """
+        names = {name for _, name in self._rules} | {dataset_and_path(f"{folder}/")[0]}
+        return {(self._heads.get(name) or self._fill_dataset(name))[2] for name in names}
+
+    @property
+    def unused_rules(self) -> list[str]:
+        """The rules for datasets that no file's key was made by so far, each with its option."""
+        return [
+            f"--dataset {f'{glob.pattern}={name}'!r}"
+            for glob, name in self._rules
+            if glob not in self._used
+        ]
+
+    def common_prefix(self) -> str:
+        """Return what all keys of the run start with, up to a `/`."""
+        head = "".join(self._pieces).partition(_DATASET)[0].partition(_PATH)[0]
+        return head[: head.rfind("/") + 1]
+
+    def fixed_prefix(self) -> str:
+        """Return what the keys of all dates and datasets start with, up to a `/`."""
+        pieces = []
+        fields = iter(_parse_template(LAYOUTS.get(self.template, self.template)))
+        literal, name, _ = next(fields)
+        while name in ("layer", "origin", "format"):
+            pieces += [literal, getattr(self, name)]
+            # There is always one more: the path's.
+            literal, name, _ = next(fields)
+        pieces.append(literal)
+        head = "".join(pieces)
+        return head[: head.rfind("/") + 1]
+
+    def _fill_dataset(self, dataset: str) -> tuple[str, str, str]:
+        """Fill the dataset in once; a volume has few datasets and many files."""
+        text = "".join(dataset if piece == _DATASET else piece for piece in self._pieces)
+        head, tail = text.split(_PATH)
+        filled = head, tail, head[: head.rfind("/") + 1]
+        if len(self._heads) < _MANY_DATASETS:
+            self._heads[dataset] = filled
+        return filled
+
+    def _fill(self) -> list[str]:
+        pieces: list[str] = []
+        seen = []
+        for literal, name, spec in _parse_template(LAYOUTS.get(self.template, self.template)):
+            pieces.append(literal)
+            if name is None:
+                continue
+            seen.append(name)
+            if name == "date":
+                pieces.append(_format_date(self.date, spec))
+            elif name == "dataset":
+                pieces.append(_DATASET)
+            elif name == "path":
+                pieces.append(_PATH)
+            else:
+                pieces.append(getattr(self, name))
+        if seen.count("path") != 1:
+            raise UsageError(
+                "--layout: the template must hold {path} exactly once, or files would collide",
+                hint=f"the default is {LAYOUTS['default']}",
+            )
+        if "".join(pieces).startswith("/"):
+            raise UsageError("--layout: an object key must not start with '/'")
+        try:
+            ObjectKey("".join(pieces).replace(_DATASET, "d").replace(_PATH, "p"))
+        except InvalidKey as error:
+            raise UsageError(
+                f"--layout: no key would be valid with {self.template!r}: {error}",
+                hint="see the invariants of object keys in the S3 user guide",
+            ) from error
+        return pieces
+
+
+# Stand-ins for what is filled in per file. NUL can't occur in an option or a file name.
+_DATASET = "\0dataset\0"
+_PATH = "\0path\0"
+# Files at the top are a dataset each: remember no more than this many.
+_MANY_DATASETS = 10_000
+
+
+def _parse_template(template: str) -> list[tuple[str, str | None, str]]:
+    known = ", ".join("{" + name + "}" for name in FIELDS)
+    try:
+        parsed = list(Formatter().parse(template))
+    except ValueError as error:
+        raise UsageError(
+            f"--layout: {template!r} is not a template: {error}",
+            hint=f"use 'default', 'hive', or a template with the fields {known}",
+        ) from None
+    for _, name, spec, conversion in parsed:
+        if name is None:
+            continue
+        if name not in FIELDS:
+            raise UsageError(
+                f"--layout: unknown field {{{name}}}", hint=f"the known fields are {known}"
+            )
+        if conversion or (spec and (name != "date" or "{" in spec)):
+            raise UsageError(
+                f"--layout: {{{name}}} takes no format",
+                hint="only {date} does, as in {date:%Y/%m/%d}",
+            )
+    if not any(name for _, name, _, _ in parsed):
+        raise UsageError(
+            f"--layout: {template!r} is no known layout and holds no field",
+            hint=f"use 'default', 'hive', or a template with the fields {known}",
+        )
+    return [(literal, name, spec or "") for literal, name, spec, _ in parsed]
+
+
+def _format_date(day: date, spec: str) -> str:
+    # The C library doesn't pad the years before 1000.
+    try:
+        text = format(day, (spec or "%Y-%m-%d").replace("%Y", f"{day.year:04}"))
+    except UnicodeEncodeError:
+        text = ""
+    if not text or "%" in text:
+        raise UsageError(
+            f"--layout: {{date:{spec}}} is no date format", hint="for example {date:%Y/%m/%d}"
+        )
+    return text
+
+
+def _check_segment(option: str, value: str) -> None:
+    if "/" in value:
+        raise UsageError(
+            f"{option}: {value!r} must be one segment, without '/'",
+            hint="use --layout for more levels",
+        )
+    try:
+        ObjectKey(value)
+    except InvalidKey as error:
+        raise UsageError(f"{option}: {value!r} can't be part of an object key") from error

@@ -1,0 +1,257 @@
+"""Decisions about what is to be sent where. Pure: no loop, no disk, no network.
+
+`LoadPlan` holds a volume's files compactly (under 50 bytes a file) so that a million of them
+fit in memory; it hands them out largest first, where that matters, and finds
+files that map to one key before anything is sent.
+"""
+
+from __future__ import annotations
+
+import zlib
+from array import array
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from asyncload.errors import InvalidKey, KeyCollision, SourceTooLarge
+from asyncload.model.names import to_bytes, to_text
+from asyncload.model.values import Failed, PlannedUpload, SourceFile
+from asyncload.planning.keys import KeyLayout
+from asyncload.planning.partitions import PartitionCounts
+
+MIB = 1024 * 1024
+MAX_PARTS = 10_000
+"""S3's limit on the parts of one multipart upload."""
+MAX_OBJECT_SIZE = 5 * 1024 * 1024 * MIB
+"""S3's limit on one object in bytes: 5 TiB."""
+
+PUT_LIMIT = 16 * MIB
+"""Files of more bytes than this go as multipart uploads."""
+
+PARTS_AT_ONCE = 8
+"""So many parts are to fit the memory, and are under way at first: some are hashed while others are
+sent. Twelve were no faster on two cores."""
+
+# From so many parts on, larger ones are worth more than more of them, up to this size.
+_PARTS_ENOUGH = 128
+_ROOMY = 16 * MIB
+
+# Part sizes of asyncload, the AWS CLI and SDKs, rclone, s3cmd, s5cmd and others, in MiB or MB.
+_USUAL_MIB = (8, 5, 16, 15, 10, 50, 64, 32, 100, 25, 20, 128, 256, 512, 1024)
+_SIZES_TRIED = 16
+
+_COLLISIONS_NAMED = 5
+_HASH_BUCKETS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class PartLayout:
+    """How a file is cut into parts: `count` parts of `part_size` bytes, the last one shorter.
+
+    Source: "Amazon S3 multipart upload limits" in the S3 user guide.
+    """
+
+    size: int
+    part_size: int
+
+    @property
+    def count(self) -> int:
+        """The number of parts; an empty file has one, empty too."""
+        return max(1, -(-self.size // self.part_size))
+
+    def length(self, number: int) -> int:
+        """Return the length in bytes of the part of this number, from 1."""
+        return min(self.part_size, self.size - (number - 1) * self.part_size)
+
+    def parts(self) -> Iterator[tuple[int, int, int]]:
+        """Yield (part number from 1, offset, length) with offset and length in bytes."""
+        for number in range(1, self.count + 1):
+            yield number, (number - 1) * self.part_size, self.length(number)
+
+    def holds(self, sizes: Mapping[int, int]) -> bool:
+        """Whether parts of these numbers and sizes in bytes can be of this layout."""
+        return all(
+            1 <= number <= self.count and size == self.length(number)
+            for number, size in sizes.items()
+        )
+
+
+def lay_out_parts(size: int, *, least: int, most: int) -> PartLayout:
+    """Cut a file of `size` bytes into parts of at least `least` and at most `most` bytes.
+
+    The part size is a whole number of MiB: for files of over a thousand MiB a 128th of the file up
+    to 16 MiB, and only as much more as 10,000 parts demand. A part costs half a millisecond besides
+    its bytes, so larger ones are faster; but only so many fit the memory, and each is the least
+    that is sent again.
+
+    Raises:
+        SourceTooLarge: the file is over 5 TiB, or needs parts larger than `most`.
+    """
+    if size > MAX_OBJECT_SIZE:
+        raise SourceTooLarge(
+            f"it is {size:,} bytes, over S3's limit of {MAX_OBJECT_SIZE:,} (5 TiB) for an object",
+            hint="split the file",
+        )
+    needed = -(-size // (MAX_PARTS * MIB)) * MIB
+    roomy = min(size // (_PARTS_ENOUGH * MIB) * MIB, _ROOMY, most // (PARTS_AT_ONCE * MIB) * MIB)
+    part_size = max(least, needed, roomy)
+    if part_size > most:
+        raise SourceTooLarge(
+            f"it needs parts of {part_size // MIB} MiB, more than the memory for parts",
+            hint=f"use --memory {part_size // MIB}MiB or more",
+        )
+    return PartLayout(size, part_size)
+
+
+def plausible_part_sizes(size: int, count: int, likely: int) -> list[int]:
+    """Return the part sizes that may have cut `size` bytes into `count` parts, the likeliest first.
+
+    All in bytes. Programs use few part sizes: `likely` comes first, then the usual ones, then
+    whole MiB; no more than 16, for each of them costs an MD5 of the file.
+    """
+    if count == 1:
+        return [max(size, 1)]
+    least, most = -(-size // count), (size - 1) // (count - 1)
+    usual = [likely, *(mib * MIB for mib in _USUAL_MIB), *(mb * 1_000_000 for mb in _USUAL_MIB)]
+    whole = range(-(-least // MIB) * MIB, most + 1, MIB)
+    sizes = dict.fromkeys(p for p in usual if least <= p <= most)
+    return list(islice(dict.fromkeys((*sizes, *whole[:_SIZES_TRIED])), _SIZES_TRIED))
+
+
+class LoadPlan:
+    """The files of a volume and where each is to land.
+
+    `partitions` counts the files planned for each partition, `left_out` what is not loaded, by the
+    reason.
+
+    Args:
+        layout: makes the keys.
+        put_limit: files of more bytes than this are *large*: they are handed out first, the
+            largest first, so that none is left over at the end of a run.
+    """
+
+    def __init__(self, layout: KeyLayout, *, put_limit: int) -> None:
+        self.files = 0
+        self.size = 0
+        self.failures: list[Failed] = []
+        self.left_out: Counter[str] = Counter()
+        self.layout = layout
+        self._put_limit = put_limit
+        self._large: list[SourceFile] = []
+        self._small = _CompactSources()
+        self._hashes = tuple(array("q") for _ in range(_HASH_BUCKETS))
+        self._sorted = False
+        self.partitions = PartitionCounts()
+
+    def add(self, source: SourceFile) -> None:
+        """Plan one more file; a file that makes no valid key becomes a failure."""
+        try:
+            key, partition, _ = self.layout.locate(source.path)
+        except InvalidKey as error:
+            self.add_failure(Failed(source.path, None, source.size, error))
+            return
+        self.partitions.add(partition)
+        self.files += 1
+        self.size += source.size
+        key_hash = hash(key)
+        self._hashes[key_hash % _HASH_BUCKETS].append(key_hash)
+        if source.size > self._put_limit:
+            self._large.append(source)
+            return
+        self._small.add(source)
+
+    def add_failure(self, failure: Failed) -> None:
+        """Count a file or folder that is known to fail before anything is sent."""
+        self.files += 1
+        self.size += failure.size
+        self.failures.append(failure)
+
+    @property
+    def has_large(self) -> bool:
+        """Whether any file is over the put limit."""
+        return bool(self._large)
+
+    def large(self) -> Iterator[PlannedUpload]:
+        """Yield the files over the put limit, largest first."""
+        for source in sorted(self._large, key=lambda source: (-source.size, source.path)):
+            yield PlannedUpload(source, *self.layout.locate(source.path))
+
+    def small(self) -> Iterator[PlannedUpload]:
+        """Yield the files up to the put limit, in the order of the scan."""
+        for source in self._small:
+            yield PlannedUpload(source, *self.layout.locate(source.path))
+
+    def holds(self, key: str) -> bool:
+        """Whether a file is planned for this key, or for another one of the same hash."""
+        if not self._sorted:
+            for hashes in self._hashes:
+                hashes[:] = array("q", sorted(hashes))
+            self._sorted = True
+        key_hash = hash(key)
+        hashes = self._hashes[key_hash % _HASH_BUCKETS]
+        at = bisect_left(hashes, key_hash)
+        return at < len(hashes) and hashes[at] == key_hash
+
+    def uploads(self) -> Iterator[PlannedUpload]:
+        """Yield all files, the large ones first."""
+        yield from self.large()
+        yield from self.small()
+
+    def check_collisions(self) -> None:
+        """Make sure that no two files map to one key.
+
+        Raises:
+            KeyCollision: two or more do; the message names them and their key.
+        """
+        suspects: set[int] = set()
+        for hashes in self._hashes:
+            if len(set(hashes)) != len(hashes):
+                suspects.update(value for value, times in Counter(hashes).items() if times > 1)
+        if not suspects:
+            return
+        paths: dict[str, list[str]] = defaultdict(list)
+        for upload in self.uploads():
+            if hash(upload.key) in suspects:
+                paths[upload.key].append(upload.source.path)
+        collisions = [(key, sorted(found)) for key, found in paths.items() if len(found) > 1]
+        if collisions:
+            raise _collision_error(sorted(collisions))
+
+
+class _CompactSources:
+    """Many source files in order: slices of paths, joined and deflated, and arrays of sizes."""
+
+    _SLICE = 4096
+
+    def __init__(self) -> None:
+        self._packed: list[tuple[bytes, array[int]]] = []
+        self._paths: list[str] = []
+        self._sizes = array("q")
+
+    def add(self, source: SourceFile) -> None:
+        self._paths.append(source.path)
+        self._sizes.append(source.size)
+        if len(self._paths) == self._SLICE:
+            joined = b"\0".join(map(to_bytes, self._paths))
+            # Neighbours share most of their paths: the fastest level finds nearly all of it.
+            self._packed.append((zlib.compress(joined, 1), self._sizes))
+            self._paths, self._sizes = [], array("q")
+
+    def __iter__(self) -> Iterator[SourceFile]:
+        for packed, sizes in self._packed:
+            paths = zlib.decompress(packed).split(b"\0")
+            yield from map(SourceFile, map(to_text, paths), sizes)
+        yield from map(SourceFile, self._paths, self._sizes)
+
+
+def _collision_error(collisions: list[tuple[str, list[str]]]) -> KeyCollision:
+    lines = [f"  {key}  <-  {', '.join(paths)}" for key, paths in collisions[:_COLLISIONS_NAMED]]
+    if len(collisions) > _COLLISIONS_NAMED:
+        lines.append(f"  and {len(collisions) - _COLLISIONS_NAMED:,} more keys")
+    return KeyCollision(
+        "several files map to one object key, so nothing was uploaded:",
+        details=lines,
+        hint="rename a file, or tell them apart with --dataset or --layout",
+    )

@@ -1,0 +1,1 @@
+"""What is told of a run: totals, words, records, progress, manifest and success markers."""

@@ -1,0 +1,274 @@
+"""How far a run is, while it runs: a live display on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TextIO
+
+from asyncload.model.values import (
+    ConcurrencyChanged,
+    Event,
+    Failed,
+    FileFinished,
+    LoadStarted,
+    PartKept,
+    PartSent,
+    Scanned,
+    Uploaded,
+)
+from asyncload.reporting.text import describe_limit, format_count, format_size
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+PLAIN_SECONDS = 5.0
+"""Time between two lines where there is no terminal."""
+
+# What is said of pace and time left is of the last seconds.
+_WINDOW_SECONDS = 30.0
+# Before either, nothing is said of the time left.
+_ENOUGH_DONE = 0.05
+_ENOUGH_SECONDS = 30.0
+
+
+class ProgressView(Protocol):
+    """Something that shows a run's events; a context for as long as it does."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_exception: object) -> None: ...
+
+    def observe(self, event: Event) -> None:
+        """Take an event in."""
+
+
+class Advance:
+    """Counts files and bytes done, so that no byte counts twice: not in parts and in a file.
+
+    A part that is sent again counts once, and a file that has grown since it was found counts what
+    it had then: so `size_done` never shrinks, and ends at `size`. `size_sent` counts what went over
+    the network, as often as it did. `failed` are files. `throttled` says how few requests the store
+    takes at once, "" where it takes all; `at_once` how many were settled on, "" where that is as
+    yet unknown, or was asked for.
+    """
+
+    def __init__(self) -> None:
+        self.files = 0
+        self.size = 0
+        self.files_done = 0
+        self.size_done = 0
+        self.size_sent = 0
+        self.failed = 0
+        self.throttled = ""
+        self.at_once = ""
+        self._in_parts: dict[str, _InParts] = {}
+
+    def count(self, event: Event) -> None:
+        """Count an event in."""
+        if isinstance(event, Scanned | LoadStarted):
+            self.files, self.size = event.files, event.size
+        elif isinstance(event, PartSent | PartKept):
+            self._count_part(event)
+        elif isinstance(event, FileFinished):
+            self._count_file(event)
+        elif isinstance(event, ConcurrencyChanged):
+            fewer = event.limit < event.ceiling
+            self.throttled = (
+                f"throttled: {event.limit} of {event.ceiling} requests at once" if fewer else ""
+            )
+            self.at_once = "" if fewer else describe_limit(event.limit, event.reason)
+
+    def _count_part(self, event: PartSent | PartKept) -> None:
+        file = self._in_parts.setdefault(event.path, _InParts())
+        before = file.done
+        if event.number not in file.numbers:
+            # Without a number each is a part of its own.
+            file.numbers |= {event.number} if event.number else set()
+            file.size += event.size
+            most = file.size if event.planned is None else event.planned
+            file.done = max(before, min(file.size, most))
+        self.size_done += file.done - before
+        if isinstance(event, PartSent):
+            self.size_sent += event.size
+
+    def _count_file(self, event: FileFinished) -> None:
+        outcome = event.outcome
+        file = self._in_parts.pop(outcome.path, None) or _InParts()
+        self.files_done += 1
+        self.failed += isinstance(outcome, Failed)
+        planned = outcome.size if event.planned is None else event.planned
+        self.size_done += max(0, planned - file.done)
+        if isinstance(outcome, Uploaded) and not file.size:
+            self.size_sent += outcome.size
+
+
+@dataclass(slots=True)
+class _InParts:
+    """Of a file in parts: the numbers that were counted, their bytes, and what counts as done."""
+
+    numbers: set[int] = field(default_factory=set)
+    size: int = 0
+    done: int = 0
+
+
+class PlainProgress:
+    """Writes a line now and then: `120 of 2,000 files, 1.2 GB of 20.0 GB, 310.0 MB/s, 61 s left`.
+
+    Args:
+        stream: where to.
+        clock: tells seconds, from any start.
+    """
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._advance = Advance()
+        self._begun = self._told = clock()
+        self._told_throttled = self._told - PLAIN_SECONDS
+        self._marks = deque([_Mark(self._begun, 0, 0)])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Nothing to take down: the lines stay."""
+
+    def observe(self, event: Event) -> None:
+        """Take an event in, and write a line where one is due."""
+        self._advance.count(event)
+        now = self._clock()
+        if isinstance(event, LoadStarted):
+            self._begun = self._told = now
+            self._marks = deque([_Mark(now, 0, 0)])
+            self._write(f"found {format_count(event.files, 'CSV')}, {format_size(event.size)}")
+        elif isinstance(event, Scanned | PartSent | PartKept | FileFinished):
+            if now - self._told < PLAIN_SECONDS:
+                return
+            self._told = now
+            if isinstance(event, Scanned):
+                self._write(f"found {format_count(event.files, 'CSV')} so far")
+            else:
+                self._write(self._line(now))
+        elif self._advance.throttled and now - self._told_throttled >= PLAIN_SECONDS:
+            # At once: until the store recovers, nothing else may happen that has a line.
+            self._told_throttled = now
+            self._write(self._advance.throttled)
+
+    def _line(self, now: float) -> str:
+        done = self._advance
+        since = self._marks[0]
+        while len(self._marks) > 1 and now - self._marks[1].at >= _WINDOW_SECONDS:
+            self._marks.popleft()
+            since = self._marks[0]
+        self._marks.append(_Mark(now, done.size_done, done.size_sent))
+        rate = (done.size_sent - since.sent) / (now - since.at)
+        failed = f" ({done.failed:,} failed)" if done.failed else ""
+        line = (
+            f"{done.files_done:,} of {done.files:,} files{failed}, {format_size(done.size_done)} "
+            f"of {format_size(done.size)}, {format_size(round(rate))}/s"
+        )
+        left = seconds_left(
+            done.size - done.size_done,
+            pace=(done.size_done - since.done) / (now - since.at),
+            share=done.size_done / done.size if done.size else 1.0,
+            elapsed=now - self._begun,
+        )
+        if left is not None:
+            line += f", {format_seconds(left)} left"
+        at_once = done.throttled or done.at_once
+        return f"{line}, {at_once}" if at_once else line
+
+    def _write(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)
+
+
+class _Mark(NamedTuple):
+    """How far the run was at some time."""
+
+    at: float
+    done: int
+    sent: int
+
+
+def seconds_left(left: int, *, pace: float, share: float, elapsed: float) -> float | None:
+    """Return how long the rest takes, None where that can't be said yet.
+
+    Args:
+        left: bytes to go.
+        pace: bytes done a second, lately.
+        share: how much of all is done, from 0 to 1.
+        elapsed: seconds since the first request.
+    """
+    if left <= 0 or pace <= 0:
+        return None
+    if share < _ENOUGH_DONE and elapsed < _ENOUGH_SECONDS:
+        # Connections are still being made: the first seconds would promise hours.
+        return None
+    return left / pace
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a time in the unit that reads best: `45 s`, `12 min`, `3.5 h`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+class LiveProgress:
+    """Draws bar, bytes, files, rate and time left on a terminal, by Rich."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        self._progress: Progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=Console(file=stream),
+            transient=True,
+            # Rich would write the lines of standard output here: those of a file or a pipe, too.
+            redirect_stdout=sys.stdout.isatty(),
+        )
+        self._task = self._progress.add_task("looking for CSVs", total=None)
+        self._advance = Advance()
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._progress.stop()
+
+    def observe(self, event: Event) -> None:
+        """Take an event in, and let the display show it at its next turn."""
+        done = self._advance
+        done.count(event)
+        if isinstance(event, Scanned):
+            self._progress.update(
+                self._task, description=f"found {format_count(event.files, 'CSV')}"
+            )
+        elif isinstance(event, LoadStarted):
+            self._progress.reset(self._task, total=event.size)
+        if isinstance(event, LoadStarted | PartSent | PartKept | FileFinished | ConcurrencyChanged):
+            at_once = done.throttled or done.at_once
+            at_once = f" ({at_once})" if at_once else ""
+            failed = f" ({done.failed:,} failed)" if done.failed else ""
+            self._progress.update(
+                self._task,
+                completed=done.size_done,
+                description=f"{done.files_done:,} of {done.files:,} files{failed}{at_once}",
+            )

@@ -1,0 +1,1 @@
+"""Credentials: the AWS chain under watch, renewal, the clock of signatures, redaction."""

@@ -1,0 +1,86 @@
+"""What must never be printed, should a server or a library repeat it to us."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Any
+
+from asyncload.settings.endpoints import without_userinfo
+
+# Shorter ones are made up, for a test or a toy, and may be part of any word.
+_LEAST = 16
+_LEAST_PASSWORD = 6
+_MOST_TEXT = 500
+# So many characters of a secret, where the rest is cut off, are known for one.
+_BEGIN = 24
+
+
+class Secrets:
+    """The secret keys and tokens that requests were made with, in each form they may come back in.
+
+    As they are, percent-encoded (once or twice, wholly or in part), in base64 within whatever is
+    encoded with them, and cut off.
+    """
+
+    def __init__(self) -> None:
+        self._values: set[str] = set()
+        self._patterns: list[re.Pattern[str]] | None = None
+
+    def add(self, credentials: Any) -> None:
+        """Keep a frozen access key's secrets; None has none."""
+        if credentials is not None:
+            self.add_value(credentials.secret_key)
+            self.add_value(credentials.token)
+
+    def add_value(self, value: object, *, least: int = _LEAST) -> None:
+        """Keep one secret; what is shorter than `least`, or no text, is no secret."""
+        if isinstance(value, str) and len(value.strip()) >= least and value not in self._values:
+            self._values.add(value)
+            self._patterns = None
+
+    def add_password(self, value: str) -> None:
+        """Keep a password, which people make shorter."""
+        self.add_value(value, least=_LEAST_PASSWORD)
+
+    def redact(self, text: object) -> str:
+        """Return somebody else's text on one line, without secrets, and cut where it goes on."""
+        line = self.mask(" ".join(str(text).split()))
+        return line if len(line) <= _MOST_TEXT else f"{line[:_MOST_TEXT]}..."
+
+    def mask(self, text: str) -> str:
+        """Return a text without secrets, and without user names and passwords in addresses."""
+        text = without_userinfo(text)
+        if self._patterns is None:
+            self._patterns = [re.compile(part) for value in self._values for part in _forms(value)]
+        for value in sorted(self._values, key=len, reverse=True):
+            text = text.replace(value, "***").replace(" ".join(value.split()), "***")
+        for pattern in self._patterns:
+            text = pattern.sub("***", text)
+        return text
+
+
+def _forms(value: str) -> Iterator[str]:
+    """Yield patterns of what a secret may be encoded as, or begin with where it is cut off."""
+    begin = value.strip()[:_BEGIN]
+    characters = [
+        "(?:" + "|".join({re.escape(char), *_percent_encoded(char)}) + ")" for char in begin
+    ]
+    yield "".join(characters) + r"[\w%+/=.~-]*"
+    # Which characters of base64 hold nothing but the secret depends on how many bytes of
+    # something else are before it.
+    content = begin.encode(errors="replace")
+    for before, foreign in ((0, 0), (1, 2), (2, 3)):
+        text = b64encode(bytes(before) + content).decode().rstrip("=")
+        own = text[foreign : -1 if (before + len(content)) % 3 else None]
+        yield own.replace("+", "[+-]").replace("/", "[/_]") + "[A-Za-z0-9+/_=-]*"
+
+
+def _percent_encoded(char: str) -> Iterator[str]:
+    """Yield a pattern of a character that is percent-encoded once or more often."""
+    if not char.isspace():
+        octets = char.encode(errors="replace")
+        yield "(?i:" + "".join(f"%(?:25)*{octet:02x}" for octet in octets) + ")"
+    else:
+        yield r"(?:\+|%(?:25)*20)"

@@ -1,0 +1,114 @@
+"""Other credentials in the middle of a run, where the store says that those in use have expired.
+
+botocore refreshes what hands out temporary credentials shortly before they expire, by their own
+word. A store may think otherwise: they were revoked, or a clock is off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from asyncload.errors import CredentialsMissing, CredentialsRejected
+from asyncload.s3.auth.redaction import Secrets
+
+T = TypeVar("T")
+
+_EXPIRED = ("ExpiredToken", "TokenRefreshRequired")
+
+
+class Renewal:
+    """Renews the credentials of a client: once for all requests that were signed with the same.
+
+    Args:
+        secrets: what must not be in a message.
+
+    Attributes:
+        count: how often that was tried.
+    """
+
+    def __init__(self, secrets: Secrets) -> None:
+        self.count = 0
+        self._secrets = secrets
+        self._credentials: Any = None
+        self._refreshable = False
+        self._forget: Callable[[], None]
+        self._seconds = 0.0
+        self._worked = False
+        self._lock = asyncio.Lock()
+
+    def renew_by(self, credentials: Any, forget: Callable[[], None], *, seconds: float) -> None:
+        """Renew these credentials from now on.
+
+        Args:
+            credentials: the client's; those that can't be refreshed never are.
+            forget: drops copies of them, which a refresh would be served from.
+            seconds: how long a renewal may take.
+        """
+        self._credentials = credentials
+        self._refreshable = hasattr(credentials, "refresh_needed")
+        self._forget = forget
+        self._seconds = seconds
+
+    async def repeat(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Make a request; once more with other credentials if those in use have expired.
+
+        Raises:
+            CredentialsRejected: they have, and there are no others.
+            CredentialsMissing: the provider of credentials has no others.
+        """
+        before = self.count
+        if self._refreshable:
+            # Here, if they are to be refreshed: a request's deadline is none for people.
+            await self._credentials.get_frozen_credentials()
+        try:
+            return await ask()
+        except CredentialsRejected as error:
+            if error.code not in _EXPIRED or not await self._renew(before, error):
+                raise
+        return await ask()
+
+    async def _renew(self, before: int, expired: CredentialsRejected) -> bool:
+        """Return whether there are others than those in use when `count` was `before`."""
+        if not self._refreshable:
+            return False
+        async with self._lock:
+            if self.count == before:
+                self.count += 1
+                self._worked = False
+                self._worked = await self._fetch(expired)
+            return self._worked
+
+    async def _fetch(self, expired: CredentialsRejected) -> bool:
+        credentials = self._credentials
+        by_the_clock = credentials.refresh_needed
+
+        def needed(refresh_in: float | None = None) -> bool:
+            # With 0, those just fetched are asked whether they have expired already.
+            return refresh_in != 0 or by_the_clock(refresh_in)
+
+        try:
+            async with asyncio.timeout(self._seconds):
+                old = await credentials.get_frozen_credentials()
+                self._forget()
+                credentials.refresh_needed = needed
+                try:
+                    new = await credentials.get_frozen_credentials()
+                finally:
+                    del credentials.refresh_needed
+        except CredentialsMissing as problem:
+            raise CredentialsMissing(
+                f"the AWS credentials have expired, and there are no others: {problem.message}",
+                hint=problem.hint,
+            ) from expired
+        # RuntimeError is botocore's for others that have expired, too.
+        except (BotoCoreError, ClientError, RuntimeError, TimeoutError) as problem:
+            reason = self._secrets.redact(problem) or f"no answer within {self._seconds:.0f} s"
+            raise CredentialsMissing(
+                f"the AWS credentials have expired, and there are no others: {reason}",
+                hint="look at what hands them out: metadata service, SSO or STS",
+            ) from expired
+        return bool(new != old)

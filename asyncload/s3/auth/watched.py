@@ -1,0 +1,163 @@
+"""Credentials under watch: each refresh has words for its failure, a deadline, and a check."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from aiobotocore._helpers import resolve_awaitable
+from botocore.credentials import parse
+
+from asyncload.errors import CredentialsMissing
+from asyncload.s3.auth.chain_messages import Provider, in_words
+from asyncload.s3.auth.patience import Patience
+from asyncload.s3.auth.redaction import Secrets
+
+# How long a refresh that failed is left alone, where the credentials in use hold.
+_REST_SECONDS = 60.0
+_VALUES = {
+    "access_key": "access key id",
+    "secret_key": "secret access key",
+    "token": "session token",
+}
+_EXPECTED = {
+    "access_key": _VALUES["access_key"],
+    "secret_key": _VALUES["secret_key"],
+    "expiry_time": "time of expiry",
+}
+
+
+def watch(credentials: Any, provider: Provider, secrets: Secrets, patience: Patience) -> None:
+    """Watch what a provider made; None is no credentials.
+
+    Raises:
+        CredentialsMissing: they can't be used.
+    """
+    if credentials is None or getattr(credentials, "watched", False):
+        return
+    credentials.watched = True
+    refresh = getattr(credentials, "_refresh_using", None)
+    if refresh is None:
+        check_values(vars(credentials), provider)
+        return
+    failed: list[tuple[float, CredentialsMissing]] = []
+
+    async def refresh_in_words() -> dict[str, Any]:
+        if failed and time.monotonic() - failed[0][0] < _REST_SECONDS and holds():
+            # Or each request would ask, and wait.
+            raise failed[0][1]
+        try:
+            async with patience.for_machine(provider.name):
+                with in_words(provider, secrets):
+                    made: dict[str, Any] = await resolve_awaitable(refresh())
+                    check_refreshed(made, provider)
+        except CredentialsMissing as error:
+            failed[:] = [(time.monotonic(), error)]
+            raise
+        failed.clear()
+        secrets.add_value(made["secret_key"])
+        secrets.add_value(made["token"])
+        return made
+
+    def holds() -> bool:
+        return credentials._expiry_time is not None and not credentials.refresh_needed(0)  # noqa: SLF001
+
+    credentials._refresh_using = refresh_in_words  # noqa: SLF001  # botocore has no other place
+
+
+def check_refreshed(made: Any, provider: Provider) -> None:
+    """Make sure that a provider made credentials that are good for something.
+
+    Raises:
+        CredentialsMissing: it did not.
+    """
+    lacking = [called for name, called in _EXPECTED.items() if not (made or {}).get(name)]
+    if lacking:
+        raise CredentialsMissing(
+            f"no AWS credentials from {provider.name}: its answer lacks {', '.join(lacking)}",
+            hint="look at what hands them out; what landed stays",
+        )
+    check_values(made, provider)
+    if parse(made["expiry_time"]).timestamp() <= time.time():
+        raise CredentialsMissing(
+            f"no AWS credentials from {provider.name}: those it hands out have expired",
+            hint="look at what hands them out, and at this machine's clock",
+        )
+
+
+def check_values(values: Any, provider: Provider) -> None:
+    """Make sure that the values of an access key hold nothing that got there by accident.
+
+    Raises:
+        CredentialsMissing: they do.
+    """
+    for name, called in _VALUES.items():
+        value = values.get(name) or ""
+        problem = _problem_of(value, is_sent=name != "secret_key")
+        if problem:
+            raise CredentialsMissing(
+                f"the {called} from {provider.name} {problem}",
+                hint="write it without: files of Windows and of `docker run --env-file` end their "
+                "lines in a carriage return, and `echo` adds a newline (use `printf %s`)",
+            )
+
+
+def _problem_of(value: str, *, is_sent: bool) -> str:
+    if value != value.rstrip():
+        end = {"\n": "a newline", "\r": "a carriage return"}.get(value[-1], "white space")
+        return f"ends in {end}"
+    if value != value.lstrip():
+        return "begins with white space"
+    if not value.isprintable():
+        return "holds a control character"
+    if is_sent and not value.isascii():
+        return "holds a character that is not ASCII"
+    return ""
+
+
+class MfaCodes:
+    """Asks somebody for the code of an MFA device, right before botocore does.
+
+    botocore's own prompt stops all else until somebody answers it.
+    """
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._code = ""
+
+    def take(self, _: str) -> str:
+        """Return the code that was just entered, to botocore."""
+        return self._code
+
+    def ask_for(self, credentials: Any, role: Provider) -> None:
+        """Have a code asked for at the first refresh of a role's credentials, if it takes one."""
+        serial = role.settings.get("mfa_serial")
+        if serial is None:
+            return
+        refresh = credentials._refresh_using  # noqa: SLF001  # botocore has no other place
+        asked = False
+
+        async def refresh_with_code() -> Any:
+            nonlocal asked
+            if not asked:
+                asked = True
+                self._code = await self._ask(serial, role)
+            # The next one fails: botocore takes one code a run.
+            return await refresh()
+
+        credentials._refresh_using = refresh_with_code  # noqa: SLF001  # as above
+
+    async def _ask(self, serial: str, role: Provider) -> str:
+        # Late, as few need it.
+        from asyncload.s3.auth.terminal import ask_at_terminal
+
+        try:
+            async with self._patience.for_person(f"the MFA code of {serial}", told=False):
+                return await ask_at_terminal(f"Enter MFA code for {serial}: ")
+        except OSError as error:
+            raise CredentialsMissing(
+                f"no AWS credentials from {role.name}: it takes an MFA code of {serial}, and there "
+                "is no terminal to enter it at",
+                hint="run it at a terminal, or use a profile without mfa_serial, such as one that "
+                "holds a session that was begun with MFA",
+            ) from error

@@ -1,0 +1,1 @@
+"""What aioboto3's client is made of."""

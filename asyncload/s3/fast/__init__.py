@@ -1,0 +1,1 @@
+"""The fast lane: requests that carry bytes, past the generic client."""

@@ -1,0 +1,304 @@
+"""HTTP/1.1 connections for the fast lane: one request at a time on each, kept for the next one.
+
+A general HTTP client spends more on a small put than all else in a run together. Here a request
+is bytes that are known whole, and the answer is short; httptools reads it. No redirects, cookies,
+proxies or decompression.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from typing import NamedTuple, cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from asyncload.aio.shielding import run_to_end
+from asyncload.s3.fast.sockets import unsent_bytes
+from asyncload.store.rates import RateLimit
+
+# Large writes: fewer turns of the event loop per byte than 64 KiB ones. asyncio encrypts a write
+# whole before it sends it, so what is encrypted should not be too large for the processor's cache.
+_WRITE = 2 * 1024 * 1024
+_ENCRYPTED_WRITE = 1024 * 1024
+# Up to here head and body are one write.
+_JOINED = 64 * 1024
+# Of an answer's body no more is kept, and of all of an answer no more is read.
+MAX_BODY = 64 * 1024
+_MAX_ANSWER = 2 * MAX_BODY
+_CONNECT_SECONDS = 5.0
+_CONNECT_GRACE = 0.5
+# Between the addresses of a host that has several (RFC 8305).
+_NEXT_ADDRESS_SECONDS = 0.25
+
+
+class Reply(NamedTuple):
+    """An answer: its status, its headers with names in lower case, and its body.
+
+    Of a body beyond 64 KiB it holds the beginning. `early` says that it began before the body of
+    the request had been sent.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+    early: bool = False
+
+
+class Wire(asyncio.Protocol):
+    """One connection. After a failure, or an answer that came too soon, it can't be used again."""
+
+    def __init__(self, rate: RateLimit | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        self._rate = rate
+        self._lost: asyncio.Future[None] = loop.create_future()
+        self._loop = loop
+        self._reply: asyncio.Future[Reply] | None = None
+        self._room: asyncio.Future[None] | None = None
+        self._usable = True
+        self._headers: dict[str, str] = {}
+        self._headed = self._written = self._early = self._bodiless = self._ended = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether another request can be sent."""
+        return self._usable
+
+    def abort(self) -> None:
+        """Close the connection at once; what was not sent yet never will be."""
+        self._usable = False
+        self._transport.abort()
+
+    async def closed(self) -> None:
+        """Wait until the connection is gone."""
+        # Not the future itself: it would be cancelled together with whoever waits.
+        await asyncio.wait({self._lost})
+
+    async def send(self, head: bytes, body: memoryview, *, bodiless: bool = False) -> Reply:
+        """Send a request and return its answer; the body is not read any more afterwards.
+
+        `bodiless` says that the answer ends with its headers, whatever length they name, as one
+        to HEAD does.
+
+        Raises:
+            OSError: the connection broke.
+            ValueError: the answer is not HTTP, or has no end.
+        """
+        reply: asyncio.Future[Reply] = self._loop.create_future()
+        self._reply = reply
+        self._headers = {}
+        self._body = b""
+        self._headed = self._written = self._early = self._ended = False
+        self._bodiless = bodiless
+        self._answered = 0
+        self._parser = HttpResponseParser(self)
+        try:
+            if len(body) <= (_JOINED if self._rate is None else min(_JOINED, self._rate.slice)):
+                self._transport.writelines((head, body))
+            else:
+                await self._write(head, body, reply)
+            self._written = True
+            answer = await reply
+        except BaseException:
+            self.abort()
+            raise
+        finally:
+            self._reply = None
+        if not self._usable or answer.early:
+            # The server closes it, or answered half a request: the rest must not follow.
+            self.abort()
+        return answer
+
+    async def _write(self, head: bytes, body: memoryview, reply: asyncio.Future[Reply]) -> None:
+        self._transport.write(head)
+        encrypted = self._transport.get_extra_info("ssl_object") is not None
+        step = _ENCRYPTED_WRITE if encrypted else _WRITE
+        if self._rate is not None:
+            step = self._rate.slice
+        for start in range(0, len(body), step):
+            if self._room is not None:
+                await self._room
+            if self._rate is not None and start:
+                # The first slice was paid for by whoever made the request.
+                await self._rate.take(min(step, len(body) - start))
+            if reply.done():
+                self._usable = False
+                return
+            self._transport.write(body[start : start + step])
+
+    def _fail(self, error: Exception) -> None:
+        self._usable = False
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(error)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        if self._room is not None:
+            # Done already where whoever wrote was cancelled meanwhile.
+            if not self._room.done():
+                self._room.set_result(None)
+            self._room = None
+
+    # asyncio's side of the protocol.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def eof_received(self) -> None:
+        """Nothing more comes: not an answer, either, unless it ends with the connection."""
+        chunked = "chunked" in self._headers.get("transfer-encoding", "")
+        if self._headed and not chunked and "content-length" not in self._headers:
+            self._finish(usable=False)
+        else:
+            self._fail(ConnectionResetError("Server disconnected"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(ConnectionResetError("Server disconnected") if exc is None else exc)
+        self._lost.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._room = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        self._make_room()
+
+    def data_received(self, data: bytes) -> None:
+        if self._reply is None or self._reply.done():
+            # Nothing was asked for: whatever it is, it must not be taken for the next answer.
+            self.abort()
+            return
+        self._answered += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            # After a 101, which nobody asked for: it was the answer.
+            self._usable = False
+        except HttpParserError as error:
+            self._fail(ValueError(f"it is not HTTP: {error}"))
+        else:
+            if self._ended:
+                closes = "close" in self._headers.get("connection", "").lower()
+                kept = self._parser.get_http_version() == "1.1" and not closes
+                self._finish(usable=self._usable and kept)
+            elif self._answered > (_MAX_ANSWER if self._headed else MAX_BODY):
+                self._fail(ValueError("it has no end"))
+
+    # httptools' side of it.
+
+    def on_message_begin(self) -> None:
+        """Distrust a connection on which more comes than was asked for."""
+        if self._reply is None or self._reply.done() or self._ended:
+            self._usable = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header."""
+        self._headers[name.decode("latin-1").lower()] = value.decode("utf-8", "replace")
+
+    def on_headers_complete(self) -> None:
+        """Note whether the request had been sent by now; an answer without a body ends here."""
+        self._headed = True
+        if not self._bodiless:
+            self._early = not self._written or unsent_bytes(self._transport) > 0
+            return
+        self._ended = self._parser.get_status_code() >= 200
+
+    def on_body(self, data: bytes) -> None:
+        """Keep it, up to a limit: the answer is then taken as it is."""
+        if self._ended:
+            self._fail(ValueError("it has a body, which no answer to HEAD has"))
+            return
+        self._body += data[: MAX_BODY - len(self._body)]
+        if len(self._body) == MAX_BODY:
+            self._finish(usable=False)
+
+    def on_message_complete(self) -> None:
+        """Hand the answer over, unless it only announces another one."""
+        status = self._parser.get_status_code()
+        if 100 <= status < 200 and status != 101:
+            self._headers.clear()
+            self._headed = False
+        elif not self._ended:
+            # Known only while the parser is here.
+            self._finish(usable=status >= 200 and self._parser.should_keep_alive())
+
+    def _finish(self, *, usable: bool) -> None:
+        if self._reply is None or self._reply.done():
+            return
+        self._usable = usable
+        status = self._parser.get_status_code()
+        self._reply.set_result(Reply(status, self._headers, self._body, self._early))
+        # Whoever still writes need not.
+        self._make_room()
+
+
+class WirePool:
+    """Connections to one host, made when they are needed and kept.
+
+    Args:
+        host, port: where to.
+        tls: the context that checks the host's certificate; None for plain HTTP.
+        rate: how fast bodies are written, behind their first slices; None for any.
+    """
+
+    def __init__(
+        self, host: str, port: int, tls: ssl.SSLContext | None, rate: RateLimit | None = None
+    ) -> None:
+        self._rate = rate
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._idle: list[Wire] = []
+        self._open: set[Wire] = set()
+
+    async def send(self, head: bytes, body: memoryview, *, bodiless: bool = False) -> Reply:
+        """Send a request on a free connection. Does and raises as `Wire.send`."""
+        wire = self._free() or await self._connect()
+        try:
+            return await wire.send(head, body, bodiless=bodiless)
+        finally:
+            if wire.usable:
+                self._idle.append(wire)
+            else:
+                self._open.discard(wire)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for wire in self._open:
+            wire.abort()
+        for wire in self._open:
+            await wire.closed()
+
+    def _free(self) -> Wire | None:
+        while self._idle:
+            wire = self._idle.pop()
+            if wire.usable:
+                return wire
+            self._open.discard(wire)
+        return None
+
+    async def _connect(self) -> Wire:
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                # To its end, where there is one soon: cut off, asyncio leaves a socket open that
+                # has just been connected.
+                wire = await run_to_end(self._open_wire(), grace=_CONNECT_GRACE, undo=_close)
+        except TimeoutError as error:
+            raise TimeoutError(f"no connection within {_CONNECT_SECONDS:g} s") from error
+        self._open.add(wire)
+        return wire
+
+    async def _open_wire(self) -> Wire:
+        _, wire = await asyncio.get_running_loop().create_connection(
+            lambda: Wire(self._rate),
+            self._host,
+            self._port,
+            ssl=self._tls,
+            happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
+        )
+        return wire
+
+
+async def _close(wire: Wire) -> None:
+    wire.abort()
+    await wire.closed()

@@ -1,0 +1,294 @@
+"""Open a bucket: session, client and what is to be different from botocore's defaults."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import aioboto3
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from botocore import exceptions as boto
+
+from asyncload.errors import CredentialsMissing, UsageError
+from asyncload.model.values import Warned
+from asyncload.s3.auth.chain import ChainSession
+from asyncload.s3.auth.chain_messages import (
+    Provider,
+    explain_configuration,
+    in_words,
+    unreadable_file,
+)
+from asyncload.s3.auth.clock import Signing, sign_by
+from asyncload.s3.auth.patience import MACHINE_SECONDS, PERSON_SECONDS, Patience
+from asyncload.s3.auth.watched import check_values
+from asyncload.s3.client.logs import cap_loggers
+from asyncload.s3.client.models import read_times_strictly, use_quick_models
+from asyncload.s3.client.session import DirectSession
+from asyncload.s3.client.tls import check_bundle
+from asyncload.s3.dialect import Dialect
+from asyncload.s3.fast.headers import check_headers
+from asyncload.s3.fast.lane import FastLane, find_put_pattern
+from asyncload.s3.listings import read_entries_quickly
+from asyncload.s3.options import S3Options
+from asyncload.s3.responses import ResponseReader
+from asyncload.s3.store import S3Store
+from asyncload.s3.translate import Asked, translate
+from asyncload.settings.endpoints import check_endpoint, without_userinfo
+from asyncload.store.protocol import CSV
+
+_CONNECT_SECONDS = 5
+_READ_SECONDS = 60
+_CREDENTIALS_SECONDS = MACHINE_SECONDS
+_PERSON_SECONDS = PERSON_SECONDS
+
+
+def _tell_nobody(_: Warned) -> None:
+    """For those who do not want to know."""
+
+
+@asynccontextmanager
+async def open_store(
+    options: S3Options, tell: Callable[[Warned], None] = _tell_nobody
+) -> AsyncIterator[S3Store]:
+    """Open the bucket as an `ObjectStore`. Raises as `open_client` does.
+
+    Args:
+        options: which bucket, and how to reach it.
+        tell: is told of warnings, such as of what the store does not take, and of waits for people.
+    """
+    signing = Signing()
+    async with _open(options, signing, tell) as (client, lane):
+        yield S3Store(client, options, lane, signing, Dialect(options.checksum, tell))
+
+
+@asynccontextmanager
+async def open_client(options: S3Options) -> AsyncIterator[Any]:
+    """Open aioboto3's low-level client with credentials from the standard AWS chain.
+
+    Raises:
+        UsageError: profile, region, endpoint or CA bundle can't be used.
+        StoreRefused: there are no usable credentials.
+    """
+    async with _open(options, Signing()) as (client, _):
+        yield client
+
+
+@asynccontextmanager
+async def _open(
+    options: S3Options, signing: Signing, tell: Callable[[Warned], None] = _tell_nobody
+) -> AsyncIterator[tuple[Any, FastLane | None]]:
+    """Open client and fast lane. Raises as `open_client` does."""
+    cap_loggers()
+    capture = _CapturedSession(signing)
+    patience = Patience(machine=_CREDENTIALS_SECONDS, person=_PERSON_SECONDS, tell=tell)
+    async with AsyncExitStack() as stack:
+        try:
+            client, lane = await _connect(options, signing, capture, patience, stack)
+        except boto.ProfileNotFound as error:
+            if (unreadable := _unreadable_configuration()) is not None:
+                raise unreadable from error
+            raise UsageError(
+                f"{'--profile' if options.profile else 'AWS_PROFILE'}: {error}",
+                hint="`aws configure list-profiles` names those there are",
+            ) from error
+        except boto.ConfigParseError as error:
+            raise explain_configuration(error) from None
+        except (ValueError, boto.InvalidRegionError) as error:
+            raise UsageError(
+                f"--endpoint-url or --region can't be used: {without_userinfo(str(error))}"
+            ) from error
+        except (boto.BotoCoreError, boto.ClientError) as error:
+            endpoint = options.endpoint_url or "the AWS endpoint"
+            asked = Asked("the first request", options.bucket, endpoint)
+            raise translate(error, asked, signing) from error
+        yield client, lane
+
+
+async def _connect(
+    options: S3Options,
+    signing: Signing,
+    capture: _CapturedSession,
+    patience: Patience,
+    stack: AsyncExitStack,
+) -> tuple[Any, FastLane | None]:
+    core = ChainSession(
+        options.profile,
+        allow_http=options.allow_http,
+        authorities=options.ca_bundle,
+        secrets=signing.secrets,
+        patience=patience,
+    )
+    use_quick_models(core)
+    read_times_strictly(core)
+    session = _ClientSession(botocore_session=core, region_name=options.region)
+    if options.ca_bundle is not None:
+        check_bundle(options.ca_bundle, named="--ca-bundle")
+    if options.endpoint_url is None:
+        # Before anything is asked for credentials: a token would be gone before S3's address is
+        # known for one that may not be used.
+        core.check_configured_endpoint("s3")
+    credentials = await _find_credentials(core, signing, patience)
+    # Where roles are assumed, botocore keeps what it got by its own clock; one cache for all ways.
+    cache = core.get_component("credential_provider").get_provider("assume-role").cache
+    signing.renewal.renew_by(
+        credentials, cache.clear, seconds=_CREDENTIALS_SECONDS + _PERSON_SECONDS
+    )
+    client = await stack.enter_async_context(
+        session.client(
+            "s3",
+            endpoint_url=options.endpoint_url,
+            # None: AWS_CA_BUNDLE, the AWS configuration, or botocore's own.
+            verify=options.ca_bundle and str(options.ca_bundle),
+            config=_config(options, capture),
+        )
+    )
+    # Whatever it was made of.
+    check_endpoint(
+        client.meta.endpoint_url,
+        allow_http=options.allow_http,
+        named="the endpoint of the AWS configuration",
+    )
+    client.meta.events.register_first("needs-retry.s3", _take_as_answer)
+    client.meta.events.register_last("before-call.s3", _expect_nothing)
+    client.meta.events.register_last("before-send.s3", _check_head)
+    sign_by(signing, client)
+    read_entries_quickly(client)
+    secure = client.meta.endpoint_url.startswith("https")
+    capture.session.plain = not secure
+    capture.session.rate = options.rate
+    if options.rate is not None:
+        options.rate.sent_in_slices = True
+    if secure and capture.session.bundle is not None:
+        check_bundle(capture.session.bundle, named="AWS_CA_BUNDLE")
+    configured = client.meta.config.s3 or {}
+    # TLS and the signed CRC64NVME protect the body; a SHA-256 would only cost time. But some
+    # bucket policies demand it, and the AWS configuration can.
+    demanded = configured.get("payload_signing_enabled") is True
+    sign_payload = (demanded or not secure) and not options.unsigned_payload
+    client.meta.config.s3 = configured | {"payload_signing_enabled": sign_payload}
+    return client, await _open_lane(client, credentials, capture, options, sign_payload, signing)
+
+
+async def _find_credentials(core: ChainSession, signing: Signing, patience: Patience) -> Any:
+    """Return the credentials of the AWS chain, made and at hand; None if there are none.
+
+    Raises:
+        CredentialsMissing: they don't come, or can't be used.
+    """
+    chain = Provider("the AWS credential chain", core.profile_name, core.full_config)
+    async with patience.for_machine(chain.name):
+        with in_words(chain, signing.secrets):
+            credentials = await core.get_credentials()
+            if credentials is None:
+                if (unreadable := _unreadable_configuration()) is not None:
+                    raise unreadable
+                return None
+            frozen = await credentials.get_frozen_credentials()
+    found = chain._replace(method=credentials.method)
+    check_values(frozen._asdict(), found)
+    signing.secrets.add(frozen)
+    return credentials
+
+
+def _unreadable_configuration() -> CredentialsMissing | None:
+    # Of no profile: it may be one that is not found.
+    core = AioSession()
+    variables = {
+        "config_file": "AWS_CONFIG_FILE",
+        "credentials_file": "AWS_SHARED_CREDENTIALS_FILE",
+    }
+    return unreadable_file(
+        {named: core.get_config_variable(name) for name, named in variables.items()}
+    )
+
+
+class _ClientSession(aioboto3.Session):  # type: ignore[misc]  # aioboto3 is untyped
+    def _register_default_handlers(self) -> None:
+        """Add no methods for files to the client: we use none, and their imports take long."""
+
+
+async def _open_lane(
+    client: Any,
+    credentials: Any,
+    capture: _CapturedSession,
+    options: S3Options,
+    sign_payload: bool,
+    signing: Signing,
+) -> FastLane | None:
+    if not options.fast_lane or credentials is None:
+        return None
+    arguments = options.objects.arguments(CSV)
+    if options.expected_bucket_owner:
+        arguments["ExpectedBucketOwner"] = options.expected_bucket_owner
+    pattern = await find_put_pattern(client, options.bucket, **arguments)
+    if pattern is None or capture.session.uses_proxy(pattern.base_url):
+        return None
+    return FastLane(
+        capture.session,
+        credentials,
+        base_url=pattern.base_url,
+        region=pattern.region,
+        user_agent=client.meta.config.user_agent,
+        put_headers=pattern.put_headers,
+        part_headers=pattern.part_headers,
+        sign_payload=sign_payload,
+        signing=signing,
+        responses=ResponseReader(client),
+    )
+
+
+class _CapturedSession:
+    """Makes the client's HTTP session, and keeps it for the fast lane."""
+
+    session: DirectSession
+
+    def __init__(self, signing: Signing) -> None:
+        self._signing = signing
+
+    def __call__(self, **options: Any) -> DirectSession:
+        self.session = DirectSession(keep_secret=self._signing.secrets.add_password, **options)
+        return self.session
+
+
+def _config(options: S3Options, make_session: _CapturedSession) -> AioConfig:
+    return AioConfig(
+        # One owner of retries: `calls.RetryPolicy`.
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        max_pool_connections=options.connections,
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        # The CRC64NVME that we send is the checksum; botocore need not add its own.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        user_agent_extra=options.user_agent,
+        # `auto` leaves it to the AWS configuration.
+        s3=None
+        if options.addressing_style == "auto"
+        else {"addressing_style": options.addressing_style},
+        http_session_cls=make_session,
+    )
+
+
+def _take_as_answer(response: Any, **_: Any) -> None:
+    """Keep botocore from asking again, here or elsewhere: where data goes is the user's decision.
+
+    Of some errors it takes a bucket in another region for the cause, and asks which. Nor is a 101
+    a success, for which it takes whatever is less than 300.
+    """
+    if response is None:
+        return
+    _, parsed = response
+    if not 200 <= parsed["ResponseMetadata"]["HTTPStatusCode"] < 300:
+        raise boto.ClientError(parsed, "")
+
+
+def _check_head(request: Any, **_: Any) -> None:
+    """Send no header that a line end in it would make another header of."""
+    check_headers(request.headers)
+
+
+def _expect_nothing(params: dict[str, Any], **_: Any) -> None:
+    """Send no `Expect: 100-continue`: a server that never answers it would hang the call."""
+    params["headers"].pop("Expect", None)

@@ -1,0 +1,80 @@
+"""The kinds of values that options have: on the command line, in Python and in a settings file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from asyncload.settings.parsing import (
+    MAX_CONCURRENCY,
+    as_concurrency,
+    as_day,
+    as_flag,
+    as_pairs,
+    as_path,
+    as_patterns,
+    as_rate,
+    as_rules,
+    as_seconds,
+    as_size,
+    as_text,
+    as_zone,
+    optional,
+)
+from asyncload.source.file_state import check_trust
+
+
+class Kind(NamedTuple):
+    """What values an option takes.
+
+    Args:
+        convert: given the flag and a value, returns what `Settings` holds, or raises a
+            `UsageError` that names the flag.
+        expected: what a settings file may hold for it, in words.
+        toml: the types that TOML has for that; a `bool` does not count as an `int`.
+        word: what one word of the command line is read as.
+        repeats: whether the flag may be given several times.
+    """
+
+    convert: Callable[[str, object], object]
+    expected: str
+    toml: tuple[type, ...] = (str,)
+    word: type = str
+    repeats: bool = False
+
+
+def _or_none(convert: Callable[[str, object], Any]) -> Callable[[str, object], object]:
+    return lambda flag, value: optional(convert, flag, value)
+
+
+TEXT = Kind(as_text, "a string")
+OPTIONAL_TEXT = Kind(_or_none(as_text), "a string")
+FLAG = Kind(as_flag, "true or false", (bool,), word=bool)
+CONCURRENCY = Kind(as_concurrency, f"auto, or an integer from 1 to {MAX_CONCURRENCY}", (str, int))
+RATE = Kind(_or_none(as_rate), "a rate, such as 50MiB, or an integer in bytes a second", (str, int))
+SIZE = Kind(as_size, "a size, such as 64MiB, or an integer in bytes", (str, int))
+DURATION = Kind(as_seconds, "a duration, such as 15m, or an integer in seconds", (str, int))
+DAY = Kind(as_day, "a date, today or yesterday", (str, date))
+ZONE = Kind(as_zone, "the name of a time zone")
+PATH = Kind(as_path, "a path", word=Path)
+OPTIONAL_PATH = Kind(_or_none(as_path), "a path", word=Path)
+TRUSTED = Kind(
+    lambda flag, value: check_trust(as_patterns(flag, value)),
+    "a string or an array of strings",
+    (str, list),
+)
+PATTERNS = Kind(as_patterns, "a string or an array of strings", (str, list), repeats=True)
+RULES = Kind(
+    as_rules,
+    "a table of patterns and names, or an array of PATTERN=NAME",
+    (str, list, dict),
+    repeats=True,
+)
+PAIRS = Kind(
+    as_pairs,
+    "a table of strings, or an array of KEY=VALUE",
+    (str, list, dict),
+    repeats=True,
+)

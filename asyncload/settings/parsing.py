@@ -1,0 +1,263 @@
+"""Take settings as people write them in Python: `volume="data"`, `memory="64MiB"`, a date. Pure.
+
+Each function returns the value that is meant, or refuses it by the name of its flag.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from asyncload.errors import UsageError
+from asyncload.planning.plan import MIB
+from asyncload.settings.objects import parse_duration, parse_pairs
+
+T = TypeVar("T")
+
+AUTO_CONCURRENCY = "auto"
+"""As many requests at once as bring throughput."""
+MAX_CONCURRENCY = 1024
+
+_SIZE = re.compile(r"(\d{1,18})\s*(?:([kmg])i?)?b?", re.IGNORECASE | re.ASCII)
+_FACTORS = {"": 1, "k": 1024, "m": MIB, "g": 1024 * MIB}
+
+
+def as_path(option: str, value: object) -> Path:
+    """Return a path, given as one, as text or as bytes.
+
+    Raises:
+        UsageError: it is empty, or something else.
+    """
+    if isinstance(value, str | bytes | os.PathLike) and (path := os.fsdecode(value)):
+        return Path(path)
+    raise _refusal(option, value, "a path")
+
+
+def as_text(option: str, value: object) -> str:
+    """Return a text.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if isinstance(value, str):
+        return value
+    raise _refusal(option, value, "a text")
+
+
+def as_flag(option: str, value: object) -> bool:
+    """Return True or False; `"no"` would count as true.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if isinstance(value, bool):
+        return value
+    raise _refusal(option, value, "True or False")
+
+
+def as_number(option: str, value: object) -> int:
+    """Return a whole number.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if not isinstance(value, bool):
+        try:
+            return operator.index(value)  # type: ignore[arg-type]  # this finds out
+        except TypeError:
+            pass
+    raise _refusal(option, value, "a whole number")
+
+
+def as_concurrency(option: str, value: object) -> int | str:
+    """Return a number of requests, or `auto`.
+
+    Raises:
+        UsageError: it is something else, or too few or many.
+    """
+    given = _parse_concurrency(option, value) if isinstance(value, str) else value
+    if given == AUTO_CONCURRENCY:
+        return AUTO_CONCURRENCY
+    number = as_number(option, given)
+    if not 1 <= number <= MAX_CONCURRENCY:
+        raise UsageError(
+            f"{option}: {number} is not between 1 and {MAX_CONCURRENCY}",
+            hint=f"the default is {AUTO_CONCURRENCY}: as many as bring throughput",
+        )
+    return number
+
+
+def _parse_concurrency(option: str, text: str) -> int | str:
+    meant = text.strip().lower()
+    if meant == AUTO_CONCURRENCY:
+        return meant
+    if re.fullmatch(r"[+-]?\d{1,18}", meant, re.ASCII):
+        return int(meant)
+    near = meant and set(meant) <= set(AUTO_CONCURRENCY)
+    guess = f"did you mean {AUTO_CONCURRENCY}? " if near else ""
+    raise UsageError(
+        f"{option}: {text!r} is not a number of requests",
+        hint=f"{guess}use {AUTO_CONCURRENCY}, or a number from 1 to {MAX_CONCURRENCY:,}",
+    )
+
+
+def as_rate(option: str, value: object) -> int:
+    """Return bytes a second, given as a number, as `50MiB` or as `50MiB/s`.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if isinstance(value, str):
+        return parse_size(option, re.sub(r"\s*(/\s*s|ps)$", "", value.strip().lower()))
+    return as_number(option, value)
+
+
+def as_size(option: str, value: object) -> int:
+    """Return a size in bytes, given as a number or as `64MiB`.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    return parse_size(option, value) if isinstance(value, str) else as_number(option, value)
+
+
+def parse_size(option: str, text: str) -> int:
+    """Return the bytes that `256MiB`, `256M` or `268435456` means; K, M, G are powers of 1,024.
+
+    Raises:
+        UsageError: it is no size.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(
+            f"{option}: {text!r} is no size", hint="use a number and a unit: 256MiB, 1GiB"
+        )
+    number, unit = match.groups()
+    return int(number) * _FACTORS[(unit or "").lower()]
+
+
+def as_seconds(option: str, value: object) -> int:
+    """Return whole seconds, given as a number, as `15m` or as a timedelta.
+
+    Raises:
+        UsageError: it is something else, or negative.
+    """
+    if isinstance(value, str):
+        return parse_duration(option, value)
+    seconds = -(-value // timedelta(seconds=1)) if isinstance(value, timedelta) else value
+    number = as_number(option, seconds)
+    if number < 0:
+        raise _refusal(option, value, "a time from now back")
+    return number
+
+
+def as_day(option: str, value: object) -> str:
+    """Return a day as text, given so or as a date; of a datetime it is the date.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if isinstance(value, datetime):
+        return value.date().isoformat()
+    return value.isoformat() if isinstance(value, date) else as_text(option, value)
+
+
+def as_zone(option: str, value: object) -> str:
+    """Return the name of a time zone, given so or as a zone that has one.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if isinstance(value, ZoneInfo) and value.key:
+        return value.key
+    if isinstance(value, tzinfo) and value.utcoffset(None) == timedelta(0):
+        return "UTC"
+    return as_text(option, value)
+
+
+def as_patterns(option: str, value: object) -> tuple[str, ...]:
+    """Return patterns, given as one text or as several.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if isinstance(value, str | os.PathLike):
+        return (_pattern(option, value),)
+    if isinstance(value, Iterable) and not isinstance(value, bytes | Mapping):
+        return tuple(_pattern(option, item) for item in value)
+    raise _refusal(option, value, "a pattern, or several of them")
+
+
+def _pattern(option: str, value: object) -> str:
+    return as_text(option, os.fspath(value) if isinstance(value, os.PathLike) else value)
+
+
+def as_rules(option: str, value: object) -> tuple[tuple[str, str], ...]:
+    """Return patterns and names, given as pairs, as a mapping, or as `PATTERN=NAME`.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if isinstance(value, str):
+        return (parse_rule(option, value),)
+    if isinstance(value, Mapping):
+        return tuple((as_text(option, k), as_text(option, v)) for k, v in value.items())
+    if not isinstance(value, Iterable) or isinstance(value, bytes):
+        raise _refusal(option, value, "PATTERN=NAME, or several of them")
+    return tuple(_rule(option, item) for item in value)
+
+
+def _rule(option: str, item: object) -> tuple[str, str]:
+    if isinstance(item, str):
+        return parse_rule(option, item)
+    if isinstance(item, Iterable):
+        match [as_text(option, part) for part in item]:
+            case [pattern, name]:
+                return pattern, name
+    raise _refusal(option, item, "PATTERN=NAME, or a pair of both")
+
+
+def parse_rule(option: str, text: str) -> tuple[str, str]:
+    """Split `PATTERN=NAME` into its two parts.
+
+    Raises:
+        UsageError: one is missing.
+    """
+    pattern, _, name = text.rpartition("=")
+    if not pattern or not name:
+        raise UsageError(
+            f"{option}: {text!r} is not of the form PATTERN=NAME",
+            hint=f"for example {option} 'films_*.csv=Movies'",
+        )
+    return pattern, name
+
+
+def as_pairs(option: str, value: object) -> dict[str, str]:
+    """Return names and values, given as a mapping or as `KEY=VALUE`, one or several.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if isinstance(value, str):
+        return parse_pairs(option, [value])
+    if isinstance(value, Mapping):
+        return {as_text(option, k): as_text(option, v) for k, v in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, bytes):
+        return parse_pairs(option, [as_text(option, item) for item in value])
+    raise _refusal(option, value, "KEY=VALUE pairs")
+
+
+def optional(convert: Callable[[str, object], T], option: str, value: object) -> T | None:
+    """Return what `convert` does, and None for None."""
+    return None if value is None else convert(option, value)
+
+
+def _refusal(option: str, value: object, wanted: str) -> UsageError:
+    kind = type(value).__name__
+    return UsageError(f"{option}: {value!r} ({kind}) is not {wanted}")

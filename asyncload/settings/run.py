@@ -1,0 +1,294 @@
+"""What a run is asked to do: frozen and validated. Nothing below reads the environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from asyncload.errors import InvalidKey, UsageError
+from asyncload.model.reserved import METADATA_NAMES, UPLOADS
+from asyncload.model.values import LimitReason, ObjectKey
+from asyncload.planning.keys import KeyLayout
+from asyncload.planning.plan import MIB
+from asyncload.settings.container import connections_in, memory_left
+from asyncload.settings.descriptors import requests_allowed
+from asyncload.settings.endpoints import check_endpoint
+from asyncload.settings.objects import (
+    ACLS,
+    ADDRESSING_STYLES,
+    CHECKSUMS,
+    check_encryption,
+    check_metadata,
+    check_owner,
+    check_storage_class,
+    check_tags,
+    choose,
+)
+from asyncload.settings.options import SETTINGS
+from asyncload.settings.parsing import AUTO_CONCURRENCY
+from asyncload.source.file_state import TRUST
+from asyncload.source.scanner import Scanner
+
+MAX_AUTO_CONCURRENCY = 256
+AUTO_START = 32
+DEFAULT_MEMORY = 256 * MIB
+LEAST_MEMORY = 16 * MIB
+AUTO = -1
+"""Stands for the memory that there is."""
+MIN_LIMIT_RATE = 64 * 1024
+"""Bytes a second: each request has a second for so many, so its body arrives in time."""
+MAX_LIMIT_RATE = 1024 * 1024 * MIB
+
+RELATIVE_DATES = {"today": 0, "yesterday": 1}
+"""What stands for a date: how many days ago it is."""
+
+# As botocore has it: dots, dashes and, in old buckets, capitals and underscores.
+_BUCKET = re.compile(r"[a-zA-Z0-9._-]{3,255}|arn:[!-.0-~]+(/[!-~]+)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One run's options; each is described in the README, under the name of its flag.
+
+    Types and defaults are here, all else of an option is in `asyncload.settings.options`.
+
+    `volume` is the folder to load. `memory` is in bytes, `min_age` in seconds; `AUTO` is what
+    a container's limit leaves, 256 MiB at the most. `concurrency` is a number of requests, or
+    `auto`. `limit_rate` is in bytes a second, None for no limit. `date` is an ISO date, `today` or
+    `yesterday`, in `timezone`. `datasets` are pairs of a path pattern and a
+    dataset's name.
+
+    What a person would write is taken, too: a path as text, a size as `64MiB`, a time as `15m` or
+    a timedelta, a date, one pattern instead of several.
+
+    Raises:
+        UsageError: an option can't be used; the message names its flag.
+    """
+
+    volume: Path
+    bucket: str
+    concurrency: int | str = AUTO_CONCURRENCY
+    limit_rate: int | None = None
+    memory: int = AUTO
+    date: str = "today"
+    timezone: str = "UTC"
+    layer: str = "Raw"
+    origin: str = "Local"
+    format: str = "CSV"
+    datasets: tuple[tuple[str, str], ...] = ()
+    layout: str = "default"
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    min_age: int = 0
+    allow_empty: bool = False
+    follow_symlinks: bool = False
+    trust: tuple[str, ...] = TRUST
+    overwrite: bool = False
+    skip_existing: bool = False
+    checksum: str = "auto"
+    manifest: bool = True
+    manifest_prefix: str = "_asyncload"
+    success_marker: bool = False
+    require_create_only: bool = False
+    storage_class: str | None = None
+    sse: str | None = None
+    sse_kms_key_id: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    acl: str | None = None
+    expected_bucket_owner: str | None = None
+    endpoint_url: str | None = None
+    addressing_style: str = "auto"
+    allow_http: bool = False
+    ca_bundle: Path | None = None
+    region: str | None = None
+    profile: str | None = None
+    unsigned_payload: bool = False
+    fast_lane: bool = True
+
+    def __post_init__(self) -> None:
+        self._convert()
+        object.__setattr__(self, "bucket", _checked_bucket(self.bucket))
+        _check_limit_rate(self.limit_rate)
+        if isinstance(self.concurrency, int):
+            # A record and the progress line say how many there really are.
+            object.__setattr__(self, "concurrency", requests_allowed(self.concurrency))
+            left = memory_left(self.concurrency)
+        else:
+            # Further connections come out of `memory`, see `max_requests`.
+            left = memory_left()
+        object.__setattr__(self, "memory", _checked_memory(self.memory, left))
+        if self.endpoint_url is not None:
+            check_endpoint(self.endpoint_url, allow_http=self.allow_http)
+        style = choose("--addressing-style", self.addressing_style, ADDRESSING_STYLES)
+        object.__setattr__(self, "addressing_style", style)
+        if self.overwrite and self.skip_existing:
+            raise UsageError(
+                "--overwrite and --skip-existing exclude each other",
+                hint="without either, a file whose key is taken by other bytes fails",
+            )
+        if self.require_create_only and not self.manifest:
+            raise UsageError(
+                "--require-create-only needs a manifest: it is tried below --manifest-prefix",
+                hint="leave --no-manifest out",
+            )
+        self._check_objects()
+        # Any time will do to find out whether date, zone and layout can be used.
+        layout = self.key_layout(datetime(2000, 1, 1, tzinfo=UTC))
+        if self.manifest:
+            _check_manifest_prefix(self.manifest_prefix, layout.common_prefix())
+
+    def _convert(self) -> None:
+        """Make each value what its annotation says."""
+        for name, option in SETTINGS.items():
+            value = option.kind.convert(option.flag, getattr(self, name))
+            object.__setattr__(self, name, value)
+
+    def _check_objects(self) -> None:
+        object.__setattr__(self, "checksum", choose("--checksum", self.checksum, CHECKSUMS))
+        object.__setattr__(self, "sse", check_encryption(self.sse, self.sse_kms_key_id))
+        if self.acl is not None:
+            object.__setattr__(self, "acl", choose("--acl", self.acl, ACLS))
+        check_storage_class(self.storage_class)
+        check_owner(self.expected_bucket_owner)
+        check_tags(self.tags)
+        check_metadata(self.metadata, METADATA_NAMES)
+
+    @property
+    def max_requests(self) -> int:
+        """The most requests that are ever in flight at once."""
+        return self.ceiling[0]
+
+    @property
+    def ceiling(self) -> tuple[int, LimitReason]:
+        """The most requests that are ever in flight at once, and why there are no more."""
+        if isinstance(self.concurrency, int):
+            return self.concurrency, "asked for"
+        in_memory = connections_in(self.memory)
+        most = min(MAX_AUTO_CONCURRENCY, in_memory)
+        allowed = requests_allowed(most)
+        if allowed < most:
+            return allowed, "open files"
+        return most, "memory" if most == in_memory else "ceiling"
+
+    def scanner(self, now: datetime) -> Scanner:
+        """Return what finds the CSVs of a run that starts at `now`."""
+        return Scanner(
+            self.volume,
+            include=self.include,
+            exclude=self.exclude,
+            modified_before=now.timestamp() - self.min_age if self.min_age else None,
+            follow_links=self.follow_symlinks,
+        )
+
+    def key_layout(self, now: datetime) -> KeyLayout:
+        """Return the layout of the keys of a run that starts at `now`, in any time zone.
+
+        Raises:
+            UsageError: date, layout or a name can't be used.
+        """
+        return KeyLayout(
+            template=self.layout,
+            layer=self.layer,
+            origin=self.origin,
+            format=self.format,
+            date=resolve_date(self.date, now.astimezone(find_timezone(self.timezone))),
+            datasets=self.datasets,
+        )
+
+
+def find_timezone(name: str) -> tzinfo:
+    """Return the time zone of an IANA name, such as `America/Sao_Paulo`.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise UsageError(
+            f"--timezone: there is no time zone {name!r}",
+            hint="use an IANA name, such as UTC or America/Sao_Paulo",
+        ) from None
+
+
+def resolve_date(text: str, now: datetime) -> date:
+    """Return the processing date that `YYYY-MM-DD`, `today` or `yesterday` means at `now`.
+
+    Raises:
+        UsageError: it is none of these, or no day of the calendar.
+    """
+    if not text.strip():
+        raise UsageError(
+            "--date is empty",
+            hint="set the variable that it comes from, or leave the option out for today",
+        )
+    days_back = RELATIVE_DATES.get(text.lower())
+    if days_back is not None:
+        return now.date() - timedelta(days=days_back)
+    try:
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+            raise ValueError("the form is YYYY-MM-DD")
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--date: {text!r} is no date: {error}",
+            hint="use YYYY-MM-DD (2022-05-02), today or yesterday",
+        ) from None
+
+
+def _check_limit_rate(rate: int | None) -> None:
+    if rate is not None and not MIN_LIMIT_RATE <= rate <= MAX_LIMIT_RATE:
+        raise UsageError(
+            f"--limit-rate: {rate:,} bytes a second is not between 64 KiB and 1 TiB a second",
+            hint="with less, no part of a file would arrive before its request's deadline; "
+            "leave the option out for no limit"
+            if rate < MIN_LIMIT_RATE
+            else "leave the option out for no limit",
+        )
+
+
+def _checked_bucket(bucket: str) -> str:
+    name = bucket.removeprefix("s3://").removesuffix("/")
+    if not _BUCKET.fullmatch(name):
+        raise UsageError(
+            f"--bucket: {bucket!r} is no bucket name",
+            hint="give the name only, such as my-lake; --layout sets what goes before the key",
+        )
+    return name
+
+
+def _checked_memory(memory: int, left: int | None) -> int:
+    """Return the memory for file bytes: what is asked for, or what a container's limit leaves."""
+    if memory == AUTO:
+        return max(LEAST_MEMORY, min(DEFAULT_MEMORY, DEFAULT_MEMORY if left is None else left))
+    if memory < LEAST_MEMORY:
+        raise UsageError(
+            f"--memory: {memory:,} bytes is too little; the least is {LEAST_MEMORY // MIB} MiB",
+            hint=f"the default is {DEFAULT_MEMORY // MIB}MiB, or what a container's limit leaves",
+        )
+    if left is not None and memory > max(left, LEAST_MEMORY):
+        fits = max(left, LEAST_MEMORY) // MIB
+        raise UsageError(
+            f"--memory: {memory // MIB} MiB does not fit into this container, whose limit leaves "
+            f"{fits} MiB for file bytes",
+            hint=f"use --memory {fits}MiB, leave the option out, or raise the container's limit",
+        )
+    return memory
+
+
+def _check_manifest_prefix(prefix: str, data: str) -> None:
+    try:
+        # The longest name that goes below it.
+        ObjectKey(f"{prefix}/{UPLOADS}/{'0' * 32}.json")
+    except InvalidKey as error:
+        raise UsageError(f"--manifest-prefix: {prefix!r} can't be part of a key") from error
+    if data and f"{prefix}/".startswith(data):
+        raise UsageError(
+            f"--manifest-prefix: {prefix!r} lies among the data, below {data!r}",
+            hint="crawlers would take manifests for data; the default is _asyncload",
+        )

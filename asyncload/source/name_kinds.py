@@ -1,0 +1,81 @@
+"""Names that say that a file or folder holds no data, or not yet, or not as it is."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from asyncload.model.values import LeftOutReason
+
+FileKind = LeftOutReason | Literal["csv", "other"]
+
+_CSV = ".csv"
+
+# What editors, office programs and writers of partial exports leave beside or instead of a CSV.
+_TEMPORARY = re.compile(
+    r"(?:^~\$|^#.*#$|~$|\.csv\.(?:tmp|temp|part|partial|swp|bak|crdownload|filepart)$"
+    r"|\.(?:tmp|part|partial|crdownload)\.csv$)",
+    re.IGNORECASE,
+)
+_COMPRESSED = re.compile(
+    r"\.csv\.(?:gz|gzip|z|zst|zstd|bz2|xz|lzma|lz4|br|snappy|sz)$", re.IGNORECASE
+)
+_ARCHIVE = re.compile(
+    r"\.(?:zip|7z|rar|tar|tgz|tbz2?|txz|tzst|tar\.(?:gz|z|zst|zstd|bz2|xz|lzma|lz4))$",
+    re.IGNORECASE,
+)
+
+# Recycle bins, snapshots and thumbnails: of Windows, macOS, Synology, QNAP and NetApp. Those that
+# begin with a dot are hidden anyway.
+_OF_SYSTEM = frozenset(
+    {
+        "$recycle.bin",
+        "recycler",
+        "recycled",
+        "system volume information",
+        "network trash folder",
+        "temporary items",
+        "__macosx",
+        "#recycle",
+        "#snapshot",
+        "@eadir",
+        "@tmp",
+        "@recycle",
+        "@recently-snapshot",
+        "~snapshot",
+    }
+)
+# In which jobs of Hadoop, Spark, Hive, Impala and their committers write what is not committed yet,
+# and what they note of it.
+_OF_JOB = re.compile(
+    r"_temporary|_success|_spark_metadata|_delta_log|_impala_insert_staging|_distcp_logs"
+    r"|_scratch.*|_tmp\..*|_task_tmp\..*|__magic.*",
+    re.IGNORECASE,
+)
+
+
+def folder_kind(name: str, *, at_root: bool) -> LeftOutReason | None:
+    """Return why a folder of this name is not entered; None where it is.
+
+    `at_root` says that it lies at the root of the volume, where `lost+found` is the file system's.
+    """
+    if name.startswith("."):
+        return "hidden"
+    if name.lower() in _OF_SYSTEM or (at_root and name == "lost+found"):
+        return "system folder"
+    return "temporary folder" if name[:1] == "_" and _OF_JOB.fullmatch(name) else None
+
+
+def file_kind(name: str) -> FileKind:
+    """Return what a file of this name is: a CSV, something to leave out and why, or else."""
+    csv = name[-4:].lower() == _CSV
+    kind: FileKind
+    if _TEMPORARY.search(name) and _CSV in name.lower():
+        kind = "temporary"
+    elif csv:
+        kind = "csv"
+    elif _COMPRESSED.search(name):
+        kind = "compressed"
+    else:
+        kind = "archive" if _ARCHIVE.search(name) else "other"
+    return "hidden" if name.startswith(".") and kind != "other" else kind

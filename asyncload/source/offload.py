@@ -1,0 +1,99 @@
+"""Blocking work from the event loop: a hop to a thread and back, by aiofiles, never for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+import aiofiles.os
+
+from asyncload.source.heartbeat import STALLED_SECONDS, Pulse, stalled
+from asyncload.source.threads import ReaderThreads
+
+T = TypeVar("T")
+
+# What a read may take to end once its caller is cancelled: uploads are aborted only then, and
+# `docker stop` kills after 10 s.
+_CANCELLED_SECONDS = 2.0
+
+
+class Hops:
+    """Has an executor's threads do work that blocks.
+
+    A hop is waited for, cancelled or not: its thread is writing into a buffer that must not find a
+    new user before. But a system call on a dead mount may never return. So a hop is given up that
+    did not get on during a whole period of `patience` seconds since its thread took it up, or that
+    does not end within two seconds of its caller's cancellation. Its thread is left to itself, and
+    whatever it may still write into must not be used again.
+    """
+
+    def __init__(self, executor: Executor, *, patience: float = STALLED_SECONDS) -> None:
+        self._executor = executor
+        self._patience = patience
+
+    async def make(
+        self,
+        function: Callable[..., T],
+        *arguments: Any,
+        pulse: Pulse | None = None,
+        through: Executor | None = None,
+        undo: Callable[[T], None] | None = None,
+    ) -> T:
+        """Call a function in a thread, and return what it returns.
+
+        Args:
+            function: what is called.
+            arguments: what it is called with.
+            pulse: beats while it gets on; a call without is one step.
+            through: hands the work to the executor in its own way.
+            undo: is called with the result where the caller was cancelled meanwhile.
+
+        Raises:
+            SourceStalled: it was given up, or not even begun because too many were before it.
+        """
+        executor = self._executor
+        if isinstance(executor, ReaderThreads) and executor.exhausted:
+            raise stalled("too many reads before it never came back")
+        pulse = pulse or Pulse()
+        pulse.rest()
+        loop = asyncio.get_running_loop()
+        # Outside of a TaskGroup, which would cancel it.
+        task: asyncio.Future[T] = asyncio.ensure_future(
+            _in_thread(pulse, function, *arguments, executor=through or executor)
+        )
+        seen, until = pulse.beats, None
+        while True:
+            timeout = self._patience if until is None else max(0.0, until - loop.time())
+            try:
+                if (await asyncio.wait({task}, timeout=timeout))[0]:
+                    break
+            except asyncio.CancelledError:
+                # Further ones don't put the end off.
+                until = until or loop.time() + _CANCELLED_SECONDS
+                continue
+            if until is not None or (pulse.begun and pulse.beats == seen):
+                self._give_up(pulse, task)
+                if until is not None:
+                    raise asyncio.CancelledError
+                raise stalled(f"there was no answer for {self._patience:.0f} s")
+            seen = pulse.beats
+        if until is None:
+            return task.result()
+        if task.exception() is None and undo is not None:
+            undo(task.result())
+        raise asyncio.CancelledError from task.exception()
+
+    def _give_up(self, pulse: Pulse, task: asyncio.Future[Any]) -> None:
+        pulse.given_up = True
+        # Where its turn has not come, it never will.
+        task.cancel()
+        if pulse.thread is not None and isinstance(self._executor, ReaderThreads):
+            self._executor.replace(pulse.thread)
+
+
+@aiofiles.os.wrap
+def _in_thread(pulse: Pulse, function: Callable[..., Any], *arguments: Any) -> Any:
+    pulse.begin()
+    return function(*arguments)

@@ -1,0 +1,214 @@
+"""Find the CSVs of a volume: recursively, in any letter case, following links only if asked to.
+
+The scan blocks; `scan` yields as it goes, so that a caller can run it in slices.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from asyncload.model.names import to_bytes, to_text
+from asyncload.model.values import Failed, LeftOut, LeftOutReason, SourceFile
+from asyncload.source.file_state import unlistable
+from asyncload.source.folders import by_name, leads_to_folder, list_folder, status_of
+from asyncload.source.globs import Glob, GlobRules
+from asyncload.source.heartbeat import unwatched
+from asyncload.source.name_kinds import file_kind, folder_kind
+
+Found = SourceFile | LeftOut | Failed
+
+
+class _Folder(NamedTuple):
+    """A folder to list: its path, and where links are followed the folders that it lies in."""
+
+    path: str
+    above: tuple[tuple[int, int], ...] = ()
+
+
+class Scanner:
+    """Walks a volume and says of each entry that looks like a CSV what is to become of it.
+
+    Folders that hold no data by their names, or that the patterns rule out, are not entered: what
+    is in them, or that they can't be listed, is of no interest. A pattern of `include` that spells
+    such a name has it entered, or loaded, all the same: `--include '_temporary/*.csv'`.
+
+    Args:
+        root: the volume's folder; it may itself be a link.
+        include: path patterns (see `globs`); where there are any, only files that match one
+            are loaded.
+        exclude: path patterns of files and folders that are not loaded.
+        modified_before: files modified later are left out; a time in seconds since 1970.
+        follow_links: whether symbolic links are followed that lead to what is in the volume.
+        sleep: waits for that many seconds.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        modified_before: float | None = None,
+        follow_links: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._root = os.fsencode(root)
+        self._include = GlobRules(include)
+        self._exclude = GlobRules(exclude)
+        self._modified_before = modified_before
+        self._follow_links = follow_links
+        self._sleep = sleep
+
+    @property
+    def unused_rules(self) -> list[str]:
+        """The patterns that have matched nothing so far, each with its option."""
+        return [
+            f"{option} {pattern!r}"
+            for option, rules in (("--include", self._include), ("--exclude", self._exclude))
+            for pattern in rules.unused
+        ]
+
+    def scan(self, tell: Callable[[str], None] = unwatched) -> Iterator[Found]:
+        """Yield the volume's CSVs, what is left out, and folders that can't be listed.
+
+        Folder by folder, each folder's files before its sub-folders, by name (in a folder of
+        very many entries: by name within slices of it, so that memory stays flat).
+
+        Args:
+            tell: is called with what is about to be looked at: that may take long, or for ever.
+        """
+        folders = [_Folder("", self._identities(b"", ()))]
+        while folders:
+            folder = folders.pop()
+            below: list[_Folder] = []
+            try:
+                with self._listed(folder, tell) as listing:
+                    for entry in by_name(listing):
+                        name = to_text(entry.name)
+                        path = f"{folder.path}/{name}" if folder.path else name
+                        tell(path)
+                        try:
+                            found = self._judge(entry, name, path, folder)
+                        except OSError as error:
+                            found = self._unlistable(path, error)
+                        if isinstance(found, _Folder):
+                            below.append(found)
+                        elif found is not None:
+                            yield found
+            except OSError as error:
+                yield self._unlistable(folder.path, error)
+            folders.extend(sorted(below, reverse=True))
+
+    def _listed(
+        self, folder: _Folder, tell: Callable[[str], None]
+    ) -> AbstractContextManager[Iterator[os.DirEntry[bytes]]]:
+        return list_folder(self._at(folder.path), partial(tell, folder.path or "."), self._sleep)
+
+    def _at(self, path: str) -> bytes:
+        return self._root + b"/" + to_bytes(path)
+
+    def _judge(
+        self, entry: os.DirEntry[bytes], name: str, path: str, folder: _Folder
+    ) -> Found | _Folder | None:
+        if entry.is_dir(follow_symlinks=False):
+            return self._judge_folder(name, path, folder)
+        kind = file_kind(name)
+        if kind == "other":
+            return self._judge_other(entry, name, path, folder)
+        if self._exclude and self._exclude.match(path):
+            return LeftOut(path, "hidden" if kind == "hidden" else "excluded")
+        if kind in ("hidden", "temporary") and not self._asked_for(path, kind):
+            return LeftOut(path, kind)
+        if self._include and not self._include.match(path):
+            return LeftOut(path, "excluded")
+        if kind in ("compressed", "archive"):
+            return LeftOut(path, kind)
+        if entry.is_symlink():
+            return self._judge_link(name, path, folder)
+        return self._judge_file(path, entry.stat(follow_symlinks=False))
+
+    def _judge_folder(self, name: str, path: str, folder: _Folder) -> LeftOut | _Folder:
+        kind = folder_kind(name, at_root=not folder.path)
+        if self._exclude and self._exclude.cover(path):
+            return LeftOut(path, "hidden" if kind == "hidden" else "excluded")
+        if kind is not None and not self._folder_asked_for(path, kind):
+            return LeftOut(path, kind)
+        if self._include and not self._include.reach(path):
+            return LeftOut(path, "excluded")
+        return _Folder(path, self._identities(to_bytes(path), folder.above))
+
+    def _judge_other(
+        self, entry: os.DirEntry[bytes], name: str, path: str, folder: _Folder
+    ) -> Found | _Folder | None:
+        """Judge what is not named as a CSV: a link may lead to a folder of CSVs."""
+        if not self._exclude.all_used:
+            # So that nobody is told that a pattern is of no use.
+            self._exclude.match(path)
+        if name.startswith(".") or not entry.is_symlink():
+            return None
+        if not leads_to_folder(entry):
+            return None
+        return self._judge_link(name, path, folder)
+
+    def _judge_link(self, name: str, path: str, folder: _Folder) -> Found | _Folder:
+        if not self._follow_links:
+            return LeftOut(path, "symlink")
+        root = os.path.realpath(self._root)
+        try:
+            target = os.path.realpath(self._at(path), strict=True)
+            status = os.stat(target)  # noqa: PTH116  # of bytes
+        except FileNotFoundError:
+            return LeftOut(path, "symlink to nowhere")
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                return LeftOut(path, "symlink in a circle")
+            raise
+        if os.path.commonpath([root, target]) != root:
+            return LeftOut(path, "symlink out of the volume")
+        if not stat.S_ISDIR(status.st_mode):
+            return self._judge_file(path, status)
+        if (status.st_dev, status.st_ino) in folder.above:
+            return LeftOut(path, "symlink in a circle")
+        return self._judge_folder(name, path, folder)
+
+    def _judge_file(self, path: str, status: os.stat_result) -> Found:
+        if not stat.S_ISREG(status.st_mode):
+            return LeftOut(path, "not a regular file")
+        if self._modified_before is not None and status.st_mtime > self._modified_before:
+            return LeftOut(path, "too recent")
+        return SourceFile(path, status.st_size)
+
+    def _asked_for(self, path: str, kind: LeftOutReason) -> bool:
+        return any(
+            glob.matches(path) and glob.names(lambda name: file_kind(name) == kind)
+            for glob in self._include.globs
+        )
+
+    def _folder_asked_for(self, path: str, kind: LeftOutReason) -> bool:
+        def asks(glob: Glob) -> bool:
+            return glob.reaches(path) and glob.names(
+                lambda name: folder_kind(name, at_root=True) == kind
+            )
+
+        return any(not glob.by_name and asks(glob) for glob in self._include.globs)
+
+    def _identities(
+        self, path: bytes, above: tuple[tuple[int, int], ...]
+    ) -> tuple[tuple[int, int], ...]:
+        """Return what tells a folder, and those that it lies in, from others: for circles."""
+        if not self._follow_links:
+            return ()
+        status = status_of(self._root + b"/" + path)
+        return (*above, (status.st_dev, status.st_ino)) if status else above
+
+    def _unlistable(self, path: str, error: OSError) -> Failed:
+        status = status_of(self._at(path)) if error.errno == errno.EACCES else None
+        return Failed(path or ".", None, 0, unlistable(error, status))

@@ -1,0 +1,1 @@
+"""The `ObjectStore` protocol, and what limits and repeats its calls."""

@@ -1,0 +1,247 @@
+"""How many requests may be in flight: as many as are worth it, fewer while the store complains.
+
+`growth` decides, and needs no event loop; `AdaptiveLimit` lets requests wait for their places.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+from asyncload.model.values import LimitReason
+from asyncload.store.growth import Climb, Throttle
+
+# A measurement is of so many requests and takes so many seconds, or noise would decide.
+_MIN_SAMPLES = 16
+_MIN_SECONDS = 0.08
+# Only a request that began when this share of the places was taken tells what they bring.
+_BUSY = 0.75
+
+
+class Place(NamedTuple):
+    """A request's place: what was the case when it began.
+
+    `halvings` and `generation` tell which limit it began under, `begun` when, in seconds, and
+    `in_flight` how many requests there were with it.
+    """
+
+    halvings: int
+    generation: int
+    begun: float
+    in_flight: int
+
+
+class AdaptiveLimit:
+    """Places for requests in flight, given in the order in which they are asked for.
+
+    Args:
+        ceiling: the most requests at once.
+        start: what to begin with, and to grow from while that brings throughput; None keeps to
+            the ceiling for as long as the store does not complain.
+        ceiling_reason: why there can't be more than the ceiling.
+        tell: is called with the limit, with what it would be if the store did not complain, and
+            with the reason, whenever there is news of it; it must not block.
+        clock: tells seconds, from any start; the running loop's time where there is none.
+    """
+
+    def __init__(
+        self,
+        ceiling: int,
+        *,
+        start: int | None = None,
+        ceiling_reason: LimitReason = "asked for",
+        tell: Callable[[int, int, LimitReason], None] = lambda *_: None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._climb = None if start is None else Climb.starting_at(start, ceiling)
+        aim = ceiling if self._climb is None else self._climb.aim
+        self._throttle = Throttle(aim, aim)
+        self._ceiling = ceiling
+        self._ceiling_reason = ceiling_reason
+        self._tell = tell
+        self._clock = clock or _loop_time
+        self._in_flight = self._peak = 0
+        self._waiters: deque[asyncio.Future[Place]] = deque()
+        self._generation = 0
+        self._measured = _Measurement()
+
+    @property
+    def limit(self) -> int:
+        """How many requests may be in flight now."""
+        return self._throttle.limit
+
+    @property
+    def aim(self) -> int:
+        """How many might be in flight if the store did not complain."""
+        return self._throttle.ceiling
+
+    @property
+    def in_flight(self) -> int:
+        """How many places are taken; more than the limit just after it was halved."""
+        return self._in_flight
+
+    @property
+    def peak(self) -> int:
+        """How many places were taken at most."""
+        return self._peak
+
+    @property
+    def reason(self) -> LimitReason:
+        """Why the limit is what it is."""
+        if self._throttle.refused is not None:
+            return "throttled"
+        if self._climb is None:
+            return self._ceiling_reason
+        if self._climb.done and self._peak >= self._ceiling:
+            return self._ceiling_reason
+        return "throughput" if self._climb.resting else "enough"
+
+    async def acquire(self) -> Place:
+        """Wait for a place."""
+        if self._in_flight < self._throttle.limit and not self._waiters:
+            return self._place()
+        waiter: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.cancelled():
+                with suppress(ValueError):
+                    self._waiters.remove(waiter)
+                # Those behind it no longer wait for its turn.
+                self._hand_on()
+            else:
+                # The place was given to it already.
+                self.release()
+            raise
+
+    def delayed(self, place: Place) -> Place:
+        """Return the place of a request that begins only now, because of a limit of ours.
+
+        That says nothing of the store, nor of what more requests at once would bring.
+        """
+        return place._replace(begun=self._clock(), in_flight=0)
+
+    def release(self) -> None:
+        """Give a place back, to whoever has waited longest."""
+        self._in_flight -= 1
+        self._hand_on()
+
+    def succeeded(self, place: Place, kind: str = "") -> None:
+        """Take in that the store served a request; `kind` tells which take equally long."""
+        throttle = self._throttle
+        if throttle.refused is not None or throttle.limit != throttle.ceiling:
+            self._move(throttle.after_success(place.halvings))
+        climb = self._climb
+        if climb is None or climb.done or place.generation != self._generation:
+            return
+        if self._throttle.refused is None:
+            self._measure(climb, place, kind)
+
+    def crowded(self, place: Place) -> None:
+        """Take in that the store complained about a request, or gave no answer."""
+        throttle = self._throttle.after_complaint(place.halvings)
+        if throttle.halvings != self._throttle.halvings:
+            self._begin_generation()
+        self._move(throttle)
+
+    def _measure(self, climb: Climb, place: Place, kind: str) -> None:
+        measured = self._measured
+        measured.add(place, kind, self._clock(), _BUSY * climb.aim)
+        if measured.other_kind:
+            self._measured = _Measurement(kind)
+            self._climb = climb.anew()
+        elif self._throttle.limit == climb.aim and measured.enough(climb.aim // 2):
+            throughput = measured.throughput
+            self._measured = _Measurement(kind)
+            if throughput is not None:
+                self._climb = climb.after(throughput)
+                self._turn_to(self._climb.aim)
+
+    def _turn_to(self, aim: int) -> None:
+        if aim != self._throttle.ceiling:
+            self._begin_generation()
+            self._move(self._throttle.with_ceiling(aim))
+
+    def _begin_generation(self) -> None:
+        self._generation += 1
+        self._measured = _Measurement(self._measured.kind)
+
+    def _move(self, throttle: Throttle) -> None:
+        before, self._throttle = self._throttle, throttle
+        if before.refused is not None and throttle.refused is None:
+            self._begin_generation()
+        if throttle.limit != before.limit:
+            at_ceiling = throttle.limit == throttle.ceiling
+            if at_ceiling or throttle.refused is not None:
+                self._tell(throttle.limit, throttle.ceiling, self.reason)
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        while self._waiters and self._in_flight < self._throttle.limit:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                # Counted for whoever wakes, so that nobody comes between.
+                waiter.set_result(self._place())
+
+    def _place(self) -> Place:
+        self._in_flight += 1
+        self._peak = max(self._peak, self._in_flight)
+        halvings, generation = self._throttle.halvings, self._generation
+        return Place(halvings, generation, self._clock(), self._in_flight)
+
+
+class _Measurement:
+    """The throughput of the requests of one kind that began while most places were taken.
+
+    By Little's law it is how many were in flight by how long each took: that is as right for a few
+    that all end at once as for many that end evenly.
+    """
+
+    def __init__(self, kind: str | None = None) -> None:
+        self.kind = kind
+        self._begun: float | None = None
+        self._now = 0.0
+        self._samples = self._idle = self._others = 0
+        self._in_flight = 0
+        self._seconds = 0.0
+
+    def add(self, place: Place, kind: str, now: float, busy: float) -> None:
+        """Take in a request that succeeded now; only `busy` requests at once count."""
+        self._now = now
+        if self._begun is None:
+            self.kind = self.kind or kind
+            self._begun = place.begun
+        if kind != self.kind:
+            self._others += 1
+        elif place.in_flight < busy:
+            self._idle += 1
+        else:
+            self._samples += 1
+            self._in_flight += place.in_flight
+            self._seconds += now - place.begun
+
+    @property
+    def other_kind(self) -> bool:
+        """Whether most requests are of other kinds by now."""
+        return self._others > _MIN_SAMPLES + 2 * (self._samples + self._idle)
+
+    def enough(self, samples: int) -> bool:
+        """Whether it is of so many samples, and of the time that it takes to tell."""
+        seconds = 0.0 if self._begun is None else self._now - self._begun
+        count = self._samples + self._idle
+        return count >= max(samples, _MIN_SAMPLES) and seconds >= _MIN_SECONDS
+
+    @property
+    def throughput(self) -> float | None:
+        """In requests a second; None where there were too few at once to tell."""
+        if self._samples <= self._idle or not self._seconds:
+            return None
+        return self._in_flight / self._seconds
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,370 @@
+"""How each request to the store is made: at most so many at once, again where that may help.
+
+`GovernedStore` wraps any `ObjectStore` behind the same protocol. Back-off sleeps hold no place
+among the requests in flight.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from asyncload.errors import (
+    BodyDamaged,
+    BodyUnanswered,
+    PreconditionFailed,
+    ServerError,
+    StoreError,
+    StoreUnavailable,
+    Throttled,
+    WriteConflict,
+)
+from asyncload.model.values import Checksum, ObjectKey
+from asyncload.store.limits import AdaptiveLimit
+from asyncload.store.protocol import (
+    CSV,
+    Body,
+    ListedObject,
+    ObjectInfo,
+    ObjectStore,
+    OpenUpload,
+    Page,
+    Part,
+    Receipt,
+    RemoteObject,
+    StoredPart,
+)
+from asyncload.store.rates import RateLimit
+
+T = TypeVar("T")
+
+# How long a request with a body of more bytes takes says nothing of others.
+_SMALL = 256 * 1024
+Sleep = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When to give up on a request, and how long to wait before the next attempt.
+
+    Waits are drawn from 0 to a bound that starts at `first_wait` and doubles up to `most_wait`
+    (full jitter). Where the store says how long to wait, that comes on top, up to
+    `most_asked_wait`. All times are in seconds.
+
+    A request is given up after `attempts` failures, `damaged` where the store finds its body
+    damaged, or before a wait that would not end within `seconds` of its first attempt. Being
+    throttled is no failure: the store works, and asks for patience. Ten attempts are over after
+    half a minute on average, so a storm of a minute would fail every file; they wait in it for as
+    long as their time lasts, at intervals that grow to `most_throttled_wait`. Those need not grow
+    further: how much the store is asked at once is the limit's concern, and the last files of a
+    run should not sleep long after the storm.
+
+    Source: "Exponential Backoff And Jitter", AWS Architecture Blog.
+    """
+
+    attempts: int = 10
+    damaged: int = 3
+    seconds: float = 300.0
+    first_wait: float = 0.2
+    most_wait: float = 20.0
+    most_throttled_wait: float = 3.0
+    most_asked_wait: float = 60.0
+
+    def next_wait(
+        self, error: StoreError, *, tries: int, throttled: int, elapsed: float, draw: float
+    ) -> float | None:
+        """Return how long to wait before the next attempt, None to give up.
+
+        Args:
+            error: what the last attempt met.
+            tries: how many attempts there were.
+            throttled: how many of them were throttled.
+            elapsed: seconds since the first of them began.
+            draw: a random number from 0 to 1.
+        """
+        damaged = isinstance(error, BodyDamaged)
+        attempts = min(self.damaged, self.attempts) if damaged else self.attempts
+        if not error.retryable or tries - throttled >= attempts:
+            return None
+        # An exponent without a bound would end in an overflow.
+        most = self.most_throttled_wait if isinstance(error, Throttled) else self.most_wait
+        most = min(most, self.most_wait)
+        wait = draw * min(most, self.first_wait * 2 ** min(tries - 1, 32))
+        wait += min(error.retry_after or 0.0, self.most_asked_wait)
+        return wait if elapsed + wait < self.seconds else None
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Counts attempts at requests, how many of them were retries, and acknowledged body bytes."""
+
+    requests: int = 0
+    retries: int = 0
+    sent: int = 0
+
+
+def _loop_time() -> float:
+    """Return the running loop's time, which is what the waits are measured by."""
+    return asyncio.get_running_loop().time()
+
+
+class GovernedStore:
+    """An `ObjectStore` that limits the requests in flight, and retries those that may succeed.
+
+    Args:
+        store: the store that makes the requests.
+        limit: holds one place for each request in flight, and hears how each of them went.
+        retries: when to try again.
+        traffic: counts what is asked for.
+        rate: how fast bodies may be sent; None for any.
+        sleep: waits for that many seconds.
+        clock: tells seconds, from any start.
+        draw: gives random numbers from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        limit: AdaptiveLimit,
+        retries: RetryPolicy,
+        traffic: Traffic | None = None,
+        rate: RateLimit | None = None,
+        sleep: Sleep = asyncio.sleep,
+        clock: Callable[[], float] | None = None,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._store = store
+        self._limit = limit
+        self._retries = retries
+        self._traffic = traffic or Traffic()
+        self._rate = rate
+        self._sleep = sleep
+        self._clock = clock or _loop_time
+        self._draw = draw
+
+    async def _make(self, kind: str, call: Callable[[], Awaitable[T]], size: int = 0) -> T:
+        """Make a request with a body of `size` bytes, again where that may help.
+
+        `kind` tells the limit which requests take equally long.
+        """
+        begun = self._clock()
+        tries = throttled = 0
+        while True:
+            try:
+                return await self._attempt(kind, call, size)
+            except StoreError as error:
+                tries += 1
+                throttled += isinstance(error, Throttled)
+                wait = self._retries.next_wait(
+                    error,
+                    tries=tries,
+                    throttled=throttled,
+                    elapsed=self._clock() - begun,
+                    draw=self._draw(),
+                )
+                if wait is None:
+                    raise
+            await self._sleep(wait)
+            self._traffic.retries += 1
+
+    async def _attempt(self, kind: str, call: Callable[[], Awaitable[T]], size: int = 0) -> T:
+        if self._rate is None or not size:
+            return await self._attempt_now(kind, call)
+        async with self._rate.turn(size):
+            return await self._attempt_now(kind, call, size)
+
+    async def _attempt_now(self, kind: str, call: Callable[[], Awaitable[T]], paced: int = 0) -> T:
+        place = await self._limit.acquire()
+        self._traffic.requests += 1
+        try:
+            # After the wait for a place: what was let pass earlier would go out in a burst.
+            if paced and self._rate is not None and await self._rate.begin(paced):
+                place = self._limit.delayed(place)
+            answer = await call()
+        except StoreError as error:
+            if error.crowded:
+                self._limit.crowded(place)
+            elif not error.retryable:
+                # That it said no is the request's fault: it had the time to say so.
+                self._limit.succeeded(place, kind)
+            raise
+        else:
+            self._limit.succeeded(place, kind)
+            return answer
+        finally:
+            self._limit.release()
+
+    @property
+    def signs_payloads(self) -> bool:
+        return self._store.signs_payloads
+
+    @property
+    def clock_offset(self) -> float | None:
+        return self._store.clock_offset
+
+    def object_settings(self, info: ObjectInfo) -> Mapping[str, Any]:
+        return self._store.object_settings(info)
+
+    @property
+    def foreign_endpoint(self) -> str | None:
+        return self._store.foreign_endpoint
+
+    async def check_bucket(self, prefix: str) -> None:
+        await self._make("list", lambda: self._store.check_bucket(prefix))
+
+    async def head(self, key: ObjectKey) -> RemoteObject | None:
+        return await self._make("head", lambda: self._store.head(key))
+
+    async def put(
+        self,
+        key: ObjectKey,
+        body: Body,
+        checksum: Checksum,
+        *,
+        create_only: bool,
+        sha256: str | None = None,
+        info: ObjectInfo = CSV,
+    ) -> Receipt:
+        async def put() -> Receipt:
+            try:
+                return await self._store.put(
+                    key, body, checksum, create_only=create_only, sha256=sha256, info=info
+                )
+            except WriteConflict as error:
+                taken = await self._what_came_first(key, error) if create_only else None
+                if taken is None:
+                    raise
+                raise taken from error
+
+        receipt = await self._send(key, put, len(body))
+        self._traffic.sent += len(body)
+        return receipt
+
+    async def _send(self, key: ObjectKey, call: Callable[[], Awaitable[T]], size: int) -> T:
+        """Make a request with a body; where none is answered, ask whether the store is there.
+
+        A server, or a proxy before it, that takes no body of this size may reset the connection in
+        its midst, and some networks lose large packets only.
+
+        Raises:
+            BodyUnanswered: the store is there; other files may land.
+        """
+        try:
+            return await self._make("bulk" if size > _SMALL else "small", call, size)
+        except StoreUnavailable as error:
+            if not await self._is_there(key):
+                raise
+            raise BodyUnanswered(
+                f"{error.message}; the store does answer requests without a body",
+                hint="the store, or a proxy before it, may take no bodies of this size: "
+                "check their limits, and the network",
+            ) from error
+
+    async def _is_there(self, key: ObjectKey) -> bool:
+        try:
+            await self._attempt("head", lambda: self._store.head(key))
+        except (StoreUnavailable, ServerError):
+            return False
+        except StoreError:
+            return True
+        return True
+
+    async def _what_came_first(
+        self, key: ObjectKey, conflict: WriteConflict
+    ) -> PreconditionFailed | None:
+        """Return the error that the key is taken, None where the put is to be made again.
+
+        Two runs over the same files meet at every key. The one that comes second need neither wait
+        nor send the bytes again to learn that they are there.
+        """
+        self._traffic.requests += 1
+        try:
+            found = await self._store.head(key)
+        except StoreError:
+            return None
+        if found is None:
+            return None
+        taken = PreconditionFailed(conflict.message, code=conflict.code, status=conflict.status)
+        taken.found = found
+        return taken
+
+    async def read(self, key: ObjectKey, offset: int, length: int) -> bytes:
+        return await self._make("read", lambda: self._store.read(key, offset, length))
+
+    async def list_objects(
+        self,
+        prefix: str,
+        after: str | None = None,
+        *,
+        start_after: str = "",
+        max_keys: int = 0,
+    ) -> Page[ListedObject]:
+        return await self._make(
+            "list",
+            lambda: self._store.list_objects(
+                prefix, after, start_after=start_after, max_keys=max_keys
+            ),
+        )
+
+    async def list_uploads(self, prefix: str, after: str | None = None) -> Page[OpenUpload]:
+        return await self._make("list", lambda: self._store.list_uploads(prefix, after))
+
+    async def list_parts(
+        self, key: ObjectKey, upload_id: str, after: str | None = None
+    ) -> Page[StoredPart]:
+        return await self._make("list", lambda: self._store.list_parts(key, upload_id, after))
+
+    async def create_multipart(
+        self, key: ObjectKey, *, algorithm: str = "CRC64NVME", info: ObjectInfo = CSV
+    ) -> str:
+        return await self._make(
+            "create_multipart",
+            lambda: self._store.create_multipart(key, algorithm=algorithm, info=info),
+        )
+
+    async def upload_part(
+        self,
+        key: ObjectKey,
+        upload_id: str,
+        number: int,
+        body: Body,
+        checksum: Checksum,
+        *,
+        sha256: str | None = None,
+    ) -> Receipt:
+        receipt = await self._send(
+            key,
+            lambda: self._store.upload_part(key, upload_id, number, body, checksum, sha256=sha256),
+            len(body),
+        )
+        self._traffic.sent += len(body)
+        return receipt
+
+    async def complete_multipart(
+        self,
+        key: ObjectKey,
+        upload_id: str,
+        parts: Sequence[Part],
+        checksum: Checksum | None,
+        *,
+        create_only: bool,
+    ) -> Receipt:
+        return await self._make(
+            "complete_multipart",
+            lambda: self._store.complete_multipart(
+                key, upload_id, parts, checksum, create_only=create_only
+            ),
+        )
+
+    async def read_tags(self, key: ObjectKey) -> Mapping[str, str]:
+        return await self._make("read", lambda: self._store.read_tags(key))
+
+    async def delete(self, key: ObjectKey) -> None:
+        await self._make("delete", lambda: self._store.delete(key))
+
+    async def abort_multipart(self, key: ObjectKey, upload_id: str) -> None:
+        await self._make("abort_multipart", lambda: self._store.abort_multipart(key, upload_id))

@@ -1,0 +1,43 @@
+"""What the transfers of a run share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from asyncload.aio.buffers import BufferPool
+from asyncload.bucket.key_index import Inventory
+from asyncload.model.values import Event
+from asyncload.source.readers import Readers
+from asyncload.store.protocol import ObjectStore, OpenUpload
+from asyncload.transfer.policy import TransferPolicy
+from asyncload.transfer.upload_records import UploadRecords
+from asyncload.transfer.window import PartWindow
+
+
+async def no_change(_: str) -> None:
+    """Do nothing before a partition is changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferTools:
+    """The store, the volume, the bounds, and what is known of the bucket.
+
+    `inventory` and `left_open` are what is there before the run: objects, and the open multipart
+    uploads of each key, the latest first. `now` tells the time in UTC. `before_change` is awaited
+    with an object's partition before it is written. `records` say which open uploads are ours;
+    without them none is resumed.
+    """
+
+    store: ObjectStore
+    readers: Readers
+    buffers: BufferPool
+    window: PartWindow
+    policy: TransferPolicy
+    inventory: Inventory
+    left_open: Mapping[str, Sequence[OpenUpload]]
+    observe: Callable[[Event], None]
+    now: Callable[[], datetime]
+    before_change: Callable[[str], Awaitable[None]] = no_change
+    records: UploadRecords | None = None

@@ -1,0 +1,170 @@
+"""What it means that a key is taken: the same bytes are success, other bytes are never lost."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import NamedTuple
+
+from asyncload.bucket.key_index import Known
+from asyncload.errors import (
+    AccessDenied,
+    ObjectConflict,
+    PreconditionFailed,
+    RequestRejected,
+    StoreError,
+)
+from asyncload.model.checksums import by_algorithm, md5_digest
+from asyncload.model.values import Checksum, ObjectKey, Skipped, Unchanged
+from asyncload.store.protocol import ObjectStore, RemoteObject
+from asyncload.transfer.policy import TransferPolicy
+from asyncload.transfer.verify import LocalFile, compare
+
+
+class Finding(NamedTuple):
+    """The outcome of a file that need not be sent, None where it must be.
+
+    `replaces` says that it then goes in the place of other bytes.
+    """
+
+    outcome: Unchanged | Skipped | None
+    replaces: bool = False
+
+
+_SEND = Finding(None)
+
+
+async def look_before_sending(
+    store: ObjectStore,
+    file: LocalFile,
+    known: Known,
+    policy: TransferPolicy,
+    *,
+    protected: bool = True,
+) -> Finding:
+    """Find out whether a file has to be sent, before any of its bytes are.
+
+    | known   | size   | listed MD5 | object by HEAD    | finding                             |
+    |---------|--------|------------|-------------------|-------------------------------------|
+    | free    |        |            |                   | send                                |
+    | taken   | equal  | equal      |                   | unchanged, if an MD5 is accepted    |
+    | taken   | differ |            |                   | conflict, skipped or send to replace |
+    | any other                    || none              | send                                |
+    |                              || equal by checksum | unchanged                           |
+    |                              || other, or unknown | conflict, skipped or send to replace |
+    | unknown |        |            | denied, rejected  | send: the answer to it will tell    |
+    | taken   |        |            | denied, rejected  | as where other bytes are there      |
+
+    Where the store ignores `If-None-Match`, so that what is there is not `protected`, a free key
+    is asked for, too, and an unknown one that may not be asked for counts as taken.
+
+    Raises:
+        ObjectConflict: other bytes are there, and the policy is to fail.
+        StoreError: the store can't be asked.
+    """
+    protected = protected or not policy.create_only
+    if known.state == "free" and protected:
+        return _SEND
+    if known.md5 and known.size == file.size:
+        listed = md5_digest(known.md5)
+        if policy.accepts("MD5") and await file.like(listed) == listed:
+            return Finding(_unchanged(file, listed))
+    if known.state == "taken" and known.size != file.size:
+        # No checksum could make them equal: a request would tell nothing new.
+        return _other_bytes(file, policy, _sizes(known.size, file), _ANOTHER_DATE)
+    try:
+        remote = await store.head(file.upload.key)
+    except (AccessDenied, RequestRejected) as error:
+        if known.state == "free" or (known.state == "unknown" and protected):
+            # Neither "there" nor "not there": the conditional request will tell. So it will where
+            # the set-up is wrong: the answer to HEAD has no body that says how.
+            return _SEND
+        return _other_bytes(file, policy, _denied(error), "permit s3:GetObject on the key")
+    if remote is None:
+        return _SEND
+    return await compare_with(remote, file, policy)
+
+
+async def look_again(store: ObjectStore, key: ObjectKey, policy: TransferPolicy) -> None:
+    """See right before Complete that a key is free still, where the store does not see to it.
+
+    Raises:
+        PreconditionFailed: it is taken.
+    """
+    if policy.worth.create_only_complete or not policy.create_only:
+        return
+    with suppress(AccessDenied, RequestRejected):
+        if await store.head(key) is not None:
+            raise PreconditionFailed("the key is taken")
+
+
+async def settle_taken_key(
+    store: ObjectStore,
+    file: LocalFile,
+    policy: TransferPolicy,
+    found: RemoteObject | None = None,
+) -> Unchanged | Skipped:
+    """Decide what it means that a create-only request found the key taken, by `found` if known.
+
+    Raises:
+        ObjectConflict: other bytes are there, or it can't be told, and the policy is to fail.
+    """
+    try:
+        remote = found or await store.head(file.upload.key)
+    except (AccessDenied, RequestRejected) as error:
+        finding = _other_bytes(file, policy, _denied(error), "permit s3:GetObject on the key")
+    else:
+        if remote is None:
+            raise ObjectConflict(
+                "the key was taken, and then it was not: something else writes and deletes there",
+                hint="run again",
+            )
+        finding = await compare_with(remote, file, policy)
+    assert finding.outcome is not None, "a create-only policy replaces nothing"
+    return finding.outcome
+
+
+async def compare_with(remote: RemoteObject, file: LocalFile, policy: TransferPolicy) -> Finding:
+    """Compare a file with what is there.
+
+    Raises:
+        ObjectConflict: it is not known to be the same, and the policy is to fail.
+    """
+    verdict = await compare(remote, file, policy)
+    if verdict.checksum is not None:
+        return Finding(_unchanged(file, verdict.checksum))
+    what = (
+        _sizes(remote.size, file)
+        if remote.size != file.size
+        else f"by an object of the same size: {verdict.detail}"
+    )
+    return _other_bytes(file, policy, what, _ANOTHER_DATE)
+
+
+_ANOTHER_DATE = "load under another --date"
+
+
+def _sizes(size: int, file: LocalFile) -> str:
+    return f"by an object of {size:,} bytes, and the file has {file.size:,}"
+
+
+def _denied(error: StoreError) -> str:
+    return f"and its object may not be compared: {error.message}"
+
+
+def _other_bytes(file: LocalFile, policy: TransferPolicy, what: str, otherwise: str) -> Finding:
+    if policy.existing == "overwrite":
+        return Finding(None, replaces=True)
+    message = f"the key is taken {what}" if what.startswith("by") else f"the key is taken, {what}"
+    if policy.existing == "skip":
+        path, key = file.upload.source.path, file.upload.key
+        return Finding(Skipped(path, key, file.size, message))
+    raise ObjectConflict(
+        message,
+        hint=f"replace it with --overwrite, leave it with --skip-existing, or {otherwise}",
+    )
+
+
+def _unchanged(file: LocalFile, checksum: Checksum) -> Unchanged:
+    path, key = file.upload.source.path, file.upload.key
+    checksums = by_algorithm(checksum, *file.known.values())
+    return Unchanged(path, key, file.size, checksum, file.mtime_ns, checksums)
