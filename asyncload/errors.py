@@ -164,13 +164,13 @@ class StoreError(AsyncloadError):
     names as its reason, in lower case, or "".
 
     The error alone says what is to be done about the request. `retryable`: the same one may
-    succeed later; every request of `ObjectStore` is safe to repeat. `crowded`: there should be
+    succeed later; every request of `ObjectStore` is safe to repeat. `overloaded`: there should be
     fewer at once. Where it ends a run, no file was tried or none can be any more.
     """
 
     exit_code = 5
     retryable: ClassVar[bool] = False
-    crowded: ClassVar[bool] = False
+    overloaded: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -226,7 +226,7 @@ class WriteConflict(ServerError):
 class Throttled(ServerError):
     """The store asks for fewer requests (SlowDown, RequestTimeout, 503, 429); it does work."""
 
-    crowded = True
+    overloaded = True
 
 
 class BodyDamaged(ServerError):
@@ -249,7 +249,7 @@ class StoreUnavailable(StoreError):
 class TimedOut(StoreUnavailable):
     """No answer in time: of an endpoint that is down, or of one that has too much to do."""
 
-    crowded = True
+    overloaded = True
 
 
 class StoreRefused(StoreError, Refused):

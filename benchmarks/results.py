@@ -66,7 +66,7 @@ class WorkloadResult:
             },
             "verified": self.verified,
             "failed": self.failed,
-            "left_out": dict(workload.left_out),
+            "excluded": dict(workload.excluded),
             "runs": {row: [asdict(run) for run in runs] for row, runs in self.runs.items()},
             "medians": {row: asdict(summary) for row, summary in self.summaries().items()},
             "targets": [

@@ -67,7 +67,7 @@ def _workload(result: dict[str, Any], ours: str) -> str:
         )
     lines += [
         f"\nNot measured, {row}: {_last_words(reason)}."
-        for row, reason in (result["failed"] | result["left_out"]).items()
+        for row, reason in (result["failed"] | result["excluded"]).items()
     ]
     if medians:
         lines.append(f"\n{_rounds(medians)} {_less_work(result)}")

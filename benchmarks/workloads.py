@@ -65,7 +65,7 @@ class Workload:
     """One table of the benchmark: its rows are run in turn.
 
     `delay` is the null server's, in seconds per request; `rate` how many bytes a second it reads
-    from one connection; `capacity` how many requests a second it serves. `left_out` has tools that
+    from one connection; `capacity` how many requests a second it serves. `excluded` has tools that
     can't do the work, and why. `minutes` is about how long it takes with five rounds on two cores;
     `on_defaults` says whether it is about default settings.
     """
@@ -84,7 +84,7 @@ class Workload:
     signed: bool = True
     dry_run: bool = False
     memory: str | None = None
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    excluded: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -206,7 +206,7 @@ def _many_files(sizes: _Sizes) -> list[Workload]:
                     for tool in ("aws cli", "rclone")
                 ),
             ),
-            left_out={
+            excluded={
                 f"{tool} (unchanged)": _SENDS_AGAIN
                 for tool in ("obstore", "opendal", "awscrt", "aioboto3", "boto3")
             }
@@ -345,7 +345,7 @@ def _limits(sizes: _Sizes) -> list[Workload]:
                 *_rows(("obstore", "awscrt"), rounds=3),
                 *_rows((UNOPTIMISED, "aioboto3", "aws cli", "boto3", "rclone"), rounds=1),
             ),
-            left_out={"opendal": "it sends a file as one request, on one connection"},
+            excluded={"opendal": "it sends a file as one request, on one connection"},
             targets=(
                 Target("wall", 0.45, ("s5cmd",)),
                 Target("rss_mib", _BASE_MIB + _DEFAULT_MEMORY_MIB),
@@ -362,7 +362,7 @@ def _limits(sizes: _Sizes) -> list[Workload]:
                 *_rows((OURS,)),
                 *_rows(("s5cmd", "obstore", "awscrt", "aws cli", "boto3, threads"), rounds=1),
             ),
-            left_out={
+            excluded={
                 "opendal": "it tries nothing again by default: the first 503 ends it",
                 "boto3": "it stays below the capacity",
                 "rclone": "it stays below the capacity",

@@ -21,12 +21,12 @@ class Grace:
 
     Args:
         seconds: what it may take from `begin` on.
-        least: what each step may take, however late it comes, in seconds.
+        minimum: what each step may take, however late it comes, in seconds.
     """
 
-    def __init__(self, seconds: float = 5.0, *, least: float = 1.0) -> None:
+    def __init__(self, seconds: float = 5.0, *, minimum: float = 1.0) -> None:
         self._seconds = seconds
-        self._least = least
+        self._minimum = minimum
         self._until: float | None = None
 
     def begin(self) -> float:
@@ -39,7 +39,7 @@ class Grace:
         """Return the seconds that are left; all of them while the time does not run."""
         if self._until is None:
             return self._seconds
-        return max(self._least, self._until - asyncio.get_running_loop().time())
+        return max(self._minimum, self._until - asyncio.get_running_loop().time())
 
 
 async def run_to_end(

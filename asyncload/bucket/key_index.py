@@ -17,12 +17,12 @@ _NO_MD5 = bytes(_MD5_SIZE)
 class Known(NamedTuple):
     """What is known of a key before anything is sent.
 
-    `free`: there was no object when its place was listed. `taken`: there was, of `size` bytes, and
-    where its ETag has the form of an MD5, `md5` is that. `unknown`: nobody has looked, or nobody
-    may.
+    `free`: the listing of its partition has no such object. `existing`: it has one, of `size`
+    bytes; `md5` is its ETag if that has the form of an MD5, else empty. `unknown`: it was not
+    listed, or the listing was denied.
     """
 
-    state: Literal["free", "taken", "unknown"]
+    state: Literal["free", "existing", "unknown"]
     size: int = 0
     md5: bytes = b""
 
@@ -31,7 +31,7 @@ FREE = Known("free")
 UNKNOWN = Known("unknown")
 
 
-class Inventory:
+class KeyIndex:
     """What listings said of the keys of a plan.
 
     They were of whole partitions, or of ranges of keys. There a key counts as looked for only if it
@@ -121,7 +121,7 @@ class Inventory:
             if at < len(hashes) and hashes[at] == key_hash:
                 start = at * _MD5_SIZE
                 md5 = bytes(self._md5s[bucket][start : start + _MD5_SIZE])
-                return Known("taken", self._sizes[bucket][at], md5 if md5 != _NO_MD5 else b"")
+                return Known("existing", self._sizes[bucket][at], md5 if md5 != _NO_MD5 else b"")
         return FREE if self._was_listed(partition) or self.covers(key, key) else UNKNOWN
 
     def _was_listed(self, partition: str) -> bool:

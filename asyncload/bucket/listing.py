@@ -11,7 +11,7 @@ from itertools import chain, islice
 from typing import TypeVar
 
 from asyncload.aio.groups import for_each
-from asyncload.bucket.key_index import Inventory
+from asyncload.bucket.key_index import KeyIndex
 from asyncload.bucket.seeking import Pace, Span, cut_spans, end_of, is_in_order
 from asyncload.errors import AccessDenied, EndpointRefused, InvalidKey, RequestRejected
 from asyncload.model.checksums import md5_bytes
@@ -34,7 +34,7 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_ANSWER = (AccessDenied, EndpointRefused, RequestRejected)
 
 
-async def take_inventory(plan: LoadPlan, store: ObjectStore, *, markers: bool = False) -> Inventory:
+async def list_existing(plan: LoadPlan, store: ObjectStore, *, markers: bool = False) -> KeyIndex:
     """Look where files are planned for, in as few requests as the bucket allows.
 
     Partitions of few files are looked up together, in the order of keys: see `seeking`. Those of
@@ -44,27 +44,27 @@ async def take_inventory(plan: LoadPlan, store: ObjectStore, *, markers: bool = 
 
     `markers` says that success markers are looked for, too.
     """
-    inventory = Inventory()
+    key_index = KeyIndex()
     wanted = partial(_is_file_or_marker, plan=plan) if markers else plan.holds
-    await _Walk(plan, store, inventory, wanted).run()
-    inventory.join()
-    list_one = partial(_list_partition, wanted=wanted, store=store, inventory=inventory)
+    await _Walk(plan, store, key_index, wanted).run()
+    key_index.join()
+    list_one = partial(_list_partition, wanted=wanted, store=store, key_index=key_index)
     partitions = iter(plan.partitions)
     while some := list(islice(partitions, _SLICE)):
-        if worth_it := [entry for entry in some if _is_worth_listing(*entry, inventory)]:
+        if worth_it := [entry for entry in some if _is_worth_listing(*entry, key_index)]:
             await for_each(iter(worth_it), list_one, _WORKERS)
         # There may be a million, of which none is: the loop has other things to do meanwhile.
         await asyncio.sleep(0)
-    inventory.seal()
-    return inventory
+    key_index.seal()
+    return key_index
 
 
 def _is_file_or_marker(key: str, *, plan: LoadPlan) -> bool:
     return plan.holds(key) or key.endswith(f"/{SUCCESS_MARKER}") or key == SUCCESS_MARKER
 
 
-def _is_worth_listing(partition: str, files: int, inventory: Inventory) -> bool:
-    return files > FEW and not inventory.covers(f"{partition}\0", end_of(partition))
+def _is_worth_listing(partition: str, files: int, key_index: KeyIndex) -> bool:
+    return files > FEW and not key_index.covers(f"{partition}\0", end_of(partition))
 
 
 async def _list_partition(
@@ -72,21 +72,21 @@ async def _list_partition(
     *,
     wanted: Callable[[str], bool],
     store: ObjectStore,
-    inventory: Inventory,
+    key_index: KeyIndex,
 ) -> None:
     """List a partition, unless it holds very many objects that are not its files'."""
     partition, files = counted
     pages = 0
     try:
         async for page in pages_of(partial(store.list_objects, partition)):
-            inventory.add(inventory_entries(page), wanted)
+            key_index.add(index_entries(page), wanted)
             pages += 1
             if pages > files:
                 return
     except _NO_ANSWER:
         # Neither "there" nor "not there": each key is asked for, or the put's answer tells.
         return
-    inventory.close(partition)
+    key_index.close(partition)
 
 
 class _Walk:
@@ -96,13 +96,13 @@ class _Walk:
         self,
         plan: LoadPlan,
         store: ObjectStore,
-        inventory: Inventory,
+        key_index: KeyIndex,
         wanted: Callable[[str], bool],
     ) -> None:
         self._plan = plan
         self._wanted = wanted
         self._store = store
-        self._inventory = inventory
+        self._key_index = key_index
         self._prefix = plan.layout.common_prefix()
         self._pace = Pace()
         self._is_answered = self._is_in_order = True
@@ -118,7 +118,7 @@ class _Walk:
         more = [first] if await self._take_page(first) else []
         await for_each(chain(more, spans), self._walk, _WORKERS)
         if not self._is_in_order:
-            self._inventory.uncover()
+            self._key_index.uncover()
 
     async def _walk(self, span: Span) -> None:
         while self._is_answered and self._is_in_order and span.start < self._known_from:
@@ -135,7 +135,7 @@ class _Walk:
             self._is_answered = False
             return False
         items = page.items
-        self._inventory.add(inventory_entries(items), self._wanted)
+        self._key_index.add(index_entries(items), self._wanted)
         if not is_in_order((item.key for item in items), self._prefix, start) or (
             page.next is not None and not items
         ):
@@ -144,12 +144,12 @@ class _Walk:
         if page.next is None:
             self._known_from = min(self._known_from, start)
         end = items[-1].key if page.next is not None else end_of(self._prefix)
-        self._inventory.cover(start, end)
+        self._key_index.cover(start, end)
         return self._pace.judge(span.pass_to(end), len(items)) and span.files > 0
 
 
-def inventory_entries(page: Iterable[ListedObject]) -> Iterator[tuple[str, int, bytes]]:
-    """Return what an inventory takes in of a listing's page."""
+def index_entries(page: Iterable[ListedObject]) -> Iterator[tuple[str, int, bytes]]:
+    """Return the index entries of a page of a listing."""
     for entry in page:
         yield entry.key, entry.size, md5_bytes(entry.etag)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asyncload.source.heartbeat import STALLED_SECONDS, Pulse
+from asyncload.source.heartbeat import STALLED_SECONDS, Heartbeat
 from asyncload.source.watchdog import watched
 
 MOUNTED = Path("/data")
@@ -17,5 +17,5 @@ def default_volume() -> Path:
     Raises:
         SourceStalled: what is mounted there does not answer.
     """
-    mounted = watched(MOUNTED.exists, Pulse(), patience=STALLED_SECONDS)
+    mounted = watched(MOUNTED.exists, Heartbeat(), patience=STALLED_SECONDS)
     return MOUNTED if mounted else Path("data")

@@ -8,7 +8,7 @@ from itertools import islice
 
 from asyncload.cli.ending import Ending
 from asyncload.cli.output import stderr, stdout
-from asyncload.model.values import Event, Failed, FileFinished, LeftOut, PlannedUpload, Warned
+from asyncload.model.values import Event, Excluded, Failed, FileFinished, PlannedUpload, Warned
 from asyncload.planning.collecting import SLICE, add_found, check_plan, warnings_of
 from asyncload.planning.plan import PUT_LIMIT, LoadPlan
 from asyncload.reporting.records import (
@@ -20,16 +20,16 @@ from asyncload.reporting.records import (
 )
 from asyncload.reporting.report import Report
 from asyncload.reporting.text import (
+    excluded_counts,
+    excluded_line,
     failed_lines,
     format_size,
-    left_out_counts,
-    left_out_line,
     printable,
     warning_lines,
 )
 from asyncload.settings.run import Settings
 from asyncload.source.folders import check_volume
-from asyncload.source.heartbeat import STALLED_SECONDS, Pulse
+from asyncload.source.heartbeat import STALLED_SECONDS, Heartbeat
 from asyncload.source.watchdog import watched
 
 
@@ -55,24 +55,24 @@ def dry_run(settings: Settings, ending: Ending, *, quiet: bool) -> int:
 
     def observe(event: Event) -> None:
         report.observe(event)
-        if isinstance(event, LeftOut):
-            tell.left_out(event)
+        if isinstance(event, Excluded):
+            tell.excluded(event)
         elif isinstance(event, Warned):
             for line in warning_lines(event):
                 stderr().line(line)
 
-    pulse = Pulse()
+    heartbeat = Heartbeat()
 
     def fill() -> None:
         check_volume(settings.volume)
         scanner = settings.scanner(now)
-        found = scanner.scan(pulse.beat)
+        found = scanner.scan(heartbeat.beat)
         while entries := list(islice(found, SLICE)):
             add_found(plan, entries, observe)
         for warned in warnings_of(scanner, plan):
             observe(warned)
 
-    watched(fill, pulse, patience=STALLED_SECONDS)
+    watched(fill, heartbeat, patience=STALLED_SECONDS)
     check_plan(plan, allow_empty=settings.allow_empty)
     for failure in plan.failures:
         report.observe(FileFinished(failure))
@@ -91,9 +91,9 @@ class _Words:
         self._quiet = quiet
         self._out, self._err = stdout(), stderr()
 
-    def left_out(self, left_out: LeftOut) -> None:
+    def excluded(self, excluded: Excluded) -> None:
         if not self._quiet:
-            self._err.line(left_out_line(left_out))
+            self._err.line(excluded_line(excluded))
 
     def failures(self, _: Sequence[Failed]) -> None:
         for line in failed_lines(self._report):
@@ -109,7 +109,7 @@ class _Words:
             self._out.line(
                 f"would upload {self.planned:,} of {plan.files:,} files, {format_size(plan.size)}"
             )
-            for line in left_out_counts(self._report):
+            for line in excluded_counts(self._report):
                 self._out.line(line)
         self._out.flush()
 
@@ -120,8 +120,8 @@ class _Records:
         self._report = report
         self._out = stdout()
 
-    def left_out(self, left_out: LeftOut) -> None:
-        self._out.line(to_json(excluded_record(left_out, self._report)))
+    def excluded(self, excluded: Excluded) -> None:
+        self._out.line(to_json(excluded_record(excluded, self._report)))
 
     def failures(self, failures: Sequence[Failed]) -> None:
         for failure in failures:

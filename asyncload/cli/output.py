@@ -12,7 +12,7 @@ from asyncload.model.values import Warned
 from asyncload.reporting.text import format_error, printable, warning_lines
 
 # Less is in use for tests and toys, and may be part of any word.
-_LEAST_SECRET = 8
+_MIN_SECRET = 8
 
 
 class Output:
@@ -96,5 +96,5 @@ def without_secrets(text: str) -> str:
 
     secrets = Secrets()
     for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
-        secrets.add_value(os.environ.get(name), least=_LEAST_SECRET)
+        secrets.add_value(os.environ.get(name), min_length=_MIN_SECRET)
     return secrets.mask(text)

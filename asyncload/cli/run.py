@@ -12,12 +12,12 @@ from asyncload.cli.output import Output, stderr, stdout
 from asyncload.cli.signals import run_interruptible
 from asyncload.cli.streams import can_be_drawn_on
 from asyncload.errors import AsyncloadError, Interrupted
-from asyncload.model.values import Event, FileFinished, LeftOut, Warned
+from asyncload.model.values import Event, Excluded, FileFinished, Warned
 from asyncload.operations.load import load
 from asyncload.reporting.progress import LiveProgress, PlainProgress, ProgressView
 from asyncload.reporting.records import excluded_record, file_record, run_totals, to_json
 from asyncload.reporting.report import NAMED, Report
-from asyncload.reporting.text import failed_lines, left_out_line, summary_lines, warning_lines
+from asyncload.reporting.text import excluded_line, failed_lines, summary_lines, warning_lines
 from asyncload.settings.run import Settings
 
 
@@ -66,27 +66,27 @@ class _Telling:
             report.observe(event)
             if not self.quiet:
                 progress.observe(event)
-                if isinstance(event, LeftOut):
-                    self._tell_left_out(event, err)
+                if isinstance(event, Excluded):
+                    self._tell_excluded(event, err)
             if isinstance(event, Warned):
                 for line in warning_lines(event):
                     err.line(line)
             if json:
                 if isinstance(event, FileFinished):
                     out.line(to_json(file_record(event, report, datetime.now(UTC))))
-                elif isinstance(event, LeftOut):
+                elif isinstance(event, Excluded):
                     out.line(to_json(excluded_record(event, report)))
 
         return observe
 
-    def _tell_left_out(self, event: LeftOut, err: Output) -> None:
+    def _tell_excluded(self, event: Excluded, err: Output) -> None:
         # Hidden and excluded files are left out on purpose: counting them will do. The others
         # may be data that somebody misses.
         if event.reason in ("hidden", "excluded"):
             return
         told = self.report.excluded[event.reason]
         if told <= NAMED:
-            err.line(left_out_line(event))
+            err.line(excluded_line(event))
         elif told == NAMED + 1:
             err.line(f"left out: more are {event.reason}: they are counted at the end")
 

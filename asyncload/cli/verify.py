@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from asyncload.aio.buffers import BufferPool
-from asyncload.bucket.key_index import Inventory
+from asyncload.bucket.key_index import KeyIndex
 from asyncload.cli.ending import Ending
 from asyncload.cli.output import Output, stderr, stdout, warn
 from asyncload.cli.signals import run_interruptible
@@ -114,7 +114,7 @@ def _tools(
         buffers=BufferPool(settings.memory),
         window=PartWindow(settings.max_requests),
         policy=policy,
-        inventory=Inventory(),
+        key_index=KeyIndex(),
         left_open={},
         observe=_ignore,
         now=lambda: datetime.now(UTC),

@@ -75,7 +75,7 @@ class PlannedUpload(NamedTuple):
     dataset: str = ""
 
 
-LeftOutReason = Literal[
+ExcludedReason = Literal[
     "hidden",
     "temporary",
     "temporary folder",
@@ -93,11 +93,11 @@ LeftOutReason = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class Excluded:
     """An entry of the volume that is not loaded, and why."""
 
     path: str
-    reason: LeftOutReason
+    reason: ExcludedReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +225,7 @@ class PartKept:
 
 
 @dataclass(frozen=True, slots=True)
-class UploadSwept:
+class StaleUploadAborted:
     """A multipart upload that an earlier run had left open was aborted."""
 
     key: str
@@ -349,11 +349,11 @@ class ConcurrencySettled:
 Event = (
     RunStarted
     | Scanned
-    | LeftOut
+    | Excluded
     | LoadStarted
     | PartSent
     | PartKept
-    | UploadSwept
+    | StaleUploadAborted
     | UploadLeftOpen
     | StoreJudged
     | ManifestWritten

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal, cast
 
 from asyncload.aio.buffers import BufferPool
-from asyncload.bucket.listing import find_open_uploads, take_inventory, warn_of_odd_keys
+from asyncload.bucket.listing import find_open_uploads, list_existing, warn_of_odd_keys
 from asyncload.errors import (
     AsyncloadError,
     Interrupted,
@@ -32,7 +32,7 @@ from asyncload.s3 import ObjectOptions, S3Options, open_store
 from asyncload.settings.run import Settings
 from asyncload.source.readers import Readers
 from asyncload.store.protocol import ObjectStore, OpenUpload
-from asyncload.store.retries import GovernedStore, RetryPolicy
+from asyncload.store.retries import RetryingStore, RetryPolicy
 from asyncload.transfer import (
     ChecksumChoice,
     PartWindow,
@@ -47,7 +47,7 @@ from asyncload.version import VERSION
 
 # Long enough for a store or a network that is just coming up beside us, as in a pod or by compose;
 # short enough to be waited out by somebody who mistyped an endpoint.
-PREFLIGHT = RetryPolicy(seconds=10.0, most_wait=2.0)
+PREFLIGHT = RetryPolicy(seconds=10.0, max_wait=2.0)
 
 
 # Of a connection that carries less a second there should be more.
@@ -126,8 +126,8 @@ async def _record_failure(run: Run, failure: AsyncloadError) -> None:
             asyncio.timeout(run.policy.grace.left()),
             open_store(s3_options(run.settings)) as store,
         ):
-            await _preflight(run.govern(store, PREFLIGHT, run.others), run.prefix)
-            async with run.recording(run.govern(store, RetryPolicy(), run.others)).kept():
+            await _preflight(run.with_retries(store, PREFLIGHT, run.others), run.prefix)
+            async with run.recording(run.with_retries(store, RetryPolicy(), run.others)).kept():
                 raise failure
     run.count_requests()
 
@@ -162,7 +162,7 @@ def s3_options(settings: Settings) -> S3Options:
 @asynccontextmanager
 async def open_bucket(
     settings: Settings, prefix: str, tell: Callable[[Warned], None] = lambda _: None
-) -> AsyncIterator[GovernedStore]:
+) -> AsyncIterator[RetryingStore]:
     """Open the bucket of a command that loads nothing, once it is known to be usable.
 
     `tell` hears what the store turns out not to offer, and for whom credentials wait.
@@ -173,8 +173,8 @@ async def open_bucket(
     """
     async with open_store(s3_options(settings), tell) as store:
         limit = requests_limit(settings)
-        await _preflight(GovernedStore(store, limit=limit, retries=PREFLIGHT), prefix)
-        yield GovernedStore(store, limit=limit, retries=RetryPolicy())
+        await _preflight(RetryingStore(store, limit=limit, retries=PREFLIGHT), prefix)
+        yield RetryingStore(store, limit=limit, retries=RetryPolicy())
 
 
 async def load_into(
@@ -199,15 +199,15 @@ async def _load(
     store: ObjectStore, run: Run, readers: Readers, retries: RetryPolicy | None = None
 ) -> Report:
     retries = retries or RetryPolicy()
-    governed = run.govern(store, retries, run.others)
+    retrying = run.with_retries(store, retries, run.others)
     # Of files that arrive damaged, whoever sends them has a better copy: on the disk.
-    files = run.govern(store, replace(retries, damaged=1), run.of_files)
-    probing = run.govern(store, replace(PREFLIGHT, attempts=3, damaged=1), run.others)
+    files = run.with_retries(store, replace(retries, damaged=1), run.of_files)
+    probing = run.with_retries(store, replace(PREFLIGHT, attempts=3, damaged=1), run.others)
     try:
-        await _preflight(run.govern(store, PREFLIGHT, run.others), run.prefix)
-        async with run.recording(governed).kept() as record:
+        await _preflight(run.with_retries(store, PREFLIGHT, run.others), run.prefix)
+        async with run.recording(retrying).kept() as record:
             try:
-                await _load_files(run, readers, governed, files, probing, record)
+                await _load_files(run, readers, retrying, files, probing, record)
             finally:
                 run.count_requests()
     finally:
@@ -219,38 +219,38 @@ async def _load(
 async def _load_files(
     run: Run,
     readers: Readers,
-    governed: ObjectStore,
+    retrying: ObjectStore,
     files: ObjectStore,
     probing: ObjectStore,
     record: Observer,
 ) -> None:
     settings, observe, policy = run.settings, run.observe, run.policy
-    if warned := check_clock(governed.clock_offset, utc_now()):
+    if warned := check_clock(retrying.clock_offset, utc_now()):
         observe(warned)
     if run.by_clock:
-        check_day(settings, governed.clock_offset, run.started)
+        check_day(settings, retrying.clock_offset, run.started)
     if settings.success_marker:
-        run.markers = SuccessMarkers(run.layout, governed, observe)
+        run.markers = SuccessMarkers(run.layout, retrying, observe)
     plan = LoadPlan(run.layout, put_limit=policy.put_limit)
     await fill_plan(plan, settings, readers, observe, run.started)
     policy = await judge_store(probing, settings, policy, utc_now(), observe)
     observe(LoadStarted(plan.files, plan.size))
-    inventory = await take_inventory(plan, governed, markers=run.markers is not None)
+    key_index = await list_existing(plan, retrying, markers=run.markers is not None)
     if run.markers is not None and policy.create_only:
         # Where objects are replaced, a marker that another run has just written must go, too.
-        run.markers.listed = inventory
+        run.markers.listed = key_index
     tools = TransferTools(
         store=files,
         readers=readers,
         buffers=BufferPool(settings.memory, reserved=run.connection_memory),
         window=PartWindow(_most_parts(settings)),
         policy=policy,
-        inventory=inventory,
-        left_open=await _find_left_open(plan, governed, run.prefix, observe),
+        key_index=key_index,
+        left_open=await _find_left_open(plan, retrying, run.prefix, observe),
         observe=observe,
         now=utc_now,
         before_change=run.markers.before_change if run.markers else no_change,
-        records=UploadRecords(governed, settings.manifest_prefix, policy, observe, utc_now)
+        records=UploadRecords(retrying, settings.manifest_prefix, policy, observe, utc_now)
         if settings.manifest
         else None,
     )

@@ -10,8 +10,8 @@ from asyncload.errors import SourceStalled
 from asyncload.settings.run import Settings
 from asyncload.source.folders import check_volume
 from asyncload.source.heartbeat import STALLED_SECONDS, scan_stalled
-from asyncload.source.offload import Hops
-from asyncload.source.readers import CROWDED_SECONDS, Readers
+from asyncload.source.offload import Offload
+from asyncload.source.readers import DESCRIPTOR_WAIT_SECONDS, Readers
 from asyncload.source.threads import ReaderThreads
 from asyncload.source.volume import Volume
 
@@ -29,13 +29,15 @@ async def open_readers(
         SourceUnreadable: it can't be opened, or does not answer.
     """
     with nullcontext(executor) if executor else ReaderThreads(_READER_THREADS) as threads:
-        opening = Hops(threads, patience=STALLED_SECONDS).make(_open_volume, settings)
+        opening = Offload(threads, patience=STALLED_SECONDS).run(_open_volume, settings)
         try:
             opened = await opening
         except SourceStalled as error:
             raise scan_stalled("", error) from error
         with opened as volume:
-            yield Readers(volume, threads, patience=STALLED_SECONDS, crowded=CROWDED_SECONDS)
+            yield Readers(
+                volume, threads, patience=STALLED_SECONDS, descriptor_wait=DESCRIPTOR_WAIT_SECONDS
+            )
 
 
 def _open_volume(settings: Settings) -> Volume:

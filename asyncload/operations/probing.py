@@ -38,7 +38,7 @@ REMEMBERED = timedelta(days=30)
 """After this a store is probed again: it may have been updated."""
 
 _PATIENCE = 30.0
-_LONGEST_RECORD = 64 * 1024
+_MAX_RECORD = 64 * 1024
 
 
 async def judge_store(
@@ -111,7 +111,7 @@ async def remembered_worth(store: ObjectStore, prefix: str, now: datetime) -> St
     if store.foreign_endpoint is None:
         return StoreWorth("aws")
     with suppress(AsyncloadError, ValueError, TypeError, RecursionError):
-        record = json.loads(await store.read(_record_key(prefix), 0, _LONGEST_RECORD))
+        record = json.loads(await store.read(_record_key(prefix), 0, _MAX_RECORD))
         if not isinstance(record, dict) or record.get("endpoint") != store.foreign_endpoint:
             return StoreWorth()
         age = now - datetime.fromisoformat(str(record.get("probed")))
@@ -220,7 +220,7 @@ class _Probe:
             AsyncloadError: it does not take what is right.
         """
         checksum = _checksum(self._body, self._algorithm)
-        receipt = await self._store.put(
+        result = await self._store.put(
             self._key, self._body, checksum, create_only=False, info=INFO
         )
         async with Group() as group:
@@ -232,7 +232,7 @@ class _Probe:
             create_only_put = group.create_task(self._keeps_what_is_there())
             create_only_complete = group.create_task(self._keeps_it_at_complete())
         held = {name: task.result() for name, task in checks.items()}
-        is_md5 = md5_of_etag(receipt.etag) == md5_checksum(self._body)
+        is_md5 = md5_of_etag(result.etag) == md5_checksum(self._body)
         return StoreWorth(
             "probed",
             checks=held,
@@ -275,8 +275,8 @@ class _Probe:
         checksum = _checksum(self._body, self._algorithm)
         whole = None if self._algorithm == "MD5" else checksum
         try:
-            receipt = await self._store.upload_part(self._key, upload_id, 1, self._body, checksum)
-            part = Part(1, receipt.etag, checksum)
+            result = await self._store.upload_part(self._key, upload_id, 1, self._body, checksum)
+            part = Part(1, result.etag, checksum)
             await self._store.complete_multipart(
                 self._key, upload_id, [part], whole, create_only=True
             )

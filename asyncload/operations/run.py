@@ -25,7 +25,7 @@ from asyncload.settings.run import AUTO_START, Settings
 from asyncload.store.limits import AdaptiveLimit
 from asyncload.store.protocol import ObjectStore
 from asyncload.store.rates import RateLimit
-from asyncload.store.retries import GovernedStore, RetryPolicy, Traffic
+from asyncload.store.retries import RetryingStore, RetryPolicy, Traffic
 from asyncload.transfer import TransferPolicy
 from asyncload.transfer.pipeline import Observer
 
@@ -104,9 +104,11 @@ class Run:
                 "the observer returned something to await, and nobody does", hint=_PLAIN_FUNCTION
             )
 
-    def govern(self, store: ObjectStore, retries: RetryPolicy, traffic: Traffic) -> GovernedStore:
+    def with_retries(
+        self, store: ObjectStore, retries: RetryPolicy, traffic: Traffic
+    ) -> RetryingStore:
         """Return a store whose requests share this run's limit."""
-        return GovernedStore(
+        return RetryingStore(
             store, limit=self._limit, retries=retries, traffic=traffic, rate=self.rate
         )
 

@@ -128,7 +128,7 @@ async def _compare_file(
 async def _verdict(upload: PlannedUpload, remote: RemoteObject, tools: TransferTools) -> Verdict:
     async with tools.readers.opened(upload.source.path) as (file, state):
         layout = lay_out_parts(
-            state.size, least=tools.policy.part_size, most=tools.buffers.capacity
+            state.size, min_size=tools.policy.part_size, max_size=tools.buffers.capacity
         )
         sums = LocalSums(file, state, layout, tools.policy.crc, tools.readers, tools.buffers)
         local = LocalFile(upload, state.size, state.mtime_ns, sums.like)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from asyncload.errors import NothingToLoad
-from asyncload.model.values import Event, LeftOut, Scanned, SourceFile, Warned
+from asyncload.model.values import Event, Excluded, Scanned, SourceFile, Warned
 from asyncload.planning.plan import LoadPlan
 from asyncload.source.scanner import Found, Scanner
 
@@ -21,8 +21,8 @@ def add_found(plan: LoadPlan, found: Iterable[Found], observe: Callable[[Event],
     for item in found:
         if isinstance(item, SourceFile):
             plan.add(item)
-        elif isinstance(item, LeftOut):
-            plan.left_out[item.reason] += 1
+        elif isinstance(item, Excluded):
+            plan.excluded[item.reason] += 1
             observe(item)
         else:
             plan.add_failure(item)
@@ -31,9 +31,9 @@ def add_found(plan: LoadPlan, found: Iterable[Found], observe: Callable[[Event],
 
 def warnings_of(scanner: Scanner, plan: LoadPlan) -> Iterator[Warned]:
     """Yield what was surely not meant, once the scan is done: files and rules without effect."""
-    kinds = [kind for kind in ("compressed", "archive") if plan.left_out[kind]]
+    kinds = [kind for kind in ("compressed", "archive") if plan.excluded[kind]]
     if kinds:
-        counts = ", ".join(f"{plan.left_out[kind]:,} {kind}" for kind in kinds)
+        counts = ", ".join(f"{plan.excluded[kind]:,} {kind}" for kind in kinds)
         yield Warned(
             f"packed files were left out ({counts}): only plain CSVs are loaded",
             hint="asyncload unpacks nothing yet: put the CSVs beside them, or --exclude them",
@@ -54,11 +54,11 @@ def check_plan(plan: LoadPlan, *, allow_empty: bool) -> None:
         KeyCollision: see `LoadPlan.check_collisions`.
     """
     if not plan.files and not allow_empty:
-        raise _nothing_to_load(plan.left_out)
+        raise _nothing_to_load(plan.excluded)
     plan.check_collisions()
 
 
-_LEFT_OUT_HINTS = {
+_EXCLUDED_HINTS = {
     "too recent": "--min-age leaves out what was modified lately: run later, or lower it",
     "excluded": "check --include and --exclude",
     "symlink": _LINKS_HINT,
@@ -69,10 +69,10 @@ _LEFT_OUT_HINTS = {
 }
 
 
-def _nothing_to_load(left_out: Mapping[str, int]) -> NothingToLoad:
+def _nothing_to_load(excluded: Mapping[str, int]) -> NothingToLoad:
     """Say what there was instead, and what to do about each kind of it."""
-    counts = ", ".join(f"{n:,} {reason}" for reason, n in sorted(left_out.items()) if n)
-    hints = [hint for reason, hint in _LEFT_OUT_HINTS.items() if left_out.get(reason)]
+    counts = ", ".join(f"{n:,} {reason}" for reason, n in sorted(excluded.items()) if n)
+    hints = [hint for reason, hint in _EXCLUDED_HINTS.items() if excluded.get(reason)]
     if not counts:
         hints = ["files named *.csv in any letter case are loaded; check the volume and its mount"]
     hints.append("--allow-empty takes it for a success")

@@ -78,8 +78,8 @@ class PartLayout:
         )
 
 
-def lay_out_parts(size: int, *, least: int, most: int) -> PartLayout:
-    """Cut a file of `size` bytes into parts of at least `least` and at most `most` bytes.
+def lay_out_parts(size: int, *, min_size: int, max_size: int) -> PartLayout:
+    """Cut a file of `size` bytes into parts of at least `min_size` and at most `max_size` bytes.
 
     The part size is a whole number of MiB: for files of over a thousand MiB a 128th of the file up
     to 16 MiB, and only as much more as 10,000 parts demand. A part costs half a millisecond besides
@@ -87,7 +87,7 @@ def lay_out_parts(size: int, *, least: int, most: int) -> PartLayout:
     that is sent again.
 
     Raises:
-        SourceTooLarge: the file is over 5 TiB, or needs parts larger than `most`.
+        SourceTooLarge: the file is over 5 TiB, or needs parts larger than `max_size`.
     """
     if size > MAX_OBJECT_SIZE:
         raise SourceTooLarge(
@@ -95,9 +95,11 @@ def lay_out_parts(size: int, *, least: int, most: int) -> PartLayout:
             hint="split the file",
         )
     needed = -(-size // (MAX_PARTS * MIB)) * MIB
-    roomy = min(size // (_PARTS_ENOUGH * MIB) * MIB, _ROOMY, most // (PARTS_AT_ONCE * MIB) * MIB)
-    part_size = max(least, needed, roomy)
-    if part_size > most:
+    roomy = min(
+        size // (_PARTS_ENOUGH * MIB) * MIB, _ROOMY, max_size // (PARTS_AT_ONCE * MIB) * MIB
+    )
+    part_size = max(min_size, needed, roomy)
+    if part_size > max_size:
         raise SourceTooLarge(
             f"it needs parts of {part_size // MIB} MiB, more than the memory for parts",
             hint=f"use --memory {part_size // MIB}MiB or more",
@@ -123,7 +125,7 @@ def plausible_part_sizes(size: int, count: int, likely: int) -> list[int]:
 class LoadPlan:
     """The files of a volume and where each is to land.
 
-    `partitions` counts the files planned for each partition, `left_out` what is not loaded, by the
+    `partitions` counts the files planned for each partition, `excluded` what is not loaded, by the
     reason.
 
     Args:
@@ -136,7 +138,7 @@ class LoadPlan:
         self.files = 0
         self.size = 0
         self.failures: list[Failed] = []
-        self.left_out: Counter[str] = Counter()
+        self.excluded: Counter[str] = Counter()
         self.layout = layout
         self._put_limit = put_limit
         self._large: list[SourceFile] = []

@@ -150,10 +150,10 @@ class Manifest:
         crc = self._policy.crc
         sent = self._checksum(body)
         number = len(self._parts) + 1
-        receipt = await self._store.upload_part(self.key, upload_id, number, body, sent)
+        result = await self._store.upload_part(self.key, upload_id, number, body, sent)
         # Not before it is there: a cancelled attempt is repeated by `close`.
         del self._text[:size]
-        self._parts.append(Part(number, receipt.etag, sent))
+        self._parts.append(Part(number, result.etag, sent))
         self._crcs.append((crc.update(body, 0), len(body)))
 
     async def _open_upload(self) -> str:

@@ -12,7 +12,7 @@ from asyncload.model.values import Checksum, ObjectKey
 from asyncload.store.protocol import ObjectStore
 
 _READ = 8 * 1024 * 1024
-_LONGEST_LINE = 8 * 1024 * 1024
+_MAX_LINE = 8 * 1024 * 1024
 _LANDED = ("uploaded", "unchanged")
 _STATUSES = (*_LANDED, "skipped", "failed")
 _HINT = "name a run id or the key of a manifest; they are below --manifest-prefix"
@@ -121,10 +121,10 @@ async def _lines(store: ObjectStore, key: ObjectKey) -> AsyncIterator[bytes]:
             yield line
         if rest.startswith(b"]"):
             break
-        if len(rest) > _LONGEST_LINE:
+        if len(rest) > _MAX_LINE:
             raise UsageError(
                 f"--manifest: {key!r} is not a manifest of asyncload: it has a line of over "
-                f"{_LONGEST_LINE:,} bytes",
+                f"{_MAX_LINE:,} bytes",
                 hint=_HINT,
             )
     if rest:

@@ -15,9 +15,9 @@ from typing import Any
 
 from asyncload.errors import AsyncloadError, StoreError
 from asyncload.model.values import (
+    Excluded,
     Failed,
     FileFinished,
-    LeftOut,
     PlannedUpload,
     Skipped,
     Unchanged,
@@ -89,9 +89,9 @@ def _digests(outcome: Uploaded | Unchanged) -> dict[str, str]:
     return {proof.algorithm: proof.digest} | others
 
 
-def excluded_record(left_out: LeftOut, report: Report) -> dict[str, Any]:
+def excluded_record(excluded: Excluded, report: Report) -> dict[str, Any]:
     """Return what a program wants to know of an entry that is not loaded."""
-    return _of_run("excluded", report) | {"path": left_out.path, "reason": left_out.reason}
+    return _of_run("excluded", report) | {"path": excluded.path, "reason": excluded.reason}
 
 
 def planned_record(upload: PlannedUpload, report: Report) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def run_totals(report: Report) -> dict[str, Any]:
             {"key": upload.key, "upload_id": upload.upload_id, "reason": upload.reason}
             for upload in report.left_open
         ],
-        "swept": report.swept,
+        "aborted": report.aborted,
         "manifest": report.manifest,
         "warnings": [{"message": w.message, "hint": w.hint} for w in report.warnings],
         "store": {"proofs": list(report.store.proofs), **report.store.record}

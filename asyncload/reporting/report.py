@@ -9,9 +9,9 @@ from datetime import date, datetime
 from asyncload.model.values import (
     ConcurrencySettled,
     Event,
+    Excluded,
     Failed,
     FileFinished,
-    LeftOut,
     LoadStarted,
     ManifestWritten,
     MarkerFailed,
@@ -22,11 +22,11 @@ from asyncload.model.values import (
     RunStarted,
     Scanned,
     Skipped,
+    StaleUploadAborted,
     StoreJudged,
     Unchanged,
     Uploaded,
     UploadLeftOpen,
-    UploadSwept,
     Warned,
 )
 
@@ -63,7 +63,7 @@ class Report:
     `verified_by` counts the files that landed by the algorithm that proved it, `replaced` those
     that took the place of other bytes. `failures` are the first files that failed, `skipped` the
     first that were skipped, and `failure_groups` counts all that failed. `kept` are bytes that an
-    earlier run had sent; `swept` counts the uploads of earlier runs that were aborted. `unmarked`
+    earlier run had sent; `aborted` counts the uploads of earlier runs that were aborted. `unmarked`
     are partitions that got no success marker because a file is missing. `store` says what the
     store's answers are worth, as far as that was found out. `excluded` counts what was
     not loaded, by reason. `requests`, `retries`, `sent` and `concurrency` are known at the end of a
@@ -86,7 +86,7 @@ class Report:
     verified_by: Counter[str] = field(default_factory=Counter)
     replaced: int = 0
     kept: int = 0
-    swept: int = 0
+    aborted: int = 0
     requests: int = 0
     retries: int = 0
     sent: int = 0
@@ -101,7 +101,7 @@ class Report:
         """Count an event in."""
         if isinstance(event, FileFinished):
             self._count(event.outcome)
-        elif isinstance(event, LeftOut):
+        elif isinstance(event, Excluded):
             self.excluded[event.reason] += 1
         elif isinstance(event, Scanned | LoadStarted):
             self.files, self.size = event.files, event.size
@@ -112,8 +112,8 @@ class Report:
         """Count what concerns parts of files, or the run."""
         if isinstance(event, PartKept):
             self.kept += event.size
-        elif isinstance(event, UploadSwept):
-            self.swept += 1
+        elif isinstance(event, StaleUploadAborted):
+            self.aborted += 1
         elif isinstance(event, UploadLeftOpen):
             self.left_open.append(event)
         elif isinstance(event, MarkerFailed):

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from asyncload.aio.groups import for_each
-from asyncload.bucket.key_index import Inventory
+from asyncload.bucket.key_index import KeyIndex
 from asyncload.errors import AccessDenied, AsyncloadError, RequestRejected, SourceUnreadable
 from asyncload.model.checksums import checksum_of
 from asyncload.model.reserved import SUCCESS_MARKER
@@ -59,7 +59,7 @@ class SuccessMarkers:
         self._others: defaultdict[str, int] = defaultdict(int)
         # Why no partition may be marked.
         self._unknown = ""
-        self.listed: Inventory | None = None
+        self.listed: KeyIndex | None = None
         # Hashes: there may be a partition for each file.
         self._removed: set[int] = set()
         self._removing: dict[str, asyncio.Lock] = {}

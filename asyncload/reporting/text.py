@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncload.errors import AsyncloadError
-from asyncload.model.values import Failed, LeftOut, LimitReason, Warned
+from asyncload.model.values import Excluded, Failed, LimitReason, Warned
 from asyncload.reporting.report import Report
 
 _UNMARKED_NAMED = 20
@@ -69,7 +69,7 @@ def summary_lines(report: Report, seconds: float) -> Iterator[str]:
         counts.append(f"{report.not_reached:,} not reached")
     if not report.files:
         yield "there was nothing to load"
-        yield from left_out_counts(report)
+        yield from excluded_counts(report)
         yield from _manifest_line(report)
         return
     proof = f", verified by {' and '.join(sorted(report.verified_by))}" if report.landed else ""
@@ -78,7 +78,7 @@ def summary_lines(report: Report, seconds: float) -> Iterator[str]:
         f"{proof} ({format_size(sent)} sent in {seconds:.1f} s{rate})"
     )
     yield from _particulars(report)
-    yield from left_out_counts(report)
+    yield from excluded_counts(report)
     yield from skipped_lines(report)
     yield from failed_lines(report)
     for upload in report.left_open:
@@ -141,8 +141,8 @@ def _particulars(report: Report) -> Iterator[str]:
         yield f"replaced: {format_count(report.replaced, 'object')} that held other bytes"
     if report.kept:
         yield f"resumed: {format_size(report.kept)} were there from an earlier run"
-    if report.swept:
-        yield f"swept: {report.swept:,} multipart uploads that earlier runs had left open"
+    if report.aborted:
+        yield f"aborted: {report.aborted:,} multipart uploads that earlier runs had left open"
 
 
 def warning_lines(warned: Warned) -> Iterator[str]:
@@ -152,16 +152,16 @@ def warning_lines(warned: Warned) -> Iterator[str]:
         yield f"  hint: {printable(warned.hint)}"
 
 
-def left_out_counts(report: Report) -> Iterator[str]:
+def excluded_counts(report: Report) -> Iterator[str]:
     """Yield how many entries were left out for what reason, where any were."""
     if report.excluded:
         counts = ", ".join(f"{n:,} {reason}" for reason, n in sorted(report.excluded.items()))
         yield f"left out: {counts}"
 
 
-def left_out_line(left_out: LeftOut) -> str:
+def excluded_line(excluded: Excluded) -> str:
     """Say of one entry that it is left out, and why."""
-    return f"left out: {printable(left_out.path)} ({left_out.reason})"
+    return f"left out: {printable(excluded.path)} ({excluded.reason})"
 
 
 def failure_lines(failure: Failed, bucket: str, *, hint: bool = True) -> Iterator[str]:

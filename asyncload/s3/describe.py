@@ -18,7 +18,7 @@ from asyncload.store.protocol import (
     ListedObject,
     OpenUpload,
     Page,
-    Receipt,
+    PutResult,
     RemoteObject,
     StoredPart,
 )
@@ -90,14 +90,14 @@ def describe_object(answer: Mapping[str, Any]) -> RemoteObject:
     )
 
 
-def read_receipt(answer: Mapping[str, Any], algorithm: str) -> Receipt:
+def read_put_result(answer: Mapping[str, Any], algorithm: str) -> PutResult:
     """Read the answer to PutObject, UploadPart or CompleteMultipartUpload.
 
     `algorithm` is that of the checksum which was sent.
     """
     names = (algorithm,) if algorithm in _DIGEST_LENGTHS else ()
     encryption = _text(answer.get("ServerSideEncryption") or "")
-    return Receipt(_text(answer.get("ETag", "")), full_checksum(answer, names), encryption)
+    return PutResult(_text(answer.get("ETag", "")), full_checksum(answer, names), encryption)
 
 
 def check_encryption(got: str, wanted: str | None, operation: str) -> None:
@@ -114,12 +114,12 @@ def check_encryption(got: str, wanted: str | None, operation: str) -> None:
         )
 
 
-def read_part_receipt(answer: Mapping[str, Any], algorithm: str) -> Receipt:
+def read_part_result(answer: Mapping[str, Any], algorithm: str) -> PutResult:
     """Read the answer to UploadPart, which must name the part's ETag: Complete needs it."""
-    receipt = read_receipt(answer, algorithm)
-    if not receipt.etag:
+    result = read_put_result(answer, algorithm)
+    if not result.etag:
         raise KeyError("ETag")
-    return receipt
+    return result
 
 
 def read_upload_id(answer: Mapping[str, Any]) -> tuple[str, str]:
@@ -167,7 +167,7 @@ def page_of_parts(answer: Mapping[str, Any]) -> Page[StoredPart]:
     """Read the answer to ListParts."""
     items = [
         StoredPart(
-            _number(entry["PartNumber"], least=1),
+            _number(entry["PartNumber"], minimum=1),
             _number(entry["Size"]),
             _name(entry["ETag"]),
             full_checksum(entry, (CRC64NVME.name,)),
@@ -177,7 +177,7 @@ def page_of_parts(answer: Mapping[str, Any]) -> Page[StoredPart]:
     ]
     if not _goes_on(answer):
         return Page(items, None)
-    return Page(items, str(_number(answer["NextPartNumberMarker"], least=1)))
+    return Page(items, str(_number(answer["NextPartNumberMarker"], minimum=1)))
 
 
 def _goes_on(answer: Mapping[str, Any]) -> bool:
@@ -206,9 +206,9 @@ def _name(value: object) -> str:
     return text
 
 
-def _number(value: int, *, least: int = 0) -> int:
+def _number(value: int, *, minimum: int = 0) -> int:
     """Return a number that a size in bytes, or a part's number, can be."""
-    if not least <= value <= _MAX_NUMBER:
+    if not minimum <= value <= _MAX_NUMBER:
         raise ValueError("a number in it is out of range")
     return value
 

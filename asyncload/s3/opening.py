@@ -20,7 +20,7 @@ from asyncload.s3.auth.chain_messages import (
     in_words,
     unreadable_file,
 )
-from asyncload.s3.auth.clock import Signing, sign_by
+from asyncload.s3.auth.clock import SigningClock, sign_by
 from asyncload.s3.auth.patience import MACHINE_SECONDS, PERSON_SECONDS, Patience
 from asyncload.s3.auth.watched import check_values
 from asyncload.s3.client.logs import cap_loggers
@@ -58,9 +58,9 @@ async def open_store(
         options: which bucket, and how to reach it.
         tell: is told of warnings, such as of what the store does not take, and of waits for people.
     """
-    signing = Signing()
-    async with _open(options, signing, tell) as (client, lane):
-        yield S3Store(client, options, lane, signing, Dialect(options.checksum, tell))
+    clock = SigningClock()
+    async with _open(options, clock, tell) as (client, lane):
+        yield S3Store(client, options, lane, clock, Dialect(options.checksum, tell))
 
 
 @asynccontextmanager
@@ -71,21 +71,21 @@ async def open_client(options: S3Options) -> AsyncIterator[Any]:
         UsageError: profile, region, endpoint or CA bundle can't be used.
         StoreRefused: there are no usable credentials.
     """
-    async with _open(options, Signing()) as (client, _):
+    async with _open(options, SigningClock()) as (client, _):
         yield client
 
 
 @asynccontextmanager
 async def _open(
-    options: S3Options, signing: Signing, tell: Callable[[Warned], None] = _tell_nobody
+    options: S3Options, clock: SigningClock, tell: Callable[[Warned], None] = _tell_nobody
 ) -> AsyncIterator[tuple[Any, FastLane | None]]:
     """Open client and fast lane. Raises as `open_client` does."""
     cap_loggers()
-    capture = _CapturedSession(signing)
+    capture = _CapturedSession(clock)
     patience = Patience(machine=_CREDENTIALS_SECONDS, person=_PERSON_SECONDS, tell=tell)
     async with AsyncExitStack() as stack:
         try:
-            client, lane = await _connect(options, signing, capture, patience, stack)
+            client, lane = await _connect(options, clock, capture, patience, stack)
         except boto.ProfileNotFound as error:
             if (unreadable := _unreadable_configuration()) is not None:
                 raise unreadable from error
@@ -102,13 +102,13 @@ async def _open(
         except (boto.BotoCoreError, boto.ClientError) as error:
             endpoint = options.endpoint_url or "the AWS endpoint"
             asked = Asked("the first request", options.bucket, endpoint)
-            raise translate(error, asked, signing) from error
+            raise translate(error, asked, clock) from error
         yield client, lane
 
 
 async def _connect(
     options: S3Options,
-    signing: Signing,
+    clock: SigningClock,
     capture: _CapturedSession,
     patience: Patience,
     stack: AsyncExitStack,
@@ -117,7 +117,7 @@ async def _connect(
         options.profile,
         allow_http=options.allow_http,
         authorities=options.ca_bundle,
-        secrets=signing.secrets,
+        secrets=clock.secrets,
         patience=patience,
     )
     use_quick_models(core)
@@ -129,12 +129,10 @@ async def _connect(
         # Before anything is asked for credentials: a token would be gone before S3's address is
         # known for one that may not be used.
         core.check_configured_endpoint("s3")
-    credentials = await _find_credentials(core, signing, patience)
+    credentials = await _find_credentials(core, clock, patience)
     # Where roles are assumed, botocore keeps what it got by its own clock; one cache for all ways.
     cache = core.get_component("credential_provider").get_provider("assume-role").cache
-    signing.renewal.renew_by(
-        credentials, cache.clear, seconds=_CREDENTIALS_SECONDS + _PERSON_SECONDS
-    )
+    clock.renewal.renew_by(credentials, cache.clear, seconds=_CREDENTIALS_SECONDS + _PERSON_SECONDS)
     client = await stack.enter_async_context(
         session.client(
             "s3",
@@ -153,7 +151,7 @@ async def _connect(
     client.meta.events.register_first("needs-retry.s3", _take_as_answer)
     client.meta.events.register_last("before-call.s3", _expect_nothing)
     client.meta.events.register_last("before-send.s3", _check_head)
-    sign_by(signing, client)
+    sign_by(clock, client)
     read_entries_quickly(client)
     secure = client.meta.endpoint_url.startswith("https")
     capture.session.plain = not secure
@@ -168,10 +166,10 @@ async def _connect(
     demanded = configured.get("payload_signing_enabled") is True
     sign_payload = (demanded or not secure) and not options.unsigned_payload
     client.meta.config.s3 = configured | {"payload_signing_enabled": sign_payload}
-    return client, await _open_lane(client, credentials, capture, options, sign_payload, signing)
+    return client, await _open_lane(client, credentials, capture, options, sign_payload, clock)
 
 
-async def _find_credentials(core: ChainSession, signing: Signing, patience: Patience) -> Any:
+async def _find_credentials(core: ChainSession, clock: SigningClock, patience: Patience) -> Any:
     """Return the credentials of the AWS chain, made and at hand; None if there are none.
 
     Raises:
@@ -179,7 +177,7 @@ async def _find_credentials(core: ChainSession, signing: Signing, patience: Pati
     """
     chain = Provider("the AWS credential chain", core.profile_name, core.full_config)
     async with patience.for_machine(chain.name):
-        with in_words(chain, signing.secrets):
+        with in_words(chain, clock.secrets):
             credentials = await core.get_credentials()
             if credentials is None:
                 if (unreadable := _unreadable_configuration()) is not None:
@@ -188,7 +186,7 @@ async def _find_credentials(core: ChainSession, signing: Signing, patience: Pati
             frozen = await credentials.get_frozen_credentials()
     found = chain._replace(method=credentials.method)
     check_values(frozen._asdict(), found)
-    signing.secrets.add(frozen)
+    clock.secrets.add(frozen)
     return credentials
 
 
@@ -215,7 +213,7 @@ async def _open_lane(
     capture: _CapturedSession,
     options: S3Options,
     sign_payload: bool,
-    signing: Signing,
+    clock: SigningClock,
 ) -> FastLane | None:
     if not options.fast_lane or credentials is None:
         return None
@@ -234,7 +232,7 @@ async def _open_lane(
         put_headers=pattern.put_headers,
         part_headers=pattern.part_headers,
         sign_payload=sign_payload,
-        signing=signing,
+        clock=clock,
         responses=ResponseReader(client),
     )
 
@@ -244,11 +242,11 @@ class _CapturedSession:
 
     session: DirectSession
 
-    def __init__(self, signing: Signing) -> None:
-        self._signing = signing
+    def __init__(self, clock: SigningClock) -> None:
+        self._clock = clock
 
     def __call__(self, **options: Any) -> DirectSession:
-        self.session = DirectSession(keep_secret=self._signing.secrets.add_password, **options)
+        self.session = DirectSession(keep_secret=self._clock.secrets.add_password, **options)
         return self.session
 
 

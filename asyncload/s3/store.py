@@ -23,7 +23,7 @@ from asyncload.errors import (
 from asyncload.model.checksums import md5_digest
 from asyncload.model.values import Checksum, ObjectKey
 from asyncload.s3.arguments import checksum_arguments, condition, part_arguments, whole_arguments
-from asyncload.s3.auth.clock import Signing
+from asyncload.s3.auth.clock import SigningClock
 from asyncload.s3.client.body import ViewBody
 from asyncload.s3.describe import (
     check_encryption,
@@ -33,8 +33,8 @@ from asyncload.s3.describe import (
     page_of_objects,
     page_of_parts,
     page_of_uploads,
-    read_part_receipt,
-    read_receipt,
+    read_part_result,
+    read_put_result,
     read_tag_set,
     read_upload_id,
 )
@@ -52,7 +52,7 @@ from asyncload.store.protocol import (
     OpenUpload,
     Page,
     Part,
-    Receipt,
+    PutResult,
     RemoteObject,
     StoredPart,
 )
@@ -66,7 +66,7 @@ _HASHED_INLINE = 256 * 1024
 
 # A call's deadline: time to be answered, and time for its bytes on a slow link.
 _ANSWER_SECONDS = 30.0
-_LEAST_BYTES_PER_SECOND = 64 * 1024
+_MIN_BYTES_PER_SECOND = 64 * 1024
 # An account that owns nothing.
 _NOBODY = "000000000000"
 
@@ -83,7 +83,7 @@ class S3Store:
         client: Any,
         options: S3Options,
         lane: FastLane | None,
-        signing: Signing,
+        clock: SigningClock,
         dialect: Dialect,
     ) -> None:
         self._client = client
@@ -93,7 +93,7 @@ class S3Store:
         if options.expected_bucket_owner:
             self._everywhere["ExpectedBucketOwner"] = options.expected_bucket_owner
         self._lane = lane
-        self._signing = signing
+        self._clock = clock
         self._dialect = dialect
         self._owner_is_checked = False
 
@@ -105,7 +105,7 @@ class S3Store:
     @property
     def clock_offset(self) -> float | None:
         """See `ObjectStore`."""
-        return self._signing.told_offset
+        return self._clock.told_offset
 
     def object_settings(self, info: ObjectInfo) -> Mapping[str, Any]:
         """See `ObjectStore`."""
@@ -145,7 +145,7 @@ class S3Store:
 
     async def head(self, key: ObjectKey) -> RemoteObject | None:
         """See `ObjectStore`."""
-        renewal = self._signing.renewal
+        renewal = self._clock.renewal
         renewals = renewal.count
 
         lane = self._lane
@@ -238,16 +238,16 @@ class S3Store:
         create_only: bool,
         sha256: str | None = None,
         info: ObjectInfo = CSV,
-    ) -> Receipt:
+    ) -> PutResult:
         """See `ObjectStore`."""
         view, lane = memoryview(body), self._lane
 
-        async def ask(sent: Checksum) -> Receipt:
+        async def ask(sent: Checksum) -> PutResult:
             conditional = condition(create_only)
             if lane is None:
                 return await self._call(
                     "PutObject",
-                    partial(read_receipt, algorithm=sent.algorithm),
+                    partial(read_put_result, algorithm=sent.algorithm),
                     Key=key,
                     Body=ViewBody(view),
                     **self._objects.arguments(info),
@@ -267,9 +267,9 @@ class S3Store:
                 ),
             )
 
-        receipt = await self._send(view, checksum, ask)
-        check_encryption(receipt.encryption, self._objects.sse, "PutObject")
-        return receipt
+        result = await self._send(view, checksum, ask)
+        check_encryption(result.encryption, self._objects.sse, "PutObject")
+        return result
 
     async def create_multipart(
         self, key: ObjectKey, *, algorithm: str = "CRC64NVME", info: ObjectInfo = CSV
@@ -304,16 +304,16 @@ class S3Store:
         checksum: Checksum,
         *,
         sha256: str | None = None,
-    ) -> Receipt:
+    ) -> PutResult:
         """See `ObjectStore`."""
         view, lane = memoryview(body), self._lane
 
-        async def ask(sent: Checksum) -> Receipt:
+        async def ask(sent: Checksum) -> PutResult:
             part = {"Key": key, "UploadId": upload_id, "PartNumber": number}
             if lane is None:
                 return await self._call(
                     "UploadPart",
-                    partial(read_part_receipt, algorithm=sent.algorithm),
+                    partial(read_part_result, algorithm=sent.algorithm),
                     Body=ViewBody(view),
                     **part,
                     **checksum_arguments(sent),
@@ -334,15 +334,15 @@ class S3Store:
         checksum: Checksum | None,
         *,
         create_only: bool,
-    ) -> Receipt:
+    ) -> PutResult:
         """See `ObjectStore`."""
 
-        async def ask(checksums: bool) -> Receipt:
+        async def ask(checksums: bool) -> PutResult:
             whole = checksum if checksums else None
             named = [part_arguments(part, checksum=checksums) for part in parts]
             return await self._call(
                 "CompleteMultipartUpload",
-                partial(read_receipt, algorithm=whole.algorithm if whole else ""),
+                partial(read_put_result, algorithm=whole.algorithm if whole else ""),
                 Key=key,
                 UploadId=upload_id,
                 MultipartUpload={"Parts": named},
@@ -368,19 +368,19 @@ class S3Store:
             return
 
     async def _send(
-        self, view: memoryview, checksum: Checksum, ask: Callable[[Checksum], Awaitable[Receipt]]
-    ) -> Receipt:
+        self, view: memoryview, checksum: Checksum, ask: Callable[[Checksum], Awaitable[PutResult]]
+    ) -> PutResult:
         """Send bytes with a checksum; with their MD5 where the store takes no other one."""
         if checksum.algorithm == "MD5":
             return await ask(checksum)
 
-        async def ask_with(checksums: bool) -> Receipt:
+        async def ask_with(checksums: bool) -> PutResult:
             return await ask(checksum if checksums else await _md5(view))
 
-        receipt = await self._dialect.send(ask_with)
-        if receipt.checksum is not None:
+        result = await self._dialect.send(ask_with)
+        if result.checksum is not None:
             self._dialect.takes_checksums()
-        return receipt
+        return result
 
     async def _call(
         self, operation: str, read: Callable[[Mapping[str, Any]], T], **arguments: Any
@@ -403,12 +403,12 @@ class S3Store:
 
     async def _make(self, asked: Asked, size: int, ask: Callable[[], Awaitable[T]]) -> T:
         """Make a request by client or lane; once more where credentials have expired."""
-        return await self._signing.renewal.repeat(lambda: self._attempt(asked, size, ask))
+        return await self._clock.renewal.repeat(lambda: self._attempt(asked, size, ask))
 
     async def _attempt(self, asked: Asked, size: int, ask: Callable[[], Awaitable[T]]) -> T:
         """Give a request its deadline, and its failure its meaning."""
         seconds = _deadline(size)
-        offset = self._signing.offset
+        offset = self._clock.offset
         try:
             async with asyncio.timeout(seconds) as deadline:
                 answer = await ask()
@@ -420,20 +420,20 @@ class S3Store:
                 ) from error
             raise self._failure(error, asked, offset) from error
         except MALFORMED as error:
-            raise malformed(error, asked, self._signing) from error
-        self._signing.accepted()
+            raise malformed(error, asked, self._clock) from error
+        self._clock.accepted()
         return answer
 
     def _failure(self, error: Exception, asked: Asked, offset: float) -> AsyncloadError:
-        failure = translate(error, asked, self._signing)
+        failure = translate(error, asked, self._clock)
         if isinstance(failure, AccessDenied) and "ExpectedBucketOwner" in self._everywhere:
             owner = self._everywhere["ExpectedBucketOwner"]
             failure.hint += f"; or the bucket is not the account's {owner}, as is expected"
-        return self._signing.learn(failure, error, used=offset)
+        return self._clock.learn(failure, error, used=offset)
 
 
 def _deadline(size: int) -> float:
-    return _ANSWER_SECONDS + size / _LEAST_BYTES_PER_SECOND
+    return _ANSWER_SECONDS + size / _MIN_BYTES_PER_SECOND
 
 
 def _nothing(_: Mapping[str, Any]) -> None:

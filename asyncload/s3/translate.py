@@ -16,7 +16,7 @@ from botocore.parsers import ResponseParserError
 
 from asyncload import errors
 from asyncload.errors import AsyncloadError, StoreError, chain_of
-from asyncload.s3.auth.clock import Signing
+from asyncload.s3.auth.clock import SigningClock
 from asyncload.s3.auth.http_dates import describe_offset, read_offset, read_retry_after
 from asyncload.s3.fast.sockets import AnsweredEarly
 from asyncload.s3.meanings import (
@@ -85,22 +85,22 @@ class Asked(NamedTuple):
         return f"{self.operation} {'below' if 'List' in self.operation else 'of'} {self.key!r}"
 
 
-def translate(error: Exception, asked: Asked, signing: Signing) -> AsyncloadError:
+def translate(error: Exception, asked: Asked, clock: SigningClock) -> AsyncloadError:
     """Return the error of ours that says what a request failed with.
 
     Args:
         error: what client or lane raised: botocore's, aiohttp's or the system's.
         asked: the request that it was raised for.
-        signing: what the request was signed with, for what must not be in the message.
+        clock: what the request was signed with, for what must not be in the message.
     """
-    redact = signing.secrets.redact
-    _redact_chain(error, signing)
+    redact = clock.secrets.redact
+    _redact_chain(error, clock)
     of_others = isinstance(error, boto.ClientError) and error.operation_name not in (
         "",
         asked.operation,
     )
     if isinstance(error, boto.ClientError) and not of_others:
-        return translate_answer(error.response, asked, signing)
+        return translate_answer(error.response, asked, clock)
     # STS and the like are asked on the way, when credentials are to be made or refreshed.
     if of_others or isinstance(
         error,
@@ -134,12 +134,12 @@ def translate(error: Exception, asked: Asked, signing: Signing) -> AsyncloadErro
             status=cause.status,
         )
     if isinstance(error, boto.ProxyConnectionError):
-        reason = describe_proxy_failure(error, signing.secrets)
+        reason = describe_proxy_failure(error, clock.secrets)
         return (errors.EndpointRefused if 400 <= reason.status < 500 else errors.StoreUnavailable)(
             f"no way to {asked.endpoint} for {asked}: {reason.text}", hint=reason.hint
         )
     if _is_malformed(cause):
-        return malformed(cause, asked, signing)
+        return malformed(cause, asked, clock)
     if isinstance(
         error,
         boto.HTTPClientError
@@ -161,18 +161,18 @@ def translate(error: Exception, asked: Asked, signing: Signing) -> AsyncloadErro
     )
 
 
-def malformed(error: BaseException, asked: Asked, signing: Signing) -> errors.ServerError:
+def malformed(error: BaseException, asked: Asked, clock: SigningClock) -> errors.ServerError:
     """Return the error of an answer that can't be understood.
 
     Args:
         error: what reading it raised.
         asked: the request that was answered.
-        signing: as for `translate`.
+        clock: as for `translate`.
     """
-    _redact_chain(error, signing)
+    _redact_chain(error, clock)
     # botocore's words repeat the whole answer.
     text = (
-        "it is not XML" if isinstance(error, ResponseParserError) else signing.secrets.redact(error)
+        "it is not XML" if isinstance(error, ResponseParserError) else clock.secrets.redact(error)
     )
     cause = text or type(error).__name__
     if isinstance(error, KeyError):
@@ -184,11 +184,11 @@ def malformed(error: BaseException, asked: Asked, signing: Signing) -> errors.Se
     )
 
 
-def _redact_chain(error: BaseException, signing: Signing) -> None:
+def _redact_chain(error: BaseException, clock: SigningClock) -> None:
     """Redact what an error and its causes say: they may be printed, too, as causes of ours."""
     for link in chain_of(error):
         link.args = tuple(
-            signing.secrets.redact(part) if isinstance(part, str) else part for part in link.args
+            clock.secrets.redact(part) if isinstance(part, str) else part for part in link.args
         )
 
 
@@ -212,7 +212,7 @@ class _Refusal(NamedTuple):
     request_id: str
 
 
-def _read(response: Mapping[str, Any], signing: Signing) -> _Refusal:
+def _read(response: Mapping[str, Any], clock: SigningClock) -> _Refusal:
     described = response.get("Error")
     described = described if isinstance(described, Mapping) else {}
     metadata = response.get("ResponseMetadata", {})
@@ -220,7 +220,7 @@ def _read(response: Mapping[str, Any], signing: Signing) -> _Refusal:
     status = int(metadata.get("HTTPStatusCode", 0))
 
     def text(name: str) -> str:
-        return signing.secrets.redact(described.get(name) or "")
+        return clock.secrets.redact(described.get(name) or "")
 
     header = text("Header") or text("ArgumentName")
     words = f"{text('Message')} {text('Details')}"
@@ -233,23 +233,23 @@ def _read(response: Mapping[str, Any], signing: Signing) -> _Refusal:
         code=text("Code") or str(status),
         message=text("Message"),
         header=header,
-        region=text("Region") or signing.secrets.redact(region),
-        request_id=signing.secrets.redact(metadata.get("RequestId") or ""),
+        region=text("Region") or clock.secrets.redact(region),
+        request_id=clock.secrets.redact(metadata.get("RequestId") or ""),
     )
 
 
-def translate_answer(response: Mapping[str, Any], asked: Asked, signing: Signing) -> StoreError:
+def translate_answer(response: Mapping[str, Any], asked: Asked, clock: SigningClock) -> StoreError:
     """Return the error that an answer of the store means.
 
     Args:
         response: the answer as botocore's parser for REST-XML gives it: `Error` and
             `ResponseMetadata`.
         asked: the request that was answered.
-        signing: as for `translate`.
+        clock: as for `translate`.
     """
-    refusal = _read(response, signing)
-    headers, now = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}), signing.now()
-    meaning = _meaning(refusal, asked, signing)
+    refusal = _read(response, clock)
+    headers, now = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}), clock.now()
+    meaning = _meaning(refusal, asked, clock)
     code, message = refusal.code, refusal.message
     name = code if not code.isdigit() else f"HTTP {code}"
     text = f"bucket {asked.bucket!r}: {asked} was answered with {name}"
@@ -271,7 +271,7 @@ def translate_answer(response: Mapping[str, Any], asked: Asked, signing: Signing
     )
 
 
-def _meaning(refusal: _Refusal, asked: Asked, signing: Signing) -> type[StoreError]:
+def _meaning(refusal: _Refusal, asked: Asked, clock: SigningClock) -> type[StoreError]:
     code, status = refusal.code, refusal.status
     meaning = meaning_of("" if code.isdigit() else code, status, refusal.message)
     if code == "AuthorizationHeaderMalformed" and not refusal.region:
@@ -287,7 +287,7 @@ def _meaning(refusal: _Refusal, asked: Asked, signing: Signing) -> type[StoreErr
         return errors.RequestRejected
     if meaning is errors.PreconditionFailed and not asked.conditional:
         return errors.RequestRejected
-    if code == "SignatureDoesNotMatch" and signing.was_accepted:
+    if code == "SignatureDoesNotMatch" and clock.was_accepted:
         # The credentials are right: the store, or what is before it, reads this request otherwise.
         return errors.RequestRejected
     if refusal.header.lower() == "if-none-match" and issubclass(meaning, errors.RequestRejected):

@@ -24,8 +24,8 @@ ACLS = (
 )
 SSE = ("AES256", "aws:kms", "aws:kms:dsse")
 
-MOST_TAGS = 10
-MOST_METADATA_BYTES = 768
+MAX_TAGS = 10
+MAX_METADATA_BYTES = 768
 """Of S3's 2 KiB of metadata; the rest is what asyncload notes of the source."""
 
 _TAG = re.compile(r"[\w\s+\-=.:/@]*")
@@ -35,7 +35,7 @@ _METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _METADATA_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _STORAGE_CLASS = re.compile(r"[A-Z0-9_]+")
 _DURATION = re.compile(r"(\d{1,9})(s|m|h|d)?")
-_LONGEST = 36_500 * 86_400
+_MAX_SECONDS = 36_500 * 86_400
 _SECONDS = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -63,10 +63,10 @@ def parse_duration(option: str, text: str) -> int:
             f"{option}: {text!r} is no duration", hint="use a number and a unit: 90s, 15m, 24h, 7d"
         )
     seconds = int(match[1]) * _SECONDS[match[2]]
-    if seconds > _LONGEST:
+    if seconds > _MAX_SECONDS:
         raise UsageError(
             f"{option}: {text!r} is too long",
-            hint=f"the longest duration is {_LONGEST // _SECONDS['d']}d",
+            hint=f"the longest duration is {_MAX_SECONDS // _SECONDS['d']}d",
         )
     return seconds
 
@@ -94,9 +94,9 @@ def check_tags(tags: Mapping[str, str]) -> None:
     Raises:
         UsageError: there are too many, or one can't be a tag.
     """
-    if len(tags) > MOST_TAGS:
+    if len(tags) > MAX_TAGS:
         raise UsageError(
-            f"--tag: {len(tags)} tags, and S3 takes {MOST_TAGS} on an object",
+            f"--tag: {len(tags)} tags, and S3 takes {MAX_TAGS} on an object",
             hint="use --metadata for the others",
         )
     for key, value in tags.items():
@@ -133,9 +133,9 @@ def check_metadata(metadata: Mapping[str, str], reserved: frozenset[str]) -> Non
                 hint="percent-encode it",
             )
     size = sum(len(name) + len(value) for name, value in metadata.items())
-    if size > MOST_METADATA_BYTES:
+    if size > MAX_METADATA_BYTES:
         raise UsageError(
-            f"--metadata: {size:,} bytes, and there is room for {MOST_METADATA_BYTES}",
+            f"--metadata: {size:,} bytes, and there is room for {MAX_METADATA_BYTES}",
             hint="S3 takes 2 KiB on an object, of which the source's description needs the rest",
         )
 

@@ -36,7 +36,7 @@ from asyncload.source.scanner import Scanner
 MAX_AUTO_CONCURRENCY = 256
 AUTO_START = 32
 DEFAULT_MEMORY = 256 * MIB
-LEAST_MEMORY = 16 * MIB
+MIN_MEMORY = 16 * MIB
 AUTO = -1
 """Stands for the memory that there is."""
 MIN_LIMIT_RATE = 64 * 1024
@@ -265,14 +265,14 @@ def _checked_bucket(bucket: str) -> str:
 def _checked_memory(memory: int, left: int | None) -> int:
     """Return the memory for file bytes: what is asked for, or what a container's limit leaves."""
     if memory == AUTO:
-        return max(LEAST_MEMORY, min(DEFAULT_MEMORY, DEFAULT_MEMORY if left is None else left))
-    if memory < LEAST_MEMORY:
+        return max(MIN_MEMORY, min(DEFAULT_MEMORY, DEFAULT_MEMORY if left is None else left))
+    if memory < MIN_MEMORY:
         raise UsageError(
-            f"--memory: {memory:,} bytes is too little; the least is {LEAST_MEMORY // MIB} MiB",
+            f"--memory: {memory:,} bytes is too little; the least is {MIN_MEMORY // MIB} MiB",
             hint=f"the default is {DEFAULT_MEMORY // MIB}MiB, or what a container's limit leaves",
         )
-    if left is not None and memory > max(left, LEAST_MEMORY):
-        fits = max(left, LEAST_MEMORY) // MIB
+    if left is not None and memory > max(left, MIN_MEMORY):
+        fits = max(left, MIN_MEMORY) // MIB
         raise UsageError(
             f"--memory: {memory // MIB} MiB does not fit into this container, whose limit leaves "
             f"{fits} MiB for file bytes",

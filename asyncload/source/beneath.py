@@ -14,7 +14,7 @@ _FOLDER_FLAGS = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_P
 # O_NONBLOCK: opening a FIFO that has taken a file's name must not hang.
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # As Linux has it.
-_MOST_LINKS = 40
+_MAX_LINKS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Beneath:
             except OSError as error:
                 target = self._target(name, folder, error) if self.follow_links else None
                 links += 1
-                if target is None or links > _MOST_LINKS:
+                if target is None or links > _MAX_LINKS:
                     raise unreadable(error, _status(name, folder, error)) from error
                 if target.startswith(b"/"):
                     target = self._below(target)

@@ -14,7 +14,7 @@ class GivenUp(Exception):
     """Nobody waits for this work any more: it ends without touching anything."""
 
 
-class Pulse:
+class Heartbeat:
     """Beats while work in a thread gets on.
 
     Attributes:

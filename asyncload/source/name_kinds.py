@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from asyncload.model.values import LeftOutReason
+from asyncload.model.values import ExcludedReason
 
-FileKind = LeftOutReason | Literal["csv", "other"]
+FileKind = ExcludedReason | Literal["csv", "other"]
 
 _CSV = ".csv"
 
@@ -54,7 +54,7 @@ _OF_JOB = re.compile(
 )
 
 
-def folder_kind(name: str, *, at_root: bool) -> LeftOutReason | None:
+def folder_kind(name: str, *, at_root: bool) -> ExcludedReason | None:
     """Return why a folder of this name is not entered; None where it is.
 
     `at_root` says that it lies at the root of the volume, where `lost+found` is the file system's.

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import aiofiles.os
 
-from asyncload.source.heartbeat import STALLED_SECONDS, Pulse, stalled
+from asyncload.source.heartbeat import STALLED_SECONDS, Heartbeat, stalled
 from asyncload.source.threads import ReaderThreads
 
 T = TypeVar("T")
@@ -19,7 +19,7 @@ T = TypeVar("T")
 _CANCELLED_SECONDS = 2.0
 
 
-class Hops:
+class Offload:
     """Has an executor's threads do work that blocks.
 
     A hop is waited for, cancelled or not: its thread is writing into a buffer that must not find a
@@ -33,11 +33,11 @@ class Hops:
         self._executor = executor
         self._patience = patience
 
-    async def make(
+    async def run(
         self,
         function: Callable[..., T],
         *arguments: Any,
-        pulse: Pulse | None = None,
+        heartbeat: Heartbeat | None = None,
         through: Executor | None = None,
         undo: Callable[[T], None] | None = None,
     ) -> T:
@@ -46,7 +46,7 @@ class Hops:
         Args:
             function: what is called.
             arguments: what it is called with.
-            pulse: beats while it gets on; a call without is one step.
+            heartbeat: beats while it gets on; a call without is one step.
             through: hands the work to the executor in its own way.
             undo: is called with the result where the caller was cancelled meanwhile.
 
@@ -56,14 +56,14 @@ class Hops:
         executor = self._executor
         if isinstance(executor, ReaderThreads) and executor.exhausted:
             raise stalled("too many reads before it never came back")
-        pulse = pulse or Pulse()
-        pulse.rest()
+        heartbeat = heartbeat or Heartbeat()
+        heartbeat.rest()
         loop = asyncio.get_running_loop()
         # Outside of a TaskGroup, which would cancel it.
         task: asyncio.Future[T] = asyncio.ensure_future(
-            _in_thread(pulse, function, *arguments, executor=through or executor)
+            _in_thread(heartbeat, function, *arguments, executor=through or executor)
         )
-        seen, until = pulse.beats, None
+        seen, until = heartbeat.beats, None
         while True:
             timeout = self._patience if until is None else max(0.0, until - loop.time())
             try:
@@ -73,27 +73,27 @@ class Hops:
                 # Further ones don't put the end off.
                 until = until or loop.time() + _CANCELLED_SECONDS
                 continue
-            if until is not None or (pulse.begun and pulse.beats == seen):
-                self._give_up(pulse, task)
+            if until is not None or (heartbeat.begun and heartbeat.beats == seen):
+                self._give_up(heartbeat, task)
                 if until is not None:
                     raise asyncio.CancelledError
                 raise stalled(f"there was no answer for {self._patience:.0f} s")
-            seen = pulse.beats
+            seen = heartbeat.beats
         if until is None:
             return task.result()
         if task.exception() is None and undo is not None:
             undo(task.result())
         raise asyncio.CancelledError from task.exception()
 
-    def _give_up(self, pulse: Pulse, task: asyncio.Future[Any]) -> None:
-        pulse.given_up = True
+    def _give_up(self, heartbeat: Heartbeat, task: asyncio.Future[Any]) -> None:
+        heartbeat.given_up = True
         # Where its turn has not come, it never will.
         task.cancel()
-        if pulse.thread is not None and isinstance(self._executor, ReaderThreads):
-            self._executor.replace(pulse.thread)
+        if heartbeat.thread is not None and isinstance(self._executor, ReaderThreads):
+            self._executor.replace(heartbeat.thread)
 
 
 @aiofiles.os.wrap
-def _in_thread(pulse: Pulse, function: Callable[..., Any], *arguments: Any) -> Any:
-    pulse.begin()
+def _in_thread(heartbeat: Heartbeat, function: Callable[..., Any], *arguments: Any) -> Any:
+    heartbeat.begin()
     return function(*arguments)

@@ -23,19 +23,19 @@ from asyncload.source.batches import (
     UnloadedFile,
 )
 from asyncload.source.file_state import FileState
-from asyncload.source.heartbeat import STALLED_SECONDS, GivenUp, Pulse, scan_stalled
-from asyncload.source.offload import Hops
+from asyncload.source.heartbeat import STALLED_SECONDS, GivenUp, Heartbeat, scan_stalled
+from asyncload.source.offload import Offload
 from asyncload.source.volume import OpenFile, Volume
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
-CROWDED_SECONDS = 10.0
+DESCRIPTOR_WAIT_SECONDS = 10.0
 """While nothing at all could be opened for so long, too many open files are no passing state."""
 
 # In seconds, between two tries to open something: the first, doubled each time, and the longest.
 _FIRST_WAIT = 0.01
-_LONGEST_WAIT = 0.5
+_MAX_WAIT = 0.5
 
 
 class _PatientExecutor(Executor):
@@ -80,14 +80,14 @@ class Scan(Generic[T]):
     """A blocking iterator that tells how far it is."""
 
     items: Iterator[T]
-    pulse: Pulse
+    heartbeat: Heartbeat
 
 
 class Readers:
     """Reads a volume's files in an executor's threads.
 
     A hop is what costs, not the read: hence one hop for a batch of small files and one for a
-    part. Each ends, as `Hops` says; whatever it raises, the buffer it was given may then still be
+    part. Each ends, as `Offload` says; after an error the buffer it was given may still be
     written into.
 
     Where too many files are open, what is to be opened waits until others were closed: whoever
@@ -97,8 +97,8 @@ class Readers:
     Args:
         volume: the volume.
         executor: whose threads read it.
-        patience: see `Hops`; in seconds.
-        crowded: for how many seconds nothing at all may be opened before files fail for it.
+        patience: see `Offload`; in seconds.
+        descriptor_wait: for how many seconds nothing at all may be opened before files fail for it.
     """
 
     def __init__(
@@ -107,13 +107,13 @@ class Readers:
         executor: Executor,
         *,
         patience: float = STALLED_SECONDS,
-        crowded: float = CROWDED_SECONDS,
+        descriptor_wait: float = DESCRIPTOR_WAIT_SECONDS,
     ) -> None:
         self._volume = volume
-        self._hops = Hops(executor, patience=patience)
+        self._offload = Offload(executor, patience=patience)
         self._patient = _PatientExecutor(executor)
-        self._crowded = crowded
-        self._crowded_since: float | None = None
+        self._descriptor_wait = descriptor_wait
+        self._exhausted_since: float | None = None
 
     async def read_batch(
         self, uploads: Sequence[PlannedUpload], buffer: memoryview, digests: Digests = CRC_ONLY
@@ -127,7 +127,7 @@ class Readers:
         while len(items) < len(uploads):
             try:
                 reading = partial(self._read_on, uploads, buffer, digests, items)
-                await self._when_not_crowded(reading, progress=items.__len__)
+                await self._retry_while_exhausted(reading, progress=items.__len__)
             except TooManyOpenFiles as error:
                 items.append(UnloadedFile(uploads[len(items)], error))
             except SourceStalled as error:
@@ -145,29 +145,29 @@ class Readers:
         digests: Digests,
         items: list[BatchItem],
     ) -> None:
-        pulse = Pulse()
-        await self._hops.make(
+        heartbeat = Heartbeat()
+        await self._offload.run(
             self._volume.read_batch,
             uploads,
             buffer,
             digests,
             items,
-            pulse.beat,
-            pulse=pulse,
+            heartbeat.beat,
+            heartbeat=heartbeat,
             through=self._patient,
         )
 
     @asynccontextmanager
     async def opened(self, path: str) -> AsyncIterator[tuple[OpenFile, FileState]]:
         """Open a file and say in what state it is. Raises as `Volume.open` does."""
-        file, state = await self._when_not_crowded(partial(self._open, path))
+        file, state = await self._retry_while_exhausted(partial(self._open, path))
         with file:
             yield file, state
 
     async def _open(self, path: str) -> tuple[OpenFile, FileState]:
-        pulse = Pulse()
-        return await self._hops.make(
-            _open, self._volume, path, pulse.beat, pulse=pulse, undo=_close
+        heartbeat = Heartbeat()
+        return await self._offload.run(
+            _open, self._volume, path, heartbeat.beat, heartbeat=heartbeat, undo=_close
         )
 
     async def read_part(
@@ -180,22 +180,29 @@ class Readers:
         crc: Crc = CRC64NVME,
     ) -> int:
         """See `OpenFile.read_part`."""
-        pulse = Pulse()
-        return await self._hops.make(
-            file.read_part, buffer, offset, expected, digests, crc, pulse.beat, pulse=pulse
+        heartbeat = Heartbeat()
+        return await self._offload.run(
+            file.read_part,
+            buffer,
+            offset,
+            expected,
+            digests,
+            crc,
+            heartbeat.beat,
+            heartbeat=heartbeat,
         )
 
     async def check_in_place(self, file: OpenFile, expected: FileState) -> None:
         """See `OpenFile.check_in_place`."""
-        await self._when_not_crowded(partial(self._hops.make, file.check_in_place, expected))
+        await self._retry_while_exhausted(partial(self._offload.run, file.check_in_place, expected))
 
     def scan(self, begin: Callable[[Callable[[str], None]], Iterator[T]]) -> Scan[T]:
         """Return a blocking iterator's items, to be taken by `take`.
 
         `begin` is given what is to be called with all that is about to be looked at.
         """
-        pulse = Pulse()
-        return Scan(begin(pulse.beat), pulse)
+        heartbeat = Heartbeat()
+        return Scan(begin(heartbeat.beat), heartbeat)
 
     async def take(self, scan: Scan[T], count: int) -> list[T]:
         """Return the next `count` items of a scan; fewer only at its end.
@@ -204,11 +211,11 @@ class Readers:
             SourceStalled: it did not get on; it can't be gone on with.
         """
         try:
-            return await self._hops.make(_take, scan.items, count, pulse=scan.pulse)
+            return await self._offload.run(_take, scan.items, count, heartbeat=scan.heartbeat)
         except SourceStalled as error:
-            raise scan_stalled(scan.pulse.at, error) from error
+            raise scan_stalled(scan.heartbeat.at, error) from error
 
-    async def _when_not_crowded(
+    async def _retry_while_exhausted(
         self, open_: Callable[[], Awaitable[T]], progress: Callable[[], int] = lambda: 0
     ) -> T:
         clock, pause, before = asyncio.get_running_loop().time, _FIRST_WAIT, progress()
@@ -217,16 +224,16 @@ class Readers:
                 opened = await open_()
             except TooManyOpenFiles:
                 if progress() > before:
-                    pause, before, self._crowded_since = _FIRST_WAIT, progress(), None
-                if self._crowded_since is None:
-                    self._crowded_since = clock()
-                if clock() - self._crowded_since >= self._crowded:
+                    pause, before, self._exhausted_since = _FIRST_WAIT, progress(), None
+                if self._exhausted_since is None:
+                    self._exhausted_since = clock()
+                if clock() - self._exhausted_since >= self._descriptor_wait:
                     raise
             else:
-                self._crowded_since = None
+                self._exhausted_since = None
                 return opened
             await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_WAIT)
+            pause = min(2 * pause, _MAX_WAIT)
 
 
 def _open(volume: Volume, path: str, beat: Beat) -> tuple[OpenFile, FileState]:

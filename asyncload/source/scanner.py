@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from asyncload.model.names import to_bytes, to_text
-from asyncload.model.values import Failed, LeftOut, LeftOutReason, SourceFile
+from asyncload.model.values import Excluded, ExcludedReason, Failed, SourceFile
 from asyncload.source.file_state import unlistable
 from asyncload.source.folders import by_name, leads_to_folder, list_folder, status_of
 from asyncload.source.globs import Glob, GlobRules
 from asyncload.source.heartbeat import unwatched
 from asyncload.source.name_kinds import file_kind, folder_kind
 
-Found = SourceFile | LeftOut | Failed
+Found = SourceFile | Excluded | Failed
 
 
 class _Folder(NamedTuple):
@@ -124,25 +124,25 @@ class Scanner:
         if kind == "other":
             return self._judge_other(entry, name, path, folder)
         if self._exclude and self._exclude.match(path):
-            return LeftOut(path, "hidden" if kind == "hidden" else "excluded")
+            return Excluded(path, "hidden" if kind == "hidden" else "excluded")
         if kind in ("hidden", "temporary") and not self._asked_for(path, kind):
-            return LeftOut(path, kind)
+            return Excluded(path, kind)
         if self._include and not self._include.match(path):
-            return LeftOut(path, "excluded")
+            return Excluded(path, "excluded")
         if kind in ("compressed", "archive"):
-            return LeftOut(path, kind)
+            return Excluded(path, kind)
         if entry.is_symlink():
             return self._judge_link(name, path, folder)
         return self._judge_file(path, entry.stat(follow_symlinks=False))
 
-    def _judge_folder(self, name: str, path: str, folder: _Folder) -> LeftOut | _Folder:
+    def _judge_folder(self, name: str, path: str, folder: _Folder) -> Excluded | _Folder:
         kind = folder_kind(name, at_root=not folder.path)
         if self._exclude and self._exclude.cover(path):
-            return LeftOut(path, "hidden" if kind == "hidden" else "excluded")
+            return Excluded(path, "hidden" if kind == "hidden" else "excluded")
         if kind is not None and not self._folder_asked_for(path, kind):
-            return LeftOut(path, kind)
+            return Excluded(path, kind)
         if self._include and not self._include.reach(path):
-            return LeftOut(path, "excluded")
+            return Excluded(path, "excluded")
         return _Folder(path, self._identities(to_bytes(path), folder.above))
 
     def _judge_other(
@@ -160,39 +160,39 @@ class Scanner:
 
     def _judge_link(self, name: str, path: str, folder: _Folder) -> Found | _Folder:
         if not self._follow_links:
-            return LeftOut(path, "symlink")
+            return Excluded(path, "symlink")
         root = os.path.realpath(self._root)
         try:
             target = os.path.realpath(self._at(path), strict=True)
             status = os.stat(target)  # noqa: PTH116  # of bytes
         except FileNotFoundError:
-            return LeftOut(path, "symlink to nowhere")
+            return Excluded(path, "symlink to nowhere")
         except OSError as error:
             if error.errno == errno.ELOOP:
-                return LeftOut(path, "symlink in a circle")
+                return Excluded(path, "symlink in a circle")
             raise
         if os.path.commonpath([root, target]) != root:
-            return LeftOut(path, "symlink out of the volume")
+            return Excluded(path, "symlink out of the volume")
         if not stat.S_ISDIR(status.st_mode):
             return self._judge_file(path, status)
         if (status.st_dev, status.st_ino) in folder.above:
-            return LeftOut(path, "symlink in a circle")
+            return Excluded(path, "symlink in a circle")
         return self._judge_folder(name, path, folder)
 
     def _judge_file(self, path: str, status: os.stat_result) -> Found:
         if not stat.S_ISREG(status.st_mode):
-            return LeftOut(path, "not a regular file")
+            return Excluded(path, "not a regular file")
         if self._modified_before is not None and status.st_mtime > self._modified_before:
-            return LeftOut(path, "too recent")
+            return Excluded(path, "too recent")
         return SourceFile(path, status.st_size)
 
-    def _asked_for(self, path: str, kind: LeftOutReason) -> bool:
+    def _asked_for(self, path: str, kind: ExcludedReason) -> bool:
         return any(
             glob.matches(path) and glob.names(lambda name: file_kind(name) == kind)
             for glob in self._include.globs
         )
 
-    def _folder_asked_for(self, path: str, kind: LeftOutReason) -> bool:
+    def _folder_asked_for(self, path: str, kind: ExcludedReason) -> bool:
         def asks(glob: Glob) -> bool:
             return glob.reaches(path) and glob.names(
                 lambda name: folder_kind(name, at_root=True) == kind

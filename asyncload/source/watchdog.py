@@ -6,20 +6,20 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from asyncload.source.heartbeat import Pulse, scan_stalled, stalled
+from asyncload.source.heartbeat import Heartbeat, scan_stalled, stalled
 from asyncload.source.threads import start
 
 T = TypeVar("T")
 
 
-def watched(function: Callable[[], T], pulse: Pulse, *, patience: float) -> T:
+def watched(function: Callable[[], T], heartbeat: Heartbeat, *, patience: float) -> T:
     """Call a function in a thread of its own; return what it returns, or raise what it raises.
 
     Meanwhile a signal ends the process, which waits for no thread that is stuck in a system call.
 
     Args:
         function: what is called.
-        pulse: beats while it gets on, and says where it is.
+        heartbeat: beats while it gets on, and says where it is.
         patience: it is given up where it did not get on for so many seconds.
 
     Raises:
@@ -40,10 +40,10 @@ def watched(function: Callable[[], T], pulse: Pulse, *, patience: float) -> T:
     start(thread)
     seen = -1
     while thread.is_alive():
-        if pulse.beats == seen:
-            pulse.given_up = True
-            raise scan_stalled(pulse.at, stalled(f"there was no answer for {patience:.0f} s"))
-        seen = pulse.beats
+        if heartbeat.beats == seen:
+            heartbeat.given_up = True
+            raise scan_stalled(heartbeat.at, stalled(f"there was no answer for {patience:.0f} s"))
+        seen = heartbeat.beats
         thread.join(patience)
     if errors:
         raise errors[0]

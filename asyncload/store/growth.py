@@ -24,7 +24,7 @@ _FALLEN_TWICE = 2
 # Of a new measurement, at rest: noise is to even out, slow changes are to be followed.
 _WEIGHT = 0.25
 # Measurements between one try and the next: of a tenth of a second or more each.
-_FIRST_REST, _LONGEST_REST = 8, 512
+_FIRST_REST, _MAX_REST = 8, 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class Climb:
                 return _try_more(Climb(self.ceiling, self.aim, self.aim, throughput))
             if throughput >= before * (1 + _WORTHWHILE * more):
                 return replace(self, aim=self.base, rest=1, doubted=True)
-            longer = min(2 * self.next_rest, _LONGEST_REST)
+            longer = min(2 * self.next_rest, _MAX_REST)
             return replace(
                 self, aim=self.base, rest=self.next_rest, next_rest=longer, doubted=False
             )

@@ -141,7 +141,7 @@ class AdaptiveLimit:
         if self._throttle.refused is None:
             self._measure(climb, place, kind)
 
-    def crowded(self, place: Place) -> None:
+    def overloaded(self, place: Place) -> None:
         """Take in that the store complained about a request, or gave no answer."""
         throttle = self._throttle.after_complaint(place.halvings)
         if throttle.halvings != self._throttle.halvings:

@@ -128,7 +128,7 @@ CSV = ObjectInfo()
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class PutResult:
     """The store's answer to bytes it took: its ETag, and the checksum it returned, if any.
 
     `encryption` is the server-side encryption that it names, "" for none.
@@ -205,7 +205,7 @@ class ObjectStore(Protocol):
         create_only: bool,
         sha256: str | None = None,
         info: ObjectInfo = CSV,
-    ) -> Receipt:
+    ) -> PutResult:
         """Store an object in one request.
 
         `checksum` is a CRC or the MD5. `sha256` is the body's in hex, where `signs_payloads` asks
@@ -265,7 +265,7 @@ class ObjectStore(Protocol):
         checksum: Checksum,
         *,
         sha256: str | None = None,
-    ) -> Receipt:
+    ) -> PutResult:
         """Store one part. The same number again replaces the part.
 
         `sha256` is as for `put`.
@@ -282,7 +282,7 @@ class ObjectStore(Protocol):
         checksum: Checksum | None,
         *,
         create_only: bool,
-    ) -> Receipt:
+    ) -> PutResult:
         """Make one object of the parts; `checksum` is the full object's, None for MD5.
 
         Raises:

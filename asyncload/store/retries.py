@@ -1,6 +1,6 @@
 """How each request to the store is made: at most so many at once, again where that may help.
 
-`GovernedStore` wraps any `ObjectStore` behind the same protocol. Back-off sleeps hold no place
+`RetryingStore` wraps any `ObjectStore` behind the same protocol. Back-off sleeps hold no place
 among the requests in flight.
 """
 
@@ -33,7 +33,7 @@ from asyncload.store.protocol import (
     OpenUpload,
     Page,
     Part,
-    Receipt,
+    PutResult,
     RemoteObject,
     StoredPart,
 )
@@ -50,15 +50,15 @@ Sleep = Callable[[float], Awaitable[None]]
 class RetryPolicy:
     """When to give up on a request, and how long to wait before the next attempt.
 
-    Waits are drawn from 0 to a bound that starts at `first_wait` and doubles up to `most_wait`
+    Waits are drawn from 0 to a bound that starts at `first_wait` and doubles up to `max_wait`
     (full jitter). Where the store says how long to wait, that comes on top, up to
-    `most_asked_wait`. All times are in seconds.
+    `max_asked_wait`. All times are in seconds.
 
     A request is given up after `attempts` failures, `damaged` where the store finds its body
     damaged, or before a wait that would not end within `seconds` of its first attempt. Being
     throttled is no failure: the store works, and asks for patience. Ten attempts are over after
     half a minute on average, so a storm of a minute would fail every file; they wait in it for as
-    long as their time lasts, at intervals that grow to `most_throttled_wait`. Those need not grow
+    long as their time lasts, at intervals that grow to `max_throttled_wait`. Those need not grow
     further: how much the store is asked at once is the limit's concern, and the last files of a
     run should not sleep long after the storm.
 
@@ -69,9 +69,9 @@ class RetryPolicy:
     damaged: int = 3
     seconds: float = 300.0
     first_wait: float = 0.2
-    most_wait: float = 20.0
-    most_throttled_wait: float = 3.0
-    most_asked_wait: float = 60.0
+    max_wait: float = 20.0
+    max_throttled_wait: float = 3.0
+    max_asked_wait: float = 60.0
 
     def next_wait(
         self, error: StoreError, *, tries: int, throttled: int, elapsed: float, draw: float
@@ -90,10 +90,10 @@ class RetryPolicy:
         if not error.retryable or tries - throttled >= attempts:
             return None
         # An exponent without a bound would end in an overflow.
-        most = self.most_throttled_wait if isinstance(error, Throttled) else self.most_wait
-        most = min(most, self.most_wait)
+        most = self.max_throttled_wait if isinstance(error, Throttled) else self.max_wait
+        most = min(most, self.max_wait)
         wait = draw * min(most, self.first_wait * 2 ** min(tries - 1, 32))
-        wait += min(error.retry_after or 0.0, self.most_asked_wait)
+        wait += min(error.retry_after or 0.0, self.max_asked_wait)
         return wait if elapsed + wait < self.seconds else None
 
 
@@ -111,7 +111,7 @@ def _loop_time() -> float:
     return asyncio.get_running_loop().time()
 
 
-class GovernedStore:
+class RetryingStore:
     """An `ObjectStore` that limits the requests in flight, and retries those that may succeed.
 
     Args:
@@ -186,8 +186,8 @@ class GovernedStore:
                 place = self._limit.delayed(place)
             answer = await call()
         except StoreError as error:
-            if error.crowded:
-                self._limit.crowded(place)
+            if error.overloaded:
+                self._limit.overloaded(place)
             elif not error.retryable:
                 # That it said no is the request's fault: it had the time to say so.
                 self._limit.succeeded(place, kind)
@@ -228,8 +228,8 @@ class GovernedStore:
         create_only: bool,
         sha256: str | None = None,
         info: ObjectInfo = CSV,
-    ) -> Receipt:
-        async def put() -> Receipt:
+    ) -> PutResult:
+        async def put() -> PutResult:
             try:
                 return await self._store.put(
                     key, body, checksum, create_only=create_only, sha256=sha256, info=info
@@ -240,9 +240,9 @@ class GovernedStore:
                     raise
                 raise taken from error
 
-        receipt = await self._send(key, put, len(body))
+        result = await self._send(key, put, len(body))
         self._traffic.sent += len(body)
-        return receipt
+        return result
 
     async def _send(self, key: ObjectKey, call: Callable[[], Awaitable[T]], size: int) -> T:
         """Make a request with a body; where none is answered, ask whether the store is there.
@@ -335,14 +335,14 @@ class GovernedStore:
         checksum: Checksum,
         *,
         sha256: str | None = None,
-    ) -> Receipt:
-        receipt = await self._send(
+    ) -> PutResult:
+        result = await self._send(
             key,
             lambda: self._store.upload_part(key, upload_id, number, body, checksum, sha256=sha256),
             len(body),
         )
         self._traffic.sent += len(body)
-        return receipt
+        return result
 
     async def complete_multipart(
         self,
@@ -352,7 +352,7 @@ class GovernedStore:
         checksum: Checksum | None,
         *,
         create_only: bool,
-    ) -> Receipt:
+    ) -> PutResult:
         return await self._make(
             "complete_multipart",
             lambda: self._store.complete_multipart(

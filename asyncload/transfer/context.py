@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from asyncload.aio.buffers import BufferPool
-from asyncload.bucket.key_index import Inventory
+from asyncload.bucket.key_index import KeyIndex
 from asyncload.model.values import Event
 from asyncload.source.readers import Readers
 from asyncload.store.protocol import ObjectStore, OpenUpload
@@ -24,7 +24,7 @@ async def no_change(_: str) -> None:
 class TransferTools:
     """The store, the volume, the bounds, and what is known of the bucket.
 
-    `inventory` and `left_open` are what is there before the run: objects, and the open multipart
+    `key_index` and `left_open` are what is there before the run: objects, and the open multipart
     uploads of each key, the latest first. `now` tells the time in UTC. `before_change` is awaited
     with an object's partition before it is written. `records` say which open uploads are ours;
     without them none is resumed.
@@ -35,7 +35,7 @@ class TransferTools:
     buffers: BufferPool
     window: PartWindow
     policy: TransferPolicy
-    inventory: Inventory
+    key_index: KeyIndex
     left_open: Mapping[str, Sequence[OpenUpload]]
     observe: Callable[[Event], None]
     now: Callable[[], datetime]

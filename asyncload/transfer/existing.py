@@ -33,7 +33,7 @@ class Finding(NamedTuple):
 _SEND = Finding(None)
 
 
-async def look_before_sending(
+async def compare_with_existing(
     store: ObjectStore,
     file: LocalFile,
     known: Known,
@@ -43,19 +43,19 @@ async def look_before_sending(
 ) -> Finding:
     """Find out whether a file has to be sent, before any of its bytes are.
 
-    | known   | size   | listed MD5 | object by HEAD    | finding                             |
-    |---------|--------|------------|-------------------|-------------------------------------|
-    | free    |        |            |                   | send                                |
-    | taken   | equal  | equal      |                   | unchanged, if an MD5 is accepted    |
-    | taken   | differ |            |                   | conflict, skipped or send to replace |
-    | any other                    || none              | send                                |
-    |                              || equal by checksum | unchanged                           |
-    |                              || other, or unknown | conflict, skipped or send to replace |
-    | unknown |        |            | denied, rejected  | send: the answer to it will tell    |
-    | taken   |        |            | denied, rejected  | as where other bytes are there      |
+    | known    | size   | listed MD5 | object by HEAD    | finding                              |
+    |----------|--------|------------|-------------------|--------------------------------------|
+    | free     |        |            |                   | send                                 |
+    | existing | equal  | equal      |                   | unchanged, if an MD5 is accepted     |
+    | existing | differ |            |                   | conflict, skipped or send to replace |
+    | any other                     || none              | send                                 |
+    |                               || equal by checksum | unchanged                            |
+    |                               || other, or unknown | conflict, skipped or send to replace |
+    | unknown  |        |            | denied, rejected  | send: create-only decides            |
+    | existing |        |            | denied, rejected  | as for an object with other bytes    |
 
-    Where the store ignores `If-None-Match`, so that what is there is not `protected`, a free key
-    is asked for, too, and an unknown one that may not be asked for counts as taken.
+    If the store ignores `If-None-Match`, existing objects are not `protected`: a HEAD is then made
+    for a free key, too, and an unknown key whose HEAD is denied counts as existing.
 
     Raises:
         ObjectConflict: other bytes are there, and the policy is to fail.
@@ -68,7 +68,7 @@ async def look_before_sending(
         listed = md5_digest(known.md5)
         if policy.accepts("MD5") and await file.like(listed) == listed:
             return Finding(_unchanged(file, listed))
-    if known.state == "taken" and known.size != file.size:
+    if known.state == "existing" and known.size != file.size:
         # No checksum could make them equal: a request would tell nothing new.
         return _other_bytes(file, policy, _sizes(known.size, file), _ANOTHER_DATE)
     try:
@@ -84,7 +84,7 @@ async def look_before_sending(
     return await compare_with(remote, file, policy)
 
 
-async def look_again(store: ObjectStore, key: ObjectKey, policy: TransferPolicy) -> None:
+async def compare_again(store: ObjectStore, key: ObjectKey, policy: TransferPolicy) -> None:
     """See right before Complete that a key is free still, where the store does not see to it.
 
     Raises:
@@ -97,7 +97,7 @@ async def look_again(store: ObjectStore, key: ObjectKey, policy: TransferPolicy)
             raise PreconditionFailed("the key is taken")
 
 
-async def settle_taken_key(
+async def resolve_existing(
     store: ObjectStore,
     file: LocalFile,
     policy: TransferPolicy,

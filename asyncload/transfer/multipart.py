@@ -39,10 +39,10 @@ from asyncload.model.values import (
 from asyncload.planning.plan import PartLayout, lay_out_parts
 from asyncload.source.file_state import FileState, changed_again
 from asyncload.source.volume import OpenFile
-from asyncload.store.protocol import ObjectInfo, Part, Receipt
+from asyncload.store.protocol import ObjectInfo, Part, PutResult
 from asyncload.transfer.aborting import abort_upload
 from asyncload.transfer.context import TransferTools
-from asyncload.transfer.existing import look_again, look_before_sending, settle_taken_key
+from asyncload.transfer.existing import compare_again, compare_with_existing, resolve_existing
 from asyncload.transfer.local_sums import LocalSums
 from asyncload.transfer.resume import (
     OtherParts,
@@ -88,16 +88,16 @@ async def _attempt(
 ) -> Uploaded | Unchanged | Skipped:
     async with tools.readers.opened(upload.source.path) as (file, state):
         layout = lay_out_parts(
-            state.size, least=tools.policy.part_size, most=tools.buffers.capacity
+            state.size, min_size=tools.policy.part_size, max_size=tools.buffers.capacity
         )
         sums = LocalSums(file, state, layout, tools.policy.crc, tools.readers, tools.buffers)
         local = LocalFile(upload, state.size, state.mtime_ns, sums.like)
-        sending = _Sending(upload, tools, file, state, layout, sums, local)
-        return await sending.run(resume=resume, replace=replace)
+        multipart = _MultipartUpload(upload, tools, file, state, layout, sums, local)
+        return await multipart.run(resume=resume, replace=replace)
 
 
 @dataclass(slots=True)
-class _Sending:
+class _MultipartUpload:
     """One attempt at one file. `summed_md5` says that the parts' MD5s are wanted, too."""
 
     upload: PlannedUpload
@@ -117,9 +117,9 @@ class _Sending:
         replaces = replace
         if not replace:
             # A large file is read for its checksum: once, by the best one that HEAD names.
-            known = tools.inventory.find(self.upload)._replace(md5=b"") if resume else UNKNOWN
+            known = tools.key_index.find(self.upload)._replace(md5=b"") if resume else UNKNOWN
             protected = policy.worth.create_only_complete
-            finding = await look_before_sending(
+            finding = await compare_with_existing(
                 tools.store, self.local, known, policy, protected=protected
             )
             if finding.outcome is not None:
@@ -139,8 +139,8 @@ class _Sending:
                 whole = await self._sum_up()
                 await tools.before_change(self.upload.partition)
                 if not replace:
-                    await look_again(tools.store, key, policy)
-                receipt = await tools.store.complete_multipart(
+                    await compare_again(tools.store, key, policy)
+                result = await tools.store.complete_multipart(
                     key,
                     opened.upload_id,
                     parts,
@@ -148,11 +148,11 @@ class _Sending:
                     create_only=policy.create_only and not replace,
                 )
                 # Before the upload is taken for completed: an answer may claim what is not so.
-                proof = await prove_completed(tools.store, receipt, whole, self.local, policy)
+                proof = await prove_completed(tools.store, result, whole, self.local, policy)
         except PreconditionFailed:
-            return await settle_taken_key(tools.store, self.local, policy)
+            return await resolve_existing(tools.store, self.local, policy)
         except NoSuchUpload as error:
-            proof = await self._settle_lost_upload(error)
+            proof = await self._resolve_lost_upload(error)
         except RequestRejected as error:
             if left_open is None:
                 raise
@@ -171,10 +171,10 @@ class _Sending:
             known |= by_algorithm(await self.sums.checksum(MD5_OF_PARTS))
         return None if policy.checksum == "md5" else whole
 
-    async def _settle_lost_upload(self, lost: NoSuchUpload) -> Checksum:
+    async def _resolve_lost_upload(self, lost: NoSuchUpload) -> Checksum:
         """The answer to an earlier Complete may have been lost: then the object is there."""
         try:
-            found = await settle_taken_key(self.tools.store, self.local, self.tools.policy)
+            found = await resolve_existing(self.tools.store, self.local, self.tools.policy)
         except ObjectConflict:
             raise lost from None
         if not isinstance(found, Unchanged):
@@ -287,11 +287,11 @@ class _Sending:
         if stored is not None and is_there(stored, summed, self.sums.md5s.get(number)):
             tools.observe(PartKept(path, len(view), number, planned))
             return Part(number, stored.etag, sent)
-        receipt = await self._send(
+        result = await self._send(
             opened, number, view, sent, None if sha256 is None else sha256.hexdigest()
         )
         tools.observe(PartSent(path, len(view), number, planned))
-        return Part(number, receipt.etag, sent)
+        return Part(number, result.etag, sent)
 
     async def _send(
         self,
@@ -300,26 +300,26 @@ class _Sending:
         view: memoryview,
         sent: Checksum,
         sha256: str | None,
-    ) -> Receipt:
+    ) -> PutResult:
         clock, tools = asyncio.get_running_loop().time, self.tools
 
-        async def once() -> Receipt:
+        async def once() -> PutResult:
             begun = clock()
-            receipt = await tools.store.upload_part(
+            result = await tools.store.upload_part(
                 self.upload.key, opened.upload_id, number, view, sent, sha256=sha256
             )
             tools.window.learn(len(view), clock() - begun)
-            find_proof(receipt, sent, view, tools.policy)
-            return receipt
+            find_proof(result, sent, view, tools.policy)
+            return result
 
         try:
-            receipt = await once()
+            result = await once()
         except ChecksumMismatch:
-            receipt = await once()
-        if receipt.checksum is None and not self.summed_md5:
+            result = await once()
+        if result.checksum is None and not self.summed_md5:
             # No word of the checksum: the ETags may have to be the proof.
             self.summed_md5 = True
-        if receipt.checksum is None and number not in self.sums.md5s:
+        if result.checksum is None and number not in self.sums.md5s:
             self.sums.md5s[number] = hashlib.md5(view, usedforsecurity=False).digest()
         # The full object's checksum is the proof; a part's only finds a fault sooner.
-        return receipt
+        return result

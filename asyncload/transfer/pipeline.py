@@ -24,7 +24,7 @@ from asyncload.transfer import TransferTools, put_file, upload_multipart, wanted
 
 Observer = Callable[[Event], None]
 
-# Enough that a batch's hop to a reader thread costs little per file, and few enough that several
+# Enough that handing a batch to a reader thread costs little per file, and few enough that several
 # readers share a slow volume.
 _BATCH_FILES = 16
 _BATCH_BYTES = MIB

@@ -1,7 +1,7 @@
 """What may prove that an object holds a file's bytes: decided here for every comparison. Pure.
 
 Before a file is sent, after a 412, at the end of an upload and in `verify`, the question is the
-same: of the checksums that the store vouches for, which one settles it, and how?
+same: of the checksums that the store vouches for, which one decides it, and how?
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def other_bytes(ours: Checksum, theirs: Checksum) -> Verdict:
 
 
 def not_comparable(checksums: Mapping[str, Checksum], policy: TransferPolicy) -> Verdict:
-    """Return the verdict on an object that none of its checksums settles, and why."""
+    """Return the verdict on an object that none of its checksums decides, and why."""
     usable = in_order(checksums.values(), policy)
     if not checksums:
         why = "the store has no checksum of it"

@@ -11,7 +11,7 @@ from asyncload.model.values import Checksum, PlannedUpload
 from asyncload.store.protocol import CSV, ObjectInfo
 
 # S3 takes 2 KiB of metadata in all; the user's own is at most the rest of it.
-_LONGEST_PATH = 1024
+_MAX_PATH = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Provenance:
             reserved.MTIME: _seconds(mtime_ns),
         }
         path = quote(to_bytes(upload.source.path))
-        if len(path) <= _LONGEST_PATH:
+        if len(path) <= _MAX_PATH:
             metadata[reserved.SOURCE_PATH] = path
         if checksum is not None and checksum.algorithm == "CRC64NVME":
             metadata[reserved.CRC64NVME] = checksum.digest

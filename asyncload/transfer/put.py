@@ -17,17 +17,17 @@ from asyncload.model.values import Checksum, PlannedUpload, Skipped, Unchanged, 
 from asyncload.planning.plan import plausible_part_sizes
 from asyncload.source.batches import Digests, LoadedFile, UnloadedFile
 from asyncload.transfer.context import TransferTools
-from asyncload.transfer.existing import look_before_sending, settle_taken_key
+from asyncload.transfer.existing import compare_with_existing, resolve_existing
 from asyncload.transfer.verify import LocalFile, find_proof, prove_by_head
 
 
 def wanted_digests(tools: TransferTools) -> Digests:
     """Return what is to be computed of small files where they are read, for `put_file`."""
-    policy, inventory = tools.policy, tools.inventory
+    policy, key_index = tools.policy, tools.key_index
 
     def wants_md5(upload: PlannedUpload, size: int) -> bool:
         # By its MD5 a listing may have shown already that the object is the file.
-        known = inventory.find(upload)
+        known = key_index.find(upload)
         listed = bool(known.md5) and known.size == size and policy.accepts("MD5")
         return policy.wants_md5 or listed
 
@@ -45,11 +45,11 @@ async def put_file(loaded: LoadedFile, tools: TransferTools) -> Uploaded | Uncha
         SourceUnreadable, SourceChanged: it could not be read again.
         StoreError: the store did not take it.
     """
-    return await _Sending(loaded, tools).run()
+    return await _Put(loaded, tools).run()
 
 
 @dataclass(slots=True)
-class _Sending:
+class _Put:
     """One file. `summed` and `local` tell of it as it was read last."""
 
     loaded: LoadedFile
@@ -62,8 +62,8 @@ class _Sending:
 
     async def run(self) -> Uploaded | Unchanged | Skipped:
         tools, policy, upload = self.tools, self.tools.policy, self.loaded.upload
-        known = tools.inventory.find(upload)
-        finding = await look_before_sending(
+        known = tools.key_index.find(upload)
+        finding = await compare_with_existing(
             tools.store, self.local, known, policy, protected=policy.worth.create_only_put
         )
         if finding.outcome is not None:
@@ -72,7 +72,7 @@ class _Sending:
         try:
             proof = await self._put(policy.create_only)
         except PreconditionFailed as error:
-            return await settle_taken_key(tools.store, self.local, policy, error.found)
+            return await resolve_existing(tools.store, self.local, policy, error.found)
         except ChecksumMismatch:
             # The key was free, and now holds something damaged that is ours to replace.
             proof = await self._put(create_only=False)
@@ -110,7 +110,7 @@ class _Sending:
         upload, body, _, sha256, md5, mtime_ns = self.loaded
         summed = self.summed
         sent = md5_digest(md5) if md5 is not None and policy.checksum == "md5" else summed
-        receipt = await self.tools.store.put(
+        result = await self.tools.store.put(
             upload.key,
             body,
             sent,
@@ -118,7 +118,7 @@ class _Sending:
             sha256=sha256,
             info=policy.provenance.info(upload, mtime_ns, summed),
         )
-        return find_proof(receipt, sent, body, policy)
+        return find_proof(result, sent, body, policy)
 
     async def _read_again(self) -> LoadedFile:
         upload, body = self.loaded.upload, self.loaded.body

@@ -15,7 +15,7 @@ from asyncload.errors import (
     UploadBroken,
 )
 from asyncload.model.checksums import md5_bytes
-from asyncload.model.values import Checksum, ObjectKey, UploadSwept
+from asyncload.model.values import Checksum, ObjectKey, StaleUploadAborted
 from asyncload.planning.plan import MAX_PARTS, PartLayout
 from asyncload.store.protocol import ObjectStore, OpenUpload, StoredPart, pages_of
 from asyncload.transfer.context import TransferTools
@@ -99,7 +99,7 @@ async def _abort_if_stale(
     idle = seconds_idle(last_activity(upload, parts), tools.store, tools.now())
     if idle is not None and idle > tools.policy.lease.total_seconds():
         await tools.store.abort_multipart(key, upload.upload_id)
-        tools.observe(UploadSwept(key, upload.upload_id))
+        tools.observe(StaleUploadAborted(key, upload.upload_id))
 
 
 async def list_all_parts(

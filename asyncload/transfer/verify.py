@@ -8,7 +8,7 @@ from contextlib import suppress
 from asyncload.errors import AccessDenied, ChecksumMismatch, NotVerified
 from asyncload.model.checksums import MD5_OF_PARTS, by_algorithm, md5_checksum, md5_of_etag
 from asyncload.model.values import Checksum, PlannedUpload
-from asyncload.store.protocol import Body, ObjectStore, Receipt, RemoteObject
+from asyncload.store.protocol import Body, ObjectStore, PutResult, RemoteObject
 from asyncload.transfer.policy import TransferPolicy
 from asyncload.transfer.proof import (
     Verdict,
@@ -55,9 +55,9 @@ class LocalFile:
 
 
 def find_proof(
-    receipt: Receipt, sent: Checksum, body: Body, policy: TransferPolicy
+    result: PutResult, sent: Checksum, body: Body, policy: TransferPolicy
 ) -> Checksum | None:
-    """Return the checksum by which a receipt proves that `body` arrived, None if by none.
+    """Return the checksum by which a result proves that `body` arrived, None if by none.
 
     The checksum that was sent, returned by the store, is proof; so is an ETag that is the body's
     MD5; both only where the policy accepts it. An ETag of another form, or another value, proves
@@ -66,15 +66,15 @@ def find_proof(
     Raises:
         ChecksumMismatch: the store returned another checksum than the one sent.
     """
-    if receipt.checksum is not None and receipt.checksum != sent:
+    if result.checksum is not None and result.checksum != sent:
         raise ChecksumMismatch(
-            f"the store returned the {receipt.checksum.algorithm} {receipt.checksum.digest} for "
+            f"the store returned the {result.checksum.algorithm} {result.checksum.digest} for "
             f"bytes whose {sent.algorithm} is {sent.digest}",
             hint="run again with --overwrite; if it recurs, distrust the memory or the network",
         )
-    if receipt.checksum is not None and policy.accepts(sent.algorithm):
+    if result.checksum is not None and policy.accepts(sent.algorithm):
         return sent
-    md5 = md5_of_etag(receipt.etag)
+    md5 = md5_of_etag(result.etag)
     if md5 is None or md5.algorithm != "MD5" or not policy.accepts("MD5"):
         return None
     ours = sent if sent.algorithm == "MD5" else md5_checksum(body)
@@ -83,7 +83,7 @@ def find_proof(
 
 async def prove_completed(
     store: ObjectStore,
-    receipt: Receipt,
+    result: PutResult,
     whole: Checksum | None,
     file: LocalFile,
     policy: TransferPolicy,
@@ -92,7 +92,7 @@ async def prove_completed(
 
     Args:
         store: is asked where the answer is not enough.
-        receipt: the answer.
+        result: the answer.
         whole: the full object's checksum that was sent, if any.
         file: what was sent; it knows the MD5 of its parts, if that is to be proof.
         policy: says what may be proof.
@@ -102,10 +102,10 @@ async def prove_completed(
         NotVerified: nothing proves it.
     """
     if whole is not None:
-        find_proof(Receipt("", receipt.checksum), whole, b"", policy)
-        if receipt.checksum is not None and policy.accepts(whole.algorithm):
+        find_proof(PutResult("", result.checksum), whole, b"", policy)
+        if result.checksum is not None and policy.accepts(whole.algorithm):
             return whole
-    of_parts = md5_of_etag(receipt.etag)
+    of_parts = md5_of_etag(result.etag)
     known = file.known.get(MD5_OF_PARTS)
     if known is None or of_parts != known or not policy.accepts(MD5_OF_PARTS):
         return await prove_by_head(store, file, policy)

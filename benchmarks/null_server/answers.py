@@ -15,7 +15,7 @@ from benchmarks.null_server.http import Request, Response, http_date
 from benchmarks.null_server.ledger import Checksums, Ledger, Part, Stored, Upload
 from benchmarks.null_server.operations import operation_of
 
-_LEAST_PART = 5 * 1024 * 1024
+_MIN_PART = 5 * 1024 * 1024
 # How the parts and the whole will be checked, as said when an upload begins.
 _ANNOUNCED = (b"x-amz-checksum-algorithm", b"x-amz-checksum-type")
 _LISTED_PART = re.compile(
@@ -103,7 +103,7 @@ def _complete(ledger: Ledger, request: Request) -> Response:
     if [number for number, _ in listed] != sorted({number for number, _ in listed}):
         return listings.error(request, 400, "InvalidPartOrder", "The parts are not in order.")
     present = [part for part in parts if part is not None]
-    if any(part.size < _LEAST_PART for part in present[:-1]):
+    if any(part.size < _MIN_PART for part in present[:-1]):
         return listings.error(request, 400, "EntityTooSmall", "A part is under 5 MiB.")
     etag = f'{ledger.next_etag()[:-1]}-{len(present)}"'
     checksums = _checksums(request)

@@ -9,7 +9,7 @@ from benchmarks.null_server.chunks import ChunkDecoder
 from benchmarks.null_server.http import Request
 
 # The list of parts of a CompleteMultipartUpload at its largest: 10,000 parts.
-_LONGEST_DOCUMENT = 8 * 1024 * 1024
+_MAX_DOCUMENT = 8 * 1024 * 1024
 
 
 class Body(Protocol):
@@ -156,6 +156,6 @@ class _SeenBody:
             self._md5.update(view)
         if self._document is not None:
             self._document += view
-            if len(self._document) > _LONGEST_DOCUMENT:
+            if len(self._document) > _MAX_DOCUMENT:
                 raise ValueError("the document is too long")
         return len(view)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 # "size;chunk-signature=<64 hex digits>" and any trailer of S3 fit in this several times over.
-_LONGEST_LINE = 4096
+_MAX_LINE = 4096
 _LINE_END = 2
 
 
@@ -49,14 +49,14 @@ class ChunkDecoder:
                 self._skip -= skipped
                 at += skipped
             else:
-                at += self._feed_line(view[at : at + _LONGEST_LINE])
+                at += self._feed_line(view[at : at + _MAX_LINE])
         return at
 
     def _feed_line(self, view: memoryview) -> int:
         seen = bytes(view)
         end = seen.find(b"\n") + 1
         self._line += seen[:end] if end else seen
-        if len(self._line) > _LONGEST_LINE:
+        if len(self._line) > _MAX_LINE:
             raise ValueError("a line between chunks is too long")
         if not end:
             return len(seen)

@@ -13,7 +13,7 @@ from benchmarks.null_server.http import CONTINUE, Request, Response, parse_head
 from benchmarks.null_server.ledger import Ledger
 
 _HEAD_END = b"\r\n\r\n"
-_LONGEST_HEAD = 64 * 1024
+_MAX_HEAD = 64 * 1024
 # How much is read at once where the bytes are looked at: a request with a small body in one go.
 _READ = 256 * 1024
 # In the middle of a large body the kernel is asked to wake us for this much, not for every packet:
@@ -193,7 +193,7 @@ class Connection:
         self._head += view
         end = self._head.find(_HEAD_END)
         if end < 0:
-            if len(self._head) > _LONGEST_HEAD:
+            if len(self._head) > _MAX_HEAD:
                 raise ValueError("the headers are too long")
             return view[:0]
         request = parse_head(bytes(self._head[:end]))

@@ -1,4 +1,4 @@
-"""What a run demands, counted: requests and bytes at the null server, hops to reader threads.
+"""What a run demands, counted: requests and bytes at the null server, offloads to reader threads.
 
 These are the causes of how fast it is, and unlike seconds they are the same on every machine. The
 bounds are those that `benchmarks/workloads.py` has for the large runs.
@@ -12,7 +12,7 @@ import pytest
 
 import asyncload
 from asyncload.planning.plan import MIB
-from asyncload.source.offload import Hops
+from asyncload.source.offload import Offload
 from benchmarks.servers import Conditions, null_server
 from benchmarks.zones import history_of
 from tests.support.loads import NOW, write_files
@@ -21,7 +21,7 @@ FILES = 160
 # The preflight's listing, the probe of a store that is not AWS, and a page or two.
 FEW = 6
 HISTORY_DAYS = 400
-# So many small files are read in one hop.
+# So many small files are read in one offloaded call.
 BATCH = 16
 
 
@@ -32,7 +32,7 @@ class Demands:
     calls: dict[str, int]
     requests: int
     body_bytes: int
-    hops: int
+    offloads: int
 
 
 @pytest.fixture(params=[True, False], ids=["lane", "no-lane"])
@@ -64,18 +64,18 @@ def serve(tmp_path, monkeypatch):
 @pytest.fixture
 def load(volume, fast_lane, monkeypatch):
     """Load the volume into a server with default settings, and return what that demanded."""
-    hops = []
-    make = Hops.make
+    offloads = []
+    offload = Offload.run
 
     async def counted(self, *arguments, **options):
-        hops.append(arguments)
-        return await make(self, *arguments, **options)
+        offloads.append(arguments)
+        return await offload(self, *arguments, **options)
 
-    monkeypatch.setattr(Hops, "make", counted)
+    monkeypatch.setattr(Offload, "run", counted)
 
     async def run(store, status="uploaded"):
         store.reset(counts_only=True)
-        hops.clear()
+        offloads.clear()
         settings = asyncload.Settings(
             volume=volume,
             bucket="lake",
@@ -86,7 +86,7 @@ def load(volume, fast_lane, monkeypatch):
         report = await asyncload.load(settings, now=NOW)
         assert set(report.counts) == {status}
         stats = store.stats()
-        return Demands(stats["calls"], stats["requests"], stats["body_bytes"], len(hops))
+        return Demands(stats["calls"], stats["requests"], stats["body_bytes"], len(offloads))
 
     return run
 
@@ -115,9 +115,9 @@ async def test_into_an_empty_zone_a_file_is_one_request(serve, load, volume, sha
 
 @SHAPES
 async def test_small_files_share_their_hops_to_a_reader_thread(serve, load, volume, shape):
-    """One hop for a batch, and a few for the scan."""
+    """One offloaded call for a batch, and a few for the scan."""
     write_files(volume, shape(FILES))
-    assert (await load(serve())).hops <= FILES / BATCH + 4
+    assert (await load(serve())).offloads <= FILES / BATCH + 4
 
 
 async def test_in_folders_the_history_of_the_days_before_costs_nothing(serve, load, volume):
@@ -164,11 +164,11 @@ async def test_again_unchanged_each_key_is_asked_for_once_where_etags_say_nothin
 
 
 async def test_a_large_file_is_its_parts_and_what_frames_them(serve, load, volume):
-    """Create, Complete, a listing of open uploads, a look at the key; a hop for each part."""
+    """Create, Complete, a listing of open uploads, a look at the key; one call for each part."""
     (volume / "large.csv").write_bytes(bytes(64 * MIB))
     demands = await load(serve())
     assert demands.body_bytes == 64 * MIB
     parts = demands.calls["UploadPart"]
     assert parts <= 13
     assert demands.requests <= parts + 4 + FEW
-    assert demands.hops <= parts + 6
+    assert demands.offloads <= parts + 6

@@ -60,7 +60,7 @@ def test_workloads_name_tools_that_there_are_and_targets_name_rows(quick):
             assert not entry.tuned or PEERS[entry.tool].tuned or entry.concurrency
         for target in workload.targets:
             assert {target.ours, *target.peers} <= set(rows)
-        assert not set(workload.left_out) & set(rows)
+        assert not set(workload.excluded) & set(rows)
     assert {"flat", "small", "large", "large-unsigned", "large-tls", "pair", "plan"} <= names
     assert {"latency-5", "latency-30", "latency-100", "bandwidth", "capacity"} <= names
 
@@ -192,7 +192,7 @@ def _result(runs, name="small", work=None):
             Target("wall", 1.0, ("obstore",)),
             Target("body_bytes", 0),
         ),
-        left_out={"opendal": "it sends everything again"},
+        excluded={"opendal": "it sends everything again"},
         minutes=1,
     )
     machine = {

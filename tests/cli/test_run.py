@@ -144,7 +144,7 @@ def test_json_is_a_line_for_each_file_and_a_summary(asyncload, volume, lake):
         "concurrency": {"limit": 32, "peak": summary["concurrency"]["peak"], "reason": "enough"},
         "excluded": {"hidden": 1},
         "left_open": [],
-        "swept": 0,
+        "aborted": 0,
         "warnings": [],
         "store": summary["store"],
         "unmarked": [],

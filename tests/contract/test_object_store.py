@@ -61,8 +61,8 @@ def checksum_of(body):
 async def send_parts(store, key, upload_id, bodies):
     parts = []
     for number, body in enumerate(bodies, 1):
-        receipt = await store.upload_part(key, upload_id, number, body, checksum_of(body))
-        parts.append(Part(number, receipt.etag, checksum_of(body)))
+        result = await store.upload_part(key, upload_id, number, body, checksum_of(body))
+        parts.append(Part(number, result.etag, checksum_of(body)))
     return parts
 
 
@@ -71,10 +71,10 @@ def whole_checksum(bodies):
 
 
 async def test_a_put_returns_the_checksum_it_was_sent(store, key):
-    """The receipt of a put proves what arrived."""
+    """The result of a put proves what arrived."""
     body = b"id|titulo\n1|A\n"
-    receipt = await store.put(key, body, checksum_of(body), create_only=True)
-    assert receipt.checksum == checksum_of(body)
+    result = await store.put(key, body, checksum_of(body), create_only=True)
+    assert result.checksum == checksum_of(body)
 
 
 async def test_head_describes_what_a_put_stored(store, key):
@@ -125,15 +125,15 @@ async def test_parts_become_one_object_with_the_combined_checksum(store, key):
     """Parts may arrive in any order; the full object's checksum is theirs combined."""
     bodies = [os.urandom(PART), os.urandom(PART), b"tail"]
     upload_id = await store.create_multipart(key)
-    receipts = await asyncio.gather(
+    results = await asyncio.gather(
         *(
             store.upload_part(key, upload_id, n, body, checksum_of(body))
             for n, body in reversed(list(enumerate(bodies, 1)))
         )
     )
     parts = [
-        Part(n, receipt.etag, checksum_of(body))
-        for n, (body, receipt) in enumerate(zip(bodies, reversed(receipts), strict=True), 1)
+        Part(n, result.etag, checksum_of(body))
+        for n, (body, result) in enumerate(zip(bodies, reversed(results), strict=True), 1)
     ]
     await store.complete_multipart(key, upload_id, parts, whole_checksum(bodies), create_only=True)
     remote = await store.head(key)

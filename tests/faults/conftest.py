@@ -31,7 +31,7 @@ def lane(request):
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch):
     """As many attempts as ever, with waits of a millisecond; only within this process."""
-    quick = {"first_wait": 0.001, "most_wait": 0.002}
+    quick = {"first_wait": 0.001, "max_wait": 0.002}
     monkeypatch.setattr("asyncload.operations.load.RetryPolicy", lambda: RetryPolicy(**quick))
     monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", RetryPolicy(seconds=10.0, **quick))
 
@@ -40,7 +40,7 @@ def _short_waits(monkeypatch):
 def short_deadline(monkeypatch):
     """A call is given up after a second at the most; only within this process."""
     monkeypatch.setattr("asyncload.s3.store._ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr("asyncload.s3.store._LEAST_BYTES_PER_SECOND", 16 * 1024 * 1024)
+    monkeypatch.setattr("asyncload.s3.store._MIN_BYTES_PER_SECOND", 16 * 1024 * 1024)
     yield
     # aiohttp goes on flushing what nobody reads until the event loop is gone; the socket of such
     # a connection is then closed by the collector, which tells.

@@ -28,9 +28,9 @@ from asyncload.errors import (
 )
 from asyncload.model.values import ObjectKey, UploadLeftOpen
 from asyncload.operations.load import load_into
-from asyncload.s3.fast.connection import WirePool
+from asyncload.s3.fast.connection import ConnectionPool
 from asyncload.settings.run import Settings
-from asyncload.store.protocol import Receipt
+from asyncload.store.protocol import PutResult
 from asyncload.store.retries import RetryPolicy
 from asyncload.transfer import TransferPolicy
 from tests.faults.proxy import Rates, draw
@@ -74,7 +74,7 @@ class FaultyStore(MemoryStore):
     """
 
     def __init__(self, seed: int, rates: Rates, *, refuse_at: int = 0) -> None:
-        super().__init__(least_part=0)
+        super().__init__(min_part=0)
         self.seed = seed
         self.rates = rates
         self.network = Network(seed, self._serve)
@@ -84,7 +84,7 @@ class FaultyStore(MemoryStore):
         self.refused: tuple[float, str, str] | None = None
         self._refuse_at = refuse_at
         self._attempts: Counter[tuple[object, ...]] = Counter()
-        self._pool = WirePool("store.invalid", 80, None)
+        self._pool = ConnectionPool("store.invalid", 80, None)
         self._travelling: dict[int, Callable[[], Awaitable[Any]]] = {}
         self._answers: dict[int, Any] = {}
 
@@ -155,7 +155,7 @@ class FaultyStore(MemoryStore):
 
     async def _travel(
         self, what: tuple[object, ...], body: Any, call: Callable[[], Awaitable[Any]]
-    ) -> Receipt:
+    ) -> PutResult:
         """Send a request by a connection, and return what the server made of it."""
         self._begin(str(what[0]), str(what[1]))
         number = len(self.begun)
@@ -173,7 +173,7 @@ class FaultyStore(MemoryStore):
         if reply.early:
             raise StoreUnavailable("simulated: a success before the body was read")
         # An answer of some status and any length need not be about anything that was done.
-        answer = self._answers.pop(number, Receipt('"nothing"', None))
+        answer = self._answers.pop(number, PutResult('"nothing"', None))
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -219,15 +219,15 @@ class FaultyStore(MemoryStore):
 
 
 class ChangingVolume(InlineExecutor):
-    """Reads the volume, and has it changed before the `hop`-th time that it is read."""
+    """Reads the volume, and has it changed before the `reads`-th time that it is read."""
 
-    def __init__(self, hop: int, change: Callable[[], object]) -> None:
-        self._hops = hop
+    def __init__(self, reads: int, change: Callable[[], object]) -> None:
+        self._reads_left = reads
         self._change = change
 
     def submit(self, fn, /, *args, **kwargs):
-        self._hops -= 1
-        if not self._hops:
+        self._reads_left -= 1
+        if not self._reads_left:
             self._change()
         return super().submit(fn, *args, **kwargs)
 
@@ -354,14 +354,14 @@ def simulate(
     changed = names[int(draw("changed", seed) * len(names))]
     versions = {name: {body} for name, body in contents.items()}
     versions[changed].add(contents[changed] + b"one more line\n")
-    hop = int(draw("hop", seed) * 30)
+    reads = int(draw("hop", seed) * 30)
     try:
         result = run_virtually(
             store,
             volume,
             seed,
-            # About half of the hops are beyond a run's end: then nothing changes.
-            ChangingVolume(hop, lambda: append(volume / changed, b"one more line\n")),
+            # About half of these reads are beyond a run's end: then nothing changes.
+            ChangingVolume(reads, lambda: append(volume / changed, b"one more line\n")),
             stop_at=stop_at,
             concurrency=1 + int(draw("concurrency", seed) * 8),
             overwrite=draw("overwrite", seed) < 0.2,

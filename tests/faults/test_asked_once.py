@@ -14,7 +14,7 @@ from asyncload.model.values import ObjectKey
 from asyncload.s3 import S3Options, open_store
 from asyncload.s3.meanings import _MEANINGS
 from asyncload.store.limits import AdaptiveLimit
-from asyncload.store.retries import GovernedStore, RetryPolicy
+from asyncload.store.retries import RetryingStore, RetryPolicy
 from asyncload.transfer import TransferPolicy
 from tests.faults.lake import DATE, LEAST
 from tests.integration.test_lane import accept_all
@@ -148,7 +148,7 @@ def _credentials(monkeypatch):
 
 
 TRIES = 3
-QUICK = RetryPolicy(attempts=TRIES, first_wait=0.0001, most_wait=0.0002, most_asked_wait=0.0)
+QUICK = RetryPolicy(attempts=TRIES, first_wait=0.0001, max_wait=0.0002, max_asked_wait=0.0)
 # Given so often, an answer outlasts all tries.
 ALWAYS = TRIES + 1
 BODY = b"1|2\n" * 9
@@ -164,18 +164,18 @@ def describe(request):
 
 
 async def ask(store, operation):
-    """What a put or a part ends in: a receipt, or all that the error says."""
+    """What a put or a part ends in: a result, or all that the error says."""
     key, checksum = ObjectKey("Raw/a b.csv"), crc64nvme_checksum(crc64nvme(BODY))
     try:
         if operation == "PutObject":
-            receipt = await store.put(key, BODY, checksum, create_only=True)
+            result = await store.put(key, BODY, checksum, create_only=True)
         else:
-            receipt = await store.upload_part(key, "u/1+=", 7, BODY, checksum)
+            result = await store.upload_part(key, "u/1+=", 7, BODY, checksum)
     except StoreError as error:
         facts = type(error).__name__, error.code, error.status, error.request_id, error.retry_after
         return (*facts, error.message, error.hint)
     else:
-        return receipt.etag, receipt.checksum
+        return result.etag, result.checksum
 
 
 async def ends_of(answers, operation, lane):
@@ -193,7 +193,7 @@ async def ends_of(answers, operation, lane):
             "lake", connections=1, endpoint_url=url, fast_lane=lane, checksum="crc64nvme"
         )
         async with open_store(options) as opened:
-            store = GovernedStore(opened, limit=AdaptiveLimit(1), retries=QUICK)
+            store = RetryingStore(opened, limit=AdaptiveLimit(1), retries=QUICK)
             for name, answer in answers.items():
                 for times in (1, ALWAYS):
                     current |= {"answer": answer, "times": times, "requests": []}
@@ -221,7 +221,7 @@ GROUPS = {"statuses": STATUS_ANSWERS, "html": HTML_ANSWERS, "codes": CODE_ANSWER
 @pytest.mark.parametrize("group", GROUPS)
 @pytest.mark.fault("H1", "H3", "H4")
 async def test_every_answer_means_the_same_to_lane_and_client(group, operation):
-    """As many requests, on the same conditions; the same receipt, or the same error to a word."""
+    """As many requests, on the same conditions; the same result, or the same error to a word."""
     lane, client = [await ends_of(GROUPS[group], operation, lane) for lane in (True, False)]
     assert differences(lane, client) == {}
     # Given once, it costs one more body at the most; only throttling has more tries than others.

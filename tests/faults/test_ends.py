@@ -59,7 +59,7 @@ def test_connections_that_always_take_too_long_end_the_run(
     lake, volume, slow_handshake, lane, monkeypatch
 ):
     """Exit code 6 and what to check: the run neither hangs nor ends without a word."""
-    few = RetryPolicy(attempts=2, first_wait=0.001, most_wait=0.002)
+    few = RetryPolicy(attempts=2, first_wait=0.001, max_wait=0.002)
     monkeypatch.setattr("asyncload.operations.load.RetryPolicy", lambda: few)
     write_files(volume, {f"{n:02}.csv": b"%d" % n for n in range(60)})
     proxy, url, _ = slow_handshake(lambda n: n > 1)

@@ -139,7 +139,7 @@ def test_a_kill_at_any_request_leaves_no_part_of_a_file_and_loses_none(killing, 
 
 @pytest.mark.fault("P4", "P5")
 def test_the_loop_kills_while_an_upload_is_open(killing):
-    """What the killed run had begun, the next one resumed or swept: there was something to do."""
+    """What the killed run had begun, the next one resumed or aborted: there was something to do."""
     # A kill while parts are under way, for each moment.
     numbers = {seed: 1 + int(draw("kill", seed) * REQUESTS) for seed in range(60)}
     seeds = [seed for seed, number in numbers.items() if SMALL < number < 19]

@@ -177,7 +177,7 @@ def test_a_medium_that_fails_fails_its_file(lake, small_and_large, volume, path,
 
 
 @pytest.fixture
-def crowded(monkeypatch):
+def exhausted(monkeypatch):
     """Opens CSVs and folders only where `lets` says yes of how many tries there were."""
     opened, listed = os.open, os.scandir
     state = {"lets": lambda tries: True, "tries": 0}
@@ -204,27 +204,27 @@ def crowded(monkeypatch):
 
 @pytest.mark.fault("L8")
 def test_where_files_can_not_be_opened_for_a_moment_they_are_opened_later(
-    lake, small_and_large, volume, lane, crowded
+    lake, small_and_large, volume, lane, exhausted
 ):
     """The limit of open files means fewer at once, not fewer landed: small, large and folders."""
     write_files(volume, {f"d/{n}.csv": b"%d" % n for n in range(40)})
     proxy = lake.proxy()
-    crowded["lets"] = lambda tries: tries % 3 == 0
+    exhausted["lets"] = lambda tries: tries % 3 == 0
     landed = lake.load(proxy=proxy, lane=lane)
     assert (landed.code, len(landed.objects)) == (0, 42)
     assert set(landed.statuses.values()) == {"uploaded"}
     # No file is opened oftener than it takes: once, twice where it is large, thrice for each.
-    assert crowded["tries"] <= 3 * (42 + 1 + 1)
+    assert exhausted["tries"] <= 3 * (42 + 1 + 1)
 
 
 @pytest.mark.fault("L8")
 def test_where_no_file_can_be_opened_for_long_each_fails_with_the_remedy(
-    lake, small_and_large, volume, lane, crowded, monkeypatch
+    lake, small_and_large, volume, lane, exhausted, monkeypatch
 ):
     """Bounded: the run ends, and says what to raise."""
-    monkeypatch.setattr("asyncload.operations.opening.CROWDED_SECONDS", 0.2)
+    monkeypatch.setattr("asyncload.operations.opening.DESCRIPTOR_WAIT_SECONDS", 0.2)
     proxy = lake.proxy()
-    crowded["lets"] = lambda tries: False
+    exhausted["lets"] = lambda tries: False
     landed = lake.load(proxy=proxy, lane=lane)
     assert (landed.code, landed.objects) == (3, {})
     for path in ("a.csv", "l.csv"):
@@ -454,8 +454,8 @@ def test_links_are_not_followed_and_told(lake, volume, tmp_path, lane):
     proxy = lake.proxy()
     landed = lake.load(proxy=proxy, lane=lane)
     assert (landed.code, set(landed.objects)) == (0, {"a.csv", "b.csv"})
-    left_out = {r["path"]: r["reason"] for r in landed.records if r["type"] == "excluded"}
-    assert left_out == dict.fromkeys(links, "symlink")
+    excluded = {r["path"]: r["reason"] for r in landed.records if r["type"] == "excluded"}
+    assert excluded == dict.fromkeys(links, "symlink")
     for name in links:
         assert f"left out: {name}" in landed.ended.err
 
@@ -501,8 +501,8 @@ def test_what_is_no_regular_file_is_left_out_and_told(lake, volume, lane, monkey
             names.append("device.csv")
         landed = lake.load(lane=lane)
     assert (landed.code, landed.statuses) == (0, {"a.csv": "uploaded"})
-    left_out = {r["path"]: r["reason"] for r in landed.records if r["type"] == "excluded"}
-    assert left_out == dict.fromkeys(names, "not a regular file")
+    excluded = {r["path"]: r["reason"] for r in landed.records if r["type"] == "excluded"}
+    assert excluded == dict.fromkeys(names, "not a regular file")
 
 
 @pytest.mark.fault("L16")

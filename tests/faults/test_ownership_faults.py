@@ -134,7 +134,7 @@ def test_a_young_upload_whose_parts_do_not_fit_is_left_alone(
     assert landed.code == 0
     assert landed.objects == {"l.csv": large_body}
     assert landed.open_uploads == ["l.csv"]
-    assert landed.summary["swept"] == 0
+    assert landed.summary["aborted"] == 0
 
 
 @pytest.mark.fault("B6")

@@ -11,7 +11,7 @@ import pytest
 from asyncload.aio.groups import Group
 from asyncload.aio.shielding import StrayCancellation, run_to_end
 from asyncload.errors import RequestRejected
-from asyncload.s3.fast.connection import WirePool
+from asyncload.s3.fast.connection import ConnectionPool
 from asyncload.transfer import TransferPolicy
 from tests.faults.simulation import (
     FaultyStore,
@@ -151,7 +151,7 @@ def test_a_broken_promise_is_found(volume, contents, store, told):
     assert any(told in what for what in wrong)
 
 
-class VanishingPool(WirePool):
+class VanishingPool(ConnectionPool):
     """Has whoever waits for a connection too long end as cancelled."""
 
     async def _connect(self):

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from asyncload import errors
-from asyncload.s3.auth.clock import Signing
+from asyncload.s3.auth.clock import SigningClock
 from asyncload.s3.translate import Asked, translate_answer
 from tests.faults.lake import fail_always
 from tests.faults.proxy import Fault, Reply, proxy_before, s3_error
@@ -106,7 +106,9 @@ def answered(status, code=None, **described):
     document = {"Code": code or str(status), **described}
     metadata = {"HTTPStatusCode": status, "HTTPHeaders": {}}
     asked = Asked("PutObject", "lake", "https://store", "Raw/a.csv", conditional=True)
-    return translate_answer({"Error": document, "ResponseMetadata": metadata}, asked, Signing())
+    return translate_answer(
+        {"Error": document, "ResponseMetadata": metadata}, asked, SigningClock()
+    )
 
 
 @pytest.mark.fault("G4")
@@ -414,8 +416,8 @@ def test_verify_learns_it_too_and_says_so(forgiving_lake, volume, lane):
 def test_no_word_of_an_answer_repeats_a_secret(place, status):
     """Wherever a store puts it: all of its texts go through one redaction."""
     secret = "a-secret-access-key-of-40-characters-abc"
-    signing = Signing()
-    signing.secrets.add(SimpleNamespace(secret_key=secret, token=None))
+    clock = SigningClock()
+    clock.secrets.add(SimpleNamespace(secret_key=secret, token=None))
     document = {"Code": "NotImplemented" if place == "Header" else str(status), place: secret}
     metadata = {
         "HTTPStatusCode": status,
@@ -423,7 +425,7 @@ def test_no_word_of_an_answer_repeats_a_secret(place, status):
         "RequestId": secret,
     }
     asked = Asked("PutObject", "lake", "https://store", "Raw/a.csv")
-    error = translate_answer({"Error": document, "ResponseMetadata": metadata}, asked, signing)
+    error = translate_answer({"Error": document, "ResponseMetadata": metadata}, asked, clock)
     assert secret not in "".join(map(str, vars(error).values()))
 
 

@@ -13,7 +13,7 @@ import asyncload
 from asyncload import errors
 from asyncload.model.checksums import crc64nvme, crc64nvme_checksum
 from asyncload.model.values import ObjectKey
-from asyncload.s3.auth.clock import Signing
+from asyncload.s3.auth.clock import SigningClock
 from asyncload.s3.dialect import Dialect
 from asyncload.s3.opening import S3Options, _open, open_store
 from asyncload.s3.store import S3Store
@@ -128,7 +128,7 @@ async def test_a_clock_that_goes_wrong_midway_is_corrected_midway(volume):
 @pytest.mark.parametrize("fast_lane", [True, False])
 async def test_a_real_store_takes_what_is_signed_at_a_corrected_time(s3, layer, fast_lane):
     """Within the quarter of an hour that it allows, every signature holds."""
-    clock = Signing()
+    clock = SigningClock()
     clock.offset = 600.0
     options = S3Options("lake", connections=1, endpoint_url=s3.endpoint_url, fast_lane=fast_lane)
     async with _open(options, clock) as (client, lane):
@@ -143,7 +143,7 @@ async def test_a_real_store_takes_what_is_signed_at_a_corrected_time(s3, layer, 
 @pytest.mark.usefixtures("_credentials")
 async def test_a_signature_of_another_kind_goes_by_the_machines_clock():
     """Directory buckets have a signer of their own, which is left as it is."""
-    clock = Signing()
+    clock = SigningClock()
     clock.offset = 600.0
     async with _open(S3Options("lake", connections=1), clock) as (client, _):
         signer = client._request_signer

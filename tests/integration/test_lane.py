@@ -416,10 +416,10 @@ async def test_silence_meets_the_deadline(volume, fast_lane, monkeypatch):
 @pytest.mark.parametrize(("bucket", "lane"), [("lake", True), ("lake--use1-az4--x-s3", False)])
 async def test_buckets_that_sign_otherwise_have_no_lane(bucket, lane):
     """Directory buckets have sessions of their own: the client knows them."""
-    from asyncload.s3.auth.clock import Signing
+    from asyncload.s3.auth.clock import SigningClock
     from asyncload.s3.opening import S3Options, _open
 
-    async with _open(S3Options(bucket, connections=1), Signing()) as (_, opened):
+    async with _open(S3Options(bucket, connections=1), SigningClock()) as (_, opened):
         assert (opened is not None) is lane
 
 
@@ -539,7 +539,7 @@ async def test_credentials_that_can_not_be_refreshed_are_told(fast_lane, monkeyp
 @pytest.mark.parametrize("fast_lane", [True, False])
 async def test_a_proxy_is_known_when_the_lane_is_opened(fast_lane, monkeypatch):
     """There is none behind it; where the store is not proxied there is one."""
-    from asyncload.s3.auth.clock import Signing
+    from asyncload.s3.auth.clock import SigningClock
     from asyncload.s3.opening import _open
 
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -547,5 +547,5 @@ async def test_a_proxy_is_known_when_the_lane_is_opened(fast_lane, monkeypatch):
     for host, expected in (("elsewhere.example", False), ("store.example", fast_lane)):
         options = S3Options("lake", connections=1, fast_lane=fast_lane, allow_http=True)
         options = replace(options, endpoint_url=f"http://{host}")
-        async with _open(options, Signing()) as (_, lane):
+        async with _open(options, SigningClock()) as (_, lane):
             assert (lane is not None) is expected

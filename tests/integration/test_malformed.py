@@ -17,14 +17,14 @@ from asyncload.errors import AsyncloadError, ServerError, StoreError, StoreUnava
 from asyncload.model.checksums import crc64nvme, crc64nvme_checksum
 from asyncload.model.values import Checksum, ObjectKey
 from asyncload.s3 import S3Options, open_store
-from asyncload.s3.auth.clock import Signing
+from asyncload.s3.auth.clock import SigningClock
 from asyncload.s3.translate import Asked, translate
 from asyncload.store.protocol import (
     ListedObject,
     OpenUpload,
     Page,
     Part,
-    Receipt,
+    PutResult,
     RemoteObject,
     StoredPart,
 )
@@ -162,7 +162,7 @@ def check_value(value):
         assert getattr(value, "key", "k")
         for time in (getattr(value, "modified", None), getattr(value, "initiated", None)):
             assert time is None or time.utcoffset() == timedelta(0)
-    elif isinstance(value, Receipt):
+    elif isinstance(value, PutResult):
         assert isinstance(value.etag, str)
         assert value.checksum is None or isinstance(value.checksum, Checksum)
     elif isinstance(value, RemoteObject):
@@ -379,4 +379,4 @@ def test_times_are_in_utc_and_one_that_is_lacking_is_not_made_up(asking, initiat
 def test_what_can_not_be_sent_is_told_from_what_can_not_be_understood(cause, kind):
     """Libraries raise errors of the same kinds for both."""
     asked = Asked("PutObject", "lake", "https://store", "Raw/a.csv")
-    assert type(translate(HTTPClientError(error=cause), asked, Signing())) is kind
+    assert type(translate(HTTPClientError(error=cause), asked, SigningClock())) is kind

@@ -9,7 +9,7 @@ import pytest
 
 import asyncload
 from asyncload.planning.plan import MIB
-from asyncload.s3.fast.connection import Wire
+from asyncload.s3.fast.connection import Connection
 from asyncload.store.rates import RateLimit
 from tests.integration.test_lane import accept_all
 from tests.support.loads import NOW, write_files
@@ -105,10 +105,10 @@ def test_a_body_is_written_evenly(size, writes):
     transport = Transport()
 
     async def send():
-        wire = Wire(rate)
-        wire.connection_made(transport)
+        connection = Connection(rate)
+        connection.connection_made(transport)
         await rate.begin(min(size, rate.slice))
-        sending = asyncio.ensure_future(wire.send(b"", memoryview(bytes(size))))
+        sending = asyncio.ensure_future(connection.send(b"", memoryview(bytes(size))))
         while sum(length for _, length in transport.written) < size:
             await asyncio.sleep(0.01)
         # Nothing more is to come.

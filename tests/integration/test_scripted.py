@@ -13,7 +13,7 @@ from asyncload import errors
 from asyncload.model.values import ObjectKey
 from asyncload.s3 import S3Options, open_store
 from asyncload.s3 import store as s3_store
-from asyncload.s3.auth.clock import Signing
+from asyncload.s3.auth.clock import SigningClock
 from asyncload.s3.translate import Asked, translate
 from tests.support.loads import AT_ONCE, NOW, Recorder, write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, error, put_accepted, scripted_s3
@@ -283,14 +283,14 @@ async def test_a_name_that_is_not_known_is_unavailable(volume, monkeypatch):
 def test_only_what_takes_too_long_speaks_of_too_much_at_once(error, kind):
     """A connection that is refused or breaks does not."""
     asked = Asked("PutObject", "lake", "https://h")
-    assert type(translate(error, asked, Signing())) is kind
+    assert type(translate(error, asked, SigningClock())) is kind
 
 
 def test_errors_that_are_each_others_cause_are_translated():
     """A chain of causes can be a ring, and nobody may follow it for ever."""
     first, second = boto.EndpointConnectionError(endpoint_url="https://h"), OSError("broken")
     first.__cause__, second.__context__ = second, first
-    error = translate(first, Asked("PutObject", "lake", "https://h"), Signing())
+    error = translate(first, Asked("PutObject", "lake", "https://h"), SigningClock())
     assert type(error) is errors.StoreUnavailable
 
 

@@ -127,7 +127,7 @@ async def test_an_abort_that_hangs_does_not_hold_the_end_up(mixed, monkeypatch):
     from asyncload.operations import load as loading
     from asyncload.transfer import TransferPolicy
 
-    short = partial(TransferPolicy, grace=Grace(0.05, least=0))
+    short = partial(TransferPolicy, grace=Grace(0.05, minimum=0))
     monkeypatch.setattr(loading, "TransferPolicy", short)
 
     class Hangs(Gate):

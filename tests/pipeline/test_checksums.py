@@ -8,7 +8,7 @@ import pytest
 
 from asyncload.errors import NotVerified
 from asyncload.planning.plan import MIB
-from asyncload.store.protocol import Receipt, RemoteObject
+from asyncload.store.protocol import PutResult, RemoteObject
 from tests.support.loads import Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
@@ -19,13 +19,13 @@ class Plain(MemoryStore):
     """A store of the old kind: it knows no checksums, but its ETags are MD5s."""
 
     async def put(self, *arguments, **options):
-        return Receipt((await super().put(*arguments, **options)).etag, None)
+        return PutResult((await super().put(*arguments, **options)).etag, None)
 
     async def upload_part(self, *arguments, **options):
-        return Receipt((await super().upload_part(*arguments, **options)).etag, None)
+        return PutResult((await super().upload_part(*arguments, **options)).etag, None)
 
     async def complete_multipart(self, *arguments, **options):
-        return Receipt((await super().complete_multipart(*arguments, **options)).etag, None)
+        return PutResult((await super().complete_multipart(*arguments, **options)).etag, None)
 
     async def head(self, key):
         from asyncload.model.checksums import md5_checksum

@@ -31,7 +31,7 @@ class Unreliable(MemoryStore):
     """Fails, or goes silent for ever, at the request of a given number."""
 
     def __init__(self):
-        super().__init__(least_part=1)
+        super().__init__(min_part=1)
         self.fails_at = self.stops_at = None
         self.requests = 0
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asyncload.bucket.key_index import UNKNOWN
-from asyncload.bucket.listing import take_inventory
+from asyncload.bucket.listing import list_existing
 from asyncload.errors import AccessDenied
 from asyncload.model.values import SourceFile
 from asyncload.planning.keys import KeyLayout
@@ -208,7 +208,7 @@ async def test_a_million_partitions_keep_the_loop_for_slices_only(monkeypatch):
             await asyncio.sleep(0)
 
     counting = asyncio.get_running_loop().create_task(count())
-    await take_inventory(plan, MemoryStore())
+    await list_existing(plan, MemoryStore())
     counting.cancel()
     assert turns >= 1_000 / 10
 
@@ -310,9 +310,9 @@ async def test_whatever_is_there_no_key_is_taken_for_what_it_is_not(
     store.page = page
     store.objects |= {LAYOUT.key_for(f"{name}.csv"): b"1" for name in there}
     store.objects |= {f"{PREFIX}/{name}": b"other" for name in others}
-    inventory = await take_inventory(plan, store)
+    key_index = await list_existing(plan, store)
     for upload in plan.uploads():
-        known = inventory.find(upload)
+        known = key_index.find(upload)
         if known != UNKNOWN:
-            state = "taken" if upload.key in store.objects else "free"
+            state = "existing" if upload.key in store.objects else "free"
             assert known.state == state, (upload.key, known)

@@ -22,15 +22,15 @@ from asyncload.errors import (
 from asyncload.model.values import (
     ConcurrencyChanged,
     ConcurrencySettled,
+    Excluded,
     Failed,
-    LeftOut,
     LoadStarted,
     PartSent,
     RequestsMade,
     RunStarted,
 )
 from asyncload.planning.plan import MIB
-from asyncload.store.protocol import CSV, Receipt, RemoteObject
+from asyncload.store.protocol import CSV, PutResult, RemoteObject
 from asyncload.store.retries import RetryPolicy
 from tests.support.loads import AT_ONCE, PREFIX, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
@@ -198,12 +198,12 @@ async def test_an_upload_that_is_gone_fails_its_file(volume):
     """Aborted by somebody else: the file failed, and says so."""
     write_files(volume, {"l.csv": bytes(17 * MIB), "s.csv": b"1"})
 
-    class Swept(MemoryStore):
+    class LosesUploads(MemoryStore):
         async def complete_multipart(self, *arguments, create_only):
             self.uploads.clear()
             return await super().complete_multipart(*arguments, create_only=create_only)
 
-    store, recorder = Swept(), Recorder()
+    store, recorder = LosesUploads(), Recorder()
     await load_volume(store, volume, recorder)
     assert recorder.statuses == {"l.csv": "failed", "s.csv": "uploaded"}
     assert recorder.outcomes["l.csv"].error.code == "NoSuchUpload"
@@ -221,7 +221,7 @@ async def test_no_more_requests_are_in_flight_than_asked(volume):
     store = Slow()
     await load_volume(store, volume, concurrency=7)
     assert len(store.objects) == 201
-    assert store.most_in_flight <= 7
+    assert store.max_in_flight <= 7
 
 
 async def test_file_bytes_in_memory_stay_within_the_option(volume, monkeypatch):
@@ -432,12 +432,12 @@ async def test_a_returned_checksum_that_differs_is_no_success(volume, size):
 
     class Corrupts(MemoryStore):
         async def put(self, key, body, checksum, *, create_only, sha256=None, info=CSV):
-            receipt = await super().put(key, body, checksum, create_only=create_only, info=info)
-            return _corrupted(receipt)
+            result = await super().put(key, body, checksum, create_only=create_only, info=info)
+            return _corrupted(result)
 
         async def complete_multipart(self, *arguments, create_only):
-            receipt = await super().complete_multipart(*arguments, create_only=create_only)
-            return _corrupted(receipt)
+            result = await super().complete_multipart(*arguments, create_only=create_only)
+            return _corrupted(result)
 
     recorder = Recorder()
     await load_volume(Corrupts(), volume, recorder)
@@ -458,10 +458,10 @@ async def test_a_part_whose_returned_checksum_differs_stops_its_upload(volume):
     assert (store.objects, store.uploads) == ({}, {})
 
 
-def _corrupted(receipt):
+def _corrupted(result):
     from asyncload.model.values import Checksum
 
-    return Receipt(receipt.etag, Checksum("CRC64NVME", "AAAAAAAAAAE="))
+    return PutResult(result.etag, Checksum("CRC64NVME", "AAAAAAAAAAE="))
 
 
 class Silent(MemoryStore):
@@ -473,15 +473,15 @@ class Silent(MemoryStore):
     known = "CRC64NVME"
 
     async def put(self, key, body, checksum, *, create_only, sha256=None, info=CSV):
-        receipt = await super().put(key, body, checksum, create_only=create_only, info=info)
-        return Receipt(receipt.etag if self.known == "MD5" else '"opaque"', None)
+        result = await super().put(key, body, checksum, create_only=create_only, info=info)
+        return PutResult(result.etag if self.known == "MD5" else '"opaque"', None)
 
     async def upload_part(self, *arguments, sha256=None):
-        return Receipt((await super().upload_part(*arguments)).etag, None)
+        return PutResult((await super().upload_part(*arguments)).etag, None)
 
     async def complete_multipart(self, *arguments, create_only):
         await super().complete_multipart(*arguments, create_only=create_only)
-        return Receipt('"opaque"', None)
+        return PutResult('"opaque"', None)
 
     async def head(self, key):
         remote = await super().head(key)
@@ -707,8 +707,8 @@ async def test_what_is_left_out_and_what_can_not_be_keyed_is_told(volume):
     (volume / "link.csv").symlink_to("a.csv")
     recorder = Recorder()
     report = await load_volume(MemoryStore(), volume, recorder)
-    left_out = {e.path: e.reason for e in recorder.events if isinstance(e, LeftOut)}
-    assert left_out == {".h.csv": "hidden", "link.csv": "symlink"}
+    excluded = {e.path: e.reason for e in recorder.events if isinstance(e, Excluded)}
+    assert excluded == {".h.csv": "hidden", "link.csv": "symlink"}
     assert isinstance(recorder.outcomes["bad\nname.csv"], Failed)
     assert (report.files, report.landed) == (2, 1)
 

@@ -45,7 +45,7 @@ async def turns():
 
 async def test_a_part_goes_out_each_time_enough_has_come_together():
     """And nothing before; in the end it is one document."""
-    store = MemoryStore(least_part=1)
+    store = MemoryStore(min_part=1)
     manifest = manifest_in(store)
     async with manifest.sent():
         manifest.observe(LoadStarted(9, 9))
@@ -71,7 +71,7 @@ async def test_once_it_failed_nothing_is_added():
         async def upload_part(self, *arguments, **options):
             raise RequestRejected("no room")
 
-    store = Refuses(least_part=1)
+    store = Refuses(min_part=1)
     manifest = manifest_in(store)
     async with manifest.sent():
         observe(manifest, *range(5))
@@ -105,8 +105,8 @@ class NeverAborts(RefusesPartsAndAborts):
 )
 async def test_an_upload_of_the_record_that_can_not_be_aborted_is_told(kind, reason):
     """As those of the files are: somebody has to end it, or the bucket's lifecycle rule."""
-    store, told = kind(least_part=1), []
-    manifest = manifest_in(store, TransferPolicy(grace=Grace(0.01, least=0)), told)
+    store, told = kind(min_part=1), []
+    manifest = manifest_in(store, TransferPolicy(grace=Grace(0.01, minimum=0)), told)
     async with manifest.sent():
         observe(manifest, *range(5))
         await turns()
@@ -128,8 +128,8 @@ class AbortsReluctantly(RefusesPartsAndAborts):
 @pytest.mark.fault("C15")
 async def test_an_abort_that_is_cut_off_is_told_and_its_caller_is_cancelled():
     """A signal while the record's upload is being aborted."""
-    store, told = AbortsReluctantly(least_part=1), []
-    manifest = manifest_in(store, TransferPolicy(grace=Grace(0.05, least=0)), told)
+    store, told = AbortsReluctantly(min_part=1), []
+    manifest = manifest_in(store, TransferPolicy(grace=Grace(0.05, minimum=0)), told)
     async with manifest.sent():
         observe(manifest, *range(5))
         await turns()

@@ -14,7 +14,7 @@ from asyncload.operations.probing import remembered_worth
 from asyncload.planning.plan import MIB
 from asyncload.reporting.records import run_totals
 from asyncload.reporting.text import summary_lines
-from asyncload.store.protocol import Receipt, RemoteObject
+from asyncload.store.protocol import PutResult, RemoteObject
 from asyncload.transfer import StoreWorth
 from tests.support.loads import NOW, PREFIX, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
@@ -31,7 +31,7 @@ class Foreign(MemoryStore):
     describes = True
 
     def __init__(self):
-        super().__init__(least_part=1)
+        super().__init__(min_part=1)
         self.foreign_endpoint = "http://127.0.0.1:9"
 
     def _take(self, body, checksum):
@@ -170,7 +170,7 @@ async def test_a_store_that_can_prove_nothing_fails_files(three, choice, word):
         takes = ("CRC64NVME", "MD5")
 
         async def put(self, *arguments, **options):
-            return Receipt('"opaque"', (await super().put(*arguments, **options)).checksum)
+            return PutResult('"opaque"', (await super().put(*arguments, **options)).checksum)
 
         async def head(self, key):
             remote = await super().head(key)

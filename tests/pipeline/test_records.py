@@ -105,7 +105,7 @@ async def test_a_long_one_goes_in_parts_while_the_run_is_under_way(volume, monke
     monkeypatch.setattr("asyncload.reporting.manifest.PART_SIZE", 500)
     files = {f"d/{n:03}.csv": b"1" for n in range(200)}
     write_files(volume, files)
-    store = MemoryStore(least_part=1)
+    store = MemoryStore(min_part=1)
     report, _ = await load(store, volume)
     assert store.calls["upload_part"] > 3
     assert {e["path"] for e in manifests(store)[report.manifest]["files"]} == set(files)
@@ -118,7 +118,7 @@ async def test_it_is_sent_with_the_checksum_of_the_run(volume, monkeypatch, chec
     """A store that has no other can keep it, too."""
     monkeypatch.setattr("asyncload.reporting.manifest.PART_SIZE", part_size)
     write_files(volume, {f"d/{n:03}.csv": b"1" for n in range(20)})
-    store = MemoryStore(least_part=1)
+    store = MemoryStore(min_part=1)
     report, _ = await load(store, volume, checksum=checksum)
     assert len(manifests(store)[report.manifest]["files"]) == 20
 
@@ -139,7 +139,7 @@ async def test_one_that_can_not_be_written_is_a_warning(volume, monkeypatch, err
         async def upload_part(self, *arguments, **options):
             raise error("not there")
 
-    store = Denies(least_part=1)
+    store = Denies(min_part=1)
     report, recorder = await load(store, volume)
     assert report.exit_code == 0
     assert report.manifest is None
@@ -171,7 +171,7 @@ async def test_a_run_that_is_cut_off_records_what_landed(volume, monkeypatch, st
                 else:
                     await asyncio.Event().wait()
 
-    store = Hangs(least_part=1)
+    store = Hangs(min_part=1)
     store.reached = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         task = group.create_task(load(store, volume))
@@ -195,7 +195,8 @@ async def test_a_run_that_is_cut_off_records_what_landed(volume, monkeypatch, st
 async def test_a_record_that_can_not_be_written_in_time_is_given_up(volume, monkeypatch):
     """A store that does not answer holds up the end no longer than an abort would."""
     monkeypatch.setattr(
-        "asyncload.operations.load.TransferPolicy", partial(TransferPolicy, grace=Grace(0, least=0))
+        "asyncload.operations.load.TransferPolicy",
+        partial(TransferPolicy, grace=Grace(0, minimum=0)),
     )
     write_files(volume, {"a.csv": b"1"})
 
@@ -224,7 +225,7 @@ async def test_a_run_that_is_cut_off_at_its_end_writes_its_record_or_none(
 ):
     """It is being written as the signal comes: it becomes whole, or is taken back."""
     if not answers:
-        hurried = partial(TransferPolicy, grace=Grace(0, least=0))
+        hurried = partial(TransferPolicy, grace=Grace(0, minimum=0))
         monkeypatch.setattr("asyncload.operations.load.TransferPolicy", hurried)
     write_files(volume, {"a.csv": b"1"})
 
@@ -248,7 +249,7 @@ async def test_a_run_that_is_cut_off_at_its_end_writes_its_record_or_none(
 
 async def test_a_run_that_is_stopped_again_while_it_records_a_failure_ends(volume, monkeypatch):
     """The record is given up, and the stop is obeyed."""
-    hurried = partial(TransferPolicy, grace=Grace(1, least=0))
+    hurried = partial(TransferPolicy, grace=Grace(1, minimum=0))
     monkeypatch.setattr("asyncload.operations.load.TransferPolicy", hurried)
 
     class Slow(MemoryStore):
@@ -278,7 +279,7 @@ async def test_a_run_that_is_refused_records_why(volume, monkeypatch):
                 raise AccessDenied("no more")
             return await super().put(*arguments, **options)
 
-    store = Refuses(least_part=1)
+    store = Refuses(min_part=1)
     with pytest.raises(AccessDenied):
         await load(store, volume)
     assert store.uploads == {}

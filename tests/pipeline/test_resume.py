@@ -24,8 +24,8 @@ from asyncload.model.values import (
     PartKept,
     PlannedUpload,
     SourceFile,
+    StaleUploadAborted,
     Unchanged,
-    UploadSwept,
     Warned,
 )
 from asyncload.planning.plan import MIB, PartLayout
@@ -179,7 +179,7 @@ async def test_without_manifest_nothing_is_recorded_and_nothing_resumed(large, v
     report, recorder = await load(store, volume, manifest=False)
     assert recorder.statuses == {"l.csv": "uploaded"}
     assert set(store.uploads) == {young}
-    assert UploadSwept(KEY, stale) in recorder.events
+    assert StaleUploadAborted(KEY, stale) in recorder.events
     assert report.kept == 0
     assert store.part_bytes == large.stat().st_size
     assert store.calls["read"] == store.calls["put"] == 0
@@ -452,13 +452,13 @@ async def test_parts_that_can_not_be_the_files_are_not_kept(large, volume, parts
     for number, size in parts.items():
         store.uploads[upload_id].parts[number] = bytes(size)
     report, _ = await load(store, volume)
-    assert (report.swept, report.kept) == (0, 0)
+    assert (report.aborted, report.kept) == (0, 0)
     assert data(store) == {KEY: large.read_bytes()}
     assert set(store.uploads) == {upload_id}
     store.uploads[upload_id].initiated -= 2 * LEASE
     report, recorder = await load(store, volume)
-    assert UploadSwept(KEY, upload_id) in recorder.events
-    assert report.swept == 1
+    assert StaleUploadAborted(KEY, upload_id) in recorder.events
+    assert report.aborted == 1
     assert store.uploads == {}
 
 
@@ -470,7 +470,7 @@ async def test_of_several_uploads_the_latest_is_resumed(large, volume):
     empty = await leave_open(store, large, [], age=timedelta(minutes=1))
     latest = await leave_open(store, large, [1, 2])
     report, recorder = await load(store, volume)
-    assert UploadSwept(KEY, expired) in recorder.events
+    assert StaleUploadAborted(KEY, expired) in recorder.events
     assert set(store.uploads) == {younger, empty}
     assert report.kept == 2 * PART
     assert latest not in store.uploads
@@ -486,7 +486,7 @@ async def test_stale_uploads_of_a_key_that_has_its_object_are_aborted(large, vol
     store.uploads[foreign].initiated = datetime.now(UTC) - timedelta(days=9)
     _, recorder = await load(store, volume)
     assert recorder.statuses == {"l.csv": "unchanged"}
-    assert UploadSwept(KEY, expired) in recorder.events
+    assert StaleUploadAborted(KEY, expired) in recorder.events
     assert set(store.uploads) == {young, foreign}
 
 
@@ -504,7 +504,7 @@ async def test_ages_go_by_the_stores_clock(large, volume, offset, landed):
     live = await leave_open(store, large, [1], age=timedelta(minutes=5), recorded=False)
     stale = await leave_open(store, large, [1], age=timedelta(minutes=61), recorded=False)
     _, recorder = await load(store, volume)
-    assert UploadSwept(KEY, stale) in recorder.events
+    assert StaleUploadAborted(KEY, stale) in recorder.events
     assert set(store.uploads) == {live}
 
 
@@ -631,22 +631,22 @@ async def test_damage_that_the_store_reports_is_sent_once_more(volume, size, tim
     class Damages(MemoryStore):
         left = times
 
-        def damage(self, key, receipt):
+        def damage(self, key, result):
             from asyncload.model.values import Checksum
-            from asyncload.store.protocol import Receipt
+            from asyncload.store.protocol import PutResult
 
             if not self.left:
-                return receipt
+                return result
             self.left -= 1
             self.objects[key] = b"damaged"
-            return Receipt(receipt.etag, Checksum("CRC64NVME", "AAAAAAAAAAE="))
+            return PutResult(result.etag, Checksum("CRC64NVME", "AAAAAAAAAAE="))
 
         async def put(self, key, *arguments, **options):
             return self.damage(key, await super().put(key, *arguments, **options))
 
         async def complete_multipart(self, key, *arguments, **options):
-            receipt = await super().complete_multipart(key, *arguments, **options)
-            return self.damage(key, receipt)
+            result = await super().complete_multipart(key, *arguments, **options)
+            return self.damage(key, result)
 
     store = Damages()
     _, recorder = await load(store, volume, manifest=False)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from asyncload.aio.buffers import BufferPool
-from asyncload.bucket.key_index import Inventory
+from asyncload.bucket.key_index import KeyIndex
 from asyncload.errors import NoSuchUpload, StoreUnavailable
 from asyncload.model.values import ObjectKey
 from asyncload.operations.cleaning import find_leftovers
@@ -42,7 +42,7 @@ async def compare(store, folder, between=lambda: None):
             buffers=BufferPool(16 * MIB),
             window=PartWindow(4),
             policy=TransferPolicy(),
-            inventory=Inventory(),
+            key_index=KeyIndex(),
             left_open={},
             observe=lambda event: None,
             now=lambda: NOW,
@@ -140,7 +140,7 @@ async def test_left_overs_are_those_without_a_new_part():
                 raise NoSuchUpload("gone")
             return page
 
-    store = Lake(least_part=1)
+    store = Lake(min_part=1)
     for name in ("old", "busy", "gone", "new"):
         key = ObjectKey(f"{PREFIX}/{name}.csv")
         upload_id = await store.create_multipart(key)

@@ -11,7 +11,7 @@ from asyncload.store.retries import RetryPolicy
 
 NOW = datetime(2022, 5, 2, 12, tzinfo=UTC)
 PREFIX = "Raw/Local/CSV"
-AT_ONCE = RetryPolicy(attempts=3, seconds=5, first_wait=0.001, most_wait=0.002)
+AT_ONCE = RetryPolicy(attempts=3, seconds=5, first_wait=0.001, max_wait=0.002)
 
 
 class Recorder:

@@ -23,12 +23,12 @@ from asyncload.store.protocol import (
     OpenUpload,
     Page,
     Part,
-    Receipt,
+    PutResult,
     RemoteObject,
     StoredPart,
 )
 
-LEAST_PART = 5 * 1024 * 1024
+MIN_PART = 5 * 1024 * 1024
 
 
 @dataclass
@@ -43,12 +43,10 @@ class Upload:
 class MemoryStore:
     """One bucket. `objects` and `uploads` are for tests to look at; `calls` counts requests."""
 
-    def __init__(
-        self, *, exists: bool = True, least_part: int = LEAST_PART, page: int = 1000
-    ) -> None:
+    def __init__(self, *, exists: bool = True, min_part: int = MIN_PART, page: int = 1000) -> None:
         self.exists = exists
         self.foreign_endpoint: str | None = None
-        self.least_part = least_part
+        self.min_part = min_part
         self.page = page
         self.objects: dict[str, bytes] = {}
         self.infos: dict[str, object] = {}
@@ -61,7 +59,7 @@ class MemoryStore:
         self.body_bytes = 0
         self.part_bytes = 0
         self.in_flight = 0
-        self.most_in_flight = 0
+        self.max_in_flight = 0
         self._ids = iter(range(1, 1_000_000))
 
     @property
@@ -140,7 +138,7 @@ class MemoryStore:
         if create_only and key in self.objects:
             raise PreconditionFailed("the key is taken", code="PreconditionFailed", status=412)
         self._keep(key, body, checksum.algorithm, info)
-        return Receipt(_etag(body), None if checksum.algorithm == "MD5" else checksum)
+        return PutResult(_etag(body), None if checksum.algorithm == "MD5" else checksum)
 
     async def create_multipart(self, key, *, algorithm="CRC64NVME", info=CSV):
         await self._answer("create_multipart")
@@ -157,7 +155,7 @@ class MemoryStore:
         if checksum.algorithm != upload.algorithm:
             raise RequestRejected("another algorithm", code="InvalidRequest", status=400)
         upload.parts[number] = self._take(body, checksum)
-        return Receipt(
+        return PutResult(
             _etag(upload.parts[number]), None if checksum.algorithm == "MD5" else checksum
         )
 
@@ -174,7 +172,7 @@ class MemoryStore:
         of_parts = md5_of_parts(hashlib.md5(upload.parts[part.number]).digest() for part in parts)
         if checksum is None:
             self.of_parts[key] = of_parts
-        return Receipt(f'"{of_parts.digest}"', checksum)
+        return PutResult(f'"{of_parts.digest}"', checksum)
 
     async def read_tags(self, key):
         await self._answer("read_tags")
@@ -193,7 +191,7 @@ class MemoryStore:
         self.calls[call] += 1
         self.body_bytes += len(body)
         self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
         try:
             await asyncio.sleep(0)
         finally:
@@ -229,7 +227,7 @@ class MemoryStore:
             if body is None or part.etag != _etag(body):
                 raise RequestRejected("a part is missing", code="InvalidPart", status=400)
             bodies.append(body)
-        if any(len(body) < self.least_part for body in bodies[:-1]):
+        if any(len(body) < self.min_part for body in bodies[:-1]):
             raise RequestRejected("a part is too small", code="EntityTooSmall", status=400)
         for crc in CRCS.values():
             summed = [(crc.update(body, 0), len(body)) for body in bodies]

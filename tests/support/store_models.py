@@ -8,8 +8,8 @@ import random
 from asyncload.errors import StoreError, Throttled
 from asyncload.model.values import Checksum, ObjectKey
 from asyncload.store.limits import AdaptiveLimit
-from asyncload.store.protocol import CSV, Receipt
-from asyncload.store.retries import GovernedStore, RetryPolicy
+from asyncload.store.protocol import CSV, PutResult
+from asyncload.store.retries import RetryingStore, RetryPolicy
 from tests.support.virtual_time import run_virtually
 
 KEY = ObjectKey("Raw/a.csv")
@@ -51,7 +51,7 @@ class ModelStore:
             self._busy_until = max(self._busy_until, now) + self._noisy(self._processor(now))
             await asyncio.sleep(self._busy_until - now + self._noisy(self._latency(now)))
             self.served += 1
-            return Receipt('"etag"', checksum)
+            return PutResult('"etag"', checksum)
         finally:
             self._in_flight -= 1
 
@@ -101,13 +101,13 @@ def load_model(store, files, *, fixed=None, ceiling=256, workers=256, rate=None,
         )
         draw = random.Random(2).random
         limiter = None if rate is None else rate()
-        governed = GovernedStore(store, limit=limit, retries=RetryPolicy(), draw=draw, rate=limiter)
+        retrying = RetryingStore(store, limit=limit, retries=RetryPolicy(), draw=draw, rate=limiter)
         left = iter(range(files))
 
         async def work():
             for _ in left:
                 try:
-                    await governed.put(KEY, bytes(size), SUM, create_only=True)
+                    await retrying.put(KEY, bytes(size), SUM, create_only=True)
                 except StoreError as error:
                     failed.append(error)
 

@@ -22,26 +22,26 @@ from asyncload.errors import (
 )
 from asyncload.model.values import Checksum, ObjectKey
 from asyncload.store.limits import AdaptiveLimit
-from asyncload.store.protocol import CSV, Page, Part, Receipt, RemoteObject
-from asyncload.store.retries import GovernedStore, RetryPolicy
+from asyncload.store.protocol import CSV, Page, Part, PutResult, RemoteObject
+from asyncload.store.retries import RetryingStore, RetryPolicy
 from tests.support.virtual_time import run_virtually
 
 KEY = ObjectKey("Raw/a.csv")
 SUM = Checksum("CRC64NVME", "AAAAAAAAAAE=")
 PARTS = [Part(1, '"etag"', SUM)]
-RECEIPT = Receipt('"etag"', SUM)
+PUT_RESULT = PutResult('"etag"', SUM)
 PAGE = Page((), "next")
 
 
 class ScriptedStore:
     """An `ObjectStore` that fails as its script says, one entry a request, and then answers.
 
-    `requests` are what was asked for; `most_in_flight` how many at once.
+    `requests` are what was asked for; `max_in_flight` how many at once.
     """
 
     def __init__(self, *script):
         self.requests = []
-        self.in_flight = self.most_in_flight = 0
+        self.in_flight = self.max_in_flight = 0
         self._script = list(script)
 
     async def check_bucket(self, prefix):
@@ -53,7 +53,7 @@ class ScriptedStore:
 
     async def put(self, key, body, checksum, *, create_only, sha256=None, info=CSV):
         await self._answer("put", key, body, checksum, create_only)
-        return RECEIPT
+        return PUT_RESULT
 
     async def create_multipart(self, key, *, algorithm="CRC64NVME", info=CSV):
         await self._answer("create_multipart", key)
@@ -61,11 +61,11 @@ class ScriptedStore:
 
     async def upload_part(self, key, upload_id, number, body, checksum, *, sha256=None):
         await self._answer("upload_part", key, upload_id, number, body, checksum)
-        return RECEIPT
+        return PUT_RESULT
 
     async def complete_multipart(self, key, upload_id, parts, checksum, *, create_only):
         await self._answer("complete_multipart", key, upload_id, parts, checksum, create_only)
-        return RECEIPT
+        return PUT_RESULT
 
     async def read(self, key, offset, length):
         await self._answer("read", key, offset, length)
@@ -89,7 +89,7 @@ class ScriptedStore:
     async def _answer(self, *request):
         self.requests.append(request)
         self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
         try:
             for _ in range(3):
                 await asyncio.sleep(0)
@@ -113,28 +113,28 @@ class Sleeper:
         await asyncio.sleep(0)
 
 
-def govern(store, *, places=1, told=None, draw=lambda: 0.5, **policy):
+def with_retries(store, *, places=1, told=None, draw=lambda: 0.5, **policy):
     """Return the store and its sleeper; `told` hears of each limit."""
     told = [] if told is None else told
     limit = AdaptiveLimit(places, tell=lambda limit, *_: told.append(limit))
     sleep = Sleeper(limit)
-    governed = GovernedStore(
+    retrying = RetryingStore(
         store, limit=limit, retries=RetryPolicy(**policy), sleep=sleep, draw=draw
     )
-    return governed, sleep
+    return retrying, sleep
 
 
 REQUESTS = {
     "check_bucket": (("Raw/",), {}, None),
     "head": ((KEY,), {}, RemoteObject(1, {"CRC64NVME": SUM})),
-    "put": ((KEY, b"1", SUM), {"create_only": True}, RECEIPT),
+    "put": ((KEY, b"1", SUM), {"create_only": True}, PUT_RESULT),
     "read": ((KEY, 8, 4), {}, b"bytes"),
     "list_objects": (("Raw/", "after"), {}, PAGE),
     "list_uploads": (("Raw/", "after"), {}, PAGE),
     "list_parts": ((KEY, "upload-1", "after"), {}, PAGE),
     "create_multipart": ((KEY,), {}, "upload-1"),
-    "upload_part": ((KEY, "upload-1", 1, b"1", SUM), {}, RECEIPT),
-    "complete_multipart": ((KEY, "upload-1", PARTS, SUM), {"create_only": False}, RECEIPT),
+    "upload_part": ((KEY, "upload-1", 1, b"1", SUM), {}, PUT_RESULT),
+    "complete_multipart": ((KEY, "upload-1", PARTS, SUM), {"create_only": False}, PUT_RESULT),
     "abort_multipart": ((KEY, "upload-1"), {}, None),
 }
 
@@ -144,8 +144,8 @@ async def test_every_request_is_passed_on_and_repeated_as_it_was(name):
     """The store below sees the same arguments each time; its answer is the answer."""
     arguments, options, answer = REQUESTS[name]
     store = ScriptedStore(ServerError("busy"), None)
-    governed, sleep = govern(store)
-    assert await getattr(governed, name)(*arguments, **options) == answer
+    retrying, sleep = with_retries(store)
+    assert await getattr(retrying, name)(*arguments, **options) == answer
     assert store.requests == [(name, *arguments, *options.values())] * 2
     assert len(sleep.waits) == 1
 
@@ -154,19 +154,19 @@ async def test_every_request_is_passed_on_and_repeated_as_it_was(name):
 async def test_at_most_so_many_requests_are_in_flight(places):
     """All of them, and never more, whatever fails meanwhile."""
     store = ScriptedStore(*[ServerError("busy"), None, StoreUnavailable("gone")] * 4)
-    governed, _ = govern(store, places=places)
+    retrying, _ = with_retries(store, places=places)
     async with asyncio.TaskGroup() as group:
         for _ in range(20):
-            group.create_task(governed.head(KEY))
+            group.create_task(retrying.head(KEY))
     assert len(store.requests) == 28
-    assert store.most_in_flight == places
+    assert store.max_in_flight == places
     assert store.in_flight == 0
 
 
 async def test_a_wait_before_the_next_attempt_holds_no_place():
     """Others use it meanwhile."""
-    governed, sleep = govern(ScriptedStore(*[ServerError("busy")] * 3))
-    await governed.head(KEY)
+    retrying, sleep = with_retries(ScriptedStore(*[ServerError("busy")] * 3))
+    await retrying.head(KEY)
     assert sleep.places_taken == [0, 0, 0]
 
 
@@ -174,8 +174,8 @@ async def test_a_wait_before_the_next_attempt_holds_no_place():
 async def test_what_may_succeed_later_is_tried_again(kind):
     """Until it succeeds."""
     store = ScriptedStore(kind("1"), kind("2"), kind("3"))
-    governed, _ = govern(store)
-    assert await governed.create_multipart(KEY) == "upload-1"
+    retrying, _ = with_retries(store)
+    assert await retrying.create_multipart(KEY) == "upload-1"
     assert len(store.requests) == 4
 
 
@@ -194,9 +194,9 @@ async def test_what_may_succeed_later_is_tried_again(kind):
 async def test_what_will_not_succeed_is_not_tried_again(error, before):
     """The error is raised as it is, even where one before it was worth an attempt."""
     store = ScriptedStore(*before, error)
-    governed, _ = govern(store)
+    retrying, _ = with_retries(store)
     with pytest.raises(type(error)) as raised:
-        await governed.head(KEY)
+        await retrying.head(KEY)
     assert raised.value is error
     assert len(store.requests) == len(before) + 1
 
@@ -206,9 +206,9 @@ async def test_a_request_is_given_up_after_its_attempts(attempts):
     """The last error is raised."""
     errors = [ServerError(f"{number}") for number in range(attempts)]
     store = ScriptedStore(*errors)
-    governed, sleep = govern(store, attempts=attempts)
+    retrying, sleep = with_retries(store, attempts=attempts)
     with pytest.raises(ServerError) as raised:
-        await governed.head(KEY)
+        await retrying.head(KEY)
     assert raised.value is errors[-1]
     assert len(store.requests) == attempts
     assert len(sleep.waits) == attempts - 1
@@ -217,22 +217,22 @@ async def test_a_request_is_given_up_after_its_attempts(attempts):
 async def test_a_request_is_given_up_when_its_time_is_over():
     """Attempts may be left."""
     store = ScriptedStore(*[ServerError("busy")] * 10)
-    governed, _ = govern(store, attempts=10, seconds=0)
+    retrying, _ = with_retries(store, attempts=10, seconds=0)
     with pytest.raises(ServerError):
-        await governed.head(KEY)
+        await retrying.head(KEY)
     assert len(store.requests) == 1
 
 
 async def test_waits_are_drawn_below_a_bound_that_doubles():
     """From 0 on, so that those who failed together do not come back together."""
     for draw in (0.0, 0.25, 1.0):
-        governed, sleep = govern(
+        retrying, sleep = with_retries(
             ScriptedStore(*[ServerError("busy")] * 5),
             first_wait=1,
-            most_wait=4,
+            max_wait=4,
             draw=lambda draw=draw: draw,
         )
-        await governed.head(KEY)
+        await retrying.head(KEY)
         assert sleep.waits == [draw * bound for bound in (1, 2, 4, 4, 4)]
 
 
@@ -246,7 +246,7 @@ async def test_no_two_requests_wait_alike():
     for _ in range(5):
         store = ScriptedStore(ServerError("busy"))
         limit = AdaptiveLimit(1)
-        await GovernedStore(store, limit=limit, retries=RetryPolicy(), sleep=sleep).head(KEY)
+        await RetryingStore(store, limit=limit, retries=RetryPolicy(), sleep=sleep).head(KEY)
     assert len(waits) == 5
 
 
@@ -278,8 +278,8 @@ def test_no_wait_is_too_long_and_none_ends_too_late(error, tries, throttled, ela
 async def test_a_store_that_says_how_long_to_wait_is_waited_for(asked, waits):
     """With jitter on top, of 3 s at the most, and a minute at most."""
     error = Throttled("busy", retry_after=asked)
-    governed, sleep = govern(ScriptedStore(error), first_wait=4)
-    await governed.head(KEY)
+    retrying, sleep = with_retries(ScriptedStore(error), first_wait=4)
+    await retrying.head(KEY)
     assert sleep.waits == [waits]
 
 
@@ -297,16 +297,16 @@ async def test_a_store_that_says_how_long_to_wait_is_waited_for(asked, waits):
     ],
     ids=lambda value: type(value).__name__,
 )
-async def test_a_crowded_store_gets_half_as_many_requests_at_once(error, limits):
+async def test_an_overloaded_store_gets_half_as_many_requests_at_once(error, limits):
     """For all that follow; other faults say nothing of how many are too many."""
     told = []
     store = ScriptedStore(*[error] * 8)
-    governed, _ = govern(store, places=8, told=told, attempts=1 if not limits else 10)
+    retrying, _ = with_retries(store, places=8, told=told, attempts=1 if not limits else 10)
     async with asyncio.TaskGroup() as group:
         for _ in range(8):
-            group.create_task(head_or_fail(governed))
+            group.create_task(head_or_fail(retrying))
     assert told[:1] == limits
-    assert store.most_in_flight == 8
+    assert store.max_in_flight == 8
 
 
 async def head_or_fail(store):
@@ -321,9 +321,11 @@ async def head_or_fail(store):
 async def test_a_store_that_serves_again_gets_more_at_once(answer):
     """Also by saying no, which an unchanged volume is told all the time."""
     told = []
-    governed, _ = govern(ScriptedStore(Throttled("busy"), *[answer] * 60), places=4, told=told)
+    retrying, _ = with_retries(
+        ScriptedStore(Throttled("busy"), *[answer] * 60), places=4, told=told
+    )
     for _ in range(60):
-        await head_or_fail(governed)
+        await head_or_fail(retrying)
     assert told == [2, 3, 4]
 
 
@@ -332,14 +334,14 @@ async def test_a_conflict_is_looked_at_before_the_put_is_made_again():
     conflict = WriteConflict("another came first")
     store = ScriptedStore(conflict)
     with pytest.raises(PreconditionFailed) as taken:
-        await govern(store)[0].put(KEY, b"1", SUM, create_only=True)
+        await with_retries(store)[0].put(KEY, b"1", SUM, create_only=True)
     assert taken.value.found == RemoteObject(1, {"CRC64NVME": SUM})
     assert [request[0] for request in store.requests] == ["put", "head"]
     store = ScriptedStore(conflict, AccessDenied("no head"))
-    assert await govern(store)[0].put(KEY, b"1", SUM, create_only=True) == RECEIPT
+    assert await with_retries(store)[0].put(KEY, b"1", SUM, create_only=True) == PUT_RESULT
     assert [request[0] for request in store.requests] == ["put", "head", "put"]
     store = ScriptedStore(conflict)
-    assert await govern(store)[0].put(KEY, b"1", SUM, create_only=False) == RECEIPT
+    assert await with_retries(store)[0].put(KEY, b"1", SUM, create_only=False) == PUT_RESULT
     assert [request[0] for request in store.requests] == ["put", "put"]
 
 
@@ -350,7 +352,7 @@ async def test_bytes_that_get_no_answer_are_not_taken_for_a_store_that_is_gone(n
     arguments, options, _ = REQUESTS[name]
     store = ScriptedStore(*[StoreUnavailable("reset")] * 2, looked)
     with pytest.raises(BodyUnanswered, match=r"^reset; the store does answer") as ended:
-        await getattr(govern(store, attempts=2)[0], name)(*arguments, **options)
+        await getattr(with_retries(store, attempts=2)[0], name)(*arguments, **options)
     assert "bodies of this size" in ended.value.hint
     assert [request[0] for request in store.requests] == [name, name, "head"]
 
@@ -360,15 +362,15 @@ async def test_a_store_that_answers_nothing_else_either_is_gone(looked):
     """Asked once: it had all of the tries before."""
     store = ScriptedStore(StoreUnavailable("reset"), looked)
     with pytest.raises(StoreUnavailable, match=r"^reset$"):
-        await govern(store, attempts=1)[0].put(KEY, b"1", SUM, create_only=True)
+        await with_retries(store, attempts=1)[0].put(KEY, b"1", SUM, create_only=True)
     assert [request[0] for request in store.requests] == ["put", "head"]
 
 
 async def test_being_throttled_is_no_failed_attempt():
     """A store that asks for patience gets it, for as long as the request's time lasts."""
     store = ScriptedStore(*[Throttled("busy")] * 50, *[ServerError("500")] * 2)
-    governed, _ = govern(store, attempts=3)
-    assert await governed.head(KEY) == RemoteObject(1, {"CRC64NVME": SUM})
+    retrying, _ = with_retries(store, attempts=3)
+    assert await retrying.head(KEY) == RemoteObject(1, {"CRC64NVME": SUM})
     assert len(store.requests) == 53
 
 
@@ -397,12 +399,12 @@ def test_a_storm_of_a_minute_over_a_thousand_files_fails_none(concurrency):
         queue = list(range(1000))
         limit = AdaptiveLimit(concurrency, tell=lambda limit, *_: told.append(limit))
         clock = asyncio.get_running_loop().time
-        governed = GovernedStore(store, limit=limit, retries=RetryPolicy(), clock=clock)
+        retrying = RetryingStore(store, limit=limit, retries=RetryPolicy(), clock=clock)
 
         async def put_them():
             while queue:
                 key = ObjectKey(f"Raw/{queue.pop()}.csv")
-                await governed.put(key, b"1", SUM, create_only=True)
+                await retrying.put(key, b"1", SUM, create_only=True)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(concurrency):
@@ -424,9 +426,9 @@ def test_a_storm_that_does_not_end_fails_after_five_minutes():
 
     async def put():
         clock = asyncio.get_running_loop().time
-        governed = GovernedStore(store, limit=AdaptiveLimit(1), retries=RetryPolicy(), clock=clock)
+        retrying = RetryingStore(store, limit=AdaptiveLimit(1), retries=RetryPolicy(), clock=clock)
         with pytest.raises(Throttled):
-            await governed.put(KEY, b"1", SUM, create_only=True)
+            await retrying.put(KEY, b"1", SUM, create_only=True)
 
     _, seconds = run_virtually(put())
     assert 270 < seconds < 300
@@ -442,8 +444,8 @@ async def test_a_cancelled_wait_ends_the_request():
         waiting.set()
         await asyncio.sleep(60)
 
-    governed = GovernedStore(store, limit=limit, retries=RetryPolicy(), sleep=sleep)
-    request = asyncio.create_task(governed.head(KEY))
+    retrying = RetryingStore(store, limit=limit, retries=RetryPolicy(), sleep=sleep)
+    request = asyncio.create_task(retrying.head(KEY))
     await waiting.wait()
     request.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from asyncload.errors import UsageError
 from asyncload.settings.container import MIB, PROCESS, memory_left, memory_limit
-from asyncload.settings.run import AUTO, DEFAULT_MEMORY, LEAST_MEMORY, Settings
+from asyncload.settings.run import AUTO, DEFAULT_MEMORY, MIN_MEMORY, Settings
 
 V2 = "31 23 0:28 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup rw,nsdelegate\n"
 V1 = (
@@ -140,8 +140,8 @@ def test_the_default_is_what_fits(left):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("asyncload.settings.run.memory_left", lambda *_: left)
         memory = Settings(volume="v", bucket="lake").memory
-        assert LEAST_MEMORY <= memory <= DEFAULT_MEMORY
-        assert memory <= max(left, LEAST_MEMORY)
+        assert MIN_MEMORY <= memory <= DEFAULT_MEMORY
+        assert memory <= max(left, MIN_MEMORY)
         # And it can be asked for.
         assert Settings(volume="v", bucket="lake", memory=memory).memory == memory
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from asyncload.errors import SourceUnreadable, UsageError
-from asyncload.model.values import Failed, LeftOut, SourceFile
+from asyncload.model.values import Excluded, Failed, SourceFile
 from asyncload.source import folders
 from asyncload.source.folders import check_volume
 from asyncload.source.scanner import Scanner
@@ -25,7 +25,7 @@ def scan(volume, **options):
         match item:
             case SourceFile():
                 found[item.path] = item.size
-            case LeftOut():
+            case Excluded():
                 found[item.path] = item.reason
             case Failed():
                 assert isinstance(item.error, SourceUnreadable)
@@ -295,7 +295,7 @@ def test_a_volume_that_cannot_be_listed_is_refused_by_name(volume, unprivileged)
 
 
 @pytest.fixture
-def crowded(monkeypatch):
+def exhausted(monkeypatch):
     """Folders can't be listed as often as it says, since too much is open."""
     listed, state = os.scandir, {"times": 0}
 
@@ -310,10 +310,10 @@ def crowded(monkeypatch):
 
 
 @pytest.mark.fault("L8")
-def test_a_folder_that_can_not_be_opened_now_is_listed_later(volume, crowded):
+def test_a_folder_that_can_not_be_opened_now_is_listed_later(volume, exhausted):
     """After waits that grow, in which whoever watches hears that the scan is alive."""
     write_files(volume, {"a.csv": b"1", "d/b.csv": b"22"})
-    crowded["times"] = 3
+    exhausted["times"] = 3
     waits, told = [], []
     scanner = Scanner(volume, sleep=waits.append)
     assert list(scanner.scan(told.append)) == [SourceFile("a.csv", 1), SourceFile("d/b.csv", 2)]
@@ -322,9 +322,9 @@ def test_a_folder_that_can_not_be_opened_now_is_listed_later(volume, crowded):
 
 
 @pytest.mark.fault("L8")
-def test_a_folder_that_can_not_be_opened_for_long_fails_with_the_remedy(volume, crowded):
+def test_a_folder_that_can_not_be_opened_for_long_fails_with_the_remedy(volume, exhausted):
     """After some seconds."""
-    crowded["times"] = 100
+    exhausted["times"] = 100
     waits = []
     (failed,) = Scanner(volume, sleep=waits.append).scan()
     assert 3 < sum(waits) < 10

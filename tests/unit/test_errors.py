@@ -68,12 +68,12 @@ def test_what_ends_a_run_never_counts_as_one_files_fault():
 def test_only_a_busy_or_silent_store_or_one_whose_time_is_now_known_is_asked_again():
     """Everything else would be answered the same."""
     retryable = {kind for kind in _all_below(StoreError) if kind.retryable}
-    crowded = {kind for kind in _all_below(StoreError) if kind.crowded}
-    assert crowded == {errors.Throttled, errors.TimedOut}
+    overloaded = {kind for kind in _all_below(StoreError) if kind.overloaded}
+    assert overloaded == {errors.Throttled, errors.TimedOut}
     others = {errors.ServerError, errors.StoreUnavailable, errors.ClockCorrected}
     # A damaged body is read again by whoever sends it, where it comes from a file.
     others |= {errors.BodyDamaged, errors.WriteConflict}
-    assert retryable == others | crowded
+    assert retryable == others | overloaded
 
 
 def test_a_chain_of_errors_ends_though_it_is_a_ring():

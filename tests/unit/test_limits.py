@@ -50,7 +50,7 @@ async def test_a_lower_limit_lets_nobody_in_until_enough_have_left():
     told = []
     limit = AdaptiveLimit(4, tell=lambda limit, *_: told.append(limit))
     begun = [await limit.acquire() for _ in range(4)]
-    limit.crowded(begun[0])
+    limit.overloaded(begun[0])
     waiting = [asyncio.ensure_future(limit.acquire()) for _ in range(2)]
     for left in (3, 2):
         limit.release()
@@ -70,7 +70,7 @@ async def test_a_higher_limit_lets_the_waiting_in():
     told = []
     limit = AdaptiveLimit(2, tell=lambda *news: told.append(news))
     place = await limit.acquire()
-    limit.crowded(place)
+    limit.overloaded(place)
     waiting = asyncio.ensure_future(limit.acquire())
     await asyncio.sleep(0)
     for _ in range(5):
@@ -88,8 +88,8 @@ async def test_a_success_at_the_ceiling_and_an_old_complaint_tell_nothing():
     limit = AdaptiveLimit(8, tell=lambda limit, *_: told.append(limit))
     place = await limit.acquire()
     limit.succeeded(place)
-    limit.crowded(place)
-    limit.crowded(place)
+    limit.overloaded(place)
+    limit.overloaded(place)
     assert told == [4]
     assert AdaptiveLimit(8).limit == 8
 
@@ -134,7 +134,7 @@ async def test_who_comes_behind_a_cancelled_waiter_gets_the_free_place():
     begun = await limit.acquire()
     ahead = asyncio.ensure_future(limit.acquire())
     await asyncio.sleep(0)
-    limit.crowded(begun)
+    limit.overloaded(begun)
     ahead.cancel()
     behind = asyncio.ensure_future(limit.acquire())
     limit.release()
@@ -150,7 +150,7 @@ async def test_every_place_comes_back_from_a_crowd_that_is_cancelled():
         begun = await limit.acquire()
         try:
             await asyncio.sleep(0)
-            limit.crowded(begun)
+            limit.overloaded(begun)
             await asyncio.sleep(1000)
         finally:
             limit.release()

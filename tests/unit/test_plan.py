@@ -35,15 +35,15 @@ LAYOUT = KeyLayout("default", "Raw", "Local", "CSV", DAY)
 
 @given(
     size=st.integers(0, MAX_OBJECT_SIZE) | st.integers(0, 100 * MIB),
-    least=st.integers(5, 64).map(lambda mib: mib * MIB),
+    min_size=st.integers(5, 64).map(lambda mib: mib * MIB),
 )
-@example(size=0, least=8 * MIB)
-@example(size=8 * MIB, least=8 * MIB)
-@example(size=8 * MIB * MAX_PARTS + 1, least=8 * MIB)
-@example(size=MAX_OBJECT_SIZE, least=8 * MIB)
-def test_parts_cover_the_file_exactly(size, least):
+@example(size=0, min_size=8 * MIB)
+@example(size=8 * MIB, min_size=8 * MIB)
+@example(size=8 * MIB * MAX_PARTS + 1, min_size=8 * MIB)
+@example(size=MAX_OBJECT_SIZE, min_size=8 * MIB)
+def test_parts_cover_the_file_exactly(size, min_size):
     """One after the other, numbered from 1, at most 10,000, of whole MiB but for the last."""
-    layout = lay_out_parts(size, least=least, most=GIB)
+    layout = lay_out_parts(size, min_size=min_size, max_size=GIB)
     parts = list(layout.parts())
     ends = [offset + length for _, offset, length in parts]
     assert [number for number, _, _ in parts] == list(range(1, layout.count + 1))
@@ -57,14 +57,14 @@ def test_parts_cover_the_file_exactly(size, least):
 
 @given(
     size=st.integers(0, MAX_OBJECT_SIZE) | st.integers(0, 4 * GIB),
-    least=st.integers(5, 64).map(lambda mib: mib * MIB),
+    min_size=st.integers(5, 64).map(lambda mib: mib * MIB),
 )
-def test_parts_are_only_as_large_as_serves(size, least):
+def test_parts_are_only_as_large_as_serves(size, min_size):
     """The least size, up to 16 MiB where 128 parts are left, or what 10,000 parts demand."""
-    layout = lay_out_parts(size, least=least, most=GIB)
+    layout = lay_out_parts(size, min_size=min_size, max_size=GIB)
     part_size = layout.part_size
     roomy = part_size <= 16 * MIB and layout.count >= 128
-    assert part_size == least or roomy or (part_size - MIB) * MAX_PARTS < size
+    assert part_size == min_size or roomy or (part_size - MIB) * MAX_PARTS < size
 
 
 @pytest.mark.parametrize(
@@ -75,14 +75,14 @@ def test_large_files_have_larger_parts_whatever_the_memory(gib, mib):
     """So that a run goes on with what one with other memory began."""
     for most in (128, 256, 1024):
         if most >= mib:
-            layout = lay_out_parts(int(gib * GIB), least=8 * MIB, most=most * MIB)
+            layout = lay_out_parts(int(gib * GIB), min_size=8 * MIB, max_size=most * MIB)
             assert layout.part_size == mib * MIB
 
 
 @pytest.mark.parametrize(("most", "mib"), [(16, 8), (64, 8), (96, 12), (127, 15), (128, 16)])
 def test_with_little_memory_eight_parts_fit_it(most, mib):
     """Or the least size is what it is."""
-    assert lay_out_parts(4 * GIB, least=8 * MIB, most=most * MIB).part_size == mib * MIB
+    assert lay_out_parts(4 * GIB, min_size=8 * MIB, max_size=most * MIB).part_size == mib * MIB
 
 
 @given(size=st.integers(0, MAX_OBJECT_SIZE), most=st.integers(16, 600).map(lambda mib: mib * MIB))
@@ -91,10 +91,10 @@ def test_a_part_fits_the_memory_for_parts_or_the_file_is_refused(size, most):
     """The hint names the memory that would do."""
     needed = max(8 * MIB, -(-size // (MAX_PARTS * MIB)) * MIB)
     if needed <= most:
-        assert needed <= lay_out_parts(size, least=8 * MIB, most=most).part_size <= most
+        assert needed <= lay_out_parts(size, min_size=8 * MIB, max_size=most).part_size <= most
         return
     with pytest.raises(SourceTooLarge) as error:
-        lay_out_parts(size, least=8 * MIB, most=most)
+        lay_out_parts(size, min_size=8 * MIB, max_size=most)
     mib = needed // MIB
     assert error.value.message == f"it needs parts of {mib} MiB, more than the memory for parts"
     assert error.value.hint == f"use --memory {mib}MiB or more"
@@ -103,7 +103,7 @@ def test_a_part_fits_the_memory_for_parts_or_the_file_is_refused(size, most):
 def test_no_object_is_over_5_tib():
     """Such a file is refused before anything is sent."""
     with pytest.raises(SourceTooLarge) as error:
-        lay_out_parts(MAX_OBJECT_SIZE + 1, least=8 * MIB, most=GIB)
+        lay_out_parts(MAX_OBJECT_SIZE + 1, min_size=8 * MIB, max_size=GIB)
     assert error.value.message == (
         "it is 5,497,558,138,881 bytes, over S3's limit of 5,497,558,138,880 (5 TiB) for an object"
     )

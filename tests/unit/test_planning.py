@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from asyncload.errors import KeyCollision, NothingToLoad, SourceUnreadable
-from asyncload.model.values import Failed, LeftOut, Scanned, SourceFile
+from asyncload.model.values import Excluded, Failed, Scanned, SourceFile
 from asyncload.planning.collecting import add_found, check_plan
 from asyncload.planning.keys import KeyLayout
 from asyncload.planning.plan import LoadPlan
@@ -21,7 +21,7 @@ def plan():
 
 def test_each_thing_found_goes_where_it_belongs(plan):
     """Files and failures into the plan, what is left out to the observer, then how far it is."""
-    hidden = LeftOut(".a.csv", "hidden")
+    hidden = Excluded(".a.csv", "hidden")
     locked = Failed("locked", None, 0, SourceUnreadable("it can't be listed"))
     events = []
     add_found(plan, [SourceFile("a.csv", 3), hidden, locked], events.append)
@@ -51,7 +51,7 @@ def test_each_thing_found_goes_where_it_belongs(plan):
 )
 def test_a_volume_without_csvs_is_nothing_to_load(plan, reasons, message, hint):
     """What is left out does not count, and the hint is about that; the way out is named."""
-    add_found(plan, [LeftOut(f"{n}.csv", reason) for n, reason in enumerate(reasons)], print)
+    add_found(plan, [Excluded(f"{n}.csv", reason) for n, reason in enumerate(reasons)], print)
     with pytest.raises(NothingToLoad) as error:
         check_plan(plan, allow_empty=False)
     assert error.value.message == f"there is no CSV to load in the volume{message}"

@@ -13,9 +13,9 @@ from asyncload.errors import SourceChanged
 from asyncload.model.values import (
     Checksum,
     ConcurrencyChanged,
+    Excluded,
     Failed,
     FileFinished,
-    LeftOut,
     LoadStarted,
     ObjectKey,
     PartKept,
@@ -273,7 +273,7 @@ def test_what_is_left_out_says_nothing_of_how_far_a_run_is(clock, stream):
     progress = PlainProgress(stream, clock)
     progress.observe(Scanned(2_000, MB))
     clock.now += 6
-    progress.observe(LeftOut(".a.csv", "hidden"))
+    progress.observe(Excluded(".a.csv", "hidden"))
     progress.observe(Scanned(3_000, MB))
     assert stream.getvalue().splitlines() == ["found 3,000 CSVs so far"]
 
@@ -316,7 +316,7 @@ class Terminal(io.StringIO):
 
 EVENTS = [
     Scanned(2_000, 10 * MB),
-    LeftOut(".a.csv", "hidden"),
+    Excluded(".a.csv", "hidden"),
     LoadStarted(2_000, 20 * MB),
     PartSent("large.csv", 8 * MB),
     UploadLeftOpen("large.csv", ObjectKey("large.csv"), "upload-1", "denied"),

@@ -23,7 +23,7 @@ from asyncload.model.checksums import (
 )
 from asyncload.model.values import Checksum
 from asyncload.planning.plan import MIB, plausible_part_sizes
-from asyncload.store.protocol import Receipt, RemoteObject
+from asyncload.store.protocol import PutResult, RemoteObject
 from asyncload.transfer import LocalFile, StoreWorth, TransferPolicy, compare, compare_recorded
 from asyncload.transfer.proof import PREFERENCE, in_order, weigh
 from asyncload.transfer.verify import find_proof
@@ -122,13 +122,13 @@ def test_the_best_checksum_is_asked_first_and_unknown_ones_never():
     assert [c.algorithm for c in in_order(given_, TransferPolicy())] == list(PREFERENCE)
 
 
-def test_a_receipt_proves_by_what_the_store_checks():
+def test_a_put_result_proves_by_what_the_store_checks():
     """Where wrong CRCs are taken, one that comes back is an echo, and the ETag decides."""
-    receipt = Receipt(f'"{hashlib.md5(b"1").hexdigest()}"', CRC)
-    assert find_proof(receipt, CRC, b"1", TransferPolicy()) == CRC
-    assert find_proof(receipt, CRC, b"1", TransferPolicy(worth=ECHOES)) == MD5
+    result = PutResult(f'"{hashlib.md5(b"1").hexdigest()}"', CRC)
+    assert find_proof(result, CRC, b"1", TransferPolicy()) == CRC
+    assert find_proof(result, CRC, b"1", TransferPolicy(worth=ECHOES)) == MD5
     strict = TransferPolicy(checksum="crc64nvme", worth=ECHOES)
-    assert find_proof(receipt, CRC, b"1", strict) is None
+    assert find_proof(result, CRC, b"1", strict) is None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asyncload.model.values import Checksum, ObjectKey, PlannedUpload, SourceFile
-from asyncload.settings.objects import MOST_METADATA_BYTES
+from asyncload.settings.objects import MAX_METADATA_BYTES
 from asyncload.store.protocol import CSV
 from asyncload.transfer import Provenance
 
@@ -48,7 +48,7 @@ def test_it_is_ascii_and_leaves_room_for_the_users_own(name):
     sent = "".join(f"{key}{value}" for key, value in metadata.items())
     assert sent.isascii()
     assert sent.isprintable()
-    assert len(sent) + MOST_METADATA_BYTES <= 2048
+    assert len(sent) + MAX_METADATA_BYTES <= 2048
     if "source-path" in metadata:
         assert unquote_to_bytes(metadata["source-path"]) == name
     else:

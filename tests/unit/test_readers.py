@@ -1,4 +1,4 @@
-"""The volume from the event loop: hops to reader threads that are always waited for."""
+"""The volume from the event loop: calls in reader threads that are always waited for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from asyncload.errors import SourceChanged, SourceStalled, SourceUnreadable, Too
 from asyncload.model.checksums import crc64nvme
 from asyncload.model.values import ObjectKey, PlannedUpload, SourceFile
 from asyncload.source.batches import LoadedFile
-from asyncload.source.offload import Hops
+from asyncload.source.offload import Offload
 from asyncload.source.readers import Readers
 from asyncload.source.threads import ReaderThreads
 from asyncload.source.volume import Volume
@@ -65,10 +65,10 @@ def planned(path):
     return PlannedUpload(SourceFile(path, 0), ObjectKey(path))
 
 
-async def cancel_while_busy(slow, hop):
-    """Cancel a hop that is under way, and see that it is waited for; return its task."""
+async def cancel_while_busy(slow, call):
+    """Cancel a call that is under way, and check that it is awaited; return its task."""
     with slow.kept_busy():
-        task = asyncio.ensure_future(hop)
+        task = asyncio.ensure_future(call)
         for _ in range(5):
             await asyncio.sleep(0)
         task.cancel()
@@ -178,13 +178,13 @@ async def test_only_a_quick_volume_is_waited_for(slow, volume, monkeypatch, busy
 
     monkeypatch.setattr("asyncload.source.readers.wait", wait)
     with slow.kept_busy() if busy else nullcontext():
-        hops = [
+        calls = [
             asyncio.ensure_future(slow.readers.read_batch([planned("a.csv")], memoryview(b"")))
             for _ in range(3)
         ]
         await asyncio.sleep(0)
         await asyncio.sleep(0.01)
-    assert all([len((await hop).items) == 1 for hop in hops])
+    assert all([len((await call).items) == 1 for call in calls])
     assert len(waited) == waits
     assert max(waited) <= 0.002
 
@@ -325,11 +325,11 @@ async def test_whoever_waits_for_its_turn_is_not_given_up(volume, stuck_reads, h
     write_files(volume, {f"{n}.csv": b"1" for n in range(6)})
     names, _ = stuck_reads
     names.update({"0.csv", "1.csv"})
-    hops = [
+    calls = [
         asyncio.ensure_future(hasty.read_batch([planned(f"{n}.csv")], memoryview(bytearray(1))))
         for n in range(6)
     ]
-    items = [(await hop).items[0] for hop in hops]
+    items = [(await call).items[0] for call in calls]
     assert [isinstance(item, LoadedFile) for item in items] == [False] * 2 + [True] * 4
 
 
@@ -383,24 +383,24 @@ async def test_a_cancelled_read_that_is_stuck_is_waited_for_a_while_only(
 async def test_a_cancelled_read_whose_turn_never_came_is_never_done(volume, threads):
     """Whoever gave it up may use its buffer otherwise."""
     busy = threading.Event()
-    hops = Hops(threads)
+    offload = Offload(threads)
     done = []
-    waiting = [asyncio.ensure_future(hops.make(busy.wait, 20)) for _ in range(2)]
+    waiting = [asyncio.ensure_future(offload.run(busy.wait, 20)) for _ in range(2)]
     await asyncio.sleep(0.01)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("asyncload.source.offload._CANCELLED_SECONDS", 0.05)
-        late = asyncio.ensure_future(hops.make(done.append, 1))
+        late = asyncio.ensure_future(offload.run(done.append, 1))
         await asyncio.sleep(0.01)
         late.cancel()
         with pytest.raises(asyncio.CancelledError):
             await late
     busy.set()
     assert await asyncio.gather(*waiting) == [True, True]
-    assert await hops.make(len, done) == 0
+    assert await offload.run(len, done) == 0
 
 
 @pytest.fixture
-def crowded(monkeypatch):
+def exhausted(monkeypatch):
     """Opening files fails, with `error`, as often as it says."""
     opened, state = os.open, {"times": 0, "error": errno.EMFILE, "tries": 0}
 
@@ -417,58 +417,58 @@ def crowded(monkeypatch):
 
 
 @pytest.mark.fault("L8")
-async def test_a_batch_that_gets_on_is_gone_on_with(volume, slow, crowded, monkeypatch):
+async def test_a_batch_that_gets_on_is_gone_on_with(volume, slow, exhausted, monkeypatch):
     """Each file can be opened at the third try only: none fails, for nothing is stuck."""
     write_files(volume, {f"{n}.csv": b"1" for n in range(10)})
-    crowded["times"] = 2
+    exhausted["times"] = 2
     counted = Volume._load
 
     def load(*arguments):
         item = counted(*arguments)
-        crowded["times"] = 2
+        exhausted["times"] = 2
         return item
 
     monkeypatch.setattr(Volume, "_load", load)
-    readers = Readers(slow.volume, slow.executor, crowded=0.1)
+    readers = Readers(slow.volume, slow.executor, descriptor_wait=0.1)
     uploads = [planned(f"{n}.csv") for n in range(10)]
     read = await readers.read_batch(uploads, memoryview(bytearray(10)))
     assert [bytes(item.body) for item in read.items] == [b"1"] * 10
-    assert crowded["tries"] == 30
+    assert exhausted["tries"] == 30
 
 
 @pytest.mark.fault("L8")
 @pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE])
-async def test_what_can_not_be_opened_now_is_opened_later(volume, readers, crowded, error):
+async def test_what_can_not_be_opened_now_is_opened_later(volume, readers, exhausted, error):
     """Small files, large ones, and the last look at a large one's path."""
     write_files(volume, {"a.csv": b"1", "b.csv": b"2"})
-    crowded.update(times=3, error=error)
+    exhausted.update(times=3, error=error)
     uploads = [planned("a.csv"), planned("b.csv")]
     read = await readers.read_batch(uploads, memoryview(bytearray(2)))
     assert [bytes(item.body) for item in read.items] == [b"1", b"2"]
-    crowded["times"] = 3
+    exhausted["times"] = 3
     async with readers.opened("a.csv") as (file, state):
-        crowded["times"] = 3
+        exhausted["times"] = 3
         await readers.check_in_place(file, state)
-    assert (crowded["times"], crowded["tries"]) == (0, 5 + 4 + 4)
+    assert (exhausted["times"], exhausted["tries"]) == (0, 5 + 4 + 4)
 
 
 @pytest.mark.fault("L8")
-async def test_where_nothing_can_be_opened_for_long_files_fail(volume, slow, crowded):
+async def test_where_nothing_can_be_opened_for_long_files_fail(volume, slow, exhausted):
     """Bounded for all of them together: the second one is not waited for as long again."""
     write_files(volume, {"a.csv": b"1", "b.csv": b"2"})
-    crowded["times"] = 1000
-    readers = Readers(slow.volume, slow.executor, crowded=0.05)
+    exhausted["times"] = 1000
+    readers = Readers(slow.volume, slow.executor, descriptor_wait=0.05)
     uploads = [planned("a.csv"), planned("b.csv")]
     read = await readers.read_batch(uploads, memoryview(bytearray(2)))
     assert [item.upload for item in read.items] == uploads
     assert all("Too many open files" in item.error.message for item in read.items)
     assert all("ulimit -n" in item.error.hint for item in read.items)
-    tries = crowded["tries"]
+    tries = exhausted["tries"]
     assert 3 < tries < 20
     with pytest.raises(TooManyOpenFiles):
         async with readers.opened("a.csv"):
             pass
-    assert crowded["tries"] == tries + 1
-    crowded["times"] = 0
+    assert exhausted["tries"] == tries + 1
+    exhausted["times"] = 0
     async with readers.opened("a.csv") as (_, state):
         assert state.size == 1

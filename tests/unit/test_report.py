@@ -15,9 +15,9 @@ from asyncload.errors import ObjectConflict, RequestRejected, ServerError, Sourc
 from asyncload.model.values import (
     Checksum,
     ConcurrencySettled,
+    Excluded,
     Failed,
     FileFinished,
-    LeftOut,
     LoadStarted,
     ManifestWritten,
     MarkerFailed,
@@ -30,10 +30,10 @@ from asyncload.model.values import (
     Scanned,
     Skipped,
     SourceFile,
+    StaleUploadAborted,
     Unchanged,
     Uploaded,
     UploadLeftOpen,
-    UploadSwept,
     Warned,
 )
 from asyncload.reporting import report as report_module
@@ -49,12 +49,12 @@ from asyncload.reporting.records import (
 )
 from asyncload.reporting.report import Report
 from asyncload.reporting.text import (
+    excluded_line,
     failed_lines,
     failure_lines,
     format_count,
     format_error,
     format_size,
-    left_out_line,
     printable,
     skipped_lines,
     summary_lines,
@@ -128,7 +128,10 @@ def test_a_run_that_misses_a_file_is_no_success(outcomes):
 def test_what_was_left_out_or_left_open_is_counted():
     """By reason, and one by one."""
     report = observe(
-        LeftOut(".a.csv", "hidden"), LeftOut(".b.csv", "hidden"), LeftOut("c", "symlink"), LEFT_OPEN
+        Excluded(".a.csv", "hidden"),
+        Excluded(".b.csv", "hidden"),
+        Excluded("c", "symlink"),
+        LEFT_OPEN,
     )
     assert report.excluded == {"hidden": 2, "symlink": 1}
     assert report.left_open == [LEFT_OPEN]
@@ -161,12 +164,12 @@ def test_the_summary_of_a_success_is_one_line():
 
 
 def test_the_summary_says_what_else_was_done():
-    """Replaced, resumed, swept, markers that are missing, and where the record is."""
+    """Replaced, resumed, aborted, markers that are missing, and where the record is."""
     denied = RequestRejected("no markers", hint="permit it")
     report = observe(
         LoadStarted(2, 2_000_020),
         PartKept("a.csv", 1_000_000),
-        UploadSwept("Raw/a.csv", "upload-1"),
+        StaleUploadAborted("Raw/a.csv", "upload-1"),
         *finished(replace(UPLOADED, replaced=True), UNCHANGED),
         MarkerFailed("Raw/D/", denied),
         ManifestWritten("_asyncload/run-1.json"),
@@ -175,7 +178,7 @@ def test_the_summary_says_what_else_was_done():
     assert others == [
         "replaced: 1 object that held other bytes",
         "resumed: 1.0 MB were there from an earlier run",
-        "swept: 1 multipart uploads that earlier runs had left open",
+        "aborted: 1 multipart uploads that earlier runs had left open",
         "no success marker in s3://lake/Raw/D/",
         "  no markers",
         "  hint: permit it",
@@ -203,9 +206,9 @@ def test_the_summary_gives_no_rate_where_there_is_none(outcome, seconds):
 def test_the_summary_names_each_failure():
     """With where it was to go, why, and what to do; then what was left out and left open."""
     report = observe(
-        LeftOut(".e.csv", "hidden"),
-        LeftOut("f.csv", "symlink"),
-        LeftOut(".g.csv", "hidden"),
+        Excluded(".e.csv", "hidden"),
+        Excluded("f.csv", "symlink"),
+        Excluded(".g.csv", "hidden"),
         LoadStarted(2_005, 9),
         *finished(CONFLICT, LOCKED, BUSY, UPLOADED),
         LEFT_OPEN,
@@ -283,7 +286,7 @@ def test_files_that_were_skipped_are_named(monkeypatch):
 
 def test_an_entry_that_is_left_out_is_named_with_the_reason():
     """In one line, whatever its name."""
-    assert left_out_line(LeftOut("a\nb.csv", "hidden")) == "left out: a\\nb.csv (hidden)"
+    assert excluded_line(Excluded("a\nb.csv", "hidden")) == "left out: a\\nb.csv (hidden)"
 
 
 def test_an_error_of_several_lines_keeps_them():
@@ -420,7 +423,7 @@ def test_the_record_of_a_file_that_would_be_uploaded():
 
 def test_the_record_of_what_is_left_out():
     """Its path and the reason."""
-    record = json.loads(to_json(excluded_record(LeftOut("~a.csv", "temporary"), observe())))
+    record = json.loads(to_json(excluded_record(Excluded("~a.csv", "temporary"), observe())))
     check_record(record)
     assert record == OF_RUN | {"type": "excluded", "path": "~a.csv", "reason": "temporary"}
 
@@ -463,7 +466,7 @@ def test_the_summary_says_how_many_requests_at_once_were_settled_on(reason, line
 def test_the_summary_record_of_a_run():
     """Its totals, and that nothing ended it."""
     report = observe(
-        LeftOut(".e.csv", "hidden"),
+        Excluded(".e.csv", "hidden"),
         LoadStarted(4, 1_234_887),
         *finished(UPLOADED, UNCHANGED, CONFLICT),
         LEFT_OPEN,
@@ -502,7 +505,7 @@ def test_the_summary_record_of_a_run():
         "concurrency": {"limit": 96, "peak": 128, "reason": "throughput"},
         "excluded": {"hidden": 1},
         "left_open": [{"key": "Raw/d.csv", "upload_id": "upload-1", "reason": "AccessDenied"}],
-        "swept": 0,
+        "aborted": 0,
         "manifest": None,
         "warnings": [{"message": "look", "hint": "there"}],
         "markers_failed": [
@@ -557,7 +560,7 @@ def test_the_summaries_of_the_other_commands_are_described(command, totals):
 @given(st.binary(min_size=1, max_size=40).map(os.fsdecode))
 def test_every_name_survives_json(name):
     """A record is one line of ASCII; a name that is not UTF-8 comes back as it was."""
-    line = to_json(excluded_record(LeftOut(name, "hidden"), observe()))
+    line = to_json(excluded_record(Excluded(name, "hidden"), observe()))
     assert line.isascii()
     assert line.isprintable()
     assert json.loads(line)["path"] == name

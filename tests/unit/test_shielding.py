@@ -173,7 +173,7 @@ async def test_grace_begins_with_the_cancellation():
 @pytest.mark.fault("C14")
 async def test_what_a_run_tidies_up_at_its_end_has_one_time_for_all():
     """It begins with the first that needs it, and each step gets its least."""
-    grace = Grace(0.2, least=0.05)
+    grace = Grace(0.2, minimum=0.05)
     await asyncio.sleep(0.1)
     assert grace.left() == 0.2
     first = grace.begin()

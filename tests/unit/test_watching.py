@@ -8,50 +8,50 @@ import time
 import pytest
 
 from asyncload.errors import SourceStalled
-from asyncload.source.heartbeat import GivenUp, Pulse
+from asyncload.source.heartbeat import GivenUp, Heartbeat
 from asyncload.source.watchdog import watched
 
 
 def test_what_it_returns_is_returned():
     """Whatever it is."""
-    assert watched(lambda: 42, Pulse(), patience=5) == 42
+    assert watched(lambda: 42, Heartbeat(), patience=5) == 42
 
 
 def test_what_it_raises_is_raised():
     """As if it had been called here."""
     with pytest.raises(ZeroDivisionError):
-        watched(lambda: 1 // 0, Pulse(), patience=5)
+        watched(lambda: 1 // 0, Heartbeat(), patience=5)
 
 
 def test_work_that_gets_on_may_take_long():
     """However long: only a whole period without a beat ends it."""
-    pulse = Pulse()
+    heartbeat = Heartbeat()
 
     def work():
         for _ in range(8):
             time.sleep(0.1)
-            pulse.beat()
+            heartbeat.beat()
         return "done"
 
-    assert watched(work, pulse, patience=0.5) == "done"
+    assert watched(work, heartbeat, patience=0.5) == "done"
 
 
 @pytest.mark.fault("L9")
 def test_work_that_does_not_get_on_is_given_up_and_ends_once_it_comes_back():
     """It touches nothing then: its next beat ends it."""
-    pulse, go_on, ended = Pulse(), threading.Event(), threading.Event()
+    heartbeat, go_on, ended = Heartbeat(), threading.Event(), threading.Event()
 
     def work():
-        pulse.beat("d")
+        heartbeat.beat("d")
         go_on.wait(20)
         try:
-            pulse.beat()
+            heartbeat.beat()
         except GivenUp:
             ended.set()
             raise
 
     with pytest.raises(SourceStalled, match="no answer"):
-        watched(work, pulse, patience=0.1)
-    assert (pulse.at, ended.is_set()) == ("d", False)
+        watched(work, heartbeat, patience=0.1)
+    assert (heartbeat.at, ended.is_set()) == ("d", False)
     go_on.set()
     assert ended.wait(5)

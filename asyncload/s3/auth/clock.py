@@ -22,7 +22,7 @@ from asyncload.s3.auth.refresh import Renewal
 _TOLERANCE = 60.0
 
 
-class Signing:
+class SigningClock:
     """What is known of signatures: when they are made, and what with.
 
     Args:
@@ -92,7 +92,7 @@ class Signing:
         )
 
 
-def sign_by(signing: Signing, client: Any) -> None:
+def sign_by(clock: SigningClock, client: Any) -> None:
     """Have a client sign its requests to S3 at a time that may be corrected, and keep its secrets.
 
     The time that the store's answers tell is noted, errors included.
@@ -105,26 +105,26 @@ def sign_by(signing: Signing, client: Any) -> None:
 
     async def choose_clocked(signing_name: str, region_name: str, **options: Any) -> Any:
         auth = await choose(signing_name, region_name, **options)
-        signing.signs_with(getattr(auth, "credentials", None))
-        if not signing.offset or options.get("signature_version") != "s3v4":
+        clock.signs_with(getattr(auth, "credentials", None))
+        if not clock.offset or options.get("signature_version") != "s3v4":
             return auth
-        return _ClockedAuth(signing, auth.credentials, signing_name, region_name)
+        return _ClockedAuth(clock, auth.credentials, signing_name, region_name)
 
     signer.get_auth_instance = choose_clocked
 
     def hear(response_dict: dict[str, Any] | None, **_: Any) -> None:
         if response_dict is not None:
-            signing.heard(response_dict["headers"])
+            clock.heard(response_dict["headers"])
 
     client.meta.events.register_last("response-received.s3", hear)
 
 
 class _ClockedAuth(S3SigV4Auth):  # type: ignore[misc]  # botocore is untyped
-    def __init__(self, signing: Signing, *arguments: Any) -> None:
+    def __init__(self, clock: SigningClock, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._signing = signing
+        self._clock = clock
 
     def _modify_request_before_signing(self, request: Any) -> None:
         # botocore has just set it; headers, scope and signature are made from it next.
-        request.context["timestamp"] = self._signing.timestamp()
+        request.context["timestamp"] = self._clock.timestamp()
         super()._modify_request_before_signing(request)

@@ -22,7 +22,7 @@ from asyncload.s3.auth.redaction import Secrets
 from asyncload.s3.auth.terminal import has_terminal
 
 # Of what it prints; credentials are a few kB.
-_MOST_OUTPUT = 1024 * 1024
+_MAX_OUTPUT = 1024 * 1024
 _REST_SECONDS = 1.0
 _KEYS = ("AccessKeyId", "SecretAccessKey")
 
@@ -95,7 +95,7 @@ class _Output(asyncio.Protocol):
         self.ended = asyncio.get_running_loop().create_future()
 
     def data_received(self, data: bytes) -> None:
-        self.text += data[: max(0, _MOST_OUTPUT - len(self.text))]
+        self.text += data[: max(0, _MAX_OUTPUT - len(self.text))]
 
     def connection_lost(self, _: Exception | None) -> None:
         self.ended.set_result(None)

@@ -10,9 +10,9 @@ from typing import Any
 from asyncload.settings.endpoints import without_userinfo
 
 # Shorter ones are made up, for a test or a toy, and may be part of any word.
-_LEAST = 16
-_LEAST_PASSWORD = 6
-_MOST_TEXT = 500
+_MIN_LENGTH = 16
+_MIN_PASSWORD = 6
+_MAX_TEXT = 500
 # So many characters of a secret, where the rest is cut off, are known for one.
 _BEGIN = 24
 
@@ -34,20 +34,24 @@ class Secrets:
             self.add_value(credentials.secret_key)
             self.add_value(credentials.token)
 
-    def add_value(self, value: object, *, least: int = _LEAST) -> None:
-        """Keep one secret; what is shorter than `least`, or no text, is no secret."""
-        if isinstance(value, str) and len(value.strip()) >= least and value not in self._values:
+    def add_value(self, value: object, *, min_length: int = _MIN_LENGTH) -> None:
+        """Keep one secret; what is shorter than `min_length`, or no text, is no secret."""
+        if (
+            isinstance(value, str)
+            and len(value.strip()) >= min_length
+            and value not in self._values
+        ):
             self._values.add(value)
             self._patterns = None
 
     def add_password(self, value: str) -> None:
         """Keep a password, which people make shorter."""
-        self.add_value(value, least=_LEAST_PASSWORD)
+        self.add_value(value, min_length=_MIN_PASSWORD)
 
     def redact(self, text: object) -> str:
         """Return somebody else's text on one line, without secrets, and cut where it goes on."""
         line = self.mask(" ".join(str(text).split()))
-        return line if len(line) <= _MOST_TEXT else f"{line[:_MOST_TEXT]}..."
+        return line if len(line) <= _MAX_TEXT else f"{line[:_MAX_TEXT]}..."
 
     def mask(self, text: str) -> str:
         """Return a text without secrets, and without user names and passwords in addresses."""

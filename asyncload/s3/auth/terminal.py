@@ -8,7 +8,7 @@ import termios
 from contextlib import suppress
 
 _TERMINAL = "/dev/tty"
-_MOST_ANSWER = 1024
+_MAX_ANSWER = 1024
 
 
 def has_terminal() -> bool:
@@ -40,7 +40,7 @@ async def ask_at_terminal(question: str) -> str:
         try:
             os.write(terminal, question.encode(errors="replace"))
             await answered.wait()
-            answer = os.read(terminal, _MOST_ANSWER)
+            answer = os.read(terminal, _MAX_ANSWER)
         finally:
             loop.remove_reader(terminal)
             with suppress(OSError, termios.error):

@@ -13,7 +13,7 @@ from aiobotocore.httpsession import AIOHTTPSession
 
 from asyncload.s3.answers import BoundedAnswer
 from asyncload.s3.client.body import ViewBody, ViewPayload
-from asyncload.s3.fast.connection import Reply, WirePool
+from asyncload.s3.fast.connection import ConnectionPool, Reply
 from asyncload.s3.fast.headers import make_head
 from asyncload.s3.fast.sockets import AnsweredEarly
 from asyncload.s3.proxies import Proxies
@@ -112,7 +112,7 @@ class DirectSession(StrictSession):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._pools: dict[str, WirePool] = {}
+        self._pools: dict[str, ConnectionPool] = {}
         self._tls: ssl.SSLContext | None = None
 
     @property
@@ -145,7 +145,7 @@ class DirectSession(StrictSession):
         head = make_head(method, target, headers, len(body))
         return await pool.send(head, body, bodiless=method == "HEAD")
 
-    async def _open_pool(self, origin: str) -> WirePool:
+    async def _open_pool(self, origin: str) -> ConnectionPool:
         parts = urlsplit(origin)
         tls = None
         if parts.scheme == "https":
@@ -153,7 +153,7 @@ class DirectSession(StrictSession):
             await self._get_session(None)
             tls = self._tls or ssl.create_default_context()
         assert parts.hostname is not None
-        pool = WirePool(parts.hostname, parts.port or (443 if tls else 80), tls, self.rate)
+        pool = ConnectionPool(parts.hostname, parts.port or (443 if tls else 80), tls, self.rate)
         # Another request may have been as early.
         return self._pools.setdefault(origin, pool)
 

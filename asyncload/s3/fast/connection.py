@@ -46,7 +46,7 @@ class Reply(NamedTuple):
     early: bool = False
 
 
-class Wire(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One connection. After a failure, or an answer that came too soon, it can't be used again."""
 
     def __init__(self, rate: RateLimit | None = None) -> None:
@@ -232,7 +232,7 @@ class Wire(asyncio.Protocol):
         self._make_room()
 
 
-class WirePool:
+class ConnectionPool:
     """Connections to one host, made when they are needed and kept.
 
     Args:
@@ -248,57 +248,59 @@ class WirePool:
         self._host = host
         self._port = port
         self._tls = tls
-        self._idle: list[Wire] = []
-        self._open: set[Wire] = set()
+        self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
 
     async def send(self, head: bytes, body: memoryview, *, bodiless: bool = False) -> Reply:
-        """Send a request on a free connection. Does and raises as `Wire.send`."""
-        wire = self._free() or await self._connect()
+        """Send a request on a free connection. Does and raises as `Connection.send`."""
+        connection = self._free() or await self._connect()
         try:
-            return await wire.send(head, body, bodiless=bodiless)
+            return await connection.send(head, body, bodiless=bodiless)
         finally:
-            if wire.usable:
-                self._idle.append(wire)
+            if connection.usable:
+                self._idle.append(connection)
             else:
-                self._open.discard(wire)
+                self._open.discard(connection)
 
     async def close(self) -> None:
         """Close all connections."""
-        for wire in self._open:
-            wire.abort()
-        for wire in self._open:
-            await wire.closed()
+        for connection in self._open:
+            connection.abort()
+        for connection in self._open:
+            await connection.closed()
 
-    def _free(self) -> Wire | None:
+    def _free(self) -> Connection | None:
         while self._idle:
-            wire = self._idle.pop()
-            if wire.usable:
-                return wire
-            self._open.discard(wire)
+            connection = self._idle.pop()
+            if connection.usable:
+                return connection
+            self._open.discard(connection)
         return None
 
-    async def _connect(self) -> Wire:
+    async def _connect(self) -> Connection:
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 # To its end, where there is one soon: cut off, asyncio leaves a socket open that
                 # has just been connected.
-                wire = await run_to_end(self._open_wire(), grace=_CONNECT_GRACE, undo=_close)
+                connection = await run_to_end(
+                    self._open_connection(), grace=_CONNECT_GRACE, undo=_close
+                )
         except TimeoutError as error:
             raise TimeoutError(f"no connection within {_CONNECT_SECONDS:g} s") from error
-        self._open.add(wire)
-        return wire
+        self._open.add(connection)
+        return connection
 
-    async def _open_wire(self) -> Wire:
-        _, wire = await asyncio.get_running_loop().create_connection(
-            lambda: Wire(self._rate),
+    async def _open_connection(self) -> Connection:
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: Connection(self._rate),
             self._host,
             self._port,
             ssl=self._tls,
             happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
         )
-        return wire
+        return connection
 
 
-async def _close(wire: Wire) -> None:
-    wire.abort()
-    await wire.closed()
+async def _close(connection: Connection) -> None:
+    connection.abort()
+    await connection.closed()

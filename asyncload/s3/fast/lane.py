@@ -22,21 +22,21 @@ from urllib.parse import quote, urlsplit
 
 from asyncload.model.values import Checksum, ObjectKey
 from asyncload.s3.arguments import checksum_headers
-from asyncload.s3.auth.clock import Signing
+from asyncload.s3.auth.clock import SigningClock
 from asyncload.s3.auth.http_dates import is_http_date
 from asyncload.s3.client.models import read_time
 from asyncload.s3.client.session import DirectSession
 from asyncload.s3.describe import (
     check_status,
     describe_object,
-    read_part_receipt,
-    read_receipt,
+    read_part_result,
+    read_put_result,
 )
 from asyncload.s3.fast.connection import Reply
 from asyncload.s3.fast.sigv4 import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, RequestSigner
 from asyncload.s3.fast.sockets import AnsweredEarly
 from asyncload.s3.responses import ResponseReader
-from asyncload.store.protocol import CSV, ObjectInfo, Receipt, RemoteObject
+from asyncload.store.protocol import CSV, ObjectInfo, PutResult, RemoteObject
 
 # Above this, hashing in a thread costs the loop less than hashing in it.
 _HASHED_INLINE = 256 * 1024
@@ -55,7 +55,7 @@ class FastLane:
         part_headers: what a part has to say besides its bytes, and a HEAD, too.
         sign_payload: whether the signature covers the body's SHA-256, as it should where TLS
             does not protect it.
-        signing: tells the time to sign at, and hears the answers, as for the client.
+        clock: tells the time to sign at, and hears the answers, as for the client.
         responses: reads what is no plain success.
 
     Each request raises what the client raises of its own: a `ClientError` for an answer, a
@@ -73,7 +73,7 @@ class FastLane:
         put_headers: Mapping[str, str],
         part_headers: Mapping[str, str],
         sign_payload: bool,
-        signing: Signing,
+        clock: SigningClock,
         responses: ResponseReader,
     ) -> None:
         self._http = http
@@ -88,7 +88,7 @@ class FastLane:
             name: value for name, value in put_headers.items() if not name.startswith(_OF_CSVS)
         }
         self._part_headers = part_headers
-        self._signing = signing
+        self._clock = clock
         self._responses = responses
         self.sign_payload = sign_payload
 
@@ -101,7 +101,7 @@ class FastLane:
         create_only: bool,
         sha256: str | None = None,
         info: ObjectInfo = CSV,
-    ) -> Receipt:
+    ) -> PutResult:
         """Store an object."""
         headers = dict(self._bookkeeping_headers if info.bookkeeping else self._put_headers)
         headers["content-type"] = info.content_type
@@ -119,7 +119,7 @@ class FastLane:
         body: memoryview,
         checksum: Checksum,
         sha256: str | None = None,
-    ) -> Receipt:
+    ) -> PutResult:
         """Store a part."""
         query = f"partNumber={number}&uploadId={quote(upload_id, safe='-_.~')}"
         return await self._send(key, query, dict(self._part_headers), body, checksum, sha256)
@@ -132,7 +132,7 @@ class FastLane:
         body: memoryview,
         checksum: Checksum,
         sha256: str | None = None,
-    ) -> Receipt:
+    ) -> PutResult:
         headers.update(checksum_headers(checksum))
         payload = (sha256 or await _sha256(body)) if self.sign_payload else UNSIGNED_PAYLOAD
         reply = await self._request("PUT", key, query, headers, body, payload)
@@ -151,7 +151,7 @@ class FastLane:
             "ChecksumType": "" if query else returned.get("x-amz-checksum-type"),
         }
         check_status(operation, answer)
-        return (read_part_receipt if query else read_receipt)(answer, algorithm)
+        return (read_part_result if query else read_put_result)(answer, algorithm)
 
     async def head(self, key: ObjectKey, *, checksums: bool) -> RemoteObject | None:
         """Describe an object, None if there is none; `checksums` has the store name them."""
@@ -180,11 +180,11 @@ class FastLane:
         """Sign a request, send it and hear the answer."""
         path = self._base_path + quote(key, safe="/~")
         credentials = await self._credentials.get_frozen_credentials()
-        self._signing.signs_with(credentials)
+        self._clock.signs_with(credentials)
         signed = self._signer.sign(
             credentials,
             method=method,
-            timestamp=self._signing.timestamp(),
+            timestamp=self._clock.timestamp(),
             path=path,
             query=query,
             headers=headers,
@@ -195,7 +195,7 @@ class FastLane:
         signed["accept-encoding"] = "identity"
         target = f"{path}?{query}" if query else path
         reply = await self._http.request(method, self._origin, target, signed, body)
-        self._signing.heard(reply.headers)
+        self._clock.heard(reply.headers)
         return reply
 
 

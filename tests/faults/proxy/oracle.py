@@ -16,7 +16,7 @@ from awscrt import checksums as crt
 from tests.faults.proxy.call import Call
 from tests.faults.proxy.faults import Reply, s3_error
 
-LEAST_PART = 5 * 1024 * 1024
+MIN_PART = 5 * 1024 * 1024
 BOOKKEEPING = "_asyncload"
 """What keys of manifests and records begin with; what they hold is no file's."""
 PROBES = re.compile(rf"{BOOKKEEPING}[^/]*/probe/")
@@ -128,7 +128,7 @@ class Oracle:
         if not numbers or numbers != sorted(set(numbers)):
             return "InvalidPartOrder"
         parts = self._parts.get(call.upload_id, {})
-        if any(len(parts[n]) < LEAST_PART for n in numbers[:-1] if n in parts):
+        if any(len(parts[n]) < MIN_PART for n in numbers[:-1] if n in parts):
             return "EntityTooSmall"
         return None
 

@@ -58,7 +58,7 @@ class Seeded:
 
     seed: int
     rates: Rates = Rates()
-    longest_delay: float = 0.02
+    max_delay: float = 0.02
 
     def __call__(self, call: Call) -> Fault | None:
         identity = (self.seed, *call.identity, call.attempt)
@@ -70,7 +70,7 @@ class Seeded:
         if (share := share - rates.throttles) < 0:
             return _THROTTLES[int(which * len(_THROTTLES))]
         if (share := share - rates.delays) < 0:
-            return Fault(delay=which * self.longest_delay)
+            return Fault(delay=which * self.max_delay)
         if (share := share - rates.corruption) < 0:
             return Fault(flip=int(which * 8 * max(1, call.head.length)))
         if (share := share - rates.lost_replies) < 0:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from asyncload.s3.fast.connection import WirePool
+from asyncload.s3.fast.connection import ConnectionPool
 
 OK = b'HTTP/1.1 200 OK\r\nETag: "1"\r\nContent-Length: 0\r\n\r\n'
 LARGE = 32 * 1024 * 1024
@@ -34,7 +34,7 @@ async def pool_to(answer):
             writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    pool = WirePool("127.0.0.1", server.sockets[0].getsockname()[1], None)
+    pool = ConnectionPool("127.0.0.1", server.sockets[0].getsockname()[1], None)
     try:
         yield pool, connections
     finally:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.bucket.key_index import FREE, UNKNOWN, Inventory, Known
+from asyncload.bucket.key_index import FREE, UNKNOWN, KeyIndex, Known
 from asyncload.model.values import SourceFile
 from asyncload.planning.keys import KeyLayout
 from asyncload.planning.plan import LoadPlan
@@ -29,7 +29,7 @@ def plan_of(paths):
 def test_it_finds_just_what_was_listed_of_what_is_planned(planned, there, order):
     """With size and MD5, in whatever order it came; all else in a listed partition is free."""
     plan = plan_of(f"d/{name}" for name in planned)
-    inventory = Inventory()
+    key_index = KeyIndex()
     listed = [
         (
             LAYOUT.key_for(f"d/{name}"),
@@ -40,22 +40,22 @@ def test_it_finds_just_what_was_listed_of_what_is_planned(planned, there, order)
     ]
     order.shuffle(listed)
     half = len(listed) // 2
-    inventory.add(listed[:half], plan.holds)
-    inventory.add(listed[half:], plan.holds)
-    inventory.close("Raw/Local/CSV/D/2022/05/02/")
-    inventory.seal()
-    known = {key: Known("taken", size, md5) for key, size, md5 in listed}
+    key_index.add(listed[:half], plan.holds)
+    key_index.add(listed[half:], plan.holds)
+    key_index.close("Raw/Local/CSV/D/2022/05/02/")
+    key_index.seal()
+    known = {key: Known("existing", size, md5) for key, size, md5 in listed}
     for upload in plan.uploads():
-        assert inventory.find(upload) == known.get(upload.key, FREE)
+        assert key_index.find(upload) == known.get(upload.key, FREE)
 
 
 def test_a_partition_that_was_not_listed_is_unknown():
     """Neither "there" nor "not there"."""
     plan = plan_of(["d/1.csv", "e/1.csv"])
-    inventory = Inventory()
-    inventory.close("Raw/Local/CSV/E/2022/05/02/")
-    inventory.seal()
-    found = {upload.source.path: inventory.find(upload) for upload in plan.uploads()}
+    key_index = KeyIndex()
+    key_index.close("Raw/Local/CSV/E/2022/05/02/")
+    key_index.seal()
+    found = {upload.source.path: key_index.find(upload) for upload in plan.uploads()}
     assert found == {"d/1.csv": UNKNOWN, "e/1.csv": FREE}
 
 
@@ -72,22 +72,22 @@ def test_a_plan_counts_its_partitions():
     ]
 
 
-def find_in(inventory, key):
-    return inventory.find_key(key, "no such partition")
+def find_in(key_index, key):
+    return key_index.find_key(key, "no such partition")
 
 
 def test_a_key_in_a_range_that_was_listed_is_free():
     """Behind its start, up to its end; ranges that touch are one."""
-    inventory = Inventory()
+    key_index = KeyIndex()
     for start, end in (("r/m", "r/p"), ("r/b", "r/e"), ("r/e", "r/g"), ("r/c", "r/d")):
-        inventory.cover(start, end)
-    inventory.seal()
-    found = {letter: find_in(inventory, f"r/{letter}") for letter in "abcefghmnpq"}
+        key_index.cover(start, end)
+    key_index.seal()
+    found = {letter: find_in(key_index, f"r/{letter}") for letter in "abcefghmnpq"}
     free = {letter for letter, known in found.items() if known == FREE}
     assert free == set("cefgnp")
     assert {found[letter].state for letter in "abhmq"} == {"unknown"}
-    assert inventory.covers("r/c", "r/g")
-    assert not inventory.covers("r/f", "r/n")
+    assert key_index.covers("r/c", "r/g")
+    assert not key_index.covers("r/f", "r/n")
 
 
 @pytest.mark.parametrize(
@@ -101,20 +101,20 @@ def test_a_key_in_a_range_that_was_listed_is_free():
 )
 def test_a_key_counts_as_listed_only_by_both_orders(start, end, key, known):
     """Whatever order a store lists in, nothing of a page says that such a key is free."""
-    inventory = Inventory()
-    inventory.cover(start, end)
-    inventory.seal()
-    assert find_in(inventory, key) == known
+    key_index = KeyIndex()
+    key_index.cover(start, end)
+    key_index.seal()
+    assert find_in(key_index, key) == known
 
 
 def test_ranges_can_be_forgotten_and_what_is_taken_stays():
     """Where a store turns out to list in another order."""
     plan = plan_of(["d/1.csv", "d/2.csv"])
     taken, other = (upload.key for upload in plan.uploads())
-    inventory = Inventory()
-    inventory.add([(taken, 7, b"")], plan.holds)
-    inventory.cover("Raw/", "Raw0")
-    inventory.uncover()
-    inventory.seal()
-    assert find_in(inventory, taken) == Known("taken", 7)
-    assert find_in(inventory, other) == UNKNOWN
+    key_index = KeyIndex()
+    key_index.add([(taken, 7, b"")], plan.holds)
+    key_index.cover("Raw/", "Raw0")
+    key_index.uncover()
+    key_index.seal()
+    assert find_in(key_index, taken) == Known("existing", 7)
+    assert find_in(key_index, other) == UNKNOWN
