@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
+import pkgutil
+import re
 from pathlib import Path
+
+import pytest
+
+import asyncload
 
 PACKAGE = Path(__file__).parents[1] / "asyncload"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -41,3 +49,97 @@ def test_only_the_command_line_prints_exits_or_reads_the_environment():
         assert "os.environ" not in {ast.unparse(n) for n in ast.walk(tree)}, module
         streams = [c for name, c in calls(tree) if name == "print"]
         assert all(any(k.arg == "file" for k in call.keywords) for call in streams), module
+
+
+LIBRARIES = ("aioboto3", "aiobotocore", "aiohttp", "boto3", "botocore")
+
+
+# Python's own, which are public but for their looks; and what `abc` keeps on each class.
+NOT_PRIVATE = {"_asdict", "_replace", "_exit", "_abc_impl"}
+
+
+def is_private(name):
+    return name.startswith("_") and not name.startswith("__") and name not in NOT_PRIVATE
+
+
+def private_names(tree):
+    """Yield what a module takes of others by a private name, but for its own objects' parts."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(LIBRARIES):
+            names = [*node.module.split("."), *(alias.name for alias in node.names)]
+            yield from filter(is_private, names)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith(LIBRARIES):
+                    yield from filter(is_private, alias.name.split("."))
+        elif isinstance(node, ast.Attribute) and is_private(node.attr):
+            if not isinstance(node.value, ast.Name) or node.value.id not in ("self", "cls"):
+                yield node.attr
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("attr"):
+            # getattr, hasattr, setattr, delattr: and monkeypatch's.
+            constants = (a.value for a in node.args if isinstance(a, ast.Constant))
+            yield from filter(is_private, (name for name in constants if isinstance(name, str)))
+
+
+def test_only_the_hooks_touch_private_parts_of_libraries():
+    """Neither by import, nor by attribute."""
+    hooks = PACKAGE / "s3" / "hooks"
+    found = {
+        str(module.relative_to(PACKAGE)): names
+        for module in MODULES
+        if hooks not in module.parents
+        and (names := {*private_names(ast.parse(module.read_text()))})
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from botocore.tokens import _sso_json_dumps",
+        "import aiobotocore._helpers",
+        "from aiobotocore._helpers import resolve_awaitable",
+        "client._request_signer",
+        "self.client._request_signer",
+        "getattr(credentials, '_refresh_using', None)",
+    ],
+)
+def test_a_touch_of_a_private_part_is_found(source):
+    """In each form that it may have."""
+    assert len([*private_names(ast.parse(source))]) == 1
+
+
+def classes():
+    """Yield the package's classes."""
+    for module in pkgutil.walk_packages(asyncload.__path__, "asyncload."):
+        if module.name != "asyncload.__main__":
+            for _, kind in inspect.getmembers(
+                importlib.import_module(module.name), inspect.isclass
+            ):
+                if kind.__module__ == module.name:
+                    yield kind
+
+
+def own_names(kind):
+    """Return the private names that a class defines or uses of itself."""
+    return {*filter(is_private, vars(kind)), *re.findall(r"self\.(_[a-z]\w*)", source_of(kind))}
+
+
+def source_of(kind):
+    try:
+        return inspect.getsource(kind)
+    except (OSError, TypeError):
+        return ""
+
+
+def test_only_the_hooks_inherit_private_parts_of_libraries():
+    """Other classes that stand on a library's neither use nor replace what it keeps to itself."""
+    found = {}
+    for kind in classes():
+        if kind.__module__.startswith("asyncload.s3.hooks."):
+            continue
+        inherited = [base for base in kind.__mro__ if base.__module__.startswith(LIBRARIES)]
+        theirs = {name for base in inherited for name in own_names(base)}
+        if used := own_names(kind) & theirs:
+            found[kind.__qualname__] = used
+    assert found == {}

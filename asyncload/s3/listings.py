@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
-from xml.etree.ElementTree import Element, ParseError, fromstring, tostring
+from xml.etree.ElementTree import Element
+
+from asyncload.s3.hooks.events import read_entries_by
 
 _ROOT = "ListBucketResult"
 
 
 def read_entries_quickly(client: Any) -> None:
-    """Have a client read what a page lists by `read_entries`, and only the rest by its parser."""
-    client.meta.events.register_last("before-parse.s3.ListObjectsV2", _read_entries)
-
-
-def _read_entries(
-    response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any
-) -> None:
-    if response_dict["status_code"] != 200:
-        return
-    try:
-        # What a store answers is for botocore's parser to read the same way.
-        root = fromstring(response_dict["body"])  # noqa: S314  # it is bounded, and read so anyway
-        entries = take_entries(root)
-    except (ParseError, ValueError):
-        return
-    if entries:
-        customized_response_dict["Contents"] = entries
-        response_dict["body"] = tostring(root)
+    """Have a client read what a page lists by `take_entries`, and only the rest by its parser."""
+    read_entries_by(client, take_entries)
 
 
 def take_entries(root: Element) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import aioboto3
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from botocore import exceptions as boto
@@ -24,12 +23,14 @@ from asyncload.s3.auth.clock import SigningClock, sign_by
 from asyncload.s3.auth.patience import MACHINE_SECONDS, PERSON_SECONDS, Patience
 from asyncload.s3.auth.watched import check_values
 from asyncload.s3.client.logs import cap_loggers
-from asyncload.s3.client.models import read_times_strictly, use_quick_models
 from asyncload.s3.client.session import DirectSession
 from asyncload.s3.client.tls import check_bundle
 from asyncload.s3.dialect import Dialect
 from asyncload.s3.fast.headers import check_headers
 from asyncload.s3.fast.lane import FastLane, find_put_pattern
+from asyncload.s3.hooks.core_session import ClientSession
+from asyncload.s3.hooks.events import check_before_sending, expect_nothing, take_every_answer
+from asyncload.s3.hooks.models import read_times_strictly, use_quick_models
 from asyncload.s3.listings import read_entries_quickly
 from asyncload.s3.options import S3Options
 from asyncload.s3.responses import ResponseReader
@@ -122,7 +123,7 @@ async def _connect(
     )
     use_quick_models(core)
     read_times_strictly(core)
-    session = _ClientSession(botocore_session=core, region_name=options.region)
+    session = ClientSession(botocore_session=core, region_name=options.region)
     if options.ca_bundle is not None:
         check_bundle(options.ca_bundle, named="--ca-bundle")
     if options.endpoint_url is None:
@@ -148,9 +149,10 @@ async def _connect(
         allow_http=options.allow_http,
         named="the endpoint of the AWS configuration",
     )
-    client.meta.events.register_first("needs-retry.s3", _take_as_answer)
-    client.meta.events.register_last("before-call.s3", _expect_nothing)
-    client.meta.events.register_last("before-send.s3", _check_head)
+    take_every_answer(client)
+    expect_nothing(client)
+    # A line end in a header would make another header of what follows.
+    check_before_sending(client, check_headers)
     sign_by(clock, client)
     read_entries_quickly(client)
     secure = client.meta.endpoint_url.startswith("https")
@@ -200,11 +202,6 @@ def _unreadable_configuration() -> CredentialsMissing | None:
     return unreadable_file(
         {named: core.get_config_variable(name) for name, named in variables.items()}
     )
-
-
-class _ClientSession(aioboto3.Session):  # type: ignore[misc]  # aioboto3 is untyped
-    def _register_default_handlers(self) -> None:
-        """Add no methods for files to the client: we use none, and their imports take long."""
 
 
 async def _open_lane(
@@ -267,26 +264,3 @@ def _config(options: S3Options, make_session: _CapturedSession) -> AioConfig:
         else {"addressing_style": options.addressing_style},
         http_session_cls=make_session,
     )
-
-
-def _take_as_answer(response: Any, **_: Any) -> None:
-    """Keep botocore from asking again, here or elsewhere: where data goes is the user's decision.
-
-    Of some errors it takes a bucket in another region for the cause, and asks which. Nor is a 101
-    a success, for which it takes whatever is less than 300.
-    """
-    if response is None:
-        return
-    _, parsed = response
-    if not 200 <= parsed["ResponseMetadata"]["HTTPStatusCode"] < 300:
-        raise boto.ClientError(parsed, "")
-
-
-def _check_head(request: Any, **_: Any) -> None:
-    """Send no header that a line end in it would make another header of."""
-    check_headers(request.headers)
-
-
-def _expect_nothing(params: dict[str, Any], **_: Any) -> None:
-    """Send no `Expect: 100-continue`: a server that never answers it would hang the call."""
-    params["headers"].pop("Expect", None)

@@ -31,10 +31,11 @@ class Proxies(ProxyConfiguration):  # type: ignore[misc]  # botocore is untyped
         proxies: Mapping[str, str] | None,
         keep_secret: Callable[[str], None] = lambda _: None,
     ) -> None:
-        super().__init__(dict(proxies or {}))
-        bypassed = self._proxies.pop("no", "").lower().split(",")
+        self._by_scheme = dict(proxies or {})
+        bypassed = self._by_scheme.pop("no", "").lower().split(",")
+        super().__init__(self._by_scheme)
         self._bypassed = [entry for part in bypassed if (entry := part.strip())]
-        for proxy in self._proxies.values():
+        for proxy in self._by_scheme.values():
             for secret in _secrets_of(proxy):
                 keep_secret(secret)
 
@@ -45,7 +46,7 @@ class Proxies(ProxyConfiguration):  # type: ignore[misc]  # botocore is untyped
             UsageError: it can't be used.
         """
         parts = urlsplit(url)
-        set_to: str | None = self._proxies.get(parts.scheme)
+        set_to: str | None = self._by_scheme.get(parts.scheme)
         if not set_to or self._bypasses(parts):
             return None
         # "host:port" is HTTP.

@@ -9,7 +9,8 @@ from botocore.session import Session
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.s3.listings import _read_entries
+from asyncload.s3.hooks.events import read_entries
+from asyncload.s3.listings import take_entries
 
 SERVICE = Session().get_service_model("s3")
 OUTPUT = SERVICE.operation_model("ListObjectsV2").output_shape
@@ -22,7 +23,7 @@ def parse(body, *, quickly, status=200):
     response = {"status_code": status, "headers": HeadersDict({}), "body": body, "context": {}}
     taken = {}
     if quickly:
-        _read_entries(response_dict=response, customized_response_dict=taken)
+        read_entries(take_entries, response, taken)
     try:
         parsed = PARSER.parse(response, OUTPUT)
     except (ResponseParserError, TypeError, ValueError) as error:

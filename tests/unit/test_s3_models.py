@@ -16,7 +16,7 @@ from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import Loader
 
 from asyncload.s3 import S3Options, open_client
-from asyncload.s3.client.models import read_time, use_quick_models
+from asyncload.s3.hooks.models import read_time, use_quick_models
 
 
 @pytest.fixture

@@ -1,25 +1,19 @@
 """The AWS credential chain: botocore's own, with words for its failures, deadlines, and strict TLS.
 
-All hooks into private parts of botocore's and aiobotocore's chain are here; the contract tests of
-`tests/contract/test_library_hooks.py` fail where the libraries change them.
+What it does to private parts of the libraries is in `hooks.core_session` and `hooks.credentials`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiobotocore.config import AioConfig
-from aiobotocore.credentials import create_credential_resolver
-from aiobotocore.session import AioSession
-from aiobotocore.tokens import AioSSOTokenProvider
-from aiobotocore.utils import AioContainerMetadataFetcher, _RefCountedSession
-from botocore.configprovider import ConfiguredEndpointProvider
-from botocore.tokens import _sso_json_dumps
-from botocore.utils import JSONFileCache, get_environ_proxies
+from botocore.utils import get_environ_proxies
 
 from asyncload.model.values import Warned
 from asyncload.s3.auth.chain_messages import Provider, in_words
@@ -27,6 +21,20 @@ from asyncload.s3.auth.patience import Patience
 from asyncload.s3.auth.redaction import Secrets
 from asyncload.s3.auth.watched import MfaCodes, watch
 from asyncload.s3.client.session import StrictSession
+from asyncload.s3.hooks.core_session import CoreSession, given_options
+from asyncload.s3.hooks.credentials import (
+    TokenFiles,
+    ask_processes_by,
+    fetch_from_container_by,
+    fetch_metadata_by,
+    keep_tokens_in,
+    metadata_url,
+    prepare_profiles,
+    prepare_sources,
+    take_mfa_codes,
+    watch_roles,
+)
+from asyncload.s3.hooks.http_session import RefCountedSession
 from asyncload.settings.endpoints import check_endpoint, is_beside
 
 # What credentials are asked of with a token that is a secret of its own.
@@ -40,11 +48,11 @@ _CONNECT_SECONDS = 5
 _ATTEMPTS = 3
 
 
-class _FetcherSession(StrictSession, _RefCountedSession):  # type: ignore[misc]  # untyped
+class _FetcherSession(StrictSession, RefCountedSession):  # type: ignore[misc]  # untyped
     """The session of what asks a metadata service or a container's endpoint."""
 
 
-class ChainSession(AioSession):  # type: ignore[misc]  # aiobotocore is untyped
+class ChainSession(CoreSession):
     """aiobotocore's session for one run.
 
     Args:
@@ -93,23 +101,19 @@ class ChainSession(AioSession):  # type: ignore[misc]  # aiobotocore is untyped
         """
         if self.get_config_variable("ignore_configured_endpoint_urls"):
             return
-        url = ConfiguredEndpointProvider(
-            self.full_config, self.get_scoped_config(), service
-        ).provide()
-        if url:
+        if url := self.configured_endpoint(service):
             check_endpoint(url, allow_http=self._allow_http, named=_name_endpoint(service))
 
     def create_client(self, service_name: str, *arguments: Any, **options: Any) -> Any:
         """Do as aiobotocore, with a strict session, to an endpoint that may be sent to."""
         if service_name != "s3":
             self.check_configured_endpoint(service_name)
-            given = options.get("config")
             options["config"] = AioConfig(
                 **{
                     "connect_timeout": _CONNECT_SECONDS,
                     "retries": {"total_max_attempts": _ATTEMPTS, "mode": "standard"},
                     "http_session_cls": self._make_session,
-                    **(given._user_provided_options if given else {}),  # noqa: SLF001  # no public way
+                    **given_options(options.get("config")),
                 }
             )
         return super().create_client(service_name, *arguments, **options)
@@ -119,26 +123,13 @@ class ChainSession(AioSession):  # type: ignore[misc]  # aiobotocore is untyped
             authorities=self._authorities, keep_secret=self._secrets.add_password, **options
         )
 
-    def _create_csm_monitor(self) -> None:
-        """Have no client-side monitoring: it sends session tokens by UDP, in the clear."""
-
-    def _create_credential_resolver(self) -> Any:
-        resolver = create_credential_resolver(self, region_name=self._last_client_region_used)
-        roles = resolver.get_provider("assume-role")
-        builder = roles._profile_provider_builder  # noqa: SLF001  # see above
-        make_providers = builder.providers
-
-        def providers(profile_name: str, disable_env_vars: bool = False) -> list[Any]:
-            made = make_providers(profile_name, disable_env_vars)
-            return [self._prepare(provider, profile_name) for provider in made]
-
-        builder.providers = providers
+    def prepare_chain(self, resolver: Any) -> None:
+        """Have each provider of credentials watched, with words, deadlines and strict sessions."""
+        prepare_profiles(resolver, self._prepare)
         # What a profile may name as its `credential_source` is not all among the others.
-        for provider in {*resolver.providers, *roles._credential_sourcer._providers}:  # noqa: SLF001
-            self._prepare(provider, self.profile_name)
-        return resolver
+        prepare_sources(resolver, lambda provider: self._prepare(provider, self.profile_name))
 
-    def _prepare(self, provider: Any, profile: str) -> Any:
+    def _prepare(self, provider: Any, profile: str) -> None:
         """Give a provider words, deadlines and strict sessions."""
         known = Provider(provider.METHOD, profile, self.full_config)
         prepare = {
@@ -160,36 +151,21 @@ class ChainSession(AioSession):  # type: ignore[misc]  # aiobotocore is untyped
             return credentials
 
         provider.load = load_in_words
-        return provider
 
     def _prepare_roles(self, provider: Any, _: Provider) -> None:
         """Have each role of a chain of roles told apart, and its MFA code asked for."""
-        load_role = provider._load_creds_via_assume_role  # noqa: SLF001  # see above
         codes = MfaCodes(self._patience)
-        provider._prompter = codes.take  # noqa: SLF001  # see above
+        take_mfa_codes(provider, codes.take)
 
-        async def load_watched(profile_name: str) -> Any:
-            credentials = await load_role(profile_name)
+        def made(credentials: Any, profile_name: str) -> None:
             role = Provider(provider.METHOD, profile_name, self.full_config)
             codes.ask_for(credentials, role)
             watch(credentials, role, self._secrets, self._patience)
-            return credentials
 
-        provider._load_creds_via_assume_role = load_watched  # noqa: SLF001  # see above
+        watch_roles(provider, made)
 
     def _prepare_container(self, provider: Any, _: Provider) -> None:
-        fetcher = AioContainerMetadataFetcher(
-            session=self._make_fetcher_session(timeout=AioContainerMetadataFetcher.TIMEOUT_SECONDS)
-        )
-        provider._fetcher = fetcher  # noqa: SLF001  # see above
-        build_headers = provider._build_headers  # noqa: SLF001  # see above
-
-        def build_known() -> dict[str, str] | None:
-            headers: dict[str, str] | None = build_headers()
-            self._secrets.add_value((headers or {}).get("Authorization"))
-            return headers
-
-        provider._build_headers = build_known  # noqa: SLF001  # see above
+        fetch_from_container_by(provider, self._make_fetcher_session, self._secrets.add_value)
 
     def _prepare_process(self, provider: Any, known: Provider) -> None:
         # Late, as few need it.
@@ -200,14 +176,13 @@ class ChainSession(AioSession):  # type: ignore[misc]  # aiobotocore is untyped
                 command, known.profile, patience=self._patience, secrets=self._secrets
             )
 
-        provider._retrieve_credentials_using = retrieve  # noqa: SLF001  # see above
+        ask_processes_by(provider, retrieve)
 
     def _prepare_metadata(self, provider: Any, _: Provider) -> None:
-        fetcher = provider._role_fetcher  # noqa: SLF001  # see above
-        base_url: str = fetcher.get_base_url()
-        fetcher._session = self._make_fetcher_session(  # noqa: SLF001  # see above
-            timeout=fetcher._timeout,  # noqa: SLF001  # see above
-            proxies=get_environ_proxies(base_url),
+        base_url = metadata_url(provider)
+        fetch_metadata_by(
+            provider,
+            partial(self._make_fetcher_session, proxies=get_environ_proxies(base_url)),
         )
         load = provider.load
 
@@ -224,10 +199,7 @@ class ChainSession(AioSession):  # type: ignore[misc]  # aiobotocore is untyped
 
     def _prepare_sso(self, provider: Any, known: Provider) -> None:
         cache = TokenCache(known, self._patience.tell)
-        provider._token_cache = cache  # noqa: SLF001  # see above
-        provider._token_provider = AioSSOTokenProvider(  # noqa: SLF001  # see above
-            self, cache=cache, profile_name=known.profile
-        )
+        keep_tokens_in(provider, cache, self, known.profile)
 
     def _make_fetcher_session(self, **options: Any) -> _FetcherSession:
         return _FetcherSession(
@@ -238,14 +210,14 @@ class ChainSession(AioSession):  # type: ignore[misc]  # aiobotocore is untyped
         )
 
 
-class TokenCache(JSONFileCache):  # type: ignore[misc]  # botocore is untyped
+class TokenCache(TokenFiles):
     """The files of SSO tokens; what can't be written is kept for the run.
 
     A token that was refreshed is the only one that is good: the one before it may be so no more.
     """
 
     def __init__(self, known: Provider, tell: Callable[[Warned], None]) -> None:
-        super().__init__(AioSSOTokenProvider._SSO_TOKEN_CACHE_DIR, _sso_json_dumps)  # noqa: SLF001
+        super().__init__()
         self._known = known
         self._tell = tell
         self._unsaved: dict[str, Any] = {}
@@ -266,10 +238,10 @@ class TokenCache(JSONFileCache):  # type: ignore[misc]  # botocore is untyped
             super().__setitem__(key, token)
         except OSError as error:
             # As it would be read from a file.
-            self._unsaved[key] = json.loads(self._dumps(token))
+            self._unsaved[key] = json.loads(self.dump(token))
             self._tell(
                 Warned(
-                    f"the refreshed SSO token can't be saved in {self._working_dir}: "
+                    f"the refreshed SSO token can't be saved in {self.folder}: "
                     f"{error.strerror}; this run goes on with it",
                     hint=f"later runs may need `aws sso login --profile {self._known.profile}`; "
                     "to save tokens, mount that folder writable",

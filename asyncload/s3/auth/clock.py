@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore.auth import S3SigV4Auth
 from botocore.exceptions import ClientError
 
 from asyncload.errors import AsyncloadError, ClockCorrected, StoreError
 from asyncload.s3.auth.http_dates import read_offset
 from asyncload.s3.auth.redaction import Secrets
 from asyncload.s3.auth.refresh import Renewal
+from asyncload.s3.hooks.events import hear_answers
+from asyncload.s3.hooks.signing import choose_signers
 
 # Less is no reason to reject a request, and as much as a slow answer may take.
 _TOLERANCE = 60.0
@@ -100,31 +101,10 @@ def sign_by(clock: SigningClock, client: Any) -> None:
     The time concerns signature version 4. What directory buckets and multi-region access points use
     instead goes by the machine's clock.
     """
-    signer = client._request_signer  # noqa: SLF001  # botocore has no event between time and signature
-    choose = signer.get_auth_instance
 
-    async def choose_clocked(signing_name: str, region_name: str, **options: Any) -> Any:
-        auth = await choose(signing_name, region_name, **options)
-        clock.signs_with(getattr(auth, "credentials", None))
-        if not clock.offset or options.get("signature_version") != "s3v4":
-            return auth
-        return _ClockedAuth(clock, auth.credentials, signing_name, region_name)
+    def choose(credentials: Any) -> Callable[[], str] | None:
+        clock.signs_with(credentials)
+        return clock.timestamp if clock.offset else None
 
-    signer.get_auth_instance = choose_clocked
-
-    def hear(response_dict: dict[str, Any] | None, **_: Any) -> None:
-        if response_dict is not None:
-            clock.heard(response_dict["headers"])
-
-    client.meta.events.register_last("response-received.s3", hear)
-
-
-class _ClockedAuth(S3SigV4Auth):  # type: ignore[misc]  # botocore is untyped
-    def __init__(self, clock: SigningClock, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._clock = clock
-
-    def _modify_request_before_signing(self, request: Any) -> None:
-        # botocore has just set it; headers, scope and signature are made from it next.
-        request.context["timestamp"] = self._clock.timestamp()
-        super()._modify_request_before_signing(request)
+    choose_signers(client, choose)
+    hear_answers(client, clock.heard)

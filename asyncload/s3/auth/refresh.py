@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from asyncload.errors import CredentialsMissing, CredentialsRejected
 from asyncload.s3.auth.redaction import Secrets
+from asyncload.s3.hooks.credentials import is_refreshable, refresh_forced
 
 T = TypeVar("T")
 
@@ -49,7 +50,7 @@ class Renewal:
             seconds: how long a renewal may take.
         """
         self._credentials = credentials
-        self._refreshable = hasattr(credentials, "refresh_needed")
+        self._refreshable = is_refreshable(credentials)
         self._forget = forget
         self._seconds = seconds
 
@@ -84,21 +85,12 @@ class Renewal:
 
     async def _fetch(self, expired: CredentialsRejected) -> bool:
         credentials = self._credentials
-        by_the_clock = credentials.refresh_needed
-
-        def needed(refresh_in: float | None = None) -> bool:
-            # With 0, those just fetched are asked whether they have expired already.
-            return refresh_in != 0 or by_the_clock(refresh_in)
-
         try:
             async with asyncio.timeout(self._seconds):
                 old = await credentials.get_frozen_credentials()
                 self._forget()
-                credentials.refresh_needed = needed
-                try:
+                with refresh_forced(credentials):
                     new = await credentials.get_frozen_credentials()
-                finally:
-                    del credentials.refresh_needed
         except CredentialsMissing as problem:
             raise CredentialsMissing(
                 f"the AWS credentials have expired, and there are no others: {problem.message}",

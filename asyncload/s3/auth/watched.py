@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from aiobotocore._helpers import resolve_awaitable
-from botocore.credentials import parse
-
 from asyncload.errors import CredentialsMissing
 from asyncload.s3.auth.chain_messages import Provider, in_words
 from asyncload.s3.auth.patience import Patience
 from asyncload.s3.auth.redaction import Secrets
+from asyncload.s3.hooks.credentials import are_valid, read_expiry, refresh_by, refresh_of
 
 # How long a refresh that failed is left alone, where the credentials in use hold.
 _REST_SECONDS = 60.0
@@ -36,20 +34,20 @@ def watch(credentials: Any, provider: Provider, secrets: Secrets, patience: Pati
     if credentials is None or getattr(credentials, "watched", False):
         return
     credentials.watched = True
-    refresh = getattr(credentials, "_refresh_using", None)
+    refresh = refresh_of(credentials)
     if refresh is None:
         check_values(vars(credentials), provider)
         return
     failed: list[tuple[float, CredentialsMissing]] = []
 
     async def refresh_in_words() -> dict[str, Any]:
-        if failed and time.monotonic() - failed[0][0] < _REST_SECONDS and holds():
+        if failed and time.monotonic() - failed[0][0] < _REST_SECONDS and are_valid(credentials):
             # Or each request would ask, and wait.
             raise failed[0][1]
         try:
             async with patience.for_machine(provider.name):
                 with in_words(provider, secrets):
-                    made: dict[str, Any] = await resolve_awaitable(refresh())
+                    made: dict[str, Any] = await refresh()
                     check_refreshed(made, provider)
         except CredentialsMissing as error:
             failed[:] = [(time.monotonic(), error)]
@@ -59,10 +57,7 @@ def watch(credentials: Any, provider: Provider, secrets: Secrets, patience: Pati
         secrets.add_value(made["token"])
         return made
 
-    def holds() -> bool:
-        return credentials._expiry_time is not None and not credentials.refresh_needed(0)  # noqa: SLF001
-
-    credentials._refresh_using = refresh_in_words  # noqa: SLF001  # botocore has no other place
+    refresh_by(credentials, refresh_in_words)
 
 
 def check_refreshed(made: Any, provider: Provider) -> None:
@@ -78,7 +73,7 @@ def check_refreshed(made: Any, provider: Provider) -> None:
             hint="look at what hands them out; what landed stays",
         )
     check_values(made, provider)
-    if parse(made["expiry_time"]).timestamp() <= time.time():
+    if read_expiry(made["expiry_time"]).timestamp() <= time.time():
         raise CredentialsMissing(
             f"no AWS credentials from {provider.name}: those it hands out have expired",
             hint="look at what hands them out, and at this machine's clock",
@@ -134,7 +129,8 @@ class MfaCodes:
         serial = role.settings.get("mfa_serial")
         if serial is None:
             return
-        refresh = credentials._refresh_using  # noqa: SLF001  # botocore has no other place
+        refresh = refresh_of(credentials)
+        assert refresh is not None, "a role's credentials expire"
         asked = False
 
         async def refresh_with_code() -> Any:
@@ -145,7 +141,7 @@ class MfaCodes:
             # The next one fails: botocore takes one code a run.
             return await refresh()
 
-        credentials._refresh_using = refresh_with_code  # noqa: SLF001  # as above
+        refresh_by(credentials, refresh_with_code)
 
     async def _ask(self, serial: str, role: Provider) -> str:
         # Late, as few need it.

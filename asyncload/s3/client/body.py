@@ -53,9 +53,13 @@ class ViewPayload(Payload):
         super().__init__(view)
         self._rate = rate
         self._view = view
-        self._size = len(view)
         self._handed_on = 0
         self._transport: asyncio.Transport | None = None
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return len(self._view)
 
     def is_sent(self) -> bool:
         """Whether all of it has arrived at the other end, as far as this system can tell."""

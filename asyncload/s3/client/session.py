@@ -9,18 +9,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiobotocore.httpsession import AIOHTTPSession
 
 from asyncload.s3.answers import BoundedAnswer
 from asyncload.s3.client.body import ViewBody, ViewPayload
 from asyncload.s3.fast.connection import ConnectionPool, Reply
 from asyncload.s3.fast.headers import make_head
 from asyncload.s3.fast.sockets import AnsweredEarly
+from asyncload.s3.hooks.http_session import HttpSession
 from asyncload.s3.proxies import Proxies
 from asyncload.store.rates import RateLimit
 
 
-class StrictSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyped
+class StrictSession(HttpSession):
     """aiobotocore's session, with what it and aiohttp do by default turned off.
 
     aiohttp follows a redirect by sending body and session token to whatever host the answer
@@ -52,10 +52,11 @@ class StrictSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is unt
         keep_secret: Callable[[str], None] = lambda _: None,
         **options: Any,
     ) -> None:
-        # An empty AWS_CA_BUNDLE would turn verification off; nothing is to do that.
-        super().__init__(**options | {"verify": options.get("verify") or True})
         self._authorities = authorities
-        self._proxy_config = Proxies(options.get("proxies"), keep_secret)
+        self._proxies = Proxies(options.get("proxies"), keep_secret)
+        # An empty AWS_CA_BUNDLE would turn verification off; nothing is to do that.
+        verified = {"verify": options.get("verify") or True}
+        super().__init__(proxies_by=self._proxies, **options | verified)
 
     def proxy_for(self, url: str) -> str | None:
         """Return the address of the proxy that a request goes through; None for none.
@@ -63,41 +64,31 @@ class StrictSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is unt
         Raises:
             UsageError: it can't be used.
         """
-        proxy: str | None = self._proxy_config.proxy_url_for(url)
-        return proxy
+        return self._proxies.proxy_url_for(url)
 
     async def send(self, request: Any) -> Any:
         """Do as aiobotocore's session; an unusable proxy is not taken for a failure to send."""
         self.proxy_for(request.url)
         return await super().send(request)
 
-    def _create_connector(self, _: str | None) -> aiohttp.TCPConnector:
+    def make_connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:  # noqa: ARG002  # see below
+        """Return what makes connections, all with the same TLS context."""
         # Made as for no proxy: for a proxy's sake it would go without a TLS context.
-        connector: aiohttp.TCPConnector = super()._create_connector(None)
-        return connector
+        return super().make_connector(None)
 
-    def _get_ssl_context(self) -> ssl.SSLContext:
+    def make_tls(self) -> ssl.SSLContext:
+        """Return a TLS context that compares the host's name, too."""
         # botocore turns this off because urllib3 compares the host's name by itself: aiohttp does
         # not, and any trusted certificate would do for any host.
-        context: ssl.SSLContext = super()._get_ssl_context()
+        context = super().make_tls()
         context.check_hostname = True
         if self._authorities is not None:
             context.load_verify_locations(self._authorities)
         return context
 
-    async def _get_session(self, proxy_url: str | None) -> _DirectRequests:
-        if proxy_url not in self._sessions:
-            session = aiohttp.ClientSession(
-                connector=self._create_connector(proxy_url),
-                timeout=self._timeout,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                skip_auto_headers={"CONTENT-TYPE"},
-                auto_decompress=False,
-            )
-            # aiohttp would ask once more, by itself and uncounted, where a connection broke.
-            session._retry_connection = False  # noqa: SLF001  # there is no option for it
-            self._sessions[proxy_url] = await self._exit_stack.enter_async_context(session)
-        return _DirectRequests(self._sessions[proxy_url], self.rate)
+    def wrap_requests(self, session: aiohttp.ClientSession) -> _DirectRequests:
+        """Return what makes requests of one answer each."""
+        return _DirectRequests(session, self.rate)
 
 
 class DirectSession(StrictSession):
@@ -118,7 +109,7 @@ class DirectSession(StrictSession):
     @property
     def bundle(self) -> Path | None:
         """The CA bundle that was asked for; None for botocore's own."""
-        return Path(self._verify) if isinstance(self._verify, str) else None
+        return Path(self.verify) if isinstance(self.verify, str) else None
 
     def uses_proxy(self, url: str) -> bool:
         """Whether requests to a URL go through a proxy."""
@@ -150,7 +141,7 @@ class DirectSession(StrictSession):
         tls = None
         if parts.scheme == "https":
             # Made with the client's connections: it has their CA bundle and certificate.
-            await self._get_session(None)
+            await self.open_requests(None)
             tls = self._tls or ssl.create_default_context()
         assert parts.hostname is not None
         pool = ConnectionPool(parts.hostname, parts.port or (443 if tls else 80), tls, self.rate)
@@ -165,13 +156,15 @@ class DirectSession(StrictSession):
         finally:
             await super().__aexit__(*exception)
 
-    def _create_connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:
+    def make_connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:
+        """Return what makes connections; without TLS where neither end nor proxy speaks it."""
         if self.plain and not (proxy_url or "").startswith("https:"):
-            return aiohttp.TCPConnector(limit=self._max_pool_connections, **self._connector_args)
-        return super()._create_connector(proxy_url)
+            return self.make_plain_connector()
+        return super().make_connector(proxy_url)
 
-    def _get_ssl_context(self) -> ssl.SSLContext:
-        self._tls = super()._get_ssl_context()
+    def make_tls(self) -> ssl.SSLContext:
+        """Return a TLS context, and keep it for the fast lane."""
+        self._tls = super().make_tls()
         return self._tls
 
 

@@ -24,7 +24,6 @@ from asyncload.model.values import Checksum, ObjectKey
 from asyncload.s3.arguments import checksum_headers
 from asyncload.s3.auth.clock import SigningClock
 from asyncload.s3.auth.http_dates import is_http_date
-from asyncload.s3.client.models import read_time
 from asyncload.s3.client.session import DirectSession
 from asyncload.s3.describe import (
     check_status,
@@ -35,6 +34,8 @@ from asyncload.s3.describe import (
 from asyncload.s3.fast.connection import Reply
 from asyncload.s3.fast.sigv4 import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, RequestSigner
 from asyncload.s3.fast.sockets import AnsweredEarly
+from asyncload.s3.hooks.events import make_put_request
+from asyncload.s3.hooks.models import read_time
 from asyncload.s3.responses import ResponseReader
 from asyncload.store.protocol import CSV, ObjectInfo, PutResult, RemoteObject
 
@@ -269,13 +270,7 @@ async def find_put_pattern(client: Any, bucket: str, **arguments: Any) -> PutPat
     """
     if bucket.endswith("--x-s3"):
         return None
-    client.meta.events.register_first("before-send.s3.PutObject", _take)
-    try:
-        await client.put_object(Bucket=bucket, Key="k", Body=b"", **arguments)
-    except _Taken as taken:
-        request = taken.request
-    finally:
-        client.meta.events.unregister("before-send.s3.PutObject", _take)
+    request = await make_put_request(client, bucket, **arguments)
     parts = urlsplit(request.url)
     headers = {name.lower(): _text(value) for name, value in request.headers.items()}
     region = _REGION.match(headers["authorization"])
@@ -288,16 +283,6 @@ async def find_put_pattern(client: Any, bucket: str, **arguments: Any) -> PutPat
         constant,
         {name: value for name, value in constant.items() if name in _ON_PARTS},
     )
-
-
-class _Taken(Exception):
-    def __init__(self, request: Any) -> None:
-        super().__init__()
-        self.request = request
-
-
-def _take(request: Any, **_: Any) -> None:
-    raise _Taken(request)
 
 
 def _text(header: str | bytes) -> str:
