@@ -57,7 +57,7 @@ class Interrupted(AsyncloadError):
     def __init__(self, signum: int | None = None) -> None:
         by = f"interrupted by {signal.Signals(signum).name}" if signum else "cancelled"
         super().__init__(
-            by, hint="what landed stays; run again with the same --date to load the rest"
+            by, hint="uploaded files are kept; run again with the same --date to load the rest"
         )
         self.signum = signum
         self.exit_code = 128 + (signum or signal.SIGINT)

@@ -134,6 +134,6 @@ def _new_buffer(length: int) -> Buffer:
         return mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:
         raise OutOfMemory(
-            f"out of memory: none for a buffer of {length // _MIB} MiB",
-            hint="use less (--memory, --concurrency), or let the process have more (ulimit -v)",
+            f"out of memory: no room for a buffer of {length // _MIB} MiB",
+            hint="lower --memory or --concurrency, or raise the process's memory limit (ulimit -v)",
         ) from error

@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 class StrayCancellation(RuntimeError):
-    """Something ended as cancelled although nothing had asked for that: a bug, never an end."""
+    """Something ended as cancelled although nothing requested it: a bug, never an end."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"{what} was cancelled, and nothing had asked for that")
+        super().__init__(f"{what} was cancelled, though nothing requested it")
 
 
 class Grace:

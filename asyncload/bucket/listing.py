@@ -182,8 +182,8 @@ def warn_of_odd_keys(left_open: Iterable[str]) -> Warned | None:
     named = ", ".join(map(repr, odd[:_NAMED]))
     more = f" and {len(odd) - _NAMED:,} more" if len(odd) > _NAMED else ""
     return Warned(
-        f"multipart uploads that another program began are left alone: {named}{more}",
-        "asyncload never writes such keys: abort them with the program that began them",
+        f"multipart uploads of another program are not touched: {named}{more}",
+        "asyncload never writes these keys: abort the uploads with the program that started them",
     )
 
 

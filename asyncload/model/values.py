@@ -37,16 +37,17 @@ class ObjectKey(str):
             size = len(value) if value.isascii() else len(value.encode())
         except UnicodeEncodeError:
             raise InvalidKey(
-                "its name is not valid UTF-8", hint="rename the file; S3 keys are UTF-8"
+                "the file's name is not valid UTF-8", hint="rename the file; S3 keys are UTF-8"
             ) from None
         if size > MAX_KEY_BYTES:
             raise InvalidKey(
-                f"its key would be {size:,} bytes of UTF-8, over S3's {MAX_KEY_BYTES:,}",
+                f"the object key would be {size:,} bytes of UTF-8, over S3's limit of "
+                f"{MAX_KEY_BYTES:,}",
                 hint="shorten the path, or use --layout with a shorter prefix",
             )
         if _INVALID_IN_KEY.search(value):
             raise InvalidKey(
-                "its key would hold a control character or an empty, '.' or '..' segment",
+                "the object key would contain a control character or an empty, '.' or '..' segment",
                 hint="rename the file or its folder",
             )
         return super().__new__(cls, value)

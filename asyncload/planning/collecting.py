@@ -13,7 +13,7 @@ SLICE = 2_000
 """Entries of the volume to handle between two looks at the clock, signals and progress."""
 
 
-_LINKS_HINT = "--follow-symlinks has symbolic links followed that stay in the volume"
+_LINKS_HINT = "--follow-symlinks follows symbolic links that stay inside the volume"
 
 
 def add_found(plan: LoadPlan, found: Iterable[Found], observe: Callable[[Event], None]) -> None:
@@ -36,13 +36,14 @@ def warnings_of(scanner: Scanner, plan: LoadPlan) -> Iterator[Warned]:
         counts = ", ".join(f"{plan.excluded[kind]:,} {kind}" for kind in kinds)
         yield Warned(
             f"packed files were left out ({counts}): only plain CSVs are loaded",
-            hint="asyncload unpacks nothing yet: put the CSVs beside them, or --exclude them",
+            hint="asyncload does not unpack files: add the unpacked CSVs to the volume, or use "
+            "--exclude",
         )
     for rule in (*scanner.unused_rules, *plan.layout.unused_rules):
         yield Warned(
             f"{rule} matched no file",
-            hint="a pattern without '/' is matched against names, one with '/' against the path "
-            "from the volume, one that ends in '/' against folders; case counts",
+            hint="a pattern without '/' matches names, one with '/' matches paths relative to the "
+            "volume, one that ends in '/' matches folders; patterns are case-sensitive",
         )
 
 
@@ -59,12 +60,12 @@ def check_plan(plan: LoadPlan, *, allow_empty: bool) -> None:
 
 
 _EXCLUDED_HINTS = {
-    "too recent": "--min-age leaves out what was modified lately: run later, or lower it",
+    "too recent": "--min-age leaves out recently modified files: run later, or lower it",
     "excluded": "check --include and --exclude",
     "symlink": _LINKS_HINT,
-    "hidden": "rename what begins with a dot",
+    "hidden": "rename files and folders that begin with a dot",
     "temporary": "temporary files are loaded once they are renamed",
-    "compressed": "unpack what is compressed",
+    "compressed": "unpack the compressed files",
     "archive": "unpack the archives",
 }
 
@@ -75,8 +76,8 @@ def _nothing_to_load(excluded: Mapping[str, int]) -> NothingToLoad:
     hints = [hint for reason, hint in _EXCLUDED_HINTS.items() if excluded.get(reason)]
     if not counts:
         hints = ["files named *.csv in any letter case are loaded; check the volume and its mount"]
-    hints.append("--allow-empty takes it for a success")
-    message = "there is no CSV to load in the volume"
+    hints.append("--allow-empty makes this a success")
+    message = "the volume has no CSV to load"
     return NothingToLoad(
-        f"{message}: left out are {counts}" if counts else message, hint="; ".join(hints)
+        f"{message}; left out: {counts}" if counts else message, hint="; ".join(hints)
     )

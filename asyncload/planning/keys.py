@@ -173,8 +173,8 @@ class KeyLayout:
             ObjectKey("".join(pieces).replace(_DATASET, "d").replace(_PATH, "p"))
         except InvalidKey as error:
             raise UsageError(
-                f"--layout: no key would be valid with {self.template!r}: {error}",
-                hint="see the invariants of object keys in the S3 user guide",
+                f"--layout: no valid key can be made from {self.template!r}: {error}",
+                hint="see 'Naming Amazon S3 objects' in the S3 user guide",
             ) from error
         return pieces
 
@@ -192,7 +192,7 @@ def _parse_template(template: str) -> list[tuple[str, str | None, str]]:
         parsed = list(Formatter().parse(template))
     except ValueError as error:
         raise UsageError(
-            f"--layout: {template!r} is not a template: {error}",
+            f"--layout: {template!r} is not a valid template: {error}",
             hint=f"use 'default', 'hive', or a template with the fields {known}",
         ) from None
     for _, name, spec, conversion in parsed:
@@ -204,12 +204,12 @@ def _parse_template(template: str) -> list[tuple[str, str | None, str]]:
             )
         if conversion or (spec and (name != "date" or "{" in spec)):
             raise UsageError(
-                f"--layout: {{{name}}} takes no format",
-                hint="only {date} does, as in {date:%Y/%m/%d}",
+                f"--layout: {{{name}}} does not take a format",
+                hint="only {date} does, for example {date:%Y/%m/%d}",
             )
     if not any(name for _, name, _, _ in parsed):
         raise UsageError(
-            f"--layout: {template!r} is no known layout and holds no field",
+            f"--layout: {template!r} is neither a known layout nor a template with a field",
             hint=f"use 'default', 'hive', or a template with the fields {known}",
         )
     return [(literal, name, spec or "") for literal, name, spec, _ in parsed]
@@ -223,7 +223,8 @@ def _format_date(day: date, spec: str) -> str:
         text = ""
     if not text or "%" in text:
         raise UsageError(
-            f"--layout: {{date:{spec}}} is no date format", hint="for example {date:%Y/%m/%d}"
+            f"--layout: {{date:{spec}}} is not a valid date format",
+            hint="use for example {date:%Y/%m/%d}",
         )
     return text
 

@@ -91,7 +91,8 @@ def lay_out_parts(size: int, *, min_size: int, max_size: int) -> PartLayout:
     """
     if size > MAX_OBJECT_SIZE:
         raise SourceTooLarge(
-            f"it is {size:,} bytes, over S3's limit of {MAX_OBJECT_SIZE:,} (5 TiB) for an object",
+            f"the file is {size:,} bytes, over S3's limit of {MAX_OBJECT_SIZE:,} (5 TiB) per "
+            "object",
             hint="split the file",
         )
     needed = -(-size // (MAX_PARTS * MIB)) * MIB
@@ -101,7 +102,7 @@ def lay_out_parts(size: int, *, min_size: int, max_size: int) -> PartLayout:
     part_size = max(min_size, needed, roomy)
     if part_size > max_size:
         raise SourceTooLarge(
-            f"it needs parts of {part_size // MIB} MiB, more than the memory for parts",
+            f"the file needs parts of {part_size // MIB} MiB, more than fit the memory for parts",
             hint=f"use --memory {part_size // MIB}MiB or more",
         )
     return PartLayout(size, part_size)
@@ -255,5 +256,5 @@ def _collision_error(collisions: list[tuple[str, list[str]]]) -> KeyCollision:
     return KeyCollision(
         "several files map to one object key, so nothing was uploaded:",
         details=lines,
-        hint="rename a file, or tell them apart with --dataset or --layout",
+        hint="rename a file, or separate the files with --dataset or --layout",
     )

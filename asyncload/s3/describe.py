@@ -55,10 +55,10 @@ def check_range(answer: Mapping[str, Any], offset: int) -> bool:
     """
     if answer["ResponseMetadata"]["HTTPStatusCode"] == 206:
         if not _text(answer["ContentRange"]).startswith(f"bytes {offset}-"):
-            raise ValueError("it holds another range than was asked for")
+            raise ValueError("it contains another range than the requested one")
         return True
     if offset and _number(answer["ContentLength"]) > offset:
-        raise ValueError("it holds all of the object, where a range was asked for")
+        raise ValueError("it contains the whole object, though a range was requested")
     return offset == 0
 
 
@@ -74,7 +74,7 @@ def full_checksum(
         digest = _text(answer.get(f"Checksum{name}") or "")
         if digest and not _OF_PARTS.search(digest) and answer.get("ChecksumType") != "COMPOSITE":
             if not _DIGEST.fullmatch(digest) or len(digest) != _DIGEST_LENGTHS[name]:
-                raise ValueError(f"what it calls a {name} is not one")
+                raise ValueError(f"its {name} is malformed")
             return Checksum(name, digest)
     return None
 
@@ -108,9 +108,9 @@ def check_encryption(got: str, wanted: str | None, operation: str) -> None:
     """
     if wanted is not None and got != wanted:
         raise ProtectionIgnored(
-            f"--sse: {operation} asked for {wanted}, and the store's answer says "
-            f"{got or 'nothing of encryption'}: what it stored may be in the clear",
-            hint="use a store that encrypts, or leave --sse out; look at what was stored",
+            f"--sse: {operation} requested {wanted}, but the store's answer confirms "
+            f"{got or 'no encryption'}: the object may be stored unencrypted",
+            hint="use a store that encrypts, or omit --sse; check the stored object",
         )
 
 
@@ -194,7 +194,7 @@ def _goes_on(answer: Mapping[str, Any]) -> bool:
 def _text(value: object) -> str:
     """Return a text; an element that comes twice is a list."""
     if not isinstance(value, str):
-        raise TypeError("an element comes twice")
+        raise TypeError("an element is repeated")
     return value
 
 

@@ -138,16 +138,16 @@ class Dialect:
             self._told = True
             self._tell(
                 Warned(
-                    "the store refuses S3's checksums: requests that it refuses carry an MD5 "
-                    "instead, and an ETag that is the MD5 of a file, or of its parts, is the "
-                    f"proof ({refusal.message})",
-                    "--checksum md5 does so from the first request on",
+                    "the store refuses S3's checksums: requests carry an MD5 instead, and files "
+                    "are verified by ETags that are the MD5 of a file or of its parts "
+                    f"({refusal.message})",
+                    "use --checksum md5 to do so from the first request on",
                 )
             )
 
     def _insist(self, refusal: StoreError, *, named: bool) -> StoreError:
         """Return what is wrong where a checksum is insisted on."""
-        hint = f"the store may not take --checksum {self._checksum}: use --checksum auto or md5"
+        hint = f"the store may not support --checksum {self._checksum}: use --checksum auto or md5"
         if not named:
             refusal.hint += f"; or {hint}"
             return refusal

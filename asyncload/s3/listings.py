@@ -32,7 +32,7 @@ def take_entries(root: Element) -> list[dict[str, Any]]:
     for element in elements:
         texts = {child.tag: child.text or "" for child in element}
         if len(texts) != len(element) or key not in texts or size not in texts:
-            raise ValueError("an element comes twice, or is lacking")
+            raise ValueError("an element is repeated or missing")
         entry = {"Key": texts[key], "Size": int(texts[size])}
         if etag in texts:
             entry["ETag"] = texts[etag]

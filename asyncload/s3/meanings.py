@@ -87,21 +87,22 @@ def wants_virtual_hosts(code: str, message: str) -> bool:
 
 
 _HINTS: Mapping[str, str] = {
-    "AccessControlListNotSupported": "the bucket has no ACLs: leave --acl out",
-    "EntityTooLarge": "the store takes no object or part of this size: split the file, or raise "
-    "the store's limit",
+    "AccessControlListNotSupported": "the bucket has ACLs disabled: omit --acl",
+    "EntityTooLarge": "the object or part is too large for the store: split the file, or raise the "
+    "store's limit",
     "InsufficientStorage": "the store is full: free space there, then run again",
     "InvalidEncryptionAlgorithmError": "use an --sse that the store offers, or none",
     "InvalidObjectState": "the object is archived: restore it, or load under another --date",
     "InvalidStorageClass": "use a --storage-class that the store offers, or none",
-    "InvalidTag": "use a --tag that the store takes, or none",
+    "InvalidTag": "use a --tag that the store accepts, or none",
     "KMS.DisabledException": "enable the key of --sse-kms-key-id, or use another one",
     "KMS.NotFoundException": "check --sse-kms-key-id and its region",
     "KeyTooLongError": "shorten the path, or use --layout with a shorter prefix",
     "MetadataTooLarge": "use less --metadata, or a shorter path",
     "QuotaExceeded": "the store's quota is used up: raise it or free space, then run again",
-    "SignatureDoesNotMatch": "others of the same credentials were accepted: rename the file if its "
-    "path holds spaces or special characters, or look at what is between here and the store",
+    "SignatureDoesNotMatch": "other requests with these credentials were accepted: rename the file "
+    "if its path contains spaces or special characters, or check the proxies between here and the "
+    "store",
     "XMinioAdminBucketQuotaExceeded": "the bucket's quota is used up: raise it or free space, "
     "then run again",
     "XMinioInvalidObjectName": "rename the file, or change --layout: the store refuses such keys",
@@ -111,24 +112,26 @@ _HINTS_BY_STATUS: Mapping[int, str] = {
     404: "check --bucket, --endpoint-url and --addressing-style",
     405: "the store, or a proxy before it, does not allow this kind of request at this address: "
     "check --endpoint-url",
-    411: "a proxy on the way drops the Content-Length: bypass it by NO_PROXY, or mend it",
-    412: "nothing was asked that could fail so: check what is between here and the store",
-    413: "the store, or a proxy before it, takes no body of this size: raise its limit to 16 MiB "
+    411: "a proxy removes the Content-Length header: bypass it with NO_PROXY, or fix it",
+    412: "the request set no condition that could fail: check the proxies between here and the "
+    "store",
+    413: "the store, or a proxy before it, does not accept a body of this size: raise its limit to "
+    "16 MiB "
     "or more (nginx: client_max_body_size)",
     414: "shorten the path, or use --layout with a shorter prefix",
     431: "use less --metadata and fewer tags, or a shorter path",
     507: "the store is full: free space there, then run again",
 }
 _HINTS_BY_HEADER = (
-    ("x-amz-acl", "leave --acl out"),
+    ("x-amz-acl", "omit --acl"),
     ("x-amz-checksum-", "use --checksum auto or --checksum md5"),
     ("x-amz-sdk-checksum-", "use --checksum auto or --checksum md5"),
     ("x-amz-trailer", "use --checksum auto or --checksum md5"),
-    ("x-amz-expected-bucket-owner", "leave --expected-bucket-owner out"),
-    ("x-amz-meta-", "leave --metadata out"),
-    ("x-amz-server-side-encryption", "leave --sse and --sse-kms-key-id out"),
-    ("x-amz-storage-class", "leave --storage-class out"),
-    ("x-amz-tagging", "leave --tag out"),
+    ("x-amz-expected-bucket-owner", "omit --expected-bucket-owner"),
+    ("x-amz-meta-", "omit --metadata"),
+    ("x-amz-server-side-encryption", "omit --sse and --sse-kms-key-id"),
+    ("x-amz-storage-class", "omit --storage-class"),
+    ("x-amz-tagging", "omit --tag"),
     ("if-none-match", "or use --overwrite: objects are then replaced without that check"),
 )
 _HINTS_BY_MEANING: tuple[tuple[type[StoreError], str], ...] = (
@@ -146,10 +149,10 @@ _HINTS_BY_MEANING: tuple[tuple[type[StoreError], str], ...] = (
     ),
     (errors.PreconditionFailed, "another program writes to this key; run again"),
     (errors.NoSuchUpload, "another run or a lifecycle rule ended the upload; run again"),
-    (errors.UploadBroken, "run again: the file is then sent from its beginning"),
+    (errors.UploadBroken, "run again: the file is then uploaded from the start"),
     (errors.BodyDamaged, "run again; if it recurs, check the machine's memory and the network"),
     (errors.Throttled, "use a lower --concurrency, or run again later"),
-    (errors.ServerError, "run again later; if it recurs, ask whoever runs the store"),
+    (errors.ServerError, "run again later; if it recurs, contact the store's operator"),
     (errors.StoreRefused, "look the code up in the store's documentation"),
     (errors.RequestRejected, "look the code up in the store's documentation, then run again"),
 )

@@ -92,7 +92,7 @@ async def _open(
                 raise unreadable from error
             raise UsageError(
                 f"{'--profile' if options.profile else 'AWS_PROFILE'}: {error}",
-                hint="`aws configure list-profiles` names those there are",
+                hint="`aws configure list-profiles` lists the existing profiles",
             ) from error
         except boto.ConfigParseError as error:
             raise explain_configuration(error) from None

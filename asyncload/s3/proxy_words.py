@@ -9,7 +9,9 @@ from botocore.exceptions import ProxyConnectionError
 from asyncload.s3.auth.redaction import Secrets
 from asyncload.s3.proxies import name_proxy
 
-PROXY_LOGIN_HINT = "give user name and password in HTTPS_PROXY or HTTP_PROXY, or bypass by NO_PROXY"
+PROXY_LOGIN_HINT = (
+    "set user name and password in HTTPS_PROXY or HTTP_PROXY, or bypass the proxy with NO_PROXY"
+)
 
 
 class ProxyFailure(NamedTuple):
@@ -26,16 +28,16 @@ def describe_proxy_failure(error: ProxyConnectionError, secrets: Secrets) -> Pro
     cause = error.kwargs["error"]
     status = getattr(cause, "status", 0)
     if status == 407:
-        return ProxyFailure(status, f"the proxy {proxy} wants a login", PROXY_LOGIN_HINT)
+        return ProxyFailure(status, f"the proxy {proxy} requires a login", PROXY_LOGIN_HINT)
     if status:
         said = secrets.redact(cause.message)
         return ProxyFailure(
             status,
             f"the proxy {proxy} refuses to connect: HTTP {status} {said}".rstrip(),
-            "ask for the host to be allowed on the proxy, or bypass the proxy by NO_PROXY",
+            "ask for the host to be allowed on the proxy, or bypass the proxy with NO_PROXY",
         )
     return ProxyFailure(
         status,
         f"the proxy {proxy} can't be reached: {secrets.redact(cause)}",
-        "check HTTPS_PROXY and HTTP_PROXY, or bypass the proxy by NO_PROXY",
+        "check HTTPS_PROXY and HTTP_PROXY, or bypass the proxy with NO_PROXY",
     )

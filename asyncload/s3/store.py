@@ -139,8 +139,8 @@ class S3Store:
             self._owner_is_checked = True
             return
         raise ProtectionIgnored(
-            f"--expected-bucket-owner: the store does not check it, it answers for {wrong}, too",
-            hint="use a store that checks it, or leave the option out",
+            f"--expected-bucket-owner: the store does not check it: it also answers for {wrong}",
+            hint="use a store that checks it, or omit the option",
         )
 
     async def head(self, key: ObjectKey) -> RemoteObject | None:
@@ -188,7 +188,7 @@ class S3Store:
                 while piece := await body.read(length + 1 - len(content)):
                     content += piece
                     if len(content) > length:
-                        raise ValueError("it has more bytes than were asked for")
+                        raise ValueError("it has more bytes than were requested")
                 return bytes(content)
 
         try:
@@ -428,7 +428,7 @@ class S3Store:
         failure = translate(error, asked, self._clock)
         if isinstance(failure, AccessDenied) and "ExpectedBucketOwner" in self._everywhere:
             owner = self._everywhere["ExpectedBucketOwner"]
-            failure.hint += f"; or the bucket is not the account's {owner}, as is expected"
+            failure.hint += f"; or the bucket does not belong to the expected account {owner}"
         return self._clock.learn(failure, error, used=offset)
 
 

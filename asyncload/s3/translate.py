@@ -130,13 +130,13 @@ def translate(error: Exception, asked: Asked, clock: SigningClock) -> AsyncloadE
     if isinstance(cause, AnsweredEarly):
         return errors.ServerError(
             f"bucket {asked.bucket!r}: {asked} was answered with {cause}",
-            hint="check what is between here and the store: it answers for it",
+            hint="check the proxies between here and the store: one of them answers in its place",
             status=cause.status,
         )
     if isinstance(error, boto.ProxyConnectionError):
         reason = describe_proxy_failure(error, clock.secrets)
         return (errors.EndpointRefused if 400 <= reason.status < 500 else errors.StoreUnavailable)(
-            f"no way to {asked.endpoint} for {asked}: {reason.text}", hint=reason.hint
+            f"{asked.endpoint} can't be reached for {asked}: {reason.text}", hint=reason.hint
         )
     if _is_malformed(cause):
         return malformed(cause, asked, clock)

@@ -78,7 +78,7 @@ class Beneath:
 
     def _leave(self, opened: list[int]) -> None:
         if len(opened) == 1:
-            raise SourceUnreadable("a link on its way leads out of the volume")
+            raise SourceUnreadable("a symbolic link in the file's path leads out of the volume")
         close(opened.pop())
 
     def _target(self, name: bytes, folder: int, error: OSError) -> bytes | None:
@@ -93,7 +93,7 @@ class Beneath:
         real = self.real.rstrip(b"/")
         if target == real or target.startswith(real + b"/"):
             return target[len(real) :]
-        raise SourceUnreadable("a link on its way leads out of the volume")
+        raise SourceUnreadable("a symbolic link in the file's path leads out of the volume")
 
 
 def close(fd: int) -> None:

@@ -34,8 +34,8 @@ def check_trust(names: Sequence[str]) -> tuple[str, ...]:
     wanted = {name.strip().lower() for item in names for name in item.split(",")}
     if not {"size"} <= wanted <= set(TRUST):
         raise UsageError(
-            f"--trust: {','.join(names)!r} does not say what tells that a file changed",
-            hint=f"use size and any of the others of {','.join(TRUST)}, separated by commas",
+            f"--trust: {','.join(names)!r} is not a valid choice of file attributes",
+            hint=f"use size and any others of {','.join(TRUST)}, separated by commas",
         )
     return tuple(name for name in TRUST if name in wanted)
 
@@ -88,28 +88,31 @@ def check_same(
         if moving and _DOUBTFUL.keys() >= set(moving):
             names = list(dict.fromkeys(_DOUBTFUL[field] for field in moving))
             rest = ",".join(name for name in trust if name not in names)
+            verb = "change" if names[1:] else "changes"
             raise SourceChanged(
-                f"its {' and '.join(names)} {'change' if names[1:] else 'changes'} each time it is "
-                f"looked at ({changes}): the file system does so, and the file may be the same",
+                f"the file's {' and '.join(names)} {verb} each time it is read ({changes}): "
+                "the file system does so, and the file may be unchanged",
                 hint=f"load with --trust {rest}",
             )
     raise SourceChanged(
-        f"it changed while it was being read ({changes})",
+        f"the file changed while it was being read ({changes})",
         hint="load a volume that nothing writes to, or run again",
     )
 
 
 def changed_again(first: SourceChanged, again: SourceChanged) -> SourceChanged:
     """Return the error of a file that changed in both of its attempts, with what each saw."""
-    return SourceChanged(f"{first.message}; and once more: {again.message}", hint=again.hint)
+    return SourceChanged(
+        f"{first.message}; and again on the second attempt: {again.message}", hint=again.hint
+    )
 
 
 _HINTS = {
-    errno.ENOENT: "it was there when the volume was scanned; run again",
-    errno.ELOOP: "symbolic links are followed with --follow-symlinks only, and in no circle",
-    errno.ENOTDIR: "symbolic links are followed with --follow-symlinks only, and in no circle",
-    errno.ESTALE: "the mount has lost track of it: run again, or mount the volume anew",
-    errno.ENOTCONN: "what serves the mount has ended: mount the volume anew",
+    errno.ENOENT: "the file existed when the volume was scanned; run again",
+    errno.ELOOP: "symbolic links are followed only with --follow-symlinks, and never in a circle",
+    errno.ENOTDIR: "symbolic links are followed only with --follow-symlinks, and never in a circle",
+    errno.ESTALE: "the mount has lost the file: run again, or remount the volume",
+    errno.ENOTCONN: "the server of the mount has stopped: remount the volume",
     errno.EMFILE: "raise the limit of open files (ulimit -n), or lower --concurrency",
     errno.ENFILE: "the whole machine has too many files open (fs.file-max)",
     errno.EIO: "the medium or the mount is failing",
@@ -122,7 +125,7 @@ def unreadable(error: OSError, status: os.stat_result | None = None) -> SourceUn
     hint = _HINTS.get(error.errno or 0, "")
     if error.errno in (errno.EACCES, errno.EPERM):
         hint = permission_hint(status)
-    return kind(f"it can't be read: {reason_of(error)}", hint=hint)
+    return kind(f"the file can't be read: {reason_of(error)}", hint=hint)
 
 
 def unlistable(error: OSError, status: os.stat_result | None = None) -> SourceUnreadable:
@@ -132,7 +135,7 @@ def unlistable(error: OSError, status: os.stat_result | None = None) -> SourceUn
         hint = _HINTS[errno.EMFILE if error.errno == errno.EMFILE else errno.ENFILE]
     elif error.errno in (errno.EACCES, errno.EPERM):
         hint = permission_hint(status)
-    return SourceUnreadable(f"it can't be listed: {reason_of(error)}", hint=hint)
+    return SourceUnreadable(f"the path can't be listed: {reason_of(error)}", hint=hint)
 
 
 def reason_of(error: OSError) -> str:

@@ -68,7 +68,7 @@ def unwatched(_at: str = "") -> None:
 def stalled(why: str) -> SourceStalled:
     """Return the error of work that was given up."""
     return SourceStalled(
-        f"it can't be read: {why}", hint="look at the mount and what serves it, then run again"
+        f"reading has stalled: {why}", hint="check the mount and its server, then run again"
     )
 
 

@@ -55,7 +55,7 @@ class Offload:
         """
         executor = self._executor
         if isinstance(executor, ReaderThreads) and executor.exhausted:
-            raise stalled("too many reads before it never came back")
+            raise stalled("too many earlier reads are still stuck")
         heartbeat = heartbeat or Heartbeat()
         heartbeat.rest()
         loop = asyncio.get_running_loop()

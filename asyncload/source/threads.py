@@ -32,7 +32,7 @@ def out_of_threads(error: BaseException) -> OutOfThreads | None:
     if not isinstance(error, RuntimeError) or "can't start new thread" not in str(error):
         return None
     return OutOfThreads(
-        "the system starts no more threads for this process",
+        "the system can't start more threads for this process",
         hint="raise the limit of processes and threads: ulimit -u, --pids-limit of a container, "
         "TasksMax of a service",
     )

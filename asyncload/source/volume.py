@@ -161,7 +161,7 @@ class Volume:
 
     def _open(self, path: str) -> int:
         if not {"", ".", ".."}.isdisjoint(path.split("/")):
-            raise SourceUnreadable("its path leads out of the volume")
+            raise SourceUnreadable("the file's path leads out of the volume")
         fd = self._beneath.open(to_bytes(path))
         try:
             regular = stat.S_ISREG(os.fstat(fd).st_mode)
@@ -170,7 +170,9 @@ class Volume:
             raise unreadable(error) from error
         if not regular:
             close(fd)
-            raise SourceUnreadable("it is no longer a regular file", hint="look at what made it")
+            raise SourceUnreadable(
+                "the file is no longer a regular file", hint="check which program replaced it"
+            )
         return fd
 
 
@@ -274,9 +276,9 @@ class OpenFile:
             raise unreadable(error) from error
         if more:
             raise SourceChanged(
-                f"it goes on beyond the {size:,} bytes that its file system tells",
-                hint="if nothing writes to it, copy it to a disk first: its file system, such as "
-                "/proc or FUSE, does not know its size",
+                f"the file is longer than the {size:,} bytes that its file system reports",
+                hint="if nothing writes to it, copy it to a disk first: some file systems, such as "
+                "/proc or FUSE, do not know a file's size",
             )
 
     def check_in_place(self, expected: FileState) -> None:
@@ -293,7 +295,8 @@ class OpenFile:
             raise
         except SourceUnreadable as error:
             raise SourceChanged(
-                f"it was taken away while it was being uploaded: {error}", hint="run again"
+                f"the file was removed or renamed while it was being uploaded: {error}",
+                hint="run again",
             ) from error
         again = partial(self.volume.state_of, self.path)
         check_same(expected, now, self.volume.trust, again)

@@ -101,9 +101,9 @@ async def pages_of(
             signs.append(hash((page.items[0], page.items[-1])))
         if empty > MAX_EMPTY_PAGES or not seen.isdisjoint(signs):
             raise EndlessListing(
-                "the store's listing does not end: its pages lead back to earlier ones",
-                hint="the store, or a proxy before it, ignores or repeats the markers of pages: "
-                "ask whoever runs it",
+                "the store's listing does not end: its pages repeat",
+                hint="the store, or a proxy before it, ignores or repeats the page markers: "
+                "contact its operator",
             )
         seen.update(signs)
         yield page.items

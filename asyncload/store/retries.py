@@ -260,8 +260,8 @@ class RetryingStore:
                 raise
             raise BodyUnanswered(
                 f"{error.message}; the store does answer requests without a body",
-                hint="the store, or a proxy before it, may take no bodies of this size: "
-                "check their limits, and the network",
+                hint="the store, or a proxy before it, may not accept bodies of this size: check "
+                "their limits and the network",
             ) from error
 
     async def _is_there(self, key: ObjectKey) -> bool:

@@ -1,4 +1,4 @@
-"""What it means that a key is taken: the same bytes are success, other bytes are never lost."""
+"""Existing objects: equal bytes count as uploaded, other bytes are never lost."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from asyncload.transfer.verify import LocalFile, compare
 
 
 class Finding(NamedTuple):
-    """The outcome of a file that need not be sent, None where it must be.
+    """The outcome of a file that need not be sent; None if it must be sent.
 
-    `replaces` says that it then goes in the place of other bytes.
+    `replaces`: sending it replaces an object with other bytes.
     """
 
     outcome: Unchanged | Skipped | None
@@ -41,7 +41,7 @@ async def compare_with_existing(
     *,
     protected: bool = True,
 ) -> Finding:
-    """Find out whether a file has to be sent, before any of its bytes are.
+    """Decide whether a file has to be sent, before any of its bytes are.
 
     | known    | size   | listed MD5 | object by HEAD    | finding                              |
     |----------|--------|------------|-------------------|--------------------------------------|
@@ -58,8 +58,8 @@ async def compare_with_existing(
     for a free key, too, and an unknown key whose HEAD is denied counts as existing.
 
     Raises:
-        ObjectConflict: other bytes are there, and the policy is to fail.
-        StoreError: the store can't be asked.
+        ObjectConflict: the object has other bytes, and the policy is to fail.
+        StoreError: the HEAD failed.
     """
     protected = protected or not policy.create_only
     if known.state == "free" and protected:
@@ -69,14 +69,14 @@ async def compare_with_existing(
         if policy.accepts("MD5") and await file.like(listed) == listed:
             return Finding(_unchanged(file, listed))
     if known.state == "existing" and known.size != file.size:
-        # No checksum could make them equal: a request would tell nothing new.
+        # Their sizes differ, so a request for checksums would add nothing.
         return _other_bytes(file, policy, _sizes(known.size, file), _ANOTHER_DATE)
     try:
         remote = await store.head(file.upload.key)
     except (AccessDenied, RequestRejected) as error:
         if known.state == "free" or (known.state == "unknown" and protected):
-            # Neither "there" nor "not there": the conditional request will tell. So it will where
-            # the set-up is wrong: the answer to HEAD has no body that says how.
+            # The conditional request decides. If the set-up is wrong, its answer says how; an
+            # answer to HEAD has no body.
             return _SEND
         return _other_bytes(file, policy, _denied(error), "permit s3:GetObject on the key")
     if remote is None:
@@ -85,16 +85,16 @@ async def compare_with_existing(
 
 
 async def compare_again(store: ObjectStore, key: ObjectKey, policy: TransferPolicy) -> None:
-    """See right before Complete that a key is free still, where the store does not see to it.
+    """Check right before Complete that a key is still free, if the store does not check it.
 
     Raises:
-        PreconditionFailed: it is taken.
+        PreconditionFailed: the key holds an object.
     """
     if policy.worth.create_only_complete or not policy.create_only:
         return
     with suppress(AccessDenied, RequestRejected):
         if await store.head(key) is not None:
-            raise PreconditionFailed("the key is taken")
+            raise PreconditionFailed("the key already holds an object")
 
 
 async def resolve_existing(
@@ -103,10 +103,12 @@ async def resolve_existing(
     policy: TransferPolicy,
     found: RemoteObject | None = None,
 ) -> Unchanged | Skipped:
-    """Decide what it means that a create-only request found the key taken, by `found` if known.
+    """Return the outcome of a create-only request whose key already holds an object.
+
+    `found` describes that object, if it is known; else it is asked for.
 
     Raises:
-        ObjectConflict: other bytes are there, or it can't be told, and the policy is to fail.
+        ObjectConflict: it has other bytes, or can't be compared, and the policy is to fail.
     """
     try:
         remote = found or await store.head(file.upload.key)
@@ -115,7 +117,8 @@ async def resolve_existing(
     else:
         if remote is None:
             raise ObjectConflict(
-                "the key was taken, and then it was not: something else writes and deletes there",
+                "the object existed a moment ago and is now gone: another process is writing to "
+                "this key",
                 hint="run again",
             )
         finding = await compare_with(remote, file, policy)
@@ -124,10 +127,10 @@ async def resolve_existing(
 
 
 async def compare_with(remote: RemoteObject, file: LocalFile, policy: TransferPolicy) -> Finding:
-    """Compare a file with what is there.
+    """Compare a file with the existing object.
 
     Raises:
-        ObjectConflict: it is not known to be the same, and the policy is to fail.
+        ObjectConflict: they are not known to be equal, and the policy is to fail.
     """
     verdict = await compare(remote, file, policy)
     if verdict.checksum is not None:
@@ -135,7 +138,7 @@ async def compare_with(remote: RemoteObject, file: LocalFile, policy: TransferPo
     what = (
         _sizes(remote.size, file)
         if remote.size != file.size
-        else f"by an object of the same size: {verdict.detail}"
+        else f"an object of the same size: {verdict.detail}"
     )
     return _other_bytes(file, policy, what, _ANOTHER_DATE)
 
@@ -144,23 +147,23 @@ _ANOTHER_DATE = "load under another --date"
 
 
 def _sizes(size: int, file: LocalFile) -> str:
-    return f"by an object of {size:,} bytes, and the file has {file.size:,}"
+    return f"an object of {size:,} bytes, and the file has {file.size:,}"
 
 
 def _denied(error: StoreError) -> str:
-    return f"and its object may not be compared: {error.message}"
+    return f"an object that can't be compared: {error.message}"
 
 
 def _other_bytes(file: LocalFile, policy: TransferPolicy, what: str, otherwise: str) -> Finding:
     if policy.existing == "overwrite":
         return Finding(None, replaces=True)
-    message = f"the key is taken {what}" if what.startswith("by") else f"the key is taken, {what}"
+    message = f"the key already holds {what}"
     if policy.existing == "skip":
         path, key = file.upload.source.path, file.upload.key
         return Finding(Skipped(path, key, file.size, message))
     raise ObjectConflict(
         message,
-        hint=f"replace it with --overwrite, leave it with --skip-existing, or {otherwise}",
+        hint=f"replace it with --overwrite, keep it with --skip-existing, or {otherwise}",
     )
 
 

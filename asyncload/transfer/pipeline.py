@@ -62,9 +62,9 @@ class _Outage:
         self._given_up += 1
         if self._given_up >= _MAX_GIVEN_UP:
             raise StoreUnavailable(
-                f"the store serves no file: the last {_MAX_GIVEN_UP} were given up, each after "
-                f"all of its tries: {error.message}",
-                hint=error.hint or "look at the store (is it full, or failing?), then run again",
+                f"the store accepts no file: the last {_MAX_GIVEN_UP} failed after all retries: "
+                f"{error.message}",
+                hint=error.hint or "check whether the store is full or failing, then run again",
                 code=error.code,
                 status=error.status,
                 request_id=error.request_id,

@@ -129,5 +129,5 @@ class _Put:
         if isinstance(item, UnloadedFile):
             raise item.error
         raise SourceChanged(
-            f"it grew to {item.size:,} bytes while it was being uploaded", hint="run again"
+            f"the file grew to {item.size:,} bytes while it was being uploaded", hint="run again"
         )

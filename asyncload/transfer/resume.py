@@ -145,5 +145,5 @@ def is_there(stored: StoredPart, summed: Checksum, md5: bytes | None) -> bool:
     else:
         return False
     if not same:
-        raise OtherParts("an earlier run began to upload other bytes under this key")
+        raise OtherParts("an earlier run began to upload other bytes to this key")
     return True

@@ -152,8 +152,8 @@ class UploadRecords:
                 self._tell(
                     Warned(
                         f"an upload in progress could not be recorded as {key}: {error.message}",
-                        "the files are uploaded all the same, but if this run is killed the next "
-                        f"one can't resume them: permit s3:PutObject on {self._prefix}/*",
+                        "files are uploaded nevertheless, but if this run is killed, the next one "
+                        f"can't resume them: permit s3:PutObject on {self._prefix}/*",
                     )
                 )
 

@@ -70,7 +70,8 @@ def find_proof(
         raise ChecksumMismatch(
             f"the store returned the {result.checksum.algorithm} {result.checksum.digest} for "
             f"bytes whose {sent.algorithm} is {sent.digest}",
-            hint="run again with --overwrite; if it recurs, distrust the memory or the network",
+            hint="run again with --overwrite; if it recurs, check the machine's memory and the "
+            "network",
         )
     if result.checksum is not None and policy.accepts(sent.algorithm):
         return sent
@@ -137,7 +138,8 @@ async def prove_by_head(store: ObjectStore, file: LocalFile, policy: TransferPol
         raise NotVerified(
             f"it was sent, but the store's answers don't prove{asked} that it holds these bytes: "
             f"{verdict.detail}",
-            hint="the store may lack such checksums; try another --checksum, or read it back"
+            hint="the store may lack such checksums: try another --checksum, or read the object "
+            "back"
             if asked
             else "the store returned neither a CRC64NVME nor an ETag that is the MD5, as with a "
             "KMS key: use a store that returns CRC64NVME, or read the object back and compare",

@@ -159,7 +159,7 @@ def test_json_tells_of_a_run_that_was_refused(asyncload, volume, lake):
     (summary,) = check_lines(ended.out)
     assert (summary["exit_code"], summary["error"]["kind"]) == (4, "NothingToLoad")
     assert ended.code == 4
-    assert ended.err.startswith("error: there is no CSV to load")
+    assert ended.err.startswith("error: the volume has no CSV to load")
 
 
 def test_links_and_special_files_are_reported_and_not_followed(asyncload, volume, lake):
@@ -187,9 +187,9 @@ def test_names_that_make_no_key_fail_alone(asyncload, volume, lake):
     ended = asyncload("run", volume, *options)
     assert ended.code == 3
     assert "1 of 4 files are in the raw zone: 1 uploaded, 3 failed" in ended.out
-    assert "failed: new\\nline.csv\n  its key would hold a control character" in ended.out
-    assert "failed: latin\\xe9.csv\n  its name is not valid UTF-8" in ended.out
-    assert "bytes of UTF-8, over S3's 1,024" in ended.out
+    assert "failed: new\\nline.csv\n  the object key would contain a control character" in ended.out
+    assert "failed: latin\\xe9.csv\n  the file's name is not valid UTF-8" in ended.out
+    assert "bytes of UTF-8, over S3's limit of 1,024" in ended.out
     assert len([r for r in requests if r.method == "PUT" and "/Raw/" in r.path]) == 1
 
 
@@ -201,7 +201,7 @@ def test_two_files_for_one_key_stop_the_run_before_any_upload(asyncload, volume,
     assert ended.err.endswith(
         "error: several files map to one object key, so nothing was uploaded:\n"
         "  Raw/Local/CSV/Movies/2022/05/02/movies.csv  <-  movies.csv, movies/movies.csv\n"
-        "  hint: rename a file, or tell them apart with --dataset or --layout\n"
+        "  hint: rename a file, or separate the files with --dataset or --layout\n"
     )
     assert ended.code == 5
     # But for the record of it.
@@ -218,12 +218,12 @@ def test_two_files_for_one_key_stop_the_run_before_any_upload(asyncload, volume,
         (
             {".hidden.csv": b"", "a.csv.tmp": b""},
             (),
-            ": left out are 1 hidden, 1 temporary",
-            "rename what begins with a dot",
+            "; left out: 1 hidden, 1 temporary",
+            "rename files and folders that begin with a dot",
         ),
-        ({"a.csv": b""}, ("--min-age", "1h"), ": left out are 1 too recent", "--min-age"),
-        ({"a.csv": b""}, ("--exclude", "a*"), ": left out are 1 excluded", "--exclude"),
-        ({"a.csv.gz": b""}, (), ": left out are 1 compressed", "unpack"),
+        ({"a.csv": b""}, ("--min-age", "1h"), "; left out: 1 too recent", "--min-age"),
+        ({"a.csv": b""}, ("--exclude", "a*"), "; left out: 1 excluded", "--exclude"),
+        ({"a.csv.gz": b""}, (), "; left out: 1 compressed", "unpack"),
     ],
 )
 def test_a_volume_without_csvs_is_told(asyncload, volume, lake, content, options, what, hint):
@@ -232,7 +232,7 @@ def test_a_volume_without_csvs_is_told(asyncload, volume, lake, content, options
     to, requests = lake
     ended = asyncload("run", volume, *to, *options)
     *_, message, hints = ended.err.splitlines()
-    assert message == f"error: there is no CSV to load in the volume{what}"
+    assert message == f"error: the volume has no CSV to load{what}"
     assert hint in hints
     assert ended.code == 4
     requests.clear()
@@ -302,9 +302,9 @@ def test_what_can_not_be_read_fails_and_the_rest_lands(spawn, volume, lake):
     out, err = process.communicate(timeout=60)
     (volume / "locked").chmod(0o700)
     assert process.returncode == 3, err
-    assert "failed: locked\n  it can't be listed: Permission denied" in out
+    assert "failed: locked\n  the path can't be listed: Permission denied" in out
     assert "failed: locked.csv -> s3://lake/" in out
-    assert "it can't be read: Permission denied\n  hint: give the user" in out
+    assert "the file can't be read: Permission denied\n  hint: give the user" in out
     assert "1 of 3 files" in out
 
 
@@ -518,7 +518,7 @@ def test_a_dry_run_tells_what_would_fail(asyncload, volume, lake):
     options, _ = lake
     ended = asyncload("run", volume, *options, "--dry-run", "--quiet")
     assert ended.out == ""
-    assert ended.err.startswith("failed: b\\n.csv\n  its key would hold")
+    assert ended.err.startswith("failed: b\\n.csv\n  the object key would contain")
     assert ended.code == 3
 
 

@@ -70,7 +70,8 @@ def test_what_is_not_as_it_should_be_is_named(asyncload, volume, loaded, s3, lay
             f"extra: {address}/D/{DAY}/x.csv: an object of 1 byte that no file belongs to",
             f"missing: new.csv -> {address}/New/{DAY}/new.csv: there is no object",
             (
-                "unreadable: bad\\nname.csv: its key would hold a control character or an empty, "
+                "unreadable: bad\\nname.csv: the object key would contain a control character or "
+                "an empty, "
                 "'.' or '..' segment"
             ),
         ]

@@ -437,7 +437,7 @@ def find_disobedience(result: Simulated):
     """Yield how a run that was told to stop, or was refused, did not end at once."""
     store = result.store
     if result.was_cancelled and result.stopped is None:
-        yield "the run ended as cancelled, and nobody had asked for that"
+        yield "the run ended as cancelled, though nothing requested it"
     if result.stopped is not None:
         yield from find_late("stop", result, result.stopped)
     if store.refused is not None:

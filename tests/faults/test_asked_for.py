@@ -85,8 +85,8 @@ def test_an_answer_that_names_another_encryption_is_not_enough(
         options += ["--sse", "aws:kms", "--no-manifest"] + ([] if lane else ["--no-fast-lane"])
         ended = asyncload("run", volume, *options)
     assert ended.code == 5
-    said = "nothing of encryption" if large else "AES256"
-    assert f"{silent} asked for aws:kms, and the store's answer says {said}" in ended.err
+    said = "no encryption" if large else "AES256"
+    assert f"{silent} requested aws:kms, but the store's answer confirms {said}" in ended.err
     assert aborted == ([["u1"]] if large else [])
     assert sum(len(request.body) for request in requests if request.method == "PUT") <= 1
 

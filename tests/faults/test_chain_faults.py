@@ -123,7 +123,7 @@ def test_a_container_token_with_a_line_end_is_named(run, home, monkeypatch):
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9/c")
     monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "canary\r\n")
     ended, requests = run()
-    check_refused(ended, requests, "AWS_CONTAINER_AUTHORIZATION_TOKEN", "a line end")
+    check_refused(ended, requests, "AWS_CONTAINER_AUTHORIZATION_TOKEN", "a line break")
     assert "canary" not in ended.out + ended.err
 
 
@@ -157,7 +157,7 @@ PROGRAMS = {
     ),
     "a number": (
         """echo '{{"Version": 1, "AccessKeyId": 7, "SecretAccessKey": "s"}}'""",
-        ("AccessKeyId is not a text",),
+        ("AccessKeyId is not a string",),
         "JSON",
     ),
     "a bad date": (
@@ -222,7 +222,7 @@ def test_a_value_that_ends_in_what_was_pasted_with_it_is_named(
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("AKIA\\u0007X", "holds a control character"),
+        ("AKIA\\u0007X", "contains a control character"),
         ("AKIA\\u00a0X", "holds"),
         ("AKIA\\u00c4X", "not ASCII"),
         (" AKIAX", "begins with white space"),
@@ -887,6 +887,6 @@ def test_a_role_that_takes_a_second_mfa_code_ends_the_run(spawn, volume, configu
             out, err = process.communicate(timeout=60)
     assert process.returncode == 5, err
     error = json.loads(out.splitlines()[-1])["error"]
-    assert "takes an MFA code" in error["message"]
+    assert "needs an MFA code" in error["message"]
     assert "duration_seconds" in error["hint"]
     assert len(roles.requests) == 1

@@ -316,7 +316,7 @@ def test_a_dry_run_does_not_wait_for_a_folder_that_does_not_answer_either(
     assert (ended.code, ended.out) == (2, "")
     at = "." if folder == "volume" else "d"
     assert f"the volume can't be scanned, at '{at}': " in ended.err
-    assert "look at the mount" in ended.err
+    assert "check the mount" in ended.err
 
 
 def check_that_a_signal_ends_it(process):

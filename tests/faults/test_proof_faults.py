@@ -106,7 +106,7 @@ def test_an_object_in_parts_of_a_strange_size_can_not_be_compared(moto_zone, vol
     assert code == 3
     assert words.startswith("unproved: l.csv")
     for text in (message, words):
-        assert "can't be compared: its ETag is not the MD5 of parts of any usual size" in text
+        assert "can't be compared: its ETag is not an MD5 of parts of any usual size" in text
         assert "the bytes differ" not in text
 
 
@@ -124,7 +124,7 @@ def test_what_lies_under_a_failed_files_key_is_told(zone, volume):
     assert code == 3
     assert lines[0].startswith("different: b.csv")
     assert "the object has 5 bytes, the manifest says 2" in lines[0]
-    assert lines[1].startswith("missing: n\\x07me.csv: it failed in that run: its key would")
+    assert lines[1].startswith("missing: n\\x07me.csv: it failed in that run: the object key would")
     assert lines[1].endswith("there is no object")
     assert lines[3].startswith("unproved: a.csv")
     assert all("it failed in that run" in line for line in (lines[0], lines[3]))

@@ -158,7 +158,8 @@ def test_packed_files_are_left_out_counted_and_named(lake, volume, lane):
     assert (
         "warning: packed files were left out (4 compressed, 2 archive): "
         "only plain CSVs are loaded\n"
-        "  hint: asyncload unpacks nothing yet: put the CSVs beside them, or --exclude them\n"
+        "  hint: asyncload does not unpack files: add the unpacked CSVs to the volume, or use "
+        "--exclude\n"
     ) in landed.ended.err
     quiet = lake.load(None, "--exclude", "*.[gzbx]*", "--exclude", "*.ZST", lane=lane)
     assert quiet.summary["excluded"] == {"excluded": 6, "hidden": 1}

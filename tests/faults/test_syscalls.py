@@ -39,8 +39,8 @@ def load(lake, volume, spawn, manifests):
 @pytest.mark.parametrize(
     ("outcome", "told"),
     [
-        ("EIO", "it can't be read: Input/output error"),
-        ("ESTALE", "it can't be read: Stale file handle"),
+        ("EIO", "the file can't be read: Input/output error"),
+        ("ESTALE", "the file can't be read: Stale file handle"),
         ("eof", "it ended at byte"),
     ],
 )

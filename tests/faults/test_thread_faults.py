@@ -34,7 +34,7 @@ def test_without_a_thread_the_run_is_refused_with_what_to_raise(lake, volume, la
     landed = lake.load(proxy=proxy, lane=lane)
     assert (landed.code, landed.objects) == (5, {})
     assert landed.error["kind"] == "OutOfThreads"
-    assert landed.error["message"] == "the system starts no more threads for this process"
+    assert landed.error["message"] == "the system can't start more threads for this process"
     assert all(name in landed.error["hint"] for name in ("ulimit -u", "--pids-limit", "TasksMax"))
 
 
@@ -55,7 +55,7 @@ def test_without_a_thread_there_is_no_plan_either(asyncload, volume, scarce_thre
     write_files(volume, {"a.csv": b"1"})
     ended = asyncload("run", volume, "--bucket", "lake", "--dry-run")
     assert (ended.code, ended.out) == (5, "")
-    assert ended.err.startswith("error: the system starts no more threads for this process\n")
+    assert ended.err.startswith("error: the system can't start more threads for this process\n")
 
 
 @pytest.mark.fault("C6")

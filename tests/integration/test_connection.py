@@ -182,8 +182,8 @@ async def test_after_such_an_answer_to_head_the_connection_is_not_used_again(clo
 @pytest.mark.parametrize(
     ("nonsense", "message"),
     [
-        (b"HTTP/1.1 404 -\r\nContent-Length: 5\r\n\r\nabcde", "which no answer to HEAD has"),
-        (b"HTTP/1.1 404 -\r\n\r\n<Error/>", "which no answer to HEAD has"),
+        (b"HTTP/1.1 404 -\r\nContent-Length: 5\r\n\r\nabcde", "though it answers a HEAD"),
+        (b"HTTP/1.1 404 -\r\n\r\n<Error/>", "though it answers a HEAD"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", "not HTTP"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", "disconnected"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, "no end"),

@@ -348,7 +348,7 @@ def test_a_store_that_ignores_ranges_is_noticed(
 def test_more_of_an_object_than_was_asked_for_is_not_read(asking):
     """Nor is what comes before it taken."""
     answer = plain("read", body="1" * 5, status=206, **{"Content-Range": "bytes 0-4/5"})
-    with pytest.raises(StoreError, match="more bytes than were asked for"):
+    with pytest.raises(StoreError, match="more bytes than were requested"):
         asking("read", answer)
 
 

@@ -151,7 +151,7 @@ async def test_skip_existing_leaves_what_is_there_and_says_so(volume, size, list
     store.objects |= {f"{FOLDER}/a.csv": b"theirs", f"{FOLDER}/b.csv": b"1"}
     report, recorder, _, sent = await load(store, volume, skip_existing=True)
     assert recorder.statuses["d/a.csv"] == "skipped"
-    assert "taken by an object of 6 bytes" in recorder.outcomes["d/a.csv"].reason
+    assert "holds an object of 6 bytes" in recorder.outcomes["d/a.csv"].reason
     assert recorder.statuses["d/b.csv"] == "unchanged"
     assert store.objects[f"{FOLDER}/a.csv"] == b"theirs"
     assert report.exit_code == 0

@@ -72,7 +72,7 @@ def test_the_script_fails_as_asyncload_does(tmp_path):
     ended = smoke(tmp_path)
 
     assert ended.returncode == 4
-    assert "there is no CSV to load" in ended.stderr
+    assert "the volume has no CSV to load" in ended.stderr
     assert "landed" not in ended.stdout
 
 

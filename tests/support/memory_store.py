@@ -136,7 +136,9 @@ class MemoryStore:
         await self._answer("put", body)
         body = self._take(body, checksum)
         if create_only and key in self.objects:
-            raise PreconditionFailed("the key is taken", code="PreconditionFailed", status=412)
+            raise PreconditionFailed(
+                "the key already holds an object", code="PreconditionFailed", status=412
+            )
         self._keep(key, body, checksum.algorithm, info)
         return PutResult(_etag(body), None if checksum.algorithm == "MD5" else checksum)
 
@@ -166,7 +168,9 @@ class MemoryStore:
         if checksum is not None and checksum_of(whole, upload.algorithm) != checksum:
             raise RequestRejected("the full object differs", code="BadDigest", status=400)
         if create_only and key in self.objects:
-            raise PreconditionFailed("the key is taken", code="PreconditionFailed", status=412)
+            raise PreconditionFailed(
+                "the key already holds an object", code="PreconditionFailed", status=412
+            )
         self._keep(key, whole, upload.algorithm, upload.info)
         del self.uploads[upload_id]
         of_parts = md5_of_parts(hashlib.md5(upload.parts[part.number]).digest() for part in parts)

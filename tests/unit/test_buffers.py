@@ -98,7 +98,7 @@ async def test_buffers_begin_at_a_page(size):
 async def test_memory_that_the_system_does_not_have_is_no_fault_of_a_file():
     """It ends the run, and takes nothing from the pool."""
     pool = BufferPool(1 << 60)
-    with pytest.raises(OutOfMemory, match="out of memory: none for a buffer of"):
+    with pytest.raises(OutOfMemory, match="out of memory: no room for a buffer of"):
         await pool.acquire(1 << 60)
     assert pool.in_use == 0
 

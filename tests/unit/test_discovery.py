@@ -144,7 +144,11 @@ def test_a_link_into_a_closed_folder_costs_no_other_file(volume, unprivileged):
     (volume / "locked").chmod(0)
     with unprivileged():
         found = scan(Path())
-    assert found == {"a.csv": 0, "z.csv": 0, "locked": "it can't be listed: Permission denied"}
+    assert found == {
+        "a.csv": 0,
+        "z.csv": 0,
+        "locked": "the path can't be listed: Permission denied",
+    }
 
 
 def test_a_link_that_is_to_be_followed_into_a_closed_folder_fails(volume, unprivileged):
@@ -154,7 +158,7 @@ def test_a_link_that_is_to_be_followed_into_a_closed_folder_fails(volume, unpriv
     (volume / "locked").chmod(0)
     with unprivileged():
         found = scan(Path(), follow_links=True)
-    denied = "it can't be listed: Permission denied"
+    denied = "the path can't be listed: Permission denied"
     assert found == {"a.csv": 0, "locked": denied, "link.csv": denied}
 
 
@@ -188,7 +192,7 @@ def test_a_folder_that_cannot_be_listed_fails_alone(volume, unprivileged):
         failure = next(item for item in Scanner(Path()).scan() if isinstance(item, Failed))
     assert found == {
         "a/1.csv": 0,
-        "locked": "it can't be listed: Permission denied",
+        "locked": "the path can't be listed: Permission denied",
         "z/3.csv": 0,
     }
     assert failure.error.hint.startswith("give the user that runs asyncload (UID ")
@@ -203,8 +207,8 @@ def test_what_vanishes_during_the_scan_fails_by_name(volume):
     (volume / "below/c.csv").unlink()
     (volume / "below").rmdir()
     assert [(item.path, item.error.message, item.error.hint) for item in found] == [
-        ("b.csv", "it can't be listed: No such file or directory", "run again"),
-        ("below", "it can't be listed: No such file or directory", "run again"),
+        ("b.csv", "the path can't be listed: No such file or directory", "run again"),
+        ("below", "the path can't be listed: No such file or directory", "run again"),
     ]
 
 
@@ -329,5 +333,5 @@ def test_a_folder_that_can_not_be_opened_for_long_fails_with_the_remedy(volume, 
     (failed,) = Scanner(volume, sleep=waits.append).scan()
     assert 3 < sum(waits) < 10
     assert failed.path == "."
-    assert failed.error.message == "it can't be listed: Too many open files"
+    assert failed.error.message == "the path can't be listed: Too many open files"
     assert "ulimit -n" in failed.error.hint

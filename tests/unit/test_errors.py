@@ -16,10 +16,10 @@ def _all_below(root):
 
 def test_an_error_says_what_happened_and_what_to_do():
     """The message is the error's text; the hint is beside it."""
-    error = errors.SourceUnreadable("it can't be read", hint="run again")
+    error = errors.SourceUnreadable("the file can't be read", hint="run again")
     assert (str(error), error.message, error.hint) == (
-        "it can't be read",
-        "it can't be read",
+        "the file can't be read",
+        "the file can't be read",
         "run again",
     )
 

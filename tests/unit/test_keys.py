@@ -131,33 +131,33 @@ KNOWN = "{layer}, {origin}, {format}, {dataset}, {date}, {path}"
         ("{}/{path}", "--layout: unknown field {}", f"the known fields are {KNOWN}"),
         (
             "{layer/{path}",
-            "--layout: '{layer/{path}' is not a template: unexpected '{' in field name",
+            "--layout: '{layer/{path}' is not a valid template: unexpected '{' in field name",
             f"use 'default', 'hive', or a template with the fields {KNOWN}",
         ),
         (
             "hvie",
-            "--layout: 'hvie' is no known layout and holds no field",
+            "--layout: 'hvie' is neither a known layout nor a template with a field",
             f"use 'default', 'hive', or a template with the fields {KNOWN}",
         ),
         (
             "",
-            "--layout: '' is no known layout and holds no field",
+            "--layout: '' is neither a known layout nor a template with a field",
             f"use 'default', 'hive', or a template with the fields {KNOWN}",
         ),
         (
             "{layer:>9}/{path}",
-            "--layout: {layer} takes no format",
-            "only {date} does, as in {date:%Y/%m/%d}",
+            "--layout: {layer} does not take a format",
+            "only {date} does, for example {date:%Y/%m/%d}",
         ),
         (
             "{layer}/{path!r}",
-            "--layout: {path} takes no format",
-            "only {date} does, as in {date:%Y/%m/%d}",
+            "--layout: {path} does not take a format",
+            "only {date} does, for example {date:%Y/%m/%d}",
         ),
         (
             "{date:%Q}/{path}",
-            "--layout: {date:%Q} is no date format",
-            "for example {date:%Y/%m/%d}",
+            "--layout: {date:%Q} is not a valid date format",
+            "use for example {date:%Y/%m/%d}",
         ),
         (
             "{layer}/{date}",

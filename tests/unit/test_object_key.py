@@ -74,7 +74,7 @@ def test_a_key_holds_no_control_character(char):
 
 def test_a_key_is_valid_unicode():
     """A name of other bytes than UTF-8 has no key."""
-    with pytest.raises(InvalidKey, match="its name is not valid UTF-8") as error:
+    with pytest.raises(InvalidKey, match="the file's name is not valid UTF-8") as error:
         ObjectKey("Raw/caf\udce9.csv")
     assert error.value.hint == "rename the file; S3 keys are UTF-8"
 
@@ -87,5 +87,8 @@ def test_a_key_has_at_most_1024_bytes_of_utf8(char):
     assert len(ObjectKey(longest).encode()) == 1024
     with pytest.raises(InvalidKey) as error:
         ObjectKey(f"{longest}a")
-    assert error.value.message == "its key would be 1,025 bytes of UTF-8, over S3's 1,024"
+    assert (
+        error.value.message
+        == "the object key would be 1,025 bytes of UTF-8, over S3's limit of 1,024"
+    )
     assert error.value.hint == "shorten the path, or use --layout with a shorter prefix"

@@ -96,7 +96,10 @@ def test_a_part_fits_the_memory_for_parts_or_the_file_is_refused(size, most):
     with pytest.raises(SourceTooLarge) as error:
         lay_out_parts(size, min_size=8 * MIB, max_size=most)
     mib = needed // MIB
-    assert error.value.message == f"it needs parts of {mib} MiB, more than the memory for parts"
+    assert (
+        error.value.message
+        == f"the file needs parts of {mib} MiB, more than fit the memory for parts"
+    )
     assert error.value.hint == f"use --memory {mib}MiB or more"
 
 
@@ -105,7 +108,8 @@ def test_no_object_is_over_5_tib():
     with pytest.raises(SourceTooLarge) as error:
         lay_out_parts(MAX_OBJECT_SIZE + 1, min_size=8 * MIB, max_size=GIB)
     assert error.value.message == (
-        "it is 5,497,558,138,881 bytes, over S3's limit of 5,497,558,138,880 (5 TiB) for an object"
+        "the file is 5,497,558,138,881 bytes, over S3's limit of 5,497,558,138,880 (5 TiB) per "
+        "object"
     )
     assert error.value.hint == "split the file"
 
@@ -188,7 +192,7 @@ def test_a_folder_of_very_many_files_keeps_its_order():
 def test_a_failure_known_before_counts_as_a_file():
     """A folder that can't be listed makes the run incomplete."""
     plan = make_plan([SourceFile("a.csv", 3)])
-    failure = Failed("locked", None, 0, InvalidKey("it can't be listed"))
+    failure = Failed("locked", None, 0, InvalidKey("the path can't be listed"))
     plan.add_failure(failure)
     assert (plan.files, plan.size, plan.failures) == (2, 3, [failure])
 
@@ -223,7 +227,7 @@ def test_a_collision_names_both_files_and_their_key():
         "several files map to one object key, so nothing was uploaded:\n"
         "  Raw/Local/CSV/Films/2022/05/02/a.csv  <-  Films/a.csv, films/a.csv"
     )
-    assert error.value.hint == "rename a file, or tell them apart with --dataset or --layout"
+    assert error.value.hint == "rename a file, or separate the files with --dataset or --layout"
 
 
 def test_of_many_collisions_the_first_are_named():

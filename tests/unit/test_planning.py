@@ -22,7 +22,7 @@ def plan():
 def test_each_thing_found_goes_where_it_belongs(plan):
     """Files and failures into the plan, what is left out to the observer, then how far it is."""
     hidden = Excluded(".a.csv", "hidden")
-    locked = Failed("locked", None, 0, SourceUnreadable("it can't be listed"))
+    locked = Failed("locked", None, 0, SourceUnreadable("the path can't be listed"))
     events = []
     add_found(plan, [SourceFile("a.csv", 3), hidden, locked], events.append)
     add_found(plan, [SourceFile("b.csv", 4)], events.append)
@@ -37,16 +37,16 @@ def test_each_thing_found_goes_where_it_belongs(plan):
     ("reasons", "message", "hint"),
     [
         ([], "", "files named *.csv in any letter case are loaded; check the volume and its mount"),
-        (["hidden"], ": left out are 1 hidden", "rename what begins with a dot"),
+        (["hidden"], "; left out: 1 hidden", "rename files and folders that begin with a dot"),
         (
             ["too recent", "excluded", "too recent"],
-            ": left out are 1 excluded, 2 too recent",
+            "; left out: 1 excluded, 2 too recent",
             (
-                "--min-age leaves out what was modified lately: run later, or lower it; "
+                "--min-age leaves out recently modified files: run later, or lower it; "
                 "check --include and --exclude"
             ),
         ),
-        (["not a regular file"], ": left out are 1 not a regular file", ""),
+        (["not a regular file"], "; left out: 1 not a regular file", ""),
     ],
 )
 def test_a_volume_without_csvs_is_nothing_to_load(plan, reasons, message, hint):
@@ -54,15 +54,15 @@ def test_a_volume_without_csvs_is_nothing_to_load(plan, reasons, message, hint):
     add_found(plan, [Excluded(f"{n}.csv", reason) for n, reason in enumerate(reasons)], print)
     with pytest.raises(NothingToLoad) as error:
         check_plan(plan, allow_empty=False)
-    assert error.value.message == f"there is no CSV to load in the volume{message}"
-    way_out = "--allow-empty takes it for a success"
+    assert error.value.message == f"the volume has no CSV to load{message}"
+    way_out = "--allow-empty makes this a success"
     assert error.value.hint == (f"{hint}; {way_out}" if hint else way_out)
     check_plan(plan, allow_empty=True)
 
 
 def test_only_failures_are_no_empty_volume(plan):
     """A folder that can't be listed may hold CSVs."""
-    plan.add_failure(Failed("locked", None, 0, SourceUnreadable("it can't be listed")))
+    plan.add_failure(Failed("locked", None, 0, SourceUnreadable("the path can't be listed")))
     check_plan(plan, allow_empty=False)
 
 

@@ -71,10 +71,12 @@ CONFLICT = Failed(
     "x/caf\u00e9.csv",
     ObjectKey("Raw/x/caf\u00e9.csv"),
     300,
-    ObjectConflict("the key is taken by an object of 7 bytes", hint="replace it with --overwrite"),
+    ObjectConflict(
+        "the key already holds an object of 7 bytes", hint="replace it with --overwrite"
+    ),
 )
 LOCKED = Failed(
-    "locked", None, 0, SourceUnreadable("it can't be listed: Permission denied", hint="")
+    "locked", None, 0, SourceUnreadable("the path can't be listed: Permission denied", hint="")
 )
 BUSY = Failed(
     "c.csv",
@@ -222,10 +224,10 @@ def test_the_summary_names_each_failure():
     assert others == [
         "left out: 2 hidden, 1 symlink",
         "failed: x/caf\u00e9.csv -> s3://lake/Raw/x/caf\u00e9.csv",
-        "  the key is taken by an object of 7 bytes",
+        "  the key already holds an object of 7 bytes",
         "  hint: replace it with --overwrite",
         "failed: locked",
-        "  it can't be listed: Permission denied",
+        "  the path can't be listed: Permission denied",
         "failed: c.csv -> s3://lake/Raw/c.csv",
         "  the store is busy",
         "left open: multipart upload upload-1 of s3://lake/Raw/d.csv: AccessDenied",
@@ -241,9 +243,9 @@ def test_files_that_failed_alike_are_counted_together(monkeypatch):
     target = "-> s3://lake/Raw/x/caf\u00e9.csv"
     assert list(failed_lines(report)) == [
         f"failed: 0.csv {target}",
-        "  the key is taken by an object of 7 bytes",
+        "  the key already holds an object of 7 bytes",
         f"failed: 1.csv {target}",
-        "  the key is taken by an object of 7 bytes",
+        "  the key already holds an object of 7 bytes",
         "and 1,003 more that failed alike (ObjectConflict): see --json or the manifest",
         "  hint: replace it with --overwrite",
         "failed: c.csv -> s3://lake/Raw/c.csv",
@@ -251,7 +253,7 @@ def test_files_that_failed_alike_are_counted_together(monkeypatch):
         "failed: e.csv -> s3://lake/Raw/c.csv",
         "  the store is busy",
         "failed: locked",
-        "  it can't be listed: Permission denied",
+        "  the path can't be listed: Permission denied",
     ]
     assert sum(group["files"] for group in run_totals(report)["failures"]) == 1_008
 
@@ -398,7 +400,7 @@ def test_the_record_of_a_file_without_a_key():
     assert (record["key"], record["dataset"], record["partition"]) == (None, None, None)
     assert record["error"] == {
         "kind": "SourceUnreadable",
-        "message": "it can't be listed: Permission denied",
+        "message": "the path can't be listed: Permission denied",
         "hint": "",
     }
 

@@ -60,7 +60,7 @@ async def test_a_step_that_is_cancelled_by_itself_is_a_bug():
     async def give_up():
         raise asyncio.CancelledError
 
-    with pytest.raises(StrayCancellation, match="nothing had asked"):
+    with pytest.raises(StrayCancellation, match="nothing requested it"):
         await run_to_end(give_up(), grace=None)
 
 

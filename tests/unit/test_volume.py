@@ -64,11 +64,11 @@ def test_no_link_is_followed(volume, opened, tmp_path, path):
     (volume / "loop.csv").symlink_to("loop.csv")
     (volume / "folder").symlink_to(tmp_path / "outside")
     (volume / "deep/folder").symlink_to(tmp_path / "outside")
-    with pytest.raises(SourceUnreadable, match=r"^it can't be read: ") as error:
+    with pytest.raises(SourceUnreadable, match=r"^the file can't be read: ") as error:
         opened.open(path)
     assert (
         error.value.hint
-        == "symbolic links are followed with --follow-symlinks only, and in no circle"
+        == "symbolic links are followed only with --follow-symlinks, and never in a circle"
     )
 
 
@@ -136,7 +136,9 @@ def test_an_absolute_link_is_followed_below_the_volume_only(linked, volume, tmp_
     for path in ("absolute.csv", "a/absolute/top.csv"):
         with linked.open(path) as file:
             assert file.state().size == 2
-    with pytest.raises(SourceUnreadable, match="a link on its way leads out of the volume"):
+    with pytest.raises(
+        SourceUnreadable, match="a symbolic link in the file's path leads out of the volume"
+    ):
         linked.open("beside.csv")
 
 
@@ -144,12 +146,12 @@ def test_an_absolute_link_is_followed_below_the_volume_only(linked, volume, tmp_
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("../outside.csv", "a link on its way leads out of the volume"),
-        ("a/../../outside.csv", "a link on its way leads out of the volume"),
-        ("/etc/hostname", "a link on its way leads out of the volume"),
-        ("link.csv", "it can't be read: "),
-        ("nowhere.csv", "it can't be read: No such file or directory"),
-        ("top.csv/x", "it can't be read: Not a directory"),
+        ("../outside.csv", "a symbolic link in the file's path leads out of the volume"),
+        ("a/../../outside.csv", "a symbolic link in the file's path leads out of the volume"),
+        ("/etc/hostname", "a symbolic link in the file's path leads out of the volume"),
+        ("link.csv", "the file can't be read: "),
+        ("nowhere.csv", "the file can't be read: No such file or directory"),
+        ("top.csv/x", "the file can't be read: Not a directory"),
     ],
 )
 def test_a_link_that_leads_nowhere_good_fails_its_file(linked, volume, target, message):
@@ -171,9 +173,9 @@ def test_what_took_a_files_name_does_not_hang(volume, opened, monkeypatch):
     for path in ("fifo.csv", "folder.csv"):
         with pytest.raises(SourceUnreadable) as error:
             opened.open(path)
-        assert error.value.message == "it is no longer a regular file"
-        assert error.value.hint == "look at what made it"
-    with pytest.raises(SourceUnreadable, match=r"^it can't be read: "):
+        assert error.value.message == "the file is no longer a regular file"
+        assert error.value.hint == "check which program replaced it"
+    with pytest.raises(SourceUnreadable, match=r"^the file can't be read: "):
         opened.open("socket.csv")
 
 
@@ -183,8 +185,8 @@ def test_a_file_that_is_gone_is_unreadable(volume, opened, path):
     (volume / "a").mkdir()
     with pytest.raises(SourceUnreadable) as error:
         opened.open(path)
-    assert error.value.message == "it can't be read: No such file or directory"
-    assert error.value.hint == "it was there when the volume was scanned; run again"
+    assert error.value.message == "the file can't be read: No such file or directory"
+    assert error.value.hint == "the file existed when the volume was scanned; run again"
 
 
 def test_a_file_that_may_not_be_read_is_unreadable(volume, unprivileged):
@@ -193,7 +195,7 @@ def test_a_file_that_may_not_be_read_is_unreadable(volume, unprivileged):
     (volume / "locked.csv").chmod(0)
     with unprivileged(), Volume(Path()) as opened, pytest.raises(SourceUnreadable) as error:
         opened.open("locked.csv")
-    assert error.value.message == "it can't be read: Permission denied"
+    assert error.value.message == "the file can't be read: Permission denied"
     assert error.value.hint.startswith("give the user that runs asyncload (UID ")
 
 
@@ -207,7 +209,7 @@ def test_a_failing_medium_is_told():
         pytest.raises(SourceUnreadable) as error,
     ):
         file.read_into(memoryview(bytearray(1)), 0)
-    assert error.value.message == "it can't be read: Input/output error"
+    assert error.value.message == "the file can't be read: Input/output error"
     assert error.value.hint == "the medium or the mount is failing"
 
 
@@ -262,7 +264,7 @@ def test_a_file_of_a_batch_that_cannot_be_read_fails_alone(volume, opened):
     )
     kinds = [type(item) for item in items]
     assert kinds == [LoadedFile, UnloadedFile, UnloadedFile, LoadedFile]
-    assert items[1].error.message == "it can't be read: No such file or directory"
+    assert items[1].error.message == "the file can't be read: No such file or directory"
     assert bytes(items[3].body) == b"3"
 
 
@@ -287,7 +289,9 @@ def test_a_file_that_is_written_to_while_it_is_read_is_not_loaded(volume):
     with WrittenWhileRead(volume) as opened:
         (item,) = opened.read_batch([planned("busy.csv", 4)], memoryview(bytearray(100)))
     assert isinstance(item.error, SourceChanged)
-    assert item.error.message.startswith("it changed while it was being read (size 4 -> 8, mtime")
+    assert item.error.message.startswith(
+        "the file changed while it was being read (size 4 -> 8, mtime"
+    )
     assert item.error.hint == "load a volume that nothing writes to, or run again"
 
 
@@ -361,9 +365,9 @@ def _replace_folder(path):
     ("change", "message"),
     [
         (_truncate, "it ended at byte 1 while it was being read"),
-        (_append, "it changed while it was being read (size 4 -> 8, mtime_ns 0 -> "),
-        (_rewrite, "it changed while it was being read (mtime_ns 0 -> "),
-        (_rewrite_and_hide, "it changed while it was being read (ctime_ns "),
+        (_append, "the file changed while it was being read (size 4 -> 8, mtime_ns 0 -> "),
+        (_rewrite, "the file changed while it was being read (mtime_ns 0 -> "),
+        (_rewrite_and_hide, "the file changed while it was being read (ctime_ns "),
     ],
 )
 def test_a_part_of_a_file_that_changed_is_not_used(volume, opened, change, message):
@@ -414,6 +418,7 @@ def test_a_file_that_was_moved_away_is_told_so(volume, opened):
         with pytest.raises(SourceChanged) as error:
             file.check_in_place(state)
     assert error.value.message == (
-        "it was taken away while it was being uploaded: it can't be read: No such file or directory"
+        "the file was removed or renamed while it was being uploaded: the file can't be read: No "
+        "such file or directory"
     )
     assert error.value.hint == "run again"

@@ -242,7 +242,7 @@ class TokenCache(TokenFiles):
             self._tell(
                 Warned(
                     f"the refreshed SSO token can't be saved in {self.folder}: "
-                    f"{error.strerror}; this run goes on with it",
+                    f"{error.strerror}; this run continues with it",
                     hint=f"later runs may need `aws sso login --profile {self._known.profile}`; "
                     "to save tokens, mount that folder writable",
                 )

@@ -110,14 +110,14 @@ def _reason_of_person(error: Exception, provider: Provider) -> Reason | None:
     """Return what somebody has to do again."""
     if provider.method == "sso" and _asks_for_login(error):
         return Reason(
-            "the SSO session has expired, or nobody logged in",
+            "the SSO session has expired or was never started",
             f"run `aws sso login --profile {provider.profile}`",
         )
     if isinstance(error, boto.RefreshWithMFAUnsupportedError):
         return Reason(
-            "its session is over, and the next one takes an MFA code",
-            "run again and enter a new code; what landed stays. A longer duration_seconds in the "
-            "profile makes sessions last longer",
+            "its session has expired, and a new one needs an MFA code",
+            "run again and enter a new code; uploaded files are kept. A larger duration_seconds in "
+            "the profile makes sessions last longer",
         )
     return None
 
@@ -129,8 +129,8 @@ def _reason_of_request(error: Exception, secrets: Secrets) -> Reason | None:
         said = secrets.redact(f"{told.get('Code', '')}: {told.get('Message', '')}")
         return Reason(
             f"{error.operation_name} was answered with {said}",
-            "check role, trust policy and profile; `aws sts get-caller-identity` with the same "
-            "profile shows the same answer",
+            "check the role, its trust policy and the profile; `aws sts get-caller-identity` with "
+            "the same profile shows the same error",
         )
     if isinstance(error, boto.SSLError):
         return Reason(
@@ -163,13 +163,13 @@ def _reason_of_configuration(error: Exception, provider: Provider, said: str) ->
     if provider.method == "container-role" and "Unsupported host" in said:
         return Reason(
             f"AWS_CONTAINER_CREDENTIALS_FULL_URI: {said}",
-            "unset it, or let it lead to the container's own endpoint",
+            "unset it, or set it to the container's own endpoint",
         )
     if provider.method == "container-role" and "Auth token" in said:
         return Reason(
             "AWS_CONTAINER_AUTHORIZATION_TOKEN, or the file that "
-            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names, holds a line end",
-            "write it without: `echo` adds a newline (use `printf %s`)",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names, contains a line break",
+            "remove the line break: `echo` adds one (use `printf %s`)",
         )
     return None
 
@@ -252,11 +252,12 @@ def _asks_for_login(error: Exception) -> bool:
 def _file_hint(error: OSError) -> str:
     if isinstance(error, PermissionError):
         return (
-            f"let this process (UID {os.getuid()}) read it: in Kubernetes by fsGroup or runAsUser "
-            "of the pod's securityContext"
+            f"let this process (UID {os.getuid()}) read it: in Kubernetes, set fsGroup or "
+            "runAsUser in the pod's securityContext"
         )
     return (
-        "check the variable or profile that names it; in Kubernetes, whether the token is mounted "
+        "check the variable or profile that names it; in Kubernetes, check that the token is "
+        "mounted "
         "(the service account, and the add-on or webhook that mounts it)"
     )
 

@@ -112,7 +112,7 @@ class Patience:
                 raise
             raise CredentialsMissing(
                 f"no AWS credentials: {action} took longer than {describe_seconds(self.person)}",
-                hint="run again when somebody can answer it, or use credentials that need nobody",
+                hint="run again when someone can respond, or use credentials that need no login",
             ) from error
         finally:
             telling.cancel()

@@ -134,7 +134,7 @@ def _read(output: bytes, whose: str, secrets: Secrets) -> dict[str, Any]:
         if not isinstance(printed.get(key) or "", str)
     ]
     if odd:
-        raise _failed(f"{whose} printed JSON in which {' and '.join(odd)} is not a text")
+        raise _failed(f"{whose} printed JSON in which {' and '.join(odd)} is not a string")
     return {
         "access_key": printed["AccessKeyId"],
         "secret_key": printed["SecretAccessKey"],

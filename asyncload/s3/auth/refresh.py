@@ -93,14 +93,14 @@ class Renewal:
                     new = await credentials.get_frozen_credentials()
         except CredentialsMissing as problem:
             raise CredentialsMissing(
-                f"the AWS credentials have expired, and there are no others: {problem.message}",
+                f"the AWS credentials have expired and can't be renewed: {problem.message}",
                 hint=problem.hint,
             ) from expired
         # RuntimeError is botocore's for others that have expired, too.
         except (BotoCoreError, ClientError, RuntimeError, TimeoutError) as problem:
             reason = self._secrets.redact(problem) or f"no answer within {self._seconds:.0f} s"
             raise CredentialsMissing(
-                f"the AWS credentials have expired, and there are no others: {reason}",
-                hint="look at what hands them out: metadata service, SSO or STS",
+                f"the AWS credentials have expired and can't be renewed: {reason}",
+                hint="check the service that provides them: metadata service, SSO or STS",
             ) from expired
         return bool(new != old)

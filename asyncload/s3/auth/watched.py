@@ -70,13 +70,13 @@ def check_refreshed(made: Any, provider: Provider) -> None:
     if lacking:
         raise CredentialsMissing(
             f"no AWS credentials from {provider.name}: its answer lacks {', '.join(lacking)}",
-            hint="look at what hands them out; what landed stays",
+            hint="check the service that provides them; uploaded files are kept",
         )
     check_values(made, provider)
     if read_expiry(made["expiry_time"]).timestamp() <= time.time():
         raise CredentialsMissing(
-            f"no AWS credentials from {provider.name}: those it hands out have expired",
-            hint="look at what hands them out, and at this machine's clock",
+            f"no AWS credentials from {provider.name}: those it provides have expired",
+            hint="check the service that provides them and this machine's clock",
         )
 
 
@@ -92,8 +92,8 @@ def check_values(values: Any, provider: Provider) -> None:
         if problem:
             raise CredentialsMissing(
                 f"the {called} from {provider.name} {problem}",
-                hint="write it without: files of Windows and of `docker run --env-file` end their "
-                "lines in a carriage return, and `echo` adds a newline (use `printf %s`)",
+                hint="remove it: files from Windows and for `docker run --env-file` may end lines "
+                "in a carriage return, and `echo` adds a newline (use `printf %s`)",
             )
 
 
@@ -104,9 +104,9 @@ def _problem_of(value: str, *, is_sent: bool) -> str:
     if value != value.lstrip():
         return "begins with white space"
     if not value.isprintable():
-        return "holds a control character"
+        return "contains a control character"
     if is_sent and not value.isascii():
-        return "holds a character that is not ASCII"
+        return "contains a character that is not ASCII"
     return ""
 
 
@@ -152,8 +152,8 @@ class MfaCodes:
                 return await ask_at_terminal(f"Enter MFA code for {serial}: ")
         except OSError as error:
             raise CredentialsMissing(
-                f"no AWS credentials from {role.name}: it takes an MFA code of {serial}, and there "
-                "is no terminal to enter it at",
-                hint="run it at a terminal, or use a profile without mfa_serial, such as one that "
-                "holds a session that was begun with MFA",
+                f"no AWS credentials from {role.name}: it needs an MFA code of {serial}, but there "
+                "is no terminal to enter it",
+                hint="run in a terminal, or use a profile without mfa_serial, such as one with the "
+                "keys of a session that was started with MFA",
             ) from error

@@ -21,13 +21,13 @@ def check_bundle(path: Path, *, named: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(path)
-        cause = "" if context.cert_store_stats()["x509"] else "it holds no certificate"
+        cause = "" if context.cert_store_stats()["x509"] else "it contains no certificate"
     except ssl.SSLError:
-        cause = "it holds no certificate, or a broken one"
+        cause = "it contains no certificate, or an invalid one"
     except OSError as error:
         cause = error.strerror or str(error)
     if cause:
         raise UsageError(
             f"{named}: {str(path)!r} can't be used: {cause}",
-            hint="name a PEM file with the certificates of the authorities to trust",
+            hint="use a PEM file with the certificates of the authorities to trust",
         )

@@ -206,7 +206,7 @@ class Connection(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         """Keep it, up to a limit: the answer is then taken as it is."""
         if self._ended:
-            self._fail(ValueError("it has a body, which no answer to HEAD has"))
+            self._fail(ValueError("it has a body, though it answers a HEAD"))
             return
         self._body += data[: MAX_BODY - len(self._body)]
         if len(self._body) == MAX_BODY:

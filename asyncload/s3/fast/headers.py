@@ -44,7 +44,7 @@ def check_headers(headers: Mapping[str, str | bytes]) -> None:
         if not ((name + text).isascii() and (name + text).isprintable()):
             # What it holds may be a secret.
             raise StoreRefused(
-                f"the header {name!r} can't be sent: it holds what is not printable ASCII",
-                hint="look for line ends and control characters in the option, the environment "
-                "variable or the credentials that it comes from",
+                f"the header {name!r} can't be sent: its value is not printable ASCII",
+                hint="remove line breaks and control characters from the option, environment "
+                "variable or credentials that it comes from",
             )

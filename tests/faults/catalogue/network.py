@@ -17,7 +17,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("N10", "the TLS handshake stalls or is refused", "the request is made again"),
     Fault("N11", "a slow link", "every file lands: the deadline grows with the bytes"),
     Fault("N12", "a part that comes twice", "every file lands byte for byte"),
-    Fault("N13", "a proxy that wants a login, or is in trouble", "the run ends, or asks again"),
+    Fault("N13", "a proxy that requires a login, or is in trouble", "the run ends, or asks again"),
     Fault("N14", "a bit flipped in flight", "found by its checksum and sent again"),
     Fault("N15", "an answer before the body was read", "taken as it is; a success proves nothing"),
     Fault("N16", "an answer that is not HTTP", "the request is made again"),
