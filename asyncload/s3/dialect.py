@@ -147,13 +147,15 @@ class Dialect:
 
     def _insist(self, refusal: StoreError, *, named: bool) -> StoreError:
         """Return what is wrong where a checksum is insisted on."""
-        hint = f"the store may not support --checksum {self._checksum}: use --checksum auto or md5"
+        hint = (
+            f"the store might not support --checksum {self._checksum}: use --checksum auto or md5"
+        )
         if not named:
             refusal.hint += f"; or {hint}"
             return refusal
         return EndpointRefused(
             refusal.message,
-            hint=hint.replace("may not", "does not"),
+            hint=hint.replace("might not", "does not"),
             code=refusal.code,
             status=refusal.status,
             request_id=refusal.request_id,

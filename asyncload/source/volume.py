@@ -224,7 +224,7 @@ class OpenFile:
             beat()
             if not read:
                 raise SourceChanged(
-                    f"it ended at byte {offset + done:,} while it was being read",
+                    f"the file ended at byte {offset + done:,} while it was being read",
                     hint="load a volume that nothing writes to, or run again",
                 )
             done += read

@@ -260,7 +260,7 @@ class RetryingStore:
                 raise
             raise BodyUnanswered(
                 f"{error.message}; the store does answer requests without a body",
-                hint="the store, or a proxy before it, may not accept bodies of this size: check "
+                hint="the store, or a proxy before it, might not accept bodies of this size: check "
                 "their limits and the network",
             ) from error
 

@@ -142,7 +142,7 @@ class UploadRecords:
         """Record an upload of this run; where that fails, it only can't be resumed."""
         body = record.encode(self._policy.provenance.run_id, self._now())
         checksum = checksum_of(body, self._policy.sent_algorithm)
-        assert checksum is not None, "what a policy sends can be computed"
+        assert checksum is not None, "a checksum that a policy sends can be computed"
         key = record_key(self._prefix, record.upload_id)
         try:
             await self._store.put(key, body, checksum, create_only=False, info=INFO)

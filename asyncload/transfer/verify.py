@@ -127,7 +127,8 @@ async def prove_by_head(store: ObjectStore, file: LocalFile, policy: TransferPol
         remote = await store.head(file.upload.key)
     except AccessDenied as error:
         raise NotVerified(
-            f"the store returned no checksum for it, and may not be asked: {error.message}",
+            "the store returned no checksum for the file, and can't be asked for one: "
+            f"{error.message}",
             hint="permit s3:GetObject on the key",
         ) from error
     verdict = Verdict("different", None, "there is no object")
@@ -136,8 +137,8 @@ async def prove_by_head(store: ObjectStore, file: LocalFile, policy: TransferPol
     if verdict.checksum is None:
         asked = "" if policy.checksum == "auto" else f" by --checksum {policy.checksum}"
         raise NotVerified(
-            f"it was sent, but the store's answers don't prove{asked} that it holds these bytes: "
-            f"{verdict.detail}",
+            f"the file was sent, but the store's answers don't prove{asked} that it holds these "
+            f"bytes: {verdict.detail}",
             hint="the store may lack such checksums: try another --checksum, or read the object "
             "back"
             if asked

@@ -41,7 +41,7 @@ def load(lake, volume, spawn, manifests):
     [
         ("EIO", "the file can't be read: Input/output error"),
         ("ESTALE", "the file can't be read: Stale file handle"),
-        ("eof", "it ended at byte"),
+        ("eof", "the file ended at byte"),
     ],
 )
 def test_a_read_that_fails_or_ends_too_soon_fails_its_file_alone(lake, load, lane, outcome, told):

@@ -143,7 +143,7 @@ async def test_by_md5_they_are_never_sent(told):
     ("refusal", "kind", "hint"),
     [
         (NAMED, EndpointRefused, "does not support --checksum crc32: use --checksum auto or md5"),
-        (VAGUE, RequestRejected, "may not support --checksum crc32: use --checksum auto or md5"),
+        (VAGUE, RequestRejected, "might not support --checksum crc32: use --checksum auto or md5"),
     ],
 )
 async def test_one_that_is_insisted_on_is_not_replaced(told, refusal, kind, hint):
@@ -154,5 +154,5 @@ async def test_one_that_is_insisted_on_is_not_replaced(told, refusal, kind, hint
     assert hint in caught.value.hint
     with pytest.raises(RequestRejected) as caught:
         await dialect.look(Store(RequestRejected("no", code="400", status=400)).ask, never)
-    assert "may not support" in caught.value.hint
+    assert "might not support" in caught.value.hint
     assert (store.asked, told) == ([True], [])

@@ -364,7 +364,7 @@ def _replace_folder(path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (_truncate, "it ended at byte 1 while it was being read"),
+        (_truncate, "the file ended at byte 1 while it was being read"),
         (_append, "the file changed while it was being read (size 4 -> 8, mtime_ns 0 -> "),
         (_rewrite, "the file changed while it was being read (mtime_ns 0 -> "),
         (_rewrite_and_hide, "the file changed while it was being read (ctime_ns "),
