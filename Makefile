@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench bench-image check test test-fast test-nightly ceph lint format types architecture wheel lock clean
+.PHONY: help demo bench bench-image check test test-fast test-nightly ceph lint format types architecture wheel dist lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,10 @@ format: $(READY)  ## Format the code
 
 wheel: $(READY)  ## Build the wheel into dist/
 	$(BIN)/python -m build --no-isolation --wheel
+
+dist: $(READY)  ## Build what a release publishes into dist/
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --sdist --wheel
 
 # Universal pins: for every platform and Python from 3.11 on, without index addresses.
 PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \

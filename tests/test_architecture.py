@@ -7,12 +7,14 @@ import importlib
 import inspect
 import pkgutil
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import asyncload
 
+REPOSITORY = Path(__file__).parents[1]
 PACKAGE = Path(__file__).parents[1] / "asyncload"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -143,3 +145,100 @@ def test_only_the_hooks_inherit_private_parts_of_libraries():
         if used := own_names(kind) & theirs:
             found[kind.__qualname__] = used
     assert found == {}
+
+
+def mermaid_blocks():
+    return re.findall(
+        r"```mermaid\n(.*?)```", (REPOSITORY / "ARCHITECTURE.md").read_text(), re.DOTALL
+    )
+
+
+def floors():
+    """The packages from high to low, as the linter is told."""
+    tool = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]
+    return tool["importlinter"]["contracts"][0]["layers"]
+
+
+def imports_between_packages():
+    """Pairs of packages of which the first imports the second."""
+    found = set()
+    for module in MODULES:
+        package = module.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "asyncload":
+                found |= {(package, alias.name) for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("asyncload."):
+                found.add((package, node.module.split(".")[1]))
+    known = set(floors())
+    return {(a, b) for a, b in found if a != b and {a, b} <= known}
+
+
+def arrows_in(picture):
+    """Pairs of names that an arrow of a flowchart leads from and to."""
+    pairs = set()
+    for line in picture.splitlines():
+        source, arrow, targets = line.strip().partition(" --> ")
+        if arrow:
+            pairs |= {(source, target) for target in targets.split(" & ")}
+    return pairs
+
+
+def all_reached(arrows):
+    """The pairs of which the first leads to the second by one arrow or more."""
+    reached = set(arrows)
+    while further := {(a, d) for a, b in reached for c, d in reached if b == c} - reached:
+        reached |= further
+    return reached
+
+
+def test_the_picture_of_the_house_agrees_with_the_imports():
+    """Each arrow is an import, each import has its arrows, and no arrow could be left out."""
+    picture, _ = mermaid_blocks()
+    drawn, real = arrows_in(picture), imports_between_packages()
+    assert {name for arrow in drawn for name in arrow} == set(floors())
+    assert drawn - real == set()
+    assert real - all_reached(drawn) == set()
+    assert {arrow for arrow in drawn if arrow in all_reached(drawn - {arrow})} == set()
+
+
+def test_the_way_of_one_file_names_what_is_there():
+    """Of each call the function, of each return the value, in the module that the line is of."""
+    _, walk = mermaid_blocks()
+    modules = dict(re.findall(r"participant (\w+) as ([\w.]+)", walk))
+    steps = re.findall(r"(\w+)(-?->>)(\w+): ([\w.]+): ", walk)
+    assert len(steps) == walk.count(">>") > 10
+    for source, arrow, target, name in steps:
+        home = modules[target if arrow == "->>" else source]
+        found = importlib.import_module(f"asyncload.{home}")
+        for part in name.split("."):
+            found = getattr(found, part)
+
+
+def test_documents_name_modules_that_are_there():
+    """By a path below the package or the repository, or by a dotted name below the package."""
+    packages = "|".join(floors())
+    for document in ("ARCHITECTURE.md", "DESIGN.md", "CONTRIBUTING.md"):
+        text = re.sub(r"```.*?```", "", (REPOSITORY / document).read_text(), flags=re.DOTALL)
+        for name in re.findall(r"`([^`\n]+)`", text):
+            if re.fullmatch(rf"({packages})(/\w+)+(\.py)?|({packages})\.py", name):
+                path = PACKAGE / name
+                assert path.exists() or path.with_suffix(".py").exists() or "NAME" in name, name
+            elif re.fullmatch(
+                r"[\w.]+(/[\w.]+)*\.(py|md|yml|toml|in|txt)|(tests|requirements)(/\w+)+", name
+            ):
+                places = (REPOSITORY / name, PACKAGE / name)
+                assert any(path.exists() for path in places) or "NAME" in name, name
+            elif re.fullmatch(rf"({packages})(\.\w+)+", name):
+                assert resolves(name), name
+
+
+def resolves(name):
+    """Whether a dotted name leads to a module below the package, or to what is in one."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(["asyncload", *parts[:count]]))
+        except ImportError:
+            continue
+        return all((found := getattr(found, part, None)) is not None for part in parts[count:])
+    return False

@@ -90,6 +90,8 @@ def test_every_exit_code_is_in_the_readme():
     [
         "README.md",
         "ARCHITECTURE.md",
+        "DESIGN.md",
+        "SECURITY.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
         "RECORDS.md",

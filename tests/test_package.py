@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 REPOSITORY = Path(__file__).parents[1]
 REQUIREMENTS = sorted((REPOSITORY / "requirements").glob("*.txt"))
@@ -114,3 +115,50 @@ def test_every_dependency_is_pinned():
     for dependency in project["dependencies"]:
         name = re.match(r"[a-z0-9-]+", dependency).group()
         assert re.search(rf"^{name}==", pins, re.MULTILINE), name
+
+
+WORKFLOWS = sorted((REPOSITORY / ".github/workflows").glob("*.yml"))
+
+
+def steps_of(job):
+    return [step.get("uses", step.get("run", "")).strip() for step in job["steps"]]
+
+
+def test_ci_runs_the_same_script_as_anybody():
+    """On every change; it may read the repository, and nothing else."""
+    workflow = yaml.safe_load((REPOSITORY / ".github/workflows/ci.yml").read_text())
+    assert workflow["permissions"] == {"contents": "read"}
+    (job,) = workflow["jobs"].values()
+    assert steps_of(job)[-1] == ".ci/run"
+
+
+def test_a_release_is_tested_built_attested_and_published_without_a_secret():
+    """Only the last two may prove who they are; none builds and publishes at once."""
+    text = (REPOSITORY / ".github/workflows/release.yml").read_text()
+    workflow = yaml.safe_load(text)
+    jobs = workflow["jobs"]
+    assert list(jobs) == ["build", "attest", "publish"]
+    assert steps_of(jobs["build"])[-3:-1] == [".ci/run", "make dist"]
+    assert jobs["publish"]["needs"] == ["build", "attest"]
+    assert jobs["publish"]["permissions"] == {"id-token": "write"}
+    assert workflow["permissions"] == {"contents": "read"}
+    assert "secrets." not in text
+    assert "password" not in text
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows_name_no_index(workflow):
+    """Where packages come from and go to is not for the repository to say."""
+    assert "://" not in workflow.read_text()
+
+
+def test_hooks_before_a_commit_run_what_check_runs():
+    """From the environment, so that nothing is downloaded."""
+    config = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())
+    (local,) = config["repos"]
+    assert local["repo"] == "local"
+    makefile = (REPOSITORY / "Makefile").read_text()
+    for hook in local["hooks"]:
+        folder, _, command = hook["entry"].rpartition("/")
+        assert (folder, hook["language"]) == (".venv/bin", "system")
+        assert f"$(BIN)/{command.removesuffix(' --force-exclude')}" in makefile, hook["id"]
