@@ -1,4 +1,6 @@
-"""Move one file to one object: one put, or one multipart upload that is completed or aborted."""
+"""Move one file to one object: by one put, or by one multipart upload that is completed or
+aborted.
+"""
 
 from asyncload.transfer.aborting import abort_upload
 from asyncload.transfer.context import TransferTools, no_change

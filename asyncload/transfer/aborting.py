@@ -1,4 +1,4 @@
-"""The end of a multipart upload that will not become an object."""
+"""Abort multipart uploads that will not become objects."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ async def abort_upload(
     grace: Grace,
     left_open: Callable[[str], None],
 ) -> None:
-    """Abort an upload of this run. Raises nothing but its caller's cancellation, afterwards.
+    """Abort an upload of this run. Raises only its caller's cancellation, after the attempt.
 
     Args:
-        store: where it is.
+        store: the store that has the upload.
         key: the upload's object key.
         upload_id: its id.
-        grace: the time for it.
-        left_open: is called with the reason if it could not be aborted.
+        grace: the time allowed for it.
+        left_open: called with the reason if the upload could not be aborted.
     """
 
     async def abort() -> None:
@@ -35,7 +35,7 @@ async def abort_upload(
                 await store.abort_multipart(key, upload_id)
         except (AsyncloadError, TimeoutError, asyncio.CancelledError) as error:
             left_open(str(error) or "the abort was not answered in time")
-            # What made the upload fail matters more than that it could not be tidied away.
+            # The error that made the upload fail matters more than a failed abort.
             if isinstance(error, asyncio.CancelledError):
                 raise
 

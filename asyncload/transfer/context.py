@@ -1,4 +1,4 @@
-"""What the transfers of a run share."""
+"""Objects that all transfers of a run share."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from asyncload.transfer.window import PartWindow
 
 
 async def no_change(_: str) -> None:
-    """Do nothing before a partition is changed."""
+    """Do nothing; the default for `before_change`."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransferTools:
-    """The store, the volume, the bounds, and what is known of the bucket.
+    """The store, the volume, the limits, and the listing of the bucket.
 
-    `key_index` and `left_open` are what is there before the run: objects, and the open multipart
-    uploads of each key, the latest first. `now` tells the time in UTC. `before_change` is awaited
-    with an object's partition before it is written. `records` say which open uploads are ours;
-    without them none is resumed.
+    `key_index` and `left_open` are the objects and the open multipart uploads of each key, the
+    latest first, as listed before the run. `now` returns the time in UTC. `before_change` is
+    awaited with an object's partition before the object is written. `records` say which open
+    uploads are ours; without them none is resumed.
     """
 
     store: ObjectStore

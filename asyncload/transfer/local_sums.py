@@ -1,4 +1,6 @@
-"""A large file's checksums: from its parts where they were read anyway, else by reading it."""
+"""Checksums of a large file: combined from its parts if they were read anyway, else by reading
+it.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,9 @@ from asyncload.source.volume import OpenFile
 
 
 class LocalSums:
-    """What is known of an open file's checksums; it must stay as `state` says.
+    """The known checksums of an open file, which must stay in the state `state`.
 
-    `crcs` are the parts' values, by `crc`, and lengths; `md5s` the parts' MD5s: by part number.
+    `crcs` are the values and lengths of the parts by `crc`, `md5s` their MD5s, both by part number.
     """
 
     def __init__(
@@ -52,26 +54,26 @@ class LocalSums:
         self._computed: dict[str, Checksum | None] = {}
 
     def cut(self, layout: PartLayout) -> None:
-        """Go by other parts from now on, none of which was read yet."""
+        """Use another part layout, of which no part has been read yet."""
         self._layout = layout
         self._computed.pop(MD5_OF_PARTS, None)
 
     async def checksum(self, algorithm: str) -> Checksum | None:
-        """Return the file's checksum by an algorithm; None where it is not known here.
+        """Return the file's checksum by an algorithm; None if it can't be computed.
 
         Raises:
             SourceChanged: the file is no longer in its state.
-            SourceUnreadable: it can't be read.
+            SourceUnreadable: the file can't be read.
         """
         if algorithm not in self._computed:
             self._computed[algorithm] = await self._compute(algorithm)
         return self._computed[algorithm]
 
     async def like(self, theirs: Checksum) -> Checksum | None:
-        """Return the file's checksum to compare with an object's; None where it is not known here.
+        """Return the file's checksum to compare with an object's; None if it can't be computed.
 
-        For an MD5 of parts it is that of the parts which give it, if any usual size does. Raises
-        as `checksum` does.
+        For an MD5 of parts, the usual part sizes are tried; the result is the one that is equal, if
+        any. Raises as `checksum` does.
         """
         if theirs.algorithm != MD5_OF_PARTS:
             return await self.checksum(theirs.algorithm)
@@ -84,7 +86,7 @@ class LocalSums:
         )
         digests = [PartsMd5(size) for size in sizes if size != self._layout.part_size]
         if digests:
-            # All of them in one read: an MD5 costs less than reading the file again.
+            # One read for all of them: an MD5 costs less than reading the file again.
             await self._read(CRC64NVME, digests)
         return next((theirs for md5 in digests if md5.checksum() == theirs), None)
 
@@ -124,7 +126,9 @@ class LocalSums:
 
     @asynccontextmanager
     async def _buffer(self) -> AsyncIterator[Buffer]:
-        """Lend a buffer for a part; one that a read failed in may still be written into."""
+        """Lend a buffer for a part. It is discarded after a failed read, which may still write into
+        it.
+        """
         buffer = await self._buffers.acquire(self._layout.part_size)
         try:
             yield buffer

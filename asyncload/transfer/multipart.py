@@ -1,4 +1,4 @@
-"""A large file to an object, in parts: completed or aborted on every exit."""
+"""Upload a large file in parts; the upload is completed or aborted on every exit."""
 
 from __future__ import annotations
 
@@ -58,16 +58,16 @@ from asyncload.transfer.verify import LocalFile, find_proof, prove_completed
 async def upload_multipart(
     upload: PlannedUpload, tools: TransferTools
 ) -> Uploaded | Unchanged | Skipped:
-    """Store a large file in parts, and prove it.
+    """Upload a large file in parts, and prove that the object holds its bytes.
 
-    It is begun anew once where the file changed meanwhile, the store lost the upload, or what it
-    holds is not what was sent.
+    The upload is started again once if the file changed, if the store lost the upload, or if the
+    object does not hold the bytes sent.
 
     Raises:
         SourceUnreadable, SourceChanged, SourceTooLarge: the file can't be uploaded as it is.
-        ObjectConflict: the key is taken by other bytes, and the policy is to fail.
-        NotVerified: the store's answers don't prove that it holds the bytes.
-        StoreError: the store did not take it.
+        ObjectConflict: the key holds an object with other bytes, and the policy is to fail.
+        NotVerified: the store's answers don't prove that the object holds the bytes.
+        StoreError: the store did not accept it.
     """
     try:
         return await _attempt(upload, tools)
@@ -79,7 +79,7 @@ async def upload_multipart(
     except (NoSuchUpload, UploadBroken):
         return await _attempt(upload, tools, resume=False)
     except ChecksumMismatch:
-        # The key was free, and now holds something damaged that is ours to replace.
+        # The key was free. It now holds a damaged object of ours, which may be replaced.
         return await _attempt(upload, tools, resume=False, replace=True)
 
 
@@ -98,7 +98,7 @@ async def _attempt(
 
 @dataclass(slots=True)
 class _MultipartUpload:
-    """One attempt at one file. `summed_md5` says that the parts' MD5s are wanted, too."""
+    """One attempt at one file. `summed_md5`: whether the MD5 of each part is computed as well."""
 
     upload: PlannedUpload
     tools: TransferTools
@@ -116,7 +116,8 @@ class _MultipartUpload:
         tools, key, policy = self.tools, self.upload.key, self.tools.policy
         replaces = replace
         if not replace:
-            # A large file is read for its checksum: once, by the best one that HEAD names.
+            # The MD5 of the listing is not compared: a large file is read for its checksum only
+            # once, by the best algorithm that HEAD returns.
             known = tools.key_index.find(self.upload)._replace(md5=b"") if resume else UNKNOWN
             protected = policy.worth.create_only_complete
             finding = await compare_with_existing(
@@ -147,7 +148,8 @@ class _MultipartUpload:
                     whole,
                     create_only=policy.create_only and not replace,
                 )
-                # Before the upload is taken for completed: an answer may claim what is not so.
+                # Inside the block, so that an upload whose answer is wrong is not taken for
+                # completed.
                 proof = await prove_completed(tools.store, result, whole, self.local, policy)
         except PreconditionFailed:
             return await resolve_existing(tools.store, self.local, policy)
@@ -156,14 +158,15 @@ class _MultipartUpload:
         except RequestRejected as error:
             if left_open is None:
                 raise
-            # It may have been begun otherwise than this run would: with another checksum, say.
+            # The upload may have been created with other settings than this run's, such as a
+            # checksum.
             raise UploadBroken(error.message, hint=error.hint) from error
         path, size = self.upload.source.path, self.layout.size
         checksums = by_algorithm(proof, *self.local.known.values())
         return Uploaded(path, key, size, proof, self.state.mtime_ns, replaces, checksums)
 
     async def _sum_up(self) -> Checksum | None:
-        """Keep what is known of the whole file; return the checksum that Complete is to check."""
+        """Store the known checksums of the file; return the one that Complete is to check."""
         policy, known = self.tools.policy, self.local.known
         whole = await self.sums.checksum(policy.crc.name)
         known |= by_algorithm(whole)
@@ -172,7 +175,10 @@ class _MultipartUpload:
         return None if policy.checksum == "md5" else whole
 
     async def _resolve_lost_upload(self, lost: NoSuchUpload) -> Checksum:
-        """The answer to an earlier Complete may have been lost: then the object is there."""
+        """Return the proof for an upload that is gone: an earlier Complete may have succeeded.
+
+        Its answer may have been lost; the object exists then.
+        """
         try:
             found = await resolve_existing(self.tools.store, self.local, self.tools.policy)
         except ObjectConflict:
@@ -192,8 +198,8 @@ class _MultipartUpload:
     async def _opened_upload(self, left_open: Resumable | None) -> AsyncIterator[Resumable]:
         """Create a multipart upload, or resume one; the body completes it, or it is aborted.
 
-        One that is resumed and turns out to hold another file's bytes is left open: somebody may
-        be sending them.
+        A resumed upload that holds another file's bytes is left open: another process may be
+        sending them.
         """
         if left_open is None:
             policy = self.tools.policy
@@ -210,7 +216,7 @@ class _MultipartUpload:
             raise
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError | Refused | StoreUnavailable):
-                # The run is to end.
+                # The run is about to end.
                 self.tools.policy.grace.begin()
             await self._abort(left_open.upload_id)
             raise
@@ -251,7 +257,7 @@ class _MultipartUpload:
     def _give_back(self, buffer: Buffer, task: asyncio.Task[Part]) -> None:
         self.tools.window.leave()
         if task.cancelled() or task.exception() is not None:
-            # A broken-off request may still be writing from it.
+            # An aborted request may still be reading from it.
             self.tools.buffers.discard(buffer)
         else:
             self.tools.buffers.release(buffer)
@@ -260,7 +266,7 @@ class _MultipartUpload:
         self, opened: Resumable, number: int, offset: int, view: memoryview
     ) -> Part:
         for _ in range(self.tools.policy.rereads):
-            # The damage may have been done in memory: what is on the disk is right.
+            # The bytes may have been damaged in memory: read them from the disk again.
             with suppress(BodyDamaged):
                 return await self._read_and_send(opened, number, offset, view)
         return await self._read_and_send(opened, number, offset, view)
@@ -271,7 +277,7 @@ class _MultipartUpload:
         tools, policy = self.tools, self.tools.policy
         path, planned = self.upload.source
         stored = opened.parts.get(number)
-        # Hashed where it is read, while it is in the cache and off the loop.
+        # Hash while reading: the bytes are in the cache, and the event loop is not blocked.
         sha256 = hashlib.sha256() if tools.store.signs_payloads and stored is None else None
         wants_md5 = self.summed_md5 or (stored is not None and stored.checksum is None)
         md5 = hashlib.md5(usedforsecurity=False) if wants_md5 else None
@@ -317,9 +323,9 @@ class _MultipartUpload:
         except ChecksumMismatch:
             result = await once()
         if result.checksum is None and not self.summed_md5:
-            # No word of the checksum: the ETags may have to be the proof.
+            # The store returns no checksum, so the parts' ETags may have to be the proof.
             self.summed_md5 = True
         if result.checksum is None and number not in self.sums.md5s:
             self.sums.md5s[number] = hashlib.md5(view, usedforsecurity=False).digest()
-        # The full object's checksum is the proof; a part's only finds a fault sooner.
+        # The full object's checksum is the proof; a part's checksum only reveals an error earlier.
         return result

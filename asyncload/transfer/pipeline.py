@@ -1,9 +1,9 @@
-"""A plan's files to their objects, concurrently: one outcome for each, whatever happens.
+"""Upload a plan's files concurrently, with exactly one outcome for each.
 
-Large files go through a few workers that cut them into parts; small ones are read in batches by
-readers that feed a bounded queue, and sent by as many workers as requests may be in flight.
-Both share the store's limit on requests and the pool of buffers. A fault of one file is an
-outcome; a fault of the run ends it, cancels what is under way and is raised.
+Large files go through a few workers that cut them into parts. Small files are read in batches by
+readers that feed a bounded queue; as many workers send them as requests may be in flight. Both
+share the store's limit on requests and the pool of buffers. An error of one file is an outcome; an
+error of the run cancels all work in progress and is raised.
 """
 
 from __future__ import annotations
@@ -24,38 +24,37 @@ from asyncload.transfer import TransferTools, put_file, upload_multipart, wanted
 
 Observer = Callable[[Event], None]
 
-# Enough that handing a batch to a reader thread costs little per file, and few enough that several
-# readers share a slow volume.
+# Large enough that handing a batch to a reader thread costs little per file, and small enough that
+# several readers share a slow volume.
 _BATCH_FILES = 16
 _BATCH_BYTES = MIB
 _READERS = 8
-# Files read and not yet taken by a sender, of which there are as many as requests may be in flight.
+# Files that were read and wait for a sender; there are as many senders as requests in flight.
 _READ_AHEAD = 32
-# Each large file fills the requests in flight by its parts; a few at once bridge their ends.
+# The parts of one large file fill the requests in flight; a few files at once bridge their ends.
 _LARGE_AT_ONCE = 8
-# So many files given up in a row, each after all of its tries: the store serves nobody.
+# After so many files in a row that failed after all retries, the store is considered down.
 _MAX_GIVEN_UP = 10
 
 
 class _Outage:
-    """Ends a run whose store answers, but serves nobody: its disks are full, or it is broken.
+    """Ends a run whose store answers but accepts no file, for example because its disks are full.
 
-    Each file is given up after half a minute of tries, so a run over many files would go on for
-    hours.
+    Each file fails after half a minute of retries, so a run over many files would take hours.
     """
 
     def __init__(self) -> None:
         self._given_up = 0
 
     def landed(self) -> None:
-        """Count a file that the store took, or has."""
+        """Count a file that was uploaded or already existed."""
         self._given_up = 0
 
     def failed(self, error: AsyncloadError) -> None:
         """Count a file that failed.
 
         Raises:
-            StoreUnavailable: the store had no success with many files in a row.
+            StoreUnavailable: too many files in a row failed.
         """
         if not isinstance(error, ServerError):
             return
@@ -73,10 +72,10 @@ class _Outage:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """What it takes to run a plan.
+    """Runs a plan.
 
-    `concurrency` tells how many small files are to be sent at once, which may change; the tools'
-    store limits the requests in flight by itself.
+    `concurrency` returns how many small files to send at once, which may change; the tools' store
+    limits the requests in flight by itself.
     """
 
     tools: TransferTools
@@ -85,10 +84,10 @@ class Pipeline:
     _outage: _Outage = field(default_factory=_Outage, init=False)
 
     async def run(self, plan: LoadPlan) -> None:
-        """Bring every file of the plan to its outcome, and tell the observer of each.
+        """Upload every file of the plan, and emit each outcome to the observer.
 
         Raises:
-            Refused, StoreUnavailable: the run can't go on; what landed stays.
+            Refused, StoreUnavailable: the run can't continue; uploaded files are kept.
         """
         for failure in plan.failures:
             self.observe(FileFinished(failure))
@@ -124,16 +123,17 @@ class Pipeline:
             while others:
                 outgrown, others = await self._read_batch(others, queue)
                 for upload in outgrown:
-                    # It grew since the scan: parts take a file of any size.
+                    # The file grew since the scan; a multipart upload takes any size.
                     await self._send_in_parts(upload)
 
     async def _read_batch(
         self, uploads: Sequence[PlannedUpload], queue: asyncio.Queue[_Loaded | None]
     ) -> tuple[list[PlannedUpload], Sequence[PlannedUpload]]:
-        """Queue what could be read; return what no longer fits its place, and what is yet unread.
+        """Queue the files that were read; return those that outgrew the batch, and those not read
+        yet.
 
-        Unread are those behind a file whose read is stuck: where they would lie, its thread may
-        still write. They wait for a buffer of their own, that one is not used again.
+        Not read yet are files behind one whose read is stuck: its thread may still write where they
+        would be. They need another buffer, because this one is not used again.
         """
         tools = self.tools
         size = sum(upload.source.size for upload in uploads)
@@ -159,7 +159,7 @@ class Pipeline:
         senders.group.create_task(self._send_small(senders))
 
     async def _send_small(self, senders: _Senders) -> None:
-        """Send files, in company of as many others as there are files and places for."""
+        """Send queued files, as one of as many tasks as there are files and places for."""
         queue = senders.queue
         while (loaded := await queue.get()) is not None:
             if senders.started < self.concurrency():
@@ -168,11 +168,11 @@ class Pipeline:
                 sending = put_file(loaded.file, self.tools)
                 if not await self._conclude(loaded.file.upload, sending):
                     loaded.batch.spoil()
-        # For the next one.
+        # Put the end marker back for the next sender.
         queue.put_nowait(None)
 
     async def _conclude(self, upload: PlannedUpload, sending: Awaitable[Outcome]) -> bool:
-        """Tell of a file's outcome; return whether it landed."""
+        """Emit a file's outcome; return whether the file is in the bucket."""
         clock = asyncio.get_running_loop().time
         begun = clock()
         try:
@@ -200,9 +200,9 @@ class Pipeline:
 
 
 def forget_frames(error: BaseException) -> None:
-    """Let go of what an error was raised among: the frames hold the file's bytes.
+    """Drop the frames that an error was raised in: they hold the file's bytes.
 
-    A report keeps thousands of errors, and memory must stay flat. They are told by their words.
+    A report keeps thousands of errors, and memory must stay flat; only their messages are used.
     """
     for link in chain_of(error):
         link.__traceback__ = None
@@ -223,9 +223,9 @@ def cut_batches(uploads: Iterator[PlannedUpload]) -> Iterator[list[PlannedUpload
 
 
 class _Batch:
-    """A buffer that the files of one batch lie in; back in the pool when all are sent.
+    """A buffer with the files of one batch; released to the pool when all have been sent.
 
-    Whoever uses it holds it as a context: the reader, and one share for each file.
+    It is a context for each user: the reader, and one share for each file.
     """
 
     def __init__(self, pool: BufferPool, buffer: Buffer) -> None:
@@ -239,7 +239,7 @@ class _Batch:
         return self
 
     def spoil(self) -> None:
-        """Keep the buffer from a new user: a broken-off request or read may still be at it."""
+        """Keep the buffer from being used again: a request or a read may still use it."""
         self._reusable = False
 
     def __enter__(self) -> None:
@@ -261,7 +261,7 @@ class _Batch:
 
 @dataclass(slots=True)
 class _Senders:
-    """Those who send small files: where their tasks live, where files come from, how many."""
+    """The tasks that send small files: their group, the queue they read, and their number."""
 
     group: Group
     queue: asyncio.Queue[_Loaded | None]

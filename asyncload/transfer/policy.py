@@ -1,4 +1,4 @@
-"""The figures and rules that transfers follow."""
+"""Limits and rules of transfers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from asyncload.transfer.provenance import Provenance
 from asyncload.transfer.worth import StoreWorth
 
 Existing = Literal["fail", "overwrite", "skip"]
-"""What becomes of a file whose key is taken by other bytes."""
+"""The treatment of a file whose key holds an object with other bytes."""
 
 ChecksumChoice = Literal["auto", "crc64nvme", "crc32", "md5"]
 
@@ -22,14 +22,14 @@ ChecksumChoice = Literal["auto", "crc64nvme", "crc32", "md5"]
 class TransferPolicy:
     """How files become objects. Sizes are in bytes, times in seconds.
 
-    `existing`: what becomes of a file whose key is taken by other bytes. `checksum`: what is sent
-    along and must come back; `auto` sends CRC64NVME and takes an MD5 in its place from a store
-    that has no CRC64NVME. `put_limit`: larger files go as multipart uploads. `part_size`: the
-    least size of a part; very large files get larger ones. `grace`: how long a run that is to end,
-    or an upload that failed, may take to clean up after itself. `lease`: an upload that was left
-    open is aborted by a later run only after so long without a new part. `rereads`: how often a
-    file or part is read again and sent anew where the store finds it damaged. `provenance`: what
-    objects say of their origin. `worth`: which of the store's answers may be relied on.
+    `existing`: the treatment of a file whose key holds an object with other bytes. `checksum`: the
+    checksum that is sent and must be returned; `auto` sends CRC64NVME and accepts an MD5 instead
+    from a store without CRC64NVME. `put_limit`: larger files become multipart uploads. `part_size`:
+    the minimum size of a part; very large files get larger parts. `grace`: the time for cleaning
+    up, for a run that ends or an upload that failed. `lease`: a later run aborts an upload left
+    open after so long without a new part. `rereads`: how often a file or part is read and sent
+    again if the store finds it damaged. `provenance`: the metadata about the origin of objects.
+    `worth`: which of the store's answers can be relied on.
     """
 
     existing: Existing = "fail"
@@ -44,7 +44,7 @@ class TransferPolicy:
 
     @property
     def create_only(self) -> bool:
-        """Whether an object that is there may not be replaced."""
+        """Whether an existing object must not be replaced."""
         return self.existing != "overwrite"
 
     @property
@@ -58,13 +58,13 @@ class TransferPolicy:
         return "MD5" if self.checksum == "md5" else self.crc.name
 
     def accepts(self, algorithm: str) -> bool:
-        """Whether a checksum by this algorithm, returned by the store, may be proof."""
+        """Whether a checksum by this algorithm, returned by the store, is accepted as proof."""
         asked_for = self.checksum in ("auto", "md5") or algorithm == self.sent_algorithm
         return asked_for and self.worth.proves(algorithm)
 
     @property
     def wants_md5(self) -> bool:
-        """Whether files are proved by their MD5s, rather than by the CRC that is sent along."""
+        """Whether files are proved by their MD5s rather than by the CRC that is sent."""
         if self.checksum == "auto":
             return not (self.worth.describes and self.worth.proves(self.crc.name))
         return self.checksum == "md5"

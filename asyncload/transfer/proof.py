@@ -1,7 +1,7 @@
-"""What may prove that an object holds a file's bytes: decided here for every comparison. Pure.
+"""Which checksums prove that an object holds a file's bytes: one rule for every comparison. Pure.
 
-Before a file is sent, after a 412, at the end of an upload and in `verify`, the question is the
-same: of the checksums that the store vouches for, which one decides it, and how?
+The same question is asked before a file is sent, after a 412, at the end of an upload and in
+`verify`: which of the store's checksums decides, and how?
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from asyncload.transfer.policy import TransferPolicy
 
 Standing = Literal["same", "different", "unknown"]
 
-# Those that can be computed of a file. A checksum that the store computed by itself comes before
-# an ETag, and one that is quick before one that is not.
+# The algorithms that can be computed of a file. A checksum that the store computed comes before an
+# ETag, and a fast algorithm before a slow one.
 PREFERENCE = ("CRC64NVME", "CRC32C", "CRC32", "SHA256", "MD5", MD5_OF_PARTS)
 
 
 class Verdict(NamedTuple):
-    """How a file and an object compare.
+    """The result of comparing a file and an object.
 
-    `checksum` is the file's that proves them the same, None for another verdict. `detail` says why
-    they are not known to be the same, as a clause about the object.
+    `checksum` is the file's checksum that proves them equal; None for other verdicts. `detail` says
+    why they are not known to be equal, as a clause about the object.
     """
 
     standing: Standing
@@ -33,15 +33,15 @@ class Verdict(NamedTuple):
 
 
 def in_order(checksums: Iterable[Checksum], policy: TransferPolicy) -> list[Checksum]:
-    """Return the checksums that may decide anything under a policy, the best one first."""
+    """Return the checksums that may decide under a policy, the best one first."""
     usable = [c for c in checksums if c.algorithm in PREFERENCE and policy.accepts(c.algorithm)]
     return sorted(usable, key=lambda checksum: PREFERENCE.index(checksum.algorithm))
 
 
 def weigh(ours: Checksum | None, theirs: Checksum, policy: TransferPolicy) -> Standing:
-    """Decide what a store's checksum of an object says of a file of the same size.
+    """Compare a store's checksum of an object with that of a file of the same size.
 
-    `ours` is the file's by the same algorithm, None where it can't be computed.
+    `ours` is the file's checksum by the same algorithm; None if it can't be computed.
 
     | accepted | ours    | values | algorithm                | verdict   |
     |----------|---------|--------|--------------------------|-----------|
@@ -53,8 +53,8 @@ def weigh(ours: Checksum | None, theirs: Checksum, policy: TransferPolicy) -> St
     | yes      | is there| differ | MD5 otherwise            | unknown   |
     | yes      | is there| differ | MD5 of parts             | unknown   |
 
-    An ETag that has the form of an MD5 may be another value, for example of an encrypted object.
-    An MD5 of parts depends on where the file was cut.
+    An ETag in the form of an MD5 may be another value, for example of an encrypted object. An MD5
+    of parts depends on the part size.
     """
     if ours is None or ours.algorithm != theirs.algorithm or not policy.accepts(theirs.algorithm):
         return "unknown"
@@ -73,14 +73,14 @@ def other_size(remote: int, file: int) -> Verdict:
 
 
 def other_bytes(ours: Checksum, theirs: Checksum) -> Verdict:
-    """Return the verdict on an object whose checksum is another one."""
+    """Return the verdict on an object with another checksum."""
     name = theirs.algorithm
     detail = f"the bytes differ: the object's {name} is {theirs.digest}, the file's {ours.digest}"
     return Verdict("different", None, detail)
 
 
 def not_comparable(checksums: Mapping[str, Checksum], policy: TransferPolicy) -> Verdict:
-    """Return the verdict on an object that none of its checksums decides, and why."""
+    """Return the verdict on an object that none of its checksums decides, with the reason."""
     usable = in_order(checksums.values(), policy)
     if not checksums:
         why = "the store has no checksum of it"
@@ -100,9 +100,9 @@ def not_comparable(checksums: Mapping[str, Checksum], policy: TransferPolicy) ->
 def compare_recorded(
     recorded: Mapping[str, Checksum], theirs: Mapping[str, Checksum], policy: TransferPolicy
 ) -> Verdict:
-    """Compare checksums of a file that were recorded, by algorithm, with those of an object.
+    """Compare recorded checksums of a file, by algorithm, with those of an object.
 
-    Like is compared with like: any algorithm that both have.
+    Any algorithm that both have is compared.
     """
     for remote in in_order(theirs.values(), policy):
         ours = recorded.get(remote.algorithm)

@@ -1,4 +1,4 @@
-"""What an object says of where it comes from, in its metadata. Pure."""
+"""Metadata that says where an object comes from. Pure."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from asyncload.model.names import to_bytes
 from asyncload.model.values import Checksum, PlannedUpload
 from asyncload.store.protocol import CSV, ObjectInfo
 
-# S3 takes 2 KiB of metadata in all; the user's own is at most the rest of it.
+# S3 allows 2 KiB of metadata in all; the user's own metadata may use the rest.
 _MAX_PATH = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """The run and the version of asyncload that an object comes from; nothing without a run."""
+    """The run and the version of asyncload that an object comes from; empty without a run."""
 
     run_id: str = ""
     version: str = ""
@@ -24,10 +24,10 @@ class Provenance:
     def info(
         self, upload: PlannedUpload, mtime_ns: int, checksum: Checksum | None = None
     ) -> ObjectInfo:
-        """Return what is stored beside a file's bytes.
+        """Return the metadata stored with a file.
 
-        `source-path` is percent-encoded, and left out where that takes over 1 KiB; `mtime` is in
-        seconds since 1970, as rclone writes it, too.
+        `source-path` is percent-encoded, and omitted if that takes over 1 KiB; `mtime` is in
+        seconds since 1970, in rclone's format.
         """
         if not self.run_id:
             return CSV
@@ -45,6 +45,6 @@ class Provenance:
 
 
 def _seconds(nanoseconds: int) -> str:
-    """Return nanoseconds since 1970, or before, as seconds with all their digits."""
+    """Format nanoseconds since 1970 (or before) as seconds with all digits."""
     seconds, fraction = divmod(abs(nanoseconds), 1_000_000_000)
     return f"{'-' if nanoseconds < 0 else ''}{seconds}.{fraction:09}"

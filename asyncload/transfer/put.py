@@ -1,4 +1,4 @@
-"""A small file to an object, in one request."""
+"""Upload a small file in one request."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from asyncload.transfer.verify import LocalFile, find_proof, prove_by_head
 
 
 def wanted_digests(tools: TransferTools) -> Digests:
-    """Return what is to be computed of small files where they are read, for `put_file`."""
+    """Return the digests to compute while small files are read for `put_file`."""
     policy, key_index = tools.policy, tools.key_index
 
     def wants_md5(upload: PlannedUpload, size: int) -> bool:
-        # By its MD5 a listing may have shown already that the object is the file.
+        # The MD5 in a listing may already show that the object equals the file.
         known = key_index.find(upload)
         listed = bool(known.md5) and known.size == size and policy.accepts("MD5")
         return policy.wants_md5 or listed
@@ -35,22 +35,22 @@ def wanted_digests(tools: TransferTools) -> Digests:
 
 
 async def put_file(loaded: LoadedFile, tools: TransferTools) -> Uploaded | Unchanged | Skipped:
-    """Store a file that was read whole, and prove it.
+    """Upload a file that was read whole, and prove that the object holds its bytes.
 
-    Where the store finds its bytes damaged, it is read again, to the same place in memory.
+    If the store finds the bytes damaged, the file is read again, to the same place in memory.
 
     Raises:
-        ObjectConflict: the key is taken by other bytes, and the policy is to fail.
-        NotVerified: the store's answers don't prove that it holds the bytes.
-        SourceUnreadable, SourceChanged: it could not be read again.
-        StoreError: the store did not take it.
+        ObjectConflict: the key holds an object with other bytes, and the policy is to fail.
+        NotVerified: the store's answers don't prove that the object holds the bytes.
+        SourceUnreadable, SourceChanged: the file could not be read again.
+        StoreError: the store did not accept it.
     """
     return await _Put(loaded, tools).run()
 
 
 @dataclass(slots=True)
 class _Put:
-    """One file. `summed` and `local` tell of it as it was read last."""
+    """The upload of one file. `summed` and `local` describe it as it was last read."""
 
     loaded: LoadedFile
     tools: TransferTools
@@ -74,7 +74,7 @@ class _Put:
         except PreconditionFailed as error:
             return await resolve_existing(tools.store, self.local, policy, error.found)
         except ChecksumMismatch:
-            # The key was free, and now holds something damaged that is ours to replace.
+            # The key was free. It now holds a damaged object of ours, which may be replaced.
             proof = await self._put(create_only=False)
         local = self.local
         if proof is None:

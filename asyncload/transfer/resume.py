@@ -1,4 +1,4 @@
-"""Multipart uploads that earlier runs left open: resume one that is ours, abort stale ones."""
+"""Multipart uploads that earlier runs left open: resume those that are ours, abort stale ones."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ from asyncload.transfer.context import TransferTools
 
 
 class OtherParts(UploadBroken):
-    """An open upload holds other bytes than the file: it is left to whoever may be sending them."""
+    """An open upload holds other bytes than the file; it is left open, as another process may own
+    it.
+    """
 
 
 class Resumable(NamedTuple):
-    """An open upload, the parts it has by their number, and how the file is cut into them."""
+    """An open upload, its parts by number, and the part layout of the file."""
 
     upload_id: str
     parts: Mapping[int, StoredPart]
@@ -38,10 +40,10 @@ async def find_resumable(
 ) -> Resumable | None:
     """Return the latest open upload of a key that is ours; abort stale ones.
 
-    Ours is one that is recorded (`upload_records`) as begun for a file of this size in bytes with
-    this fingerprint, and that has no part but of the layout recorded. One without parts will do: a
-    new one would only leave it behind. Any other upload is aborted only after the policy's lease,
-    for it may be a live run's, or another program's.
+    An upload is ours if it is recorded (`upload_records`) for a file of this size in bytes with
+    this fingerprint, and all of its parts fit the recorded layout. It may have no parts: a new
+    upload would only leave it open. Any other upload is aborted only after the policy's lease,
+    because it may belong to a live run or to another program.
     """
     found = None
     async for upload, parts in _left_open(key, tools):
@@ -66,7 +68,7 @@ async def _left_open(
         try:
             parts = await list_all_parts(tools.store, key, upload)
         except (AccessDenied, EndpointRefused, NoSuchUpload, RequestRejected):
-            # Ended meanwhile, or not ours to look at.
+            # The upload has ended meanwhile, or listing its parts is denied.
             continue
         yield upload, parts
 
@@ -95,7 +97,7 @@ async def _as_ours(
 async def _abort_if_stale(
     key: ObjectKey, upload: OpenUpload, parts: Sequence[StoredPart], tools: TransferTools
 ) -> None:
-    """Abort an upload that had no new part during the policy's lease, and tell of it."""
+    """Abort an upload that had no new part during the policy's lease, and emit an event."""
     idle = seconds_idle(last_activity(upload, parts), tools.store, tools.now())
     if idle is not None and idle > tools.policy.lease.total_seconds():
         await tools.store.abort_multipart(key, upload.upload_id)
@@ -105,13 +107,13 @@ async def _abort_if_stale(
 async def list_all_parts(
     store: ObjectStore, key: ObjectKey, upload: OpenUpload
 ) -> list[StoredPart]:
-    """Return all parts that an open upload has. Raises as `ObjectStore.list_parts` does."""
+    """Return all parts of an open upload. Raises as `ObjectStore.list_parts` does."""
     pages = pages_of(partial(store.list_parts, key, upload.upload_id))
     return [part async for page in pages for part in page]
 
 
 def last_activity(upload: OpenUpload, parts: Sequence[StoredPart]) -> datetime | None:
-    """Return when an upload was begun, or had its latest part; None where the store won't tell."""
+    """Return when an upload was created or got its latest part; None if the store does not say."""
     times = [upload.initiated, *(part.modified for part in parts)]
     known = [time for time in times if time is not None]
     return max(known) if len(known) == len(times) else None
@@ -120,11 +122,11 @@ def last_activity(upload: OpenUpload, parts: Sequence[StoredPart]) -> datetime |
 def seconds_idle(last: datetime | None, store: ObjectStore, now: datetime) -> float | None:
     """Return how long ago something happened in the store, in seconds by the store's clock.
 
-    The machine's clock may be hours or days off. None where the store told no time.
+    The machine's clock may be hours or days off. None if the store gave no time.
 
     Args:
-        last: when it happened, as the store has it.
-        store: whose clock counts.
+        last: the store's time of the event.
+        store: the store whose clock is used.
         now: the machine's time.
     """
     if last is None or store.clock_offset is None:
@@ -133,10 +135,10 @@ def seconds_idle(last: datetime | None, store: ObjectStore, now: datetime) -> fl
 
 
 def is_there(stored: StoredPart, summed: Checksum, md5: bytes | None) -> bool:
-    """Whether an earlier run sent this part: its checksum is `summed`, or its MD5 `md5`.
+    """Return whether an earlier run sent this part: its checksum is `summed`, or its MD5 `md5`.
 
     Raises:
-        OtherParts: it sent another one.
+        OtherParts: it sent other bytes.
     """
     if stored.checksum is not None:
         same = stored.checksum == summed

@@ -1,9 +1,9 @@
-"""Which open multipart uploads are ours: each one that a run begins is recorded in the bucket.
+"""Records of the multipart uploads that runs create, so that a later run can tell which are ours.
 
-A listing of open uploads shows key, initiator and storage class. It does not show the content type,
-ACL, metadata, tags or encryption that the object would get, so whoever may begin uploads could have
-a run complete an object that is not what was asked for. A small object beside the manifests says
-who began an upload, and with what; only an upload with such a record is resumed.
+A listing of open uploads shows key, initiator and storage class, but not the content type, ACL,
+metadata, tags or encryption of the future object. Anyone allowed to create uploads could make a run
+complete an object with other settings. So a small object next to the manifests records who created
+an upload and with which settings; only recorded uploads are resumed.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ T = TypeVar("T", str, int)
 INFO = ObjectInfo(content_type="application/json", bookkeeping=True)
 
 MAX_RECORD = 64 * 1024
-"""A longer object is not a record, in bytes: keys and upload ids are a few KiB at the most."""
+"""In bytes; a longer object is not a record. Keys and upload ids are a few KiB at most."""
 
-# What each run says differently of the same file.
+# Fields that differ between runs for the same file.
 _OF_THE_RUN = (reserved.RUN, reserved.VERSION)
 
 
 def record_key(prefix: str, upload_id: str) -> ObjectKey:
-    """Return where the record of an upload is, below the prefix of manifests."""
+    """Return the key of an upload's record, below the prefix of manifests."""
     digest = hashlib.sha256(upload_id.encode("utf-8", "surrogatepass")).hexdigest()
     return ObjectKey(f"{prefix}/{reserved.UPLOADS}/{digest[:32]}.json")
 
 
 def fingerprint(settings: Mapping[str, Any], algorithm: str) -> str:
-    """Return a hash over all that an upload is created with, but for run and version.
+    """Return a hash of all settings that an upload is created with, except run and version.
 
     Args:
         settings: as `ObjectStore.object_settings` returns them.
@@ -63,7 +63,7 @@ def fingerprint(settings: Mapping[str, Any], algorithm: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class UploadRecord:
-    """What is recorded of an upload: of which file, cut how, and with what it was created."""
+    """The record of an upload: its file, part layout and settings."""
 
     key: str
     upload_id: str
@@ -71,7 +71,7 @@ class UploadRecord:
     fingerprint: str
 
     def encode(self, run_id: str, started: datetime) -> bytes:
-        """Return the record as it is stored."""
+        """Return the record in its stored form."""
         record = {
             "version": 1,
             "key": self.key,
@@ -86,10 +86,10 @@ class UploadRecord:
 
 
 def decode_record(body: bytes) -> UploadRecord | None:
-    """Return the record that an object's bytes are, None if they are not one."""
+    """Parse a stored record; None if the bytes are not a record."""
     try:
         record = json.loads(body)
-    # RecursionError: of brackets within brackets.
+    # RecursionError comes from nested brackets.
     except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or record.get("version") != 1:
@@ -104,23 +104,23 @@ def decode_record(body: bytes) -> UploadRecord | None:
 
 
 def _typed(record: Mapping[str, Any], kind: type[T], name: str) -> T:
-    """Return a field of a record. Raises TypeError where it is not of this type."""
+    """Return a field of a record. Raises TypeError if it has another type."""
     value = record.get(name)
-    # A bool is an int.
+    # A bool is an int, too.
     if type(value) is not kind:
         raise TypeError(name)
     return value
 
 
 class UploadRecords:
-    """Writes and reads the records of a bucket for one run.
+    """Writes and reads the upload records of a bucket for one run.
 
     Args:
-        store: holds them.
-        prefix: of the manifests.
-        policy: by what checksum they are sent, and the run that is named in them.
-        tell: is told, once, that records can't be written.
-        now: tells the time in UTC.
+        store: the store that holds them.
+        prefix: the prefix of the manifests.
+        policy: the checksum to send, and the run named in the records.
+        tell: called once if records can't be written.
+        now: returns the time in UTC.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class UploadRecords:
         self._told = False
 
     async def write(self, record: UploadRecord) -> None:
-        """Record an upload of this run; where that fails, it only can't be resumed."""
+        """Record an upload of this run. If that fails, the upload can't be resumed later."""
         body = record.encode(self._policy.provenance.run_id, self._now())
         checksum = checksum_of(body, self._policy.sent_algorithm)
         assert checksum is not None, "a checksum that a policy sends can be computed"
@@ -158,10 +158,10 @@ class UploadRecords:
                 )
 
     async def find(self, key: ObjectKey, upload_id: str) -> UploadRecord | None:
-        """Return the record of an open upload; None if there is none, or none can be read.
+        """Return the record of an open upload; None if there is none, or it can't be read.
 
         Raises:
-            StoreError: the store can't be asked for anything.
+            StoreError: the store can't be used at all.
         """
         try:
             body = await self._store.read(record_key(self._prefix, upload_id), 0, MAX_RECORD + 1)

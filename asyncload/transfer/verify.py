@@ -20,14 +20,14 @@ from asyncload.transfer.proof import (
 )
 
 ComputeLike = Callable[[Checksum], Awaitable[Checksum | None]]
-"""Computes the file's checksum to compare with one of an object; None where that can't be."""
+"""Computes the file's checksum to compare with an object's; None if that is impossible."""
 
 
 class LocalFile:
-    """A file to compare with an object: its size in bytes, and how to get its checksums.
+    """A file to compare with an object: its size in bytes, and access to its checksums.
 
-    `known` are those that are known by now, by algorithm. An MD5 of parts is among them only where
-    it is an object's: the file alone has none.
+    `known` are the checksums known so far, by algorithm. It contains an MD5 of parts only if an
+    object has one, because it depends on the part size.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class LocalFile:
         self._compute = compute
 
     async def like(self, theirs: Checksum) -> Checksum | None:
-        """Return the file's checksum to compare with an object's; None where that can't be."""
+        """Return the file's checksum to compare with an object's; None if that is impossible."""
         ours = self.known.get(theirs.algorithm)
         if ours is None or (ours != theirs and ours.algorithm == MD5_OF_PARTS):
             ours = await self._compute(theirs)
@@ -57,11 +57,10 @@ class LocalFile:
 def find_proof(
     result: PutResult, sent: Checksum, body: Body, policy: TransferPolicy
 ) -> Checksum | None:
-    """Return the checksum by which a result proves that `body` arrived, None if by none.
+    """Return the checksum by which a result proves that `body` arrived; None if it proves nothing.
 
-    The checksum that was sent, returned by the store, is proof; so is an ETag that is the body's
-    MD5; both only where the policy accepts it. An ETag of another form, or another value, proves
-    nothing.
+    The sent checksum, returned by the store, is a proof; so is an ETag that is the body's MD5; both
+    only if the policy accepts it. An ETag in another form, or with another value, proves nothing.
 
     Raises:
         ChecksumMismatch: the store returned another checksum than the one sent.
@@ -92,11 +91,11 @@ async def prove_completed(
     """Return the checksum by which the answer to Complete, or else HEAD, proves the bytes.
 
     Args:
-        store: is asked where the answer is not enough.
+        store: the store to ask if the answer is not enough.
         result: the answer.
         whole: the full object's checksum that was sent, if any.
-        file: what was sent; it knows the MD5 of its parts, if that is to be proof.
-        policy: says what may be proof.
+        file: the uploaded file; it knows its MD5 of parts, if that can be the proof.
+        policy: says which checksums are proofs.
 
     Raises:
         ChecksumMismatch: the store returned another checksum than the one sent.
@@ -111,7 +110,7 @@ async def prove_completed(
     if known is None or of_parts != known or not policy.accepts(MD5_OF_PARTS):
         return await prove_by_head(store, file, policy)
     if policy.worth.etags_are_md5:
-        # Some stores describe an object by another ETag than Complete gave: it is to be known.
+        # Some stores describe an object by another ETag than Complete returned; record that one.
         with suppress(NotVerified):
             return await prove_by_head(store, file, policy)
     return known
@@ -121,7 +120,7 @@ async def prove_by_head(store: ObjectStore, file: LocalFile, policy: TransferPol
     """Return the checksum by which the store's description of the object proves its bytes.
 
     Raises:
-        NotVerified: it proves nothing, or that other bytes are there.
+        NotVerified: it proves nothing, or shows that the object has other bytes.
     """
     try:
         remote = await store.head(file.upload.key)

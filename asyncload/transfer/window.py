@@ -1,4 +1,4 @@
-"""How many parts are under way at once."""
+"""Limit how many parts are in progress at once."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import asyncio
 
 from asyncload.planning.plan import PARTS_AT_ONCE
 
-# Bytes a second. A part that is slower waits for the network rather than for us.
+# In bytes per second. A slower part waits for the network, not for this machine.
 _QUICK = 80 * 1024 * 1024
 
 
 class PartWindow:
-    """Few parts while each is sent quickly; more, up to `most`, where the network has latency.
+    """Few parts while each is sent quickly; more, up to `most`, if the network has latency.
 
-    Each part that was not quick makes room for one more, so that the number doubles with each
-    round of them.
+    Each part that was not quick makes room for one more, so the number doubles with each round.
     """
 
     def __init__(self, most: int) -> None:
@@ -31,7 +30,7 @@ class PartWindow:
         self._places.release()
 
     def learn(self, length: int, seconds: float) -> None:
-        """Take in how long it took to send a part of `length` bytes."""
+        """Record how long it took to send a part of `length` bytes."""
         if length < seconds * _QUICK and self.size < self._most:
             self.size += 1
             self._places.release()

@@ -1,4 +1,4 @@
-"""What a store's answers are worth: which of its promises were seen to hold. Pure."""
+"""Which of a store's promises hold, as found by probing. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ Basis = Literal["aws", "probed", "assumed"]
 
 @dataclass(frozen=True, slots=True)
 class StoreWorth:
-    """What a store was found to do when it was probed; by default what AWS S3 does.
+    """The promises of a store that were found to hold; the defaults are those of AWS S3.
 
-    `basis` says how that is known: it is AWS, it was probed, or nobody could find out. `checks`:
-    whether it refuses a body that is not its checksum, by algorithm; a checksum that it returns
-    proves something only then. `describes`: whether HEAD returns the checksum an object was sent
-    with. `etags_are_md5`: whether the ETag of a single put is known to be the MD5 of its bytes.
-    `create_only_put`, `create_only_complete`: whether `If-None-Match: *` protects what is there.
+    `basis` says how that is known: the store is AWS, it was probed, or probing failed. `checks`:
+    whether it refuses a body that does not match its checksum, by algorithm; only then does a
+    returned checksum prove something. `describes`: whether HEAD returns the checksum an object was
+    sent with. `etags_are_md5`: whether the ETag of a single put is known to be the MD5 of its
+    bytes. `create_only_put`, `create_only_complete`: whether `If-None-Match: *` protects existing
+    objects.
     """
 
     basis: Basis = "assumed"
@@ -28,27 +29,27 @@ class StoreWorth:
     create_only_complete: bool = True
 
     def proves(self, algorithm: str) -> bool:
-        """Whether a checksum by this algorithm, returned by the store, is proof.
+        """Return whether a checksum by this algorithm, returned by the store, is a proof.
 
-        An algorithm that was not probed is judged by the CRC that was.
+        An algorithm that was not probed counts as the probed CRC.
         """
         if algorithm in ("MD5", "MD5 of parts"):
-            # An ETag that the store computed by itself needs no checking of what it was sent.
+            # An ETag that the store computes itself does not depend on checks of sent checksums.
             return self.etags_are_md5 or self.checks.get("MD5", True)
         return self.checks.get(
             algorithm, all(held for name, held in self.checks.items() if name != "MD5")
         )
 
     def record(self) -> dict[str, Any]:
-        """Return it as it is remembered, for `from_record`."""
+        """Return it in its stored form, for `from_record`."""
         return asdict(self)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """Return what was remembered.
+        """Parse the stored form.
 
         Raises:
-            ValueError: that is not a record of it.
+            ValueError: it is not a record of a store's worth.
         """
         checks = record.get("checks")
         flags = [record.get(name) for name in _FLAGS]
