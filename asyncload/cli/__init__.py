@@ -1,4 +1,4 @@
-"""The command line: composition root, signals, and the only place that prints and exits."""
+"""The command line: handles signals, and is the only package that prints and exits."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["main"]
 
 def main() -> NoReturn:
     """Run the command line and exit; see `program.main`."""
-    # What is imported stays to the end. Looking for garbage in it, again and again while it grows
-    # and once more when the interpreter goes down, took a quarter of a small run's time.
+    # Imported modules live until the process ends. Collecting garbage among them, repeatedly
+    # during imports and once more at shutdown, took a quarter of a small run's time.
     gc.disable()
     try:
-        # Late, to come after the line above. Signals first: what is imported next takes a while.
+        # Imported here so that it follows the line above. Signals first: the next import is slow.
         from asyncload.cli.signals import exit_on_signals
 
         exit_on_signals()

@@ -1,4 +1,4 @@
-"""The commands. Each builds settings, calls, and leaves the rest to modules of its own."""
+"""The commands. Each builds its settings and calls the module that does the work."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
+from asyncload.cli.command import Command
 from asyncload.cli.default_volume import MOUNTED, default_volume
 from asyncload.cli.ending import Ending
 from asyncload.cli.given import Given, given_to
-from asyncload.cli.imports import look_for_garbage, trust_unread
+from asyncload.cli.imports import enable_garbage_collection, without_system_certificates
 from asyncload.cli.output import warn
 from asyncload.cli.parameters import parameters_of
 from asyncload.cli.variables import unknown_variables
-from asyncload.cli.words import Command
 from asyncload.settings.parsing import as_seconds
 from asyncload.version import VERSION
 
@@ -52,18 +52,18 @@ def _root(
 
 
 def _command(function: Callable[..., int], *, epilog: str | None = None) -> None:
-    """Register a command, named as its function is, with the options that the table gives it.
+    """Register a command under its function's name, with its options from the option table.
 
-    The function gets what was given, those options that are no settings also as arguments, and
-    returns the exit code.
+    The function receives the given options, and those that are not settings also as arguments.
+    It returns the exit code.
     """
     name = function.__name__
 
     def call(context: typer.Context, **values: Any) -> None:
-        for warned in unknown_variables(os.environ):
-            warn(warned)
+        for warning in unknown_variables(os.environ):
+            warn(warning)
         given = given_to(name, context, values)
-        raise typer.Exit(function(given, **given.beside_settings()))
+        raise typer.Exit(function(given, **given.command_options()))
 
     context = inspect.Parameter(
         "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
@@ -75,46 +75,46 @@ def _command(function: Callable[..., int], *, epilog: str | None = None) -> None
 
 
 def run(given: Given, *, dry_run: bool, quiet: bool, json: bool) -> int:
-    """Upload every CSV of a volume, whole and unchanged, under its dated key."""
+    """Upload every CSV of a volume, complete and unchanged, under its dated key."""
     with Ending("run", bucket=given.bucket, json=json) as ending:
         settings = given.settings(volume=given.volume or default_volume())
         ending.bucket = settings.bucket
         if dry_run:
             from asyncload.cli.dry_run import dry_run as do
         else:
-            with trust_unread():
+            with without_system_certificates():
                 from asyncload.cli.run import run as do
-        look_for_garbage()
+        enable_garbage_collection()
         ending.exit_code = do(settings, ending, quiet=quiet)
     return ending.exit_code
 
 
 def verify(given: Given, *, manifest_run: str | None, quiet: bool, json: bool) -> int:
-    """Compare the raw zone with a volume, or a past run's manifest, by checksum."""
+    """Compare the raw zone with a volume, or with the manifest of a past run, by checksum."""
     with Ending("verify", bucket=given.bucket, json=json) as ending:
         settings = given.settings(volume=given.volume or default_volume())
-        with trust_unread():
+        with without_system_certificates():
             from asyncload.cli.verify import verify as do
-        look_for_garbage()
+        enable_garbage_collection()
         ending.exit_code = do(settings, ending, manifest=manifest_run, quiet=quiet)
     return ending.exit_code
 
 
 def clean(given: Given, *, older_than: str | int, yes: bool, json: bool) -> int:
-    """List multipart uploads left open below the layout's prefix, and abort them with --yes."""
+    """List multipart uploads left open below the layout's prefix; abort them with --yes."""
     with Ending("clean", bucket=given.bucket, json=json) as ending:
-        # The volume is not looked at.
+        # The volume is not read.
         settings = given.settings(volume=MOUNTED, manifest=False)
         seconds = as_seconds("--older-than", older_than)
-        with trust_unread():
+        with without_system_certificates():
             from asyncload.cli.clean import clean as do
-        look_for_garbage()
+        enable_garbage_collection()
         ending.exit_code = do(settings, ending, older_than=seconds, yes=yes)
     return ending.exit_code
 
 
 def config(given: Given, *, json: bool, **_: object) -> int:
-    """Print each setting, and where it came from: flag, variable, settings file or default."""
+    """Print each setting and its origin: flag, variable, settings file or default."""
     with Ending("config", bucket=given.bucket, json=json) as ending:
         from asyncload.cli.config import config as do
 
@@ -132,11 +132,11 @@ _command(config)
 def demo(
     volume: Annotated[
         Path | None,
-        typer.Argument(help="Folder with the CSVs; without it a small sample.", show_default=False),
+        typer.Argument(help="Folder with the CSVs. Default: a small sample.", show_default=False),
     ] = None,
 ) -> None:
     """Start a local S3 store, load a volume into it, and show the lake."""
-    with trust_unread():
+    with without_system_certificates():
         from asyncload.cli.demo import demo as do
-    look_for_garbage()
+    enable_garbage_collection()
     raise typer.Exit(do(volume))

@@ -1,4 +1,4 @@
-"""`asyncload clean`: list, and abort, multipart uploads that nobody will complete any more."""
+"""`asyncload clean`: list and abort abandoned multipart uploads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from asyncload.cli.output import Output, stderr, stdout, warn
 from asyncload.cli.signals import run_interruptible
 from asyncload.errors import RequestRejected, StoreError, UsageError
 from asyncload.model.values import ObjectKey
-from asyncload.operations.cleaning import LeftAlone, Leftover, find_leftovers
+from asyncload.operations.cleaning import Leftover, SkippedUpload, find_leftovers
 from asyncload.operations.load import open_bucket
 from asyncload.reporting.records import VERSION, clean_totals, error_record, format_time, to_json
 from asyncload.reporting.text import format_count, format_error, format_size, printable
@@ -19,43 +19,43 @@ from asyncload.store.protocol import ObjectStore, OpenUpload
 
 
 def clean(settings: Settings, ending: Ending, *, older_than: int, yes: bool) -> int:
-    """List what is left open; abort it with `yes`, whoever began it.
+    """List open uploads; with `yes`, abort them, including uploads started by other programs.
 
-    Returns 0, or 3 where an upload could not be looked at or aborted.
+    Returns 0, or 3 if an upload could not be inspected or aborted.
 
     Args:
-        settings: which bucket and layout.
-        ending: is told the totals.
-        older_than: in seconds: what had a new part later is left alone.
+        settings: the bucket and the layout.
+        ending: receives the totals.
+        older_than: seconds; uploads with a more recent part are not listed.
         yes: whether to abort.
 
     Raises:
-        UsageError: the layout has no prefix of its own.
-        AsyncloadError: the store can't be asked.
+        UsageError: the keys of the layout share no prefix.
+        AsyncloadError: the store can't be queried.
     """
-    # Of whatever day: the prefix has no date in it.
+    # Any date works here: the prefix does not contain it.
     prefix = settings.key_layout(datetime.now(UTC)).fixed_prefix()
     if not prefix:
         raise UsageError(
-            "--layout: its keys share no prefix, and other programs' uploads are none of ours",
-            hint="begin the layout with a fixed segment, or with {layer}",
+            "--layout: the keys share no prefix, so uploads of other programs can't be excluded",
+            hint="start the layout with a fixed segment, or with {layer}",
         )
-    telling = _Telling(settings.bucket, prefix, aborted=yes, json=ending.json)
-    ending.totals = telling.totals
-    run_interruptible(_clean(settings, older_than, telling))
-    return telling.close()
+    output = _CleanOutput(settings.bucket, prefix, aborted=yes, json=ending.json)
+    ending.totals = output.totals
+    run_interruptible(_clean(settings, older_than, output))
+    return output.close()
 
 
-async def _clean(settings: Settings, older_than: int, telling: _Telling) -> None:
-    async with open_bucket(settings, telling.prefix, warn) as store:
-        finding = find_leftovers(store, telling.prefix, older_than, datetime.now(UTC))
-        # All are found before the first is aborted: a listing must not change under us.
+async def _clean(settings: Settings, older_than: int, output: _CleanOutput) -> None:
+    async with open_bucket(settings, output.prefix, warn) as store:
+        finding = find_leftovers(store, output.prefix, older_than, datetime.now(UTC))
+        # List all before aborting any, so that the listing does not change meanwhile.
         found = [one async for one in finding]
         for one in found:
-            if isinstance(one, LeftAlone):
-                telling.leave_alone(one)
+            if isinstance(one, SkippedUpload):
+                output.skip(one)
             else:
-                telling.tell(one, await _abort(store, one) if telling.aborted else None)
+                output.add(one, await _abort(store, one) if output.aborted else None)
 
 
 async def _abort(store: ObjectStore, leftover: Leftover) -> RequestRejected | None:
@@ -66,16 +66,16 @@ async def _abort(store: ObjectStore, leftover: Leftover) -> RequestRejected | No
     return None
 
 
-class _Telling:
+class _CleanOutput:
     def __init__(self, bucket: str, prefix: str, *, aborted: bool, json: bool) -> None:
         self.prefix = prefix
         self.aborted = aborted
         self._bucket = bucket
         self._json = json
         self._out: Output = stdout()
-        self._count = self._size = self._failed = self._left_alone = self._unseen = 0
+        self._count = self._size = self._failed = self._skipped = self._unseen = 0
 
-    def tell(self, leftover: Leftover, error: RequestRejected | None) -> None:
+    def add(self, leftover: Leftover, error: RequestRejected | None) -> None:
         self._count += 1
         self._size += leftover.size
         self._failed += error is not None
@@ -91,33 +91,33 @@ class _Telling:
                 record["error"] = error_record(error)
             self._out.line(to_json(record))
         else:
-            begun = f", begun {upload.initiated:%Y-%m-%d %H:%M} UTC" if upload.initiated else ""
+            started = f", started {upload.initiated:%Y-%m-%d %H:%M} UTC" if upload.initiated else ""
             by = f" by {printable(upload.initiator)}" if upload.initiator else ""
             self._out.line(
                 f"{self._status(error)}: s3://{self._bucket}/{printable(upload.key)}: "
-                f"{format_count(leftover.parts, 'part')}, {format_size(leftover.size)}{begun}{by}, "
-                f"id {printable(upload.upload_id)}"
+                f"{format_count(leftover.parts, 'part')}, {format_size(leftover.size)}"
+                f"{started}{by}, id {printable(upload.upload_id)}"
             )
         if error is not None:
             err = stderr()
             err.line(f"error: {format_error(error)}")
             err.flush()
 
-    def leave_alone(self, found: LeftAlone) -> None:
-        """Name an upload that is not touched, and why."""
-        self._left_alone += 1
+    def skip(self, found: SkippedUpload) -> None:
+        """Report an upload that is not aborted, and the reason."""
+        self._skipped += 1
         upload, error = found.upload, found.error
-        # One of a key that asyncload never writes was not to be touched; this one was.
+        # A key that asyncload never writes is skipped on purpose; this upload was not.
         unseen = isinstance(error, StoreError)
         self._unseen += unseen
         if self._json:
-            record = self._describe(upload, "left alone")
+            record = self._describe(upload, "skipped")
             self._out.line(to_json({**record, "error": error_record(error)}))
         else:
-            # Which of the rules for our keys it breaks does not matter.
-            reason = error.message if unseen else "asyncload never writes such a key"
+            # Which rule for keys it breaks does not matter to the user.
+            reason = error.message if unseen else "asyncload never writes a key of this form"
             self._out.line(
-                f"left alone: s3://{self._bucket}/{printable(upload.key)}: {printable(reason)}, "
+                f"skipped: s3://{self._bucket}/{printable(upload.key)}: {printable(reason)}, "
                 f"id {printable(upload.upload_id)}"
             )
 
@@ -137,20 +137,20 @@ class _Telling:
         return "aborted" if self.aborted and error is None else "left open"
 
     def totals(self) -> dict[str, Any]:
-        """Return the command's part of its summary."""
-        return clean_totals(self.prefix, self._count, self._size, self._done, self._left_alone)
+        """Return the fields of the summary that only this command has."""
+        return clean_totals(self.prefix, self._count, self._size, self._done, self._skipped)
 
     @property
     def _done(self) -> int:
         return self._count - self._failed if self.aborted else 0
 
     def close(self) -> int:
-        """Tell the totals, and return the exit code."""
+        """Write the totals, and return the exit code."""
         if not self._json:
             where = f"below s3://{self._bucket}/{printable(self.prefix)}"
-            found = format_count(self._count, "left-over upload")
+            found = format_count(self._count, "open upload")
             text = f"{found} {where}, {format_size(self._size)}"
-            way_out = "; --yes aborts them, whoever began them"
+            way_out = "; --yes aborts them, including those of other programs"
             hint = f"; {self._done:,} aborted" if self.aborted else way_out
             self._out.line(text + (hint if self._count else ""))
         self._out.flush()

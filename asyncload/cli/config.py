@@ -1,4 +1,4 @@
-"""`asyncload config`: each setting as a settings file would hold it, and where it came from."""
+"""`asyncload config`: print each setting in settings-file syntax, with its origin."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from asyncload.model.names import to_text
 from asyncload.reporting.records import VERSION, config_totals, to_json
 from asyncload.settings.options import Option
 
-# Stands for a bucket that is not given: all else is checked without it.
+# Replaces a missing bucket, so that all other settings can be checked.
 _NO_BUCKET = "no-bucket"
 
 
 def config(given: Given, ending: Ending) -> None:
-    """Print all settings, in TOML or as records.
+    """Print all settings as TOML or as records.
 
     Raises:
-        UsageError: one of them can't be used.
+        UsageError: a setting is invalid.
     """
     ending.totals = lambda: config_totals(given.file)
     volume = given.volume or default_volume()
-    # Nothing is printed before it is checked: an address can hold a password, which is refused.
+    # Check before printing: an address can contain a password, which is rejected.
     given.settings(volume=volume, bucket=_NO_BUCKET)
-    for name, value in given.beside_settings().items():
+    for name, value in given.command_options().items():
         option = given.options[name]
         option.kind.convert(option.flag, value)
     out = stdout()
@@ -99,7 +99,7 @@ def toml_value(value: Any) -> str:
 
 
 def _string(text: str) -> str:
-    # A string of JSON is one of TOML, but for what JSON need not escape.
+    # A JSON string is a TOML string, except for characters that JSON need not escape.
     quoted = json.dumps(text, ensure_ascii=False)
     return re.sub(
         r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]", _escape, quoted

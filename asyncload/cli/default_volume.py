@@ -1,4 +1,4 @@
-"""Which folder is loaded where none is named."""
+"""The folder to load if none is given."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from asyncload.source.heartbeat import STALLED_SECONDS, Heartbeat
 from asyncload.source.watchdog import watched
 
 MOUNTED = Path("/data")
-"""Where a container has its volume."""
+"""Where a container mounts its volume."""
 
 
 def default_volume() -> Path:
-    """Return /data where there is one, else data.
+    """Return /data if it exists, else data.
 
     Raises:
-        SourceStalled: what is mounted there does not answer.
+        SourceStalled: the file system mounted there does not respond.
     """
     mounted = watched(MOUNTED.exists, Heartbeat(), patience=STALLED_SECONDS)
     return MOUNTED if mounted else Path("data")

@@ -1,4 +1,4 @@
-"""`asyncload demo`: a store, a load, the lake as it then is, and the proof that it is right."""
+"""`asyncload demo`: start a store, load into it, show the lake, and compare it with the volume."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from asyncload.source.folders import check_volume
 from asyncload.source.scanner import Scanner
 
 _BUCKET = "lake"
-# The record of the load lies beside the data.
+# The manifest of the load is in the same bucket.
 _RECORDS = "_asyncload/"
 
 
 def demo(volume: Path | None) -> int:
-    """Load a volume into a store of its own, show the lake, and compare it with the volume.
+    """Load a volume into a temporary store, show the lake, and compare it with the volume.
 
     Returns:
         The exit code of the load.
 
     Raises:
-        AsyncloadError: the store did not start, or an object is not what it should be.
+        AsyncloadError: the store did not start, or an object differs from its file.
     """
     volume = volume or sample_volume()
     check_volume(volume)
@@ -45,7 +45,9 @@ def demo(volume: Path | None) -> int:
     console.print("[bold]1.[/] start SeaweedFS on loopback, with fresh credentials")
     with local_s3() as store:
         if not store.private:
-            console.print("   no openssl: others on this machine can read its data by gRPC")
+            console.print(
+                "   without openssl, other users of this machine can read the data over gRPC"
+            )
         _forget_user_settings()
         os.environ.update(store.environment())
         today = datetime.now(UTC).date().isoformat()
@@ -58,19 +60,16 @@ def demo(volume: Path | None) -> int:
         console.print(f"[bold]2.[/] asyncload {escape(printable(' '.join(command)))}")
         ended = subprocess.run([sys.executable, "-m", "asyncload", *command], check=False)  # noqa: S603  # our own program
         objects = asyncio.run(_read_back(settings))
-    console.print("[bold]3.[/] the lake, each object read back:")
+    console.print("[bold]3.[/] the lake, with each object read back:")
     console.print(lake_tree(objects))
     data = [content for content in objects if not content.key.startswith(_RECORDS)]
     compare(_digests_of_volume(settings), data)
-    console.print(
-        f"[bold]4.[/] all {len(data):,} objects equal their files by SHA-256; "
-        "the store is stopped and gone"
-    )
+    console.print(f"[bold]4.[/] {compared(len(data))} by SHA-256; the store is stopped and deleted")
     return ended.returncode
 
 
 def lake_tree(objects: list[ObjectContent]) -> Tree:
-    """Return a bucket's keys as the tree of folders that a user thinks of."""
+    """Return a bucket's keys as a tree of folders."""
     tree = Tree(f"s3://{_BUCKET}")
     branches: dict[str, Tree] = {"": tree}
     for key, size, _ in objects:
@@ -86,21 +85,30 @@ def lake_tree(objects: list[ObjectContent]) -> Tree:
 
 
 def compare(expected: Mapping[str, str], objects: list[ObjectContent]) -> None:
-    """Make sure that the lake holds just the keys and SHA-256s that are expected.
+    """Check that the lake holds exactly the expected keys and SHA-256 digests.
 
     Raises:
-        AsyncloadError: it does not; the message names each difference.
+        AsyncloadError: it does not; the message lists the keys that differ.
     """
     found = {content.key: content.sha256 for content in objects}
     wrong = sorted(key for key in expected.keys() | found if expected.get(key) != found.get(key))
     if wrong:
         raise AsyncloadError(
-            "the lake is not what the volume is:", details=[f"  {key}" for key in wrong]
+            "the lake differs from the volume in these keys:", details=[f"  {key}" for key in wrong]
         )
 
 
+def compared(objects: int) -> str:
+    """Return the words for so many objects that equal their files."""
+    return (
+        "the object equals its file"
+        if objects == 1
+        else f"all {objects:,} objects equal their files"
+    )
+
+
 def _forget_user_settings() -> None:
-    """Keep the user's own AWS and asyncload settings, and proxies, out of the demo."""
+    """Exclude the user's own AWS settings, asyncload settings and proxies from the demo."""
     for name in list(os.environ):
         if name.startswith(("AWS_", "ASYNCLOAD_")) or name.lower().endswith("_proxy"):
             del os.environ[name]

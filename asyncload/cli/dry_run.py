@@ -1,4 +1,4 @@
-"""`asyncload run --dry-run`: the plan in words or records; no request is made."""
+"""`asyncload run --dry-run`: print the plan as text or records, without any request."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from asyncload.reporting.text import (
     excluded_counts,
     excluded_line,
     failed_lines,
+    format_count,
     format_size,
     printable,
     warning_lines,
@@ -34,29 +35,29 @@ from asyncload.source.watchdog import watched
 
 
 def dry_run(settings: Settings, ending: Ending, *, quiet: bool) -> int:
-    """Say what a run would upload where, and return the exit code it would begin with.
+    """Print the uploads that a run would make, and return 0, or 3 if some files can't be uploaded.
 
     Raises:
-        AsyncloadError: the run would be refused before its first upload.
+        AsyncloadError: the run would end before its first upload.
     """
     now = datetime.now(UTC)
     layout = settings.key_layout(now)
     report = Report(bucket=settings.bucket, day=layout.date)
-    tell = _Records(report) if ending.json else _Words(report, quiet=quiet)
+    output = _JsonOutput(report) if ending.json else _TextOutput(report, quiet=quiet)
     plan = LoadPlan(layout, put_limit=PUT_LIMIT)
     ending.totals = lambda: (
         run_totals(report)
         | {
             "dry_run": True,
-            "planned": tell.planned,
-            "not_reached": report.not_reached - tell.planned,
+            "planned": output.planned,
+            "not_reached": report.not_reached - output.planned,
         }
     )
 
     def observe(event: Event) -> None:
         report.observe(event)
         if isinstance(event, Excluded):
-            tell.excluded(event)
+            output.excluded(event)
         elif isinstance(event, Warned):
             for line in warning_lines(event):
                 stderr().line(line)
@@ -76,24 +77,24 @@ def dry_run(settings: Settings, ending: Ending, *, quiet: bool) -> int:
     check_plan(plan, allow_empty=settings.allow_empty)
     for failure in plan.failures:
         report.observe(FileFinished(failure))
-    tell.failures(plan.failures)
+    output.failures(plan.failures)
     for upload in plan.uploads():
-        tell.planned += 1
-        tell.upload(upload)
-    tell.end(plan)
+        output.planned += 1
+        output.upload(upload)
+    output.end(plan)
     return 3 if plan.failures else 0
 
 
-class _Words:
+class _TextOutput:
     def __init__(self, report: Report, *, quiet: bool) -> None:
         self.planned = 0
         self._report = report
         self._quiet = quiet
         self._out, self._err = stdout(), stderr()
 
-    def excluded(self, excluded: Excluded) -> None:
+    def excluded(self, entry: Excluded) -> None:
         if not self._quiet:
-            self._err.line(excluded_line(excluded))
+            self._err.line(excluded_line(entry))
 
     def failures(self, _: Sequence[Failed]) -> None:
         for line in failed_lines(self._report):
@@ -107,21 +108,22 @@ class _Words:
     def end(self, plan: LoadPlan) -> None:
         if not self._quiet:
             self._out.line(
-                f"would upload {self.planned:,} of {plan.files:,} files, {format_size(plan.size)}"
+                f"would upload {self.planned:,} of {format_count(plan.files, 'file')}, "
+                f"{format_size(plan.size)}"
             )
             for line in excluded_counts(self._report):
                 self._out.line(line)
         self._out.flush()
 
 
-class _Records:
+class _JsonOutput:
     def __init__(self, report: Report) -> None:
         self.planned = 0
         self._report = report
         self._out = stdout()
 
-    def excluded(self, excluded: Excluded) -> None:
-        self._out.line(to_json(excluded_record(excluded, self._report)))
+    def excluded(self, entry: Excluded) -> None:
+        self._out.line(to_json(excluded_record(entry, self._report)))
 
     def failures(self, failures: Sequence[Failed]) -> None:
         for failure in failures:

@@ -1,4 +1,4 @@
-"""How a command ends: by an exit code, and by a summary where JSON was asked for."""
+"""The end of a command: its exit code, and with `--json` its summary record."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from asyncload.source.threads import out_of_threads
 
 
 def as_our_error(error: BaseException) -> AsyncloadError:
-    """Return what ended a command as an error with a message of our own."""
+    """Convert an exception that ended a command to an error with a message for users."""
     if isinstance(error, AsyncloadError):
         return error
-    if (none_left := out_of_threads(error)) is not None:
-        # Of a library's: to look up a host's name, or to draw.
-        return none_left
+    if (no_threads := out_of_threads(error)) is not None:
+        # Raised in a library: while resolving a host name, or drawing progress.
+        return no_threads
     if isinstance(error, SystemExit) and isinstance(error.code, int):
-        # By a signal, before or after the event loop ran.
+        # A signal arrived before or after the event loop ran.
         return Interrupted(error.code - 128)
     return InternalError(
         without_secrets(f"internal error: {type(error).__name__}: {error}"),
-        hint="please report it, with what ASYNCLOAD_TRACEBACK=1 makes it print",
+        hint="please report it, with the traceback that ASYNCLOAD_TRACEBACK=1 prints",
     )
 
 
 class Ending:
-    """Writes the summary of a command that was asked for JSON, however it ends.
+    """Writes the summary record of a command run with `--json`, also after an error or a signal.
 
-    A context around all that the command does. In it, `exit_code` is set where it ends well, and
-    `totals` to what the command came to so far.
+    A context manager around the whole command. The body sets `exit_code` if it succeeds, and
+    `totals` to a function that returns the command's fields of the summary.
 
     Args:
-        command: its name; None where none of that name exists.
-        bucket: as it was given; None where it was not.
-        json: whether JSON was asked for.
+        command: its name; None if the command line names no known command.
+        bucket: the bucket as given; None if none was given.
+        json: whether `--json` was given.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class Ending:
 
     @property
     def seconds(self) -> float:
-        """How long the command has run, whatever was done to the clock."""
+        """How long the command has run; changes to the system clock don't affect it."""
         return time.monotonic() - self._begun
 
     def write(self, failure: AsyncloadError | None) -> None:
-        """Write the summary of a command that ended, by `failure` if any."""
+        """Write the summary; `failure` is the error that ended the command, if any."""
         out = stdout()
         record = summary_record(
             self._command,

@@ -1,4 +1,4 @@
-"""What a command was given: its options' values, and where each came from."""
+"""The options that a command received, and where each value came from."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Origin(NamedTuple):
 class Given(NamedTuple):
     """The options of one call of a command, by their names.
 
-    `values` are as they were written, or as a settings file has them. An option of `Settings` is
-    in it only if it was given: the default is `Settings`' own. `file` is the settings file that was
-    read, if any.
+    `values` are unconverted, as written on the command line or in the settings file. An option of
+    `Settings` is included only if it was given; otherwise `Settings` applies its own default.
+    `file` is the settings file that was read, if any.
     """
 
     options: Mapping[str, Option]
@@ -49,16 +49,16 @@ class Given(NamedTuple):
 
     @property
     def bucket(self) -> str | None:
-        """The bucket as it was given."""
+        """The bucket as given, if any."""
         return self.values.get("bucket")
 
     @property
     def volume(self) -> Path | None:
-        """The volume, if one was given."""
+        """The volume as given, if any."""
         return self.values.get("volume")
 
-    def beside_settings(self) -> dict[str, Any]:
-        """Return the values of the options that `Settings` does not know."""
+    def command_options(self) -> dict[str, Any]:
+        """Return the values of the options that are not fields of `Settings`."""
         return {
             name: self.values[name]
             for name, option in self.options.items()
@@ -66,11 +66,11 @@ class Given(NamedTuple):
         }
 
     def settings(self, **fields: Any) -> Settings:
-        """Return the settings of the call; `fields` are used where nothing was given.
+        """Return the settings of the call; `fields` are defaults for options that were not given.
 
         Raises:
-            UsageError: an option can't be used. A value that came from a variable or a file is
-                named with that.
+            UsageError: an option is invalid. The message also names the variable or file that an
+                invalid value came from.
         """
         given = {
             option.setting: self.values[name]
@@ -93,7 +93,7 @@ class Given(NamedTuple):
 
 
 def given_to(command: str, context: typer.Context, values: Mapping[str, Any]) -> Given:
-    """Return what a command was given, of which Typer has read `values`."""
+    """Return the options of a command, of which Typer has read `values`."""
     file = settings_file_of(context)
     options = {option.name: option for option in options_of(command)}
     origins = {name: _origin(option, context, file) for name, option in options.items()}
@@ -102,7 +102,7 @@ def given_to(command: str, context: typer.Context, values: Mapping[str, Any]) ->
         match origins[name].source:
             case "file":
                 assert file is not None
-                # As the file has it: Typer would have made text of it.
+                # As in the file: Typer would have converted it to text.
                 given[name] = file.values[name]
             case "default" if option.setting:
                 pass

@@ -1,4 +1,4 @@
-"""What a start leaves undone, and begins later: its imports take longer than a small run."""
+"""Shorten start-up: importing the libraries takes longer than a small run."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @contextmanager
-def trust_unread() -> Iterator[None]:
-    """Spare imports in this context the reading of the system's certificates.
+def without_system_certificates() -> Iterator[None]:
+    """Keep modules imported in this context from loading the system's certificates.
 
-    aiohttp and awscrt read them three times, into TLS contexts that nothing here ever uses:
-    aiobotocore brings its own, with botocore's certificates or AWS_CA_BUNDLE's. Those made here
-    trust nobody, so the mistake of using one would be an error, not a hole.
+    aiohttp and awscrt load them three times, into TLS contexts that asyncload never uses:
+    aiobotocore creates its own, with the certificates of botocore or AWS_CA_BUNDLE. The contexts
+    created here trust no certificate, so using one by mistake fails safely.
     """
     before = {name: os.environ.get(name) for name in _TRUST}
     os.environ.update(dict.fromkeys(_TRUST, os.devnull))
@@ -30,9 +30,9 @@ def trust_unread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def look_for_garbage() -> None:
-    """Begin to collect garbage, in what is made from now on: what is imported stays."""
+def enable_garbage_collection() -> None:
+    """Enable garbage collection for new objects; imported modules are excluded from it."""
     gc.freeze()
-    # A put makes hundreds of objects, and hardly ever a cycle.
+    # A put creates hundreds of objects and hardly any reference cycles.
     gc.set_threshold(20_000, 20, 50)
     gc.enable()

@@ -1,16 +1,16 @@
-"""Names that a mistyped one may mean."""
+"""Find the known name closest to a mistyped one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-# Of letters that two names have in common; `--buket` and `--bucket` have 0.9 of them.
+# Minimum similarity of two names; `--buket` and `--bucket` have 0.9.
 _NEAR = 0.75
 
 
 def nearest(wrong: str, known: Sequence[str]) -> str | None:
-    """Return the known name that a mistyped one must mean, None where none is near."""
-    # Late: it is for mistakes only.
+    """Return the known name closest to a mistyped one, None if none is similar."""
+    # Imported only when needed: after a mistake.
     from difflib import SequenceMatcher
 
     def likeness(name: str) -> float:

@@ -1,4 +1,4 @@
-"""Where a command's words go: results to standard output, all else to standard error."""
+"""A command's output: results to standard output, everything else to standard error."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from asyncload.errors import AsyncloadError
 from asyncload.model.values import Warned
 from asyncload.reporting.text import format_error, printable, warning_lines
 
-# Less is in use for tests and toys, and may be part of any word.
-_MIN_SECRET = 8
+# Shorter values are used in tests, and could be part of any word.
+_MIN_SECRET_LENGTH = 8
 
 
 class Output:
-    """Writes lines to a stream. That never fails: see `streams`."""
+    """Writes lines to a stream. Writing never fails; see `streams`."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -26,7 +26,7 @@ class Output:
         self._stream.write(f"{text}\n")
 
     def flush(self) -> None:
-        """Pass on what was written."""
+        """Flush the stream."""
         self._stream.flush()
 
 
@@ -40,16 +40,16 @@ def stderr() -> Output:
     return Output(sys.stderr)
 
 
-def warn(warned: Warned) -> None:
-    """Write a warning to standard error, at once."""
+def warn(warning: Warned) -> None:
+    """Write a warning to standard error and flush it."""
     out = stderr()
-    for line in warning_lines(warned):
+    for line in warning_lines(warning):
         out.line(line)
     out.flush()
 
 
 def require_report(wanted: bool) -> bool:
-    """Count standard output as a report for a program, if that is wanted."""
+    """Record whether another program needs all of standard output (`--json`)."""
     guard = guard_of(sys.stdout)
     if guard is not None:
         guard.required = wanted
@@ -57,17 +57,17 @@ def require_report(wanted: bool) -> bool:
 
 
 def final_exit_code(code: int) -> int:
-    """Write what is still to be written, and return the exit code of the process.
+    """Flush the standard streams, and return the exit code of the process.
 
-    It is the command's, but a success turns into 3 where a report for a program is cut short: the
-    program must not take the part that it has for all.
+    That is the command's exit code, except that 0 becomes 3 if a JSON report was cut short: the
+    program that reads it must not mistake an incomplete report for a complete one.
     """
     sys.stdout.flush()
     guard = guard_of(sys.stdout)
     if guard is not None and guard.required and guard.lost and code == 0:
         error = AsyncloadError(
-            f"the JSON report on standard output is cut short: {guard.lost}",
-            hint="apart from that the command succeeded; run it again for a whole report",
+            f"the JSON report on standard output is incomplete: {guard.lost}",
+            hint="the command itself succeeded; run it again for a complete report",
         )
         stderr().line(f"error: {format_error(error)}")
         code = 3
@@ -76,8 +76,8 @@ def final_exit_code(code: int) -> int:
 
 
 def print_traceback(error: Exception) -> None:
-    """Write where an error came from to standard error."""
-    # Late: it is hardly ever asked for.
+    """Write the traceback of an error to standard error."""
+    # Imported only when needed, which is rare.
     import traceback
 
     out = stderr()
@@ -86,15 +86,15 @@ def print_traceback(error: Exception) -> None:
 
 
 def without_secrets(text: str) -> str:
-    """Return a text without the secrets of the environment.
+    """Return a text with the secrets of the environment masked.
 
-    Whatever a store repeats to us is redacted in `s3`, where all secrets are known. This is for
-    errors that nobody foresaw.
+    Text that a store sends back is redacted in `s3`, where all secrets are known. This function is
+    for unexpected errors.
     """
-    # Late: it is hardly ever asked for.
+    # Imported only when needed, which is rare.
     from asyncload.s3.auth.redaction import Secrets
 
     secrets = Secrets()
     for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
-        secrets.add_value(os.environ.get(name), min_length=_MIN_SECRET)
+        secrets.add_value(os.environ.get(name), min_length=_MIN_SECRET_LENGTH)
     return secrets.mask(text)

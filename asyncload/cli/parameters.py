@@ -1,4 +1,4 @@
-"""Typer's parameters of a command, made from the table of options."""
+"""Typer's parameters of a command, built from the option table."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _CALLBACKS: Mapping[str, Callable[..., Any]] = {
     "json": require_report,
     "config": use_settings_file,
 }
-# Before all others, which it brings values for.
+# Must be processed first: it provides values for the other options.
 _FIRST = "config"
 
 
 def parameters_of(command: str) -> list[inspect.Parameter]:
-    """Return the parameters of the function that Typer takes for a command."""
+    """Return the parameters of the function that Typer uses as a command."""
     return [
         _parameter(option, required=is_required(option) and command != "config")
         for option in options_of(command)
@@ -40,7 +40,7 @@ def _parameter(option: Option, *, required: bool) -> inspect.Parameter:
         "envvar": _variables(option),
     }
     if option.positional:
-        # Looked at later, by threads that may get stuck, and with better words.
+        # Not checked by Typer: a stalled mount must not block here, and our messages say more.
         info = typer.Argument(show_default=False, readable=False, **described)
     else:
         info = typer.Option(
@@ -77,12 +77,12 @@ def _variables(option: Option) -> str | list[str] | None:
 
 
 def is_required(option: Option) -> bool:
-    """Say whether a command does nothing without it."""
+    """Return whether a command needs the option."""
     return default_of(option) is MISSING and not option.positional
 
 
 def default_of(option: Option) -> object:
-    """Return the default, as `Settings` has it; `MISSING` if there is none."""
+    """Return the default from `Settings`; `MISSING` if there is none."""
     if not option.setting:
         return option.default
     field = Settings.__dataclass_fields__[option.setting]
@@ -90,7 +90,7 @@ def default_of(option: Option) -> object:
 
 
 def shown_default(option: Option) -> Any:
-    """Return the default as a person would write it, None if nothing stands for it."""
+    """Return the default as a user would write it, None if it has no such form."""
     match default_of(option):
         case [] | {} | None:
             return None

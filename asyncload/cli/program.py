@@ -1,4 +1,4 @@
-"""The whole program: one place turns errors into messages and exit codes."""
+"""The program's main function: converts errors to messages and exit codes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from asyncload.cli.output import final_exit_code, print_traceback, stderr
 from asyncload.cli.streams import guard_standard_streams
 from asyncload.cli.usage import (
     ClickError,
-    as_meant,
     asks_for_json,
     named_command,
+    normalized_arguments,
     shows_help,
     usage_error,
 )
@@ -23,7 +23,7 @@ from asyncload.reporting.text import format_error
 
 
 def main() -> NoReturn:
-    """Run the command line and exit; errors become messages and exit codes here."""
+    """Run the command line and exit; convert errors to messages and exit codes."""
     guard_standard_streams()
     forget_empty_variables()
     try:
@@ -33,10 +33,10 @@ def main() -> NoReturn:
 
 
 def forget_empty_variables() -> None:
-    """Take `AWS_*` variables that are set to nothing for not set.
+    """Treat empty `AWS_*` variables as not set.
 
-    That is what their authors mean, in compose files and pipelines: botocore looks for a profile
-    without a name, or asks a service that is not there.
+    Compose files and pipelines often set them empty; botocore would look for a profile with an
+    empty name, or query a service that does not exist.
     """
     for name, value in list(os.environ.items()):
         if name.startswith("AWS_") and not value.strip():
@@ -57,11 +57,11 @@ def _run_command() -> int:
     """Run the command that the arguments name, and return its exit code.
 
     Raises:
-        UsageError: there is none, or its options can't be used.
+        UsageError: the command does not exist, or its options are invalid.
     """
     try:
-        # Typer would print and exit by itself, and write no summary.
-        arguments = as_meant(sys.argv[1:])
+        # In standalone mode Typer would print errors and exit itself, without a summary record.
+        arguments = normalized_arguments(sys.argv[1:])
         return int(app(arguments, prog_name="asyncload", standalone_mode=False) or 0)
     except ClickError as error:
         if shows_help(error):

@@ -1,4 +1,4 @@
-"""`asyncload run`: wire a load to the terminal, the report and the signals."""
+"""`asyncload run`: connect a load to the terminal, the report and the signals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from asyncload.model.values import Event, Excluded, FileFinished, Warned
 from asyncload.operations.load import load
 from asyncload.reporting.progress import LiveProgress, PlainProgress, ProgressView
 from asyncload.reporting.records import excluded_record, file_record, run_totals, to_json
-from asyncload.reporting.report import NAMED, Report
+from asyncload.reporting.report import MAX_NAMED, Report
 from asyncload.reporting.text import excluded_line, failed_lines, summary_lines, warning_lines
 from asyncload.settings.run import Settings
 
@@ -25,30 +25,30 @@ def run(settings: Settings, ending: Ending, *, quiet: bool) -> int:
     """Load the volume and return the exit code.
 
     Raises:
-        AsyncloadError: the run could not be done or was ended; what it came to was told.
+        AsyncloadError: the run failed or was interrupted; its summary has been written.
     """
-    telling = _Telling(ending, Report(bucket=settings.bucket), quiet=quiet)
-    report = telling.report
+    output = RunOutput(ending, Report(bucket=settings.bucket), quiet=quiet)
+    report = output.report
     received: list[int] = []
     ending.totals = lambda: run_totals(report)
     try:
-        with telling.progress() as progress:
+        with output.progress() as progress:
             loading = load(
                 settings,
-                observer=telling.observer(progress),
+                observer=output.observer(progress),
                 interruption=lambda: Interrupted(*received),
             )
             run_interruptible(loading, received)
     except AsyncloadError:
-        telling.close(ended_well=False)
+        output.close(ended_well=False)
         raise
-    telling.close(ended_well=True)
+    output.close(ended_well=True)
     return report.exit_code
 
 
 @dataclass(slots=True)
-class _Telling:
-    """Who is told of what: results on standard output, the rest on standard error."""
+class RunOutput:
+    """Writes a run's results to standard output and everything else to standard error."""
 
     ending: Ending
     report: Report
@@ -56,10 +56,12 @@ class _Telling:
     out: Output = field(default_factory=stdout)
 
     def progress(self) -> ProgressView:
+        """Return the progress display: live on a terminal, plain lines elsewhere."""
         live = can_be_drawn_on(sys.stderr) and not self.quiet
         return LiveProgress(sys.stderr) if live else PlainProgress(sys.stderr)
 
     def observer(self, progress: ProgressView) -> Callable[[Event], None]:
+        """Return the observer that counts each event and writes it where it belongs."""
         out, err, report, json = self.out, stderr(), self.report, self.ending.json
 
         def observe(event: Event) -> None:
@@ -67,7 +69,7 @@ class _Telling:
             if not self.quiet:
                 progress.observe(event)
                 if isinstance(event, Excluded):
-                    self._tell_excluded(event, err)
+                    self._write_excluded(event, err)
             if isinstance(event, Warned):
                 for line in warning_lines(event):
                     err.line(line)
@@ -79,24 +81,24 @@ class _Telling:
 
         return observe
 
-    def _tell_excluded(self, event: Excluded, err: Output) -> None:
-        # Hidden and excluded files are left out on purpose: counting them will do. The others
-        # may be data that somebody misses.
+    def _write_excluded(self, event: Excluded, err: Output) -> None:
+        # Hidden and excluded files are skipped on purpose, so they are only counted. The others
+        # may be data that a user expects.
         if event.reason in ("hidden", "excluded"):
             return
-        told = self.report.excluded[event.reason]
-        if told <= NAMED:
+        count = self.report.excluded[event.reason]
+        if count <= MAX_NAMED:
             err.line(excluded_line(event))
-        elif told == NAMED + 1:
-            err.line(f"left out: more are {event.reason}: they are counted at the end")
+        elif count == MAX_NAMED + 1:
+            err.line(f"excluded: further entries ({event.reason}) are counted in the summary")
 
     def close(self, *, ended_well: bool) -> None:
-        """Write the closing summary for people, where anything was begun."""
+        """Write the summary for people, if the run has started or succeeded."""
         if not self.ending.json:
-            self._tell_people(ended_well)
+            self._write_summary(ended_well)
         self.out.flush()
 
-    def _tell_people(self, ended_well: bool) -> None:
+    def _write_summary(self, ended_well: bool) -> None:
         report = self.report
         if self.quiet:
             err = stderr()

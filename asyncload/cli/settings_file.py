@@ -1,7 +1,7 @@
 """The settings file: `asyncload.toml`, or `[tool.asyncload]` in pyproject.toml.
 
-It holds options by the names of their flags. What it says counts where neither flag nor variable
-says anything: Typer takes it as a default.
+It sets options by the names of their flags. Its values apply if neither flag nor variable sets
+the option; Typer treats them as defaults.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import typer
 
-from asyncload.cli.words import EmptyValueError
+from asyncload.cli.command import EmptyValueError
 from asyncload.errors import UsageError
 
 NAME = "asyncload.toml"
@@ -23,15 +23,14 @@ PYPROJECT = "pyproject.toml"
 MAX_BYTES = 1024 * 1024
 
 _META = "asyncload.settings_file"
-# What can begin our table in a pyproject.toml; others need not be parsed, which takes a while.
+# Matches the start of our table in a pyproject.toml; other files are not parsed, to save time.
 _OURS = rb"""(?m)^\s*\[?\s*["']?tool["']?\s*(\]|=|\.\s*["']?asyncload)"""
 
 
 class SettingsFile(NamedTuple):
-    """What a settings file says.
+    """The content of a settings file.
 
-    `values` are checked for their types, by the options' names; `lines` say where each stands, as
-    far as that could be found out.
+    `values` by option name, with checked types; `lines` holds the line of each value, if known.
     """
 
     path: str
@@ -40,14 +39,14 @@ class SettingsFile(NamedTuple):
 
 
 def use_settings_file(context: typer.Context, named: str | None) -> str | None:
-    """Read the settings file that counts, for the options that Typer is about to read.
+    """Find and read the settings file, as defaults for the options that Typer reads next.
 
     Raises:
-        EmptyValueError: the name of a file is empty.
-        UnusableFileError: it can't be used.
+        EmptyValueError: the file name is empty.
+        UnusableFileError: the file can't be read, or is invalid.
     """
     if named == "":
-        # It would be the working directory.
+        # An empty path would mean the working directory.
         raise EmptyValueError("--config is empty", context)
     try:
         file = find_settings_file(None if named is None else Path(named))
@@ -55,7 +54,7 @@ def use_settings_file(context: typer.Context, named: str | None) -> str | None:
         raise UnusableFileError(error, context) from error
     if file is not None:
         context.meta[_META] = file
-        # A stand-in for what repeats, which Typer wants as a list of words.
+        # For repeatable options Typer expects a list of words.
         context.default_map = {
             name: list(value) if isinstance(value, dict) else value
             for name, value in file.values.items()
@@ -64,7 +63,7 @@ def use_settings_file(context: typer.Context, named: str | None) -> str | None:
 
 
 def settings_file_of(context: Any) -> SettingsFile | None:
-    """Return the settings file that a command has read, if any."""
+    """Return the settings file that a command read, if any."""
     file = context.meta.get(_META)
     assert file is None or isinstance(file, SettingsFile)
     return file
@@ -75,7 +74,7 @@ _ClickUsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 class UnusableFileError(_ClickUsageError):  # type: ignore[misc, valid-type]
-    """The settings file can't be used; it is told as an option that can't."""
+    """The settings file can't be used; reported as an invalid option."""
 
     def __init__(self, error: UsageError, context: typer.Context) -> None:
         super().__init__(error.message, context)
@@ -83,10 +82,10 @@ class UnusableFileError(_ClickUsageError):  # type: ignore[misc, valid-type]
 
 
 def find_settings_file(named: Path | None) -> SettingsFile | None:
-    """Return what the named settings file says, else what one in the working directory says.
+    """Read the named settings file, or else one in the working directory.
 
     Raises:
-        UsageError: it can't be read, or does not say what it should.
+        UsageError: the file can't be read, or its content is invalid.
     """
     if named is not None:
         return None if str(named) == os.devnull else _read_named(named)
@@ -98,7 +97,7 @@ def find_settings_file(named: Path | None) -> SettingsFile | None:
 
 
 def _parsed(path: str, data: bytes) -> SettingsFile | None:
-    # Late: a run without a settings file should not wait for it.
+    # Imported only when needed: a run without a settings file should not wait for it.
     from asyncload.cli.settings_toml import parse_settings
 
     found = parse_settings(path, data, table="tool.asyncload" if _is_pyproject(path) else "")
@@ -114,7 +113,7 @@ def _read_named(path: Path) -> SettingsFile:
     data = _content(path, named=True)
     if data is None:
         raise UsageError(
-            f"--config: there is no file {shown!r}", hint="give the path of a settings file"
+            f"--config: file {shown!r} does not exist", hint="give the path of a settings file"
         )
     file = _parsed(shown, data)
     if file is None:
@@ -126,9 +125,9 @@ def _read_named(path: Path) -> SettingsFile:
 
 
 def _content(path: Path, *, named: bool = False) -> bytes | None:
-    """Return what is in a file, None if there is none.
+    """Return the content of a file, None if it does not exist.
 
-    A pipe is read if it was named, as by `--config <(...)`.
+    A pipe is read only if it was named, as with `--config <(...)`.
     """
     try:
         opener = None if named else _without_waiting
@@ -155,7 +154,7 @@ def _content(path: Path, *, named: bool = False) -> bytes | None:
     if len(data) > MAX_BYTES:
         raise UsageError(
             f"{path} is too large for a settings file",
-            hint=f"the largest has {MAX_BYTES // 1024} KiB",
+            hint=f"the maximum is {MAX_BYTES // 1024} KiB",
         )
     return data
 

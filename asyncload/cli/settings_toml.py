@@ -1,6 +1,6 @@
-"""What a settings file says: its TOML is parsed, and each value held to its option.
+"""Parse a settings file (TOML) and check each value against its option.
 
-Messages name file, line and key, and never a value.
+Messages name file, line and key, but never a value.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ _TOML_TYPES = {
 def parse_settings(
     path: str, data: bytes, *, table: str
 ) -> tuple[Mapping[str, Any], Mapping[str, int]] | None:
-    """Return the values in a file, by the options' names, and the lines that they stand in.
+    """Return the values in a file by option name, and their line numbers.
 
-    A line is left out where it is not certain.
+    A line number is omitted if it is not certain.
 
     Args:
-        path: the file's, for messages; paths in it are relative to its folder.
-        data: what is in it.
-        table: the dotted name of the table that is ours; "" if the whole file is.
+        path: of the file, for messages; paths in it are relative to its folder.
+        data: the file's content.
+        table: the dotted name of asyncload's table; "" if that is the whole file.
 
     Returns:
-        None if there is no such table.
+        None if the table does not exist.
 
     Raises:
-        UsageError: it is no TOML, or says what no option can be.
+        UsageError: the TOML is invalid, or a value is not valid for its option.
     """
     text = _text(path, data)
     found: Any = _parse(path, text)
@@ -80,7 +80,7 @@ def _text(path: str, data: bytes) -> str:
     if not data.strip():
         raise UsageError(
             f"{path} is empty",
-            hint='write a setting into it, such as bucket = "my-lake", or remove it',
+            hint='add a setting, such as bucket = "my-lake", or remove the file',
         )
     try:
         return data.decode()
@@ -95,14 +95,14 @@ def _parse(path: str, text: str) -> dict[str, Any]:
     except RecursionError:
         raise UsageError(f"{path}: invalid TOML: values are nested too deeply") from None
     except ValueError as error:
-        # Of an integer with thousands of digits it is no TOMLDecodeError.
+        # An integer with thousands of digits raises no TOMLDecodeError.
         message = str(error)
         place = re.search(_PLACE, message)
         where = f"line {place[1]}, column {place[2]}" if place and place[1] else "at its end"
         reason = message[: place.start()] if place else "a value is too large"
         raise UsageError(
             f"{path}: invalid TOML, {where}: {reason}" if place else f"{path}: {reason}",
-            hint='a setting is written as in bucket = "my-lake"; https://toml.io describes TOML',
+            hint='write settings in TOML (https://toml.io), for example bucket = "my-lake"',
         ) from None
 
 
@@ -112,7 +112,7 @@ def _option(key: str, place: str) -> Option:
         return option
     if option is not None and not option.spelling:
         raise UsageError(
-            f"{place}: {key} can't be set in a file", hint=f"give {option.flag} on the command line"
+            f"{place}: {key} can't be set in a file", hint=f"use {option.flag} on the command line"
         )
     if re.search(_SENSITIVE, key.lower()):
         raise UsageError(
@@ -122,18 +122,18 @@ def _option(key: str, place: str) -> Option:
     known = [name for name, option in _KEYS.items() if option.in_file]
     hint = "asyncload config lists all settings, by the names of their flags"
     if key.replace("_", "-") in known:
-        hint = f"settings are written as their flags are: {key.replace('_', '-')}"
+        hint = f"settings have the names of their flags: {key.replace('_', '-')}"
     elif key in ("tool", "asyncload"):
-        hint = "settings stand at the top of the file; [tool.asyncload] is for pyproject.toml"
+        hint = "put settings at the top level of the file; [tool.asyncload] is for pyproject.toml"
     elif near := nearest(key, known):
         hint = f"did you mean {near}? {hint}"
-    raise UsageError(f"{place}: there is no setting {key!r}", hint=hint)
+    raise UsageError(f"{place}: unknown setting {key!r}", hint=hint)
 
 
 def _checked(option: Option, value: Any, place: str, folder: Path) -> Any:
-    """Return a value of a file whose type is right; paths are relative to the file's folder."""
+    """Check the type of a value and return it; relative paths start at the file's folder."""
     kind = option.kind
-    # Not by isinstance, for which true is an integer, and a date with a time is a date.
+    # Not isinstance: it would accept true as an integer, and a datetime as a date.
     if type(value) not in kind.toml:
         raise UsageError(
             f"{place}: {option.key} must be {kind.expected}, not {_type_of(value)}",
@@ -143,12 +143,12 @@ def _checked(option: Option, value: Any, place: str, folder: Path) -> Any:
     for item in items:
         if not isinstance(item, str):
             raise UsageError(
-                f"{place}: {option.key} must be {kind.expected}, and holds {_type_of(item)}",
-                hint="put each value between quotes",
+                f"{place}: {option.key} must be {kind.expected}, but contains {_type_of(item)}",
+                hint="put each value in quotes",
             )
     if value == "" or (isinstance(value, list) and "" in value):
         raise UsageError(
-            f"{place}: {option.key} is empty", hint="give it a value, or leave the setting out"
+            f"{place}: {option.key} is empty", hint="set a value, or remove the setting"
         )
     if kind in (PATH, OPTIONAL_PATH):
         return folder / os.fsdecode(to_bytes(value))
@@ -157,9 +157,9 @@ def _checked(option: Option, value: Any, place: str, folder: Path) -> Any:
 
 def _hint_for(option: Option, value: Any) -> str:
     if isinstance(value, dict):
-        return f"a line [{option.key}] begins a table; write {option.key} = ..."
+        return f"[{option.key}] starts a table; write {option.key} = ... instead"
     if isinstance(value, str):
-        # All else can be a string.
+        # All other options accept a string.
         return f"write it without quotes: {option.key} = true"
     return ""
 
@@ -169,7 +169,7 @@ def _type_of(value: object) -> str:
 
 
 def _line_of(key: str, text: str, header: str) -> int | None:
-    """Return the line that a key of the table `header` stands in, None if that is not certain."""
+    """Return the line number of a key in the table `header`, None if it is not certain."""
     name = rf"""["']?{re.escape(key)}["']?"""
     plain = re.compile(rf"\s*{name}\s*[.=]")
     table = re.compile(rf"\s*\[\s*{re.escape(f'{header}.' if header else '')}{name}\s*[.\]]")

@@ -1,7 +1,7 @@
-"""Signals that ask for the end: the first ends a run cleanly, the second at once.
+"""Handle termination signals: the first one ends a run cleanly, the second one immediately.
 
-SIGINT, SIGTERM, SIGHUP as the terminal closes, and SIGXCPU of a batch system whose limit is near.
-Those that were ignored when the process started stay so: by `nohup`, or in a shell's background.
+These are SIGINT, SIGTERM, SIGHUP (the terminal closes) and SIGXCPU (a batch system's time limit is
+near). A signal that was ignored when the process started, as under `nohup`, stays ignored.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from asyncload.errors import Interrupted
 T = TypeVar("T")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU)
-"""What ends a run."""
+"""The signals that end a run."""
 
 
 def exit_on_signals() -> None:
-    """End the process on a signal that comes before or after `run_interruptible`.
+    """Exit on a signal that arrives before or after `run_interruptible`.
 
-    As process 1 of a container, Python would otherwise ignore SIGTERM.
+    Without this, Python ignores SIGTERM if it is process 1 of a container.
     """
     _handle(_exit)
 
@@ -42,16 +42,16 @@ def _exit(signum: int, _: FrameType | None) -> NoReturn:
 
 
 def run_interruptible(main: Coroutine[Any, Any, T], received: list[int] | None = None) -> T:
-    """Run a coroutine in an event loop of its own until it ends or a signal cancels it.
+    """Run a coroutine in a new event loop until it finishes or a signal cancels it.
 
-    A second signal ends the process at once, with nothing tidied up. The signal that came is added
-    to `received` before the coroutine is cancelled.
+    A second signal ends the process immediately, without any cleanup. The signal is added to
+    `received` before the coroutine is cancelled.
 
     Raises:
-        Interrupted: a signal came, and the coroutine ended by its cancellation.
-        StrayCancellation: it ended as cancelled, and no signal had come.
+        Interrupted: a signal arrived, and cancelled the coroutine.
+        StrayCancellation: the coroutine was cancelled, but not by a signal.
     """
-    # Late: neither the help nor a plan needs it.
+    # Imported only when needed: neither `--help` nor a dry run uses it.
     import asyncio
 
     received = [] if received is None else received
@@ -68,7 +68,7 @@ def run_interruptible(main: Coroutine[Any, Any, T], received: list[int] | None =
             hurry_standard_streams()
             loop.call_soon_threadsafe(task.cancel)
 
-        # Not by the loop, which may be waiting for a reader of what it writes.
+        # Not with loop.add_signal_handler: the loop may be blocked writing to a slow reader.
         _handle(stop)
         return await main
 

@@ -1,8 +1,8 @@
 """Standard output and standard error whose writes never fail.
 
-What is loaded matters more than what is said about it: a full disk, a reader that went away or a
-closed descriptor must not end a load, whoever prints: asyncload, Typer, Rich, a traceback, or the
-interpreter as it shuts down. So the guard is the file below all of them.
+A full disk, a closed pipe or a closed descriptor must not end a load, no matter which code prints:
+asyncload, Typer, Rich, a traceback, or the interpreter during shutdown. So the guard is the raw
+file below all of them.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from typing import Any, TextIO
 
 _STANDARD = {"standard output": ("stdout", 1), "standard error": ("stderr", 2)}
 
-# What a pipe takes without blocking once it is writable at all.
+# A pipe that is writable accepts this many bytes without blocking.
 _PIECE = select.PIPE_BUF
-# In seconds, between two looks at whether a signal has come.
+# Seconds between two checks for a signal.
 _LOOK_SECONDS = 0.5
-# What a reader that does not read gets, in seconds, once a signal has asked the process to end.
+# After a signal, seconds to wait for a reader that does not read.
 _HURRIED_SECONDS = 1.0
 
 
 class GuardedFile(io.RawIOBase):
-    """The file of a standard stream. Data that can't be written is dropped, with all that follows.
+    """The raw file of a standard stream. Once a write fails, that and all later data is dropped.
 
-    A descriptor that is non-blocking is waited for, as a slow reader is. The wait ends a second
-    after `hurry`: a reader that does not read must not delay the end that a signal asks for.
+    Writes wait for a slow reader, and for a non-blocking descriptor. The wait ends a second after
+    `hurry`, so that a reader that does not read can't delay the end after a signal.
 
     Args:
-        fd: its descriptor.
-        title: its name in a warning.
-        lost: why nothing can be written, if that is known.
+        fd: the file descriptor.
+        title: its name in warnings.
+        lost: the reason why nothing can be written, if known in advance.
 
     Attributes:
-        lost: why something was dropped; "" while everything was written.
-        required: whether a program waits for what is written here, down to the last byte.
+        lost: the reason why data was dropped; "" if everything was written.
+        required: whether another program needs all data written here.
     """
 
     def __init__(self, fd: int, title: str, *, lost: str = "") -> None:
@@ -60,19 +60,19 @@ class GuardedFile(io.RawIOBase):
         return True
 
     def hurry(self) -> None:
-        """Wait for the reader for one more second at the most."""
+        """Wait for the reader at most one more second."""
         if self._until is None:
             self._until = time.monotonic() + _HURRIED_SECONDS
 
     def write(self, data: Any, /) -> int:
-        """Write all of the data, or drop what can't be written; return its length either way."""
+        """Write the data, or drop it if it can't be written; return its length in both cases."""
         left = memoryview(data).cast("B")
         size = len(left)
         while left and not self.lost:
             try:
                 left = left[self._write_some(left) :]
             except BlockingIOError:
-                # Someone else has filled it in the meantime.
+                # Another process has filled the pipe meanwhile.
                 continue
             except OSError as error:
                 self._give_up(error)
@@ -83,29 +83,29 @@ class GuardedFile(io.RawIOBase):
             return os.write(self._fd, data)
         while not select.select([], [self._fd], [], _LOOK_SECONDS)[1]:
             if self._until is not None and time.monotonic() >= self._until:
-                raise TimeoutError(0, "its reader does not read")
+                raise TimeoutError(0, "the reader does not read")
         return os.write(self._fd, data[:_PIECE])
 
     def _give_up(self, error: OSError) -> None:
         gone = isinstance(error, BrokenPipeError)
-        self.lost = "its reader went away" if gone else error.strerror or str(error)
-        # A reader that closes a pipe, as `head` does, knows that more would have come.
+        self.lost = "the reader closed the pipe" if gone else error.strerror or str(error)
+        # A reader that closes the pipe, such as `head`, knows that the output is incomplete.
         if not gone and self._fd == 1:
-            print(f"warning: {self._title} is cut short: {self.lost}", file=sys.stderr, flush=True)
+            print(f"warning: {self._title} is incomplete: {self.lost}", file=sys.stderr, flush=True)
 
 
 def guard_standard_streams() -> None:
     """Put a guard below standard output and standard error.
 
-    Python has none for a descriptor that is closed when it starts. Such descriptors lead to the
-    null device from now on, or the next file or socket would get the number, and whatever a
-    library or a child process writes to it.
+    If a descriptor is closed when Python starts, it has no stream. Such descriptors are opened on
+    the null device; otherwise the next file or socket would get that number, and receive text that
+    a library or a child process prints.
     """
     _occupy_standard_descriptors()
     for title, (name, fd) in _STANDARD.items():
         stream: TextIO | None = getattr(sys, name)
         if stream is None:
-            _replace(name, GuardedFile(fd, title, lost="it is closed"), "utf-8")
+            _replace(name, GuardedFile(fd, title, lost="it was closed at the start"), "utf-8")
         elif stream is getattr(sys, f"__{name}__") and guard_of(stream) is None:
             stream.flush()
             _replace(name, GuardedFile(fd, title), stream.encoding)
@@ -114,21 +114,21 @@ def guard_standard_streams() -> None:
 
 
 def guard_of(stream: object) -> GuardedFile | None:
-    """Return the guard below a stream, or None where there is none."""
+    """Return the guard below a stream, or None if it has none."""
     raw = getattr(getattr(stream, "buffer", None), "raw", None)
     return raw if isinstance(raw, GuardedFile) else None
 
 
 def can_be_drawn_on(stream: TextIO) -> bool:
-    """Whether a stream is a terminal whose cursor can move.
+    """Return whether a stream is a terminal with a movable cursor.
 
-    Rich would draw nothing on a dumb one. A terminal without a name is taken for a usual one.
+    Rich draws nothing on a dumb terminal. A terminal of unknown type is assumed to be capable.
     """
     return stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 
 def hurry_standard_streams() -> None:
-    """Have no standard stream wait for its reader for more than another second."""
+    """Let each standard stream wait at most one more second for its reader."""
     for name, _ in _STANDARD.values():
         guard = guard_of(getattr(sys, name))
         if guard is not None:
@@ -139,7 +139,7 @@ def _replace(name: str, guard: GuardedFile, encoding: str) -> None:
     text = io.TextIOWrapper(
         io.BufferedWriter(guard),
         encoding=encoding,
-        # A name that the terminal can't show is no reason to fail.
+        # A name that the terminal can't show must not cause a failure.
         errors="backslashreplace",
         line_buffering=name == "stderr" or guard.isatty(),
     )
@@ -149,7 +149,7 @@ def _replace(name: str, guard: GuardedFile, encoding: str) -> None:
 def _occupy_standard_descriptors() -> None:
     fd = os.open(os.devnull, os.O_RDWR)
     while fd <= 2:
-        # For child processes, too.
+        # Child processes must inherit it.
         os.set_inheritable(fd, True)
         fd = os.open(os.devnull, os.O_RDWR)
     os.close(fd)

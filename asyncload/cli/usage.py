@@ -1,4 +1,4 @@
-"""What a command line asks for, where Typer could not read it: its errors in our words."""
+"""Convert Typer's errors to usage errors with helpful hints."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from asyncload.settings.options import COMMANDS
 ClickError: type[Exception] = typer.BadParameter.__mro__[2]
 
 _ALL = (*COMMANDS, "demo")
-# What there is no option for, and what does what it would.
+# Options that users may expect from other programs, and what to use instead.
 _INSTEAD = {
-    "--verbose": "the summary, --json and the manifest say all that is known; --quiet says less",
-    "-v": "the summary, --json and the manifest say all that is known; --quiet says less",
-    "--debug": "ASYNCLOAD_TRACEBACK=1 shows where an internal error comes from",
-    "--force": "--overwrite replaces objects that hold other bytes",
-    "--force-overwrite": "--overwrite replaces objects that hold other bytes",
-    "--delete": "asyncload never deletes what was landed",
-    "--recursive": "folders are always loaded with all that is below them",
-    "-r": "folders are always loaded with all that is below them",
+    "--verbose": "use --json or read the manifest for all details; --quiet prints less",
+    "-v": "use --json or read the manifest for all details; --quiet prints less",
+    "--debug": "set ASYNCLOAD_TRACEBACK=1 to see the traceback of an internal error",
+    "--force": "use --overwrite to replace objects with different content",
+    "--force-overwrite": "use --overwrite to replace objects with different content",
+    "--delete": "asyncload never deletes loaded objects",
+    "--recursive": "folders are always loaded with all their subfolders",
+    "-r": "folders are always loaded with all their subfolders",
     "--dryrun": "use --dry-run",
     "-n": "use --dry-run",
-    "--no-config": "--config /dev/null reads no settings file",
-    "--prefix": "--layout, --layer, --origin and --format say where objects go",
+    "--no-config": "use --config /dev/null to ignore settings files",
+    "--prefix": "use --layout, --layer, --origin and --format to choose the keys",
     "--no-verify-ssl": "certificates are always verified; --ca-bundle names your own authority",
     "--insecure": "certificates are always verified; --ca-bundle names your own authority",
     "--key": "credentials come from the AWS chain: environment, profile, SSO or role",
@@ -39,8 +39,8 @@ _INSTEAD = {
 _YES = ("1", "true", "t", "yes", "y", "on")
 
 
-def as_meant(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments, with what other programs call help and version as it is called here."""
+def normalized_arguments(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments, with other spellings of help and version replaced by ours."""
     match list(arguments):
         case ["version" | "-V" | "-v"]:
             return ["--version"]
@@ -55,16 +55,16 @@ def as_meant(arguments: Sequence[str]) -> list[str]:
 
 
 def named_command(arguments: Sequence[str]) -> str | None:
-    """Return the command that writes records, if the arguments name one."""
+    """Return the first argument that is a command with `--json`, if any."""
     return next((argument for argument in arguments if argument in COMMANDS), None)
 
 
 def asks_for_json(
     arguments: Sequence[str], environment: Mapping[str, str], error: Exception
 ) -> bool:
-    """Say whether a command that ended by an error of Typer's was asked for JSON.
+    """Return whether JSON was requested for a command that ended with an error of Typer.
 
-    By its option, by the variable, or by the settings file, if it got as far as reading that.
+    It can be requested by the option, by the variable, or by the settings file if it was read.
     """
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if "--json" in options:
@@ -77,12 +77,12 @@ def asks_for_json(
 
 
 def shows_help(error: Exception) -> bool:
-    """Say whether an error of Typer's is the help, which it has printed, for want of arguments."""
+    """Return whether an error means that Typer printed the help, as no arguments were given."""
     return type(error).__name__ == "NoArgsIsHelpError"
 
 
 def usage_error(error: Exception) -> UsageError:
-    """Return an error of Typer's as one of ours, with the help that would say more."""
+    """Convert an error of Typer to a usage error, with a hint."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "asyncload"
     message = getattr(error, "message", None) or str(error)
@@ -90,7 +90,7 @@ def usage_error(error: Exception) -> UsageError:
     wrong = getattr(error, "option_name", None)
     if wrong is None and format_message is not None:
         message = format_message()
-    hint = getattr(error, "hint", "") or f"{command} --help lists what there is"
+    hint = getattr(error, "hint", "") or f"see {command} --help"
     if wrong is not None and context is not None:
         known = [name for p in context.command.params for name in (*p.opts, *p.secondary_opts)]
         if wrong in _INSTEAD:
@@ -103,6 +103,6 @@ def usage_error(error: Exception) -> UsageError:
 
 
 def _unknown_command(message: str) -> str:
-    """Return the name of the command that a message of Typer's says is none, "" for others."""
+    """Return the unknown command in a message of Typer, "" if it is about something else."""
     found = re.match(r"No such command '([^']*)'", message)
     return found[1] if found else ""

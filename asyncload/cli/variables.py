@@ -1,4 +1,4 @@
-"""Environment variables that look like ours, and are not."""
+"""Detect unknown environment variables with asyncload's prefix."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from asyncload.settings.options import OPTIONS
 
 _PREFIX = "ASYNCLOAD_"
 _KNOWN = {variable for option in OPTIONS for variable in option.variables} | {
-    # Shows where an internal error comes from; see `program`.
+    # Prints the traceback of an internal error; see `program`.
     "ASYNCLOAD_TRACEBACK",
 }
-# Kubernetes and Docker links name the addresses of a service `asyncload` so.
+# Kubernetes and Docker links set these for a service named `asyncload`.
 _ADDRESSES = re.compile(
     r"ASYNCLOAD_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_\w+)?|NAME|ENV_\w+)"
 )
 
 
 def unknown_variables(names: Iterable[str]) -> Iterator[Warned]:
-    """Yield a warning for each variable that is named as ours are, and is none of them."""
+    """Yield a warning for each variable with our prefix that asyncload does not know."""
     for name in sorted(names):
         if name.startswith(_PREFIX) and name not in _KNOWN and not re.fullmatch(_ADDRESSES, name):
             ours = [known.removeprefix(_PREFIX) for known in _KNOWN if known.startswith(_PREFIX)]
@@ -30,5 +30,5 @@ def unknown_variables(names: Iterable[str]) -> Iterator[Warned]:
                 f"{name} is not a variable of asyncload and is ignored",
                 hint=f"did you mean {_PREFIX}{near}?"
                 if near
-                else "asyncload run --help lists them",
+                else "see asyncload run --help for the variables",
             )

@@ -1,4 +1,4 @@
-"""`asyncload verify`: what is in the raw zone against the volume, or against a run's manifest."""
+"""`asyncload verify`: compare the raw zone with the volume, or with a run's manifest."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from asyncload.operations.opening import open_readers
 from asyncload.operations.probing import remembered_worth
 from asyncload.operations.verification import (
     Comparison,
-    Discrepancy,
+    Difference,
     manifest_key_of,
     verify_manifest,
     verify_volume,
 )
 from asyncload.planning.plan import PUT_LIMIT, LoadPlan
 from asyncload.reporting.records import VERSION, to_json, verify_totals
-from asyncload.reporting.text import printable
+from asyncload.reporting.text import format_count, printable
 from asyncload.settings.run import Settings
 from asyncload.source.readers import Readers
 from asyncload.store.protocol import ObjectStore
@@ -33,36 +33,36 @@ from asyncload.transfer import PartWindow, TransferPolicy, TransferTools
 
 
 def verify(settings: Settings, ending: Ending, *, manifest: str | None, quiet: bool) -> int:
-    """Compare, tell what differs, and return 0 where nothing does, else 3.
+    """Compare, print each difference, and return 0 if there is none, else 3.
 
     Raises:
-        AsyncloadError: it could not be compared.
+        AsyncloadError: the comparison could not be completed.
     """
     out = stdout()
 
-    def tell(found: Discrepancy) -> None:
+    def emit(found: Difference) -> None:
         for line in _lines(found, settings.bucket, json=ending.json):
             out.line(line)
 
-    comparison = Comparison(tell)
+    comparison = Comparison(emit)
     now = datetime.now(UTC)
     compared = _Compared(now, None if manifest else settings.key_layout(now).date)
     ending.totals = lambda: verify_totals(
         manifest=compared.manifest,
         day=compared.day,
-        verified_by=comparison.proved,
-        differences={kind: n for kind, n in comparison.found.items()},  # noqa: C416  # of str
+        verified_by=comparison.verified,
+        differences={kind: n for kind, n in comparison.differences.items()},  # noqa: C416  # of str
     )
     run_interruptible(_compare(settings, manifest, comparison, compared))
     if not ending.json:
         _conclude(comparison, out, quiet=quiet)
     out.flush()
-    return 0 if comparison.whole else 3
+    return 0 if comparison.matches else 3
 
 
 @dataclass(slots=True)
 class _Compared:
-    """What is compared at `now`: the bucket with a volume of a day, or with a manifest."""
+    """The other side of the comparison: the volume for a date, or a manifest."""
 
     now: datetime
     day: date | None
@@ -93,14 +93,14 @@ async def _compare(
 
 
 def _check_clock(settings: Settings, store: ObjectStore, now: datetime) -> None:
-    """Warn of a clock that is off; raise ClocksDisagree where `today` is not the store's."""
+    """Warn of a wrong clock; raise ClocksDisagree if `today` is another day at the store."""
     if warned := check_clock(store.clock_offset, now):
         warn(warned)
     check_day(settings, store.clock_offset, now)
 
 
 async def _policy(settings: Settings, store: ObjectStore) -> TransferPolicy:
-    """Return what may be proof, as far as earlier runs found out about the store."""
+    """Return a policy with the results of earlier probes of the store."""
     worth = await remembered_worth(store, settings.manifest_prefix, datetime.now(UTC))
     return TransferPolicy(worth=worth)
 
@@ -127,10 +127,10 @@ def _warn(event: Event) -> None:
 
 
 def _ignore(_: Event) -> None:
-    """Tell nobody of what is planned: only differences are of interest."""
+    """Ignore events: only differences are reported."""
 
 
-def _lines(found: Discrepancy, bucket: str, *, json: bool) -> Iterator[str]:
+def _lines(found: Difference, bucket: str, *, json: bool) -> Iterator[str]:
     if json:
         yield to_json(
             {
@@ -151,12 +151,19 @@ def _lines(found: Discrepancy, bucket: str, *, json: bool) -> Iterator[str]:
 
 
 def _conclude(comparison: Comparison, out: Output, *, quiet: bool) -> None:
-    counts = dict(sorted(comparison.found.items()))
-    if not quiet or not comparison.whole:
-        err = stderr() if quiet else out
-        equal = sum(comparison.proved.values())
-        by = ", ".join(f"{n:,} by {name}" for name, n in sorted(comparison.proved.items()))
-        words = [f"{equal:,} equal" + (f" ({by})" if by else "")]
-        words += [f"{count:,} {kind}" for kind, count in counts.items()]
-        err.line(f"{'whole' if comparison.whole else 'not whole'}: {', '.join(words)}")
-        err.flush()
+    if quiet and comparison.matches:
+        return
+    matching = sum(comparison.verified.values())
+    text = f"{format_count(matching, 'file')} {'matches' if matching == 1 else 'match'}"
+    if matching:
+        counts = sorted(comparison.verified.items())
+        text += f" ({', '.join(f'{n:,} by {name}' for name, n in counts)})"
+    if comparison.matches:
+        text = f"OK: {text}"
+    else:
+        kinds = sorted(comparison.differences.items())
+        total = format_count(sum(comparison.differences.values()), "difference")
+        text += f"; {total}: {', '.join(f'{n:,} {kind}' for kind, n in kinds)}"
+    err = stderr() if quiet else out
+    err.line(text)
+    err.flush()

@@ -1,4 +1,4 @@
-"""Find the multipart uploads that nobody will complete any more."""
+"""Find abandoned multipart uploads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from asyncload.transfer import last_activity, list_all_parts, seconds_idle
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """An open upload, its parts and their bytes, and when the last one was added, if known."""
+    """An open upload: number of parts, their bytes, and the time of the last part, if known."""
 
     upload: OpenUpload
     parts: int
@@ -31,8 +31,8 @@ class Leftover:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftAlone:
-    """An open upload that is not touched, because it can't be addressed or looked at: why."""
+class SkippedUpload:
+    """An open upload that is skipped because it can't be addressed or inspected, and the error."""
 
     upload: OpenUpload
     error: AsyncloadError
@@ -40,25 +40,25 @@ class LeftAlone:
 
 async def find_leftovers(
     store: ObjectStore, prefix: str, older_than: float, now: datetime
-) -> AsyncIterator[Leftover | LeftAlone]:
-    """Yield the open uploads below a prefix, whoever began them, that had no new part for a time.
+) -> AsyncIterator[Leftover | SkippedUpload]:
+    """Yield the open uploads below a prefix, of any program, that received no part recently.
 
     Args:
-        store: has answered once, so that its clock is known: ages go by it.
-        prefix: of their keys.
-        older_than: how long they had no new part, in seconds. Of 0 all are yielded, else none whose
-            age is not known.
-        now: the machine's time.
+        store: must have answered a request, so that its clock is known: ages are measured by it.
+        prefix: of the keys.
+        older_than: seconds without a new part. 0 yields all uploads; otherwise uploads of unknown
+            age are not yielded.
+        now: this machine's time.
 
     Raises:
-        StoreRefused: the store tells no time, so that ages can't be known; or
-            (`AccessDenied`) uploads may not be listed.
-        StoreError: the store can't be asked.
+        StoreRefused: the store's answers have no date, so ages are unknown; or (`AccessDenied`)
+            listing uploads is denied.
+        StoreError: the store can't be queried.
     """
     if older_than and store.clock_offset is None:
         raise StoreRefused(
-            "the store's answers have no Date, so the ages of its uploads can't be known",
-            hint="--older-than 0s takes all uploads, those of runs under way included",
+            "the store's answers have no Date header, so the age of an upload is unknown",
+            hint="use --older-than 0s to include all uploads, also those of running loads",
         )
 
     def is_younger(last: datetime | None) -> bool:
@@ -74,7 +74,7 @@ async def find_leftovers(
             except NoSuchUpload:
                 continue
             except (InvalidKey, AccessDenied, RequestRejected) as error:
-                yield LeftAlone(upload, error)
+                yield SkippedUpload(upload, error)
                 continue
             latest = last_activity(upload, parts)
             if not is_younger(latest):

@@ -1,4 +1,4 @@
-"""Hold the machine's clock against the store's: `today` must be the same day by both."""
+"""Compare this machine's clock with the store's: `today` must be the same day on both."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from asyncload.s3 import describe_offset
 from asyncload.settings.run import RELATIVE_DATES, Settings, find_timezone, resolve_date
 
 TOLERANCE = 60.0
-"""Clocks that are fewer seconds apart are the same: an answer takes its time, and has no more exact
-date."""
+"""Seconds. Smaller differences are ignored: answers take time and dates have no fractions."""
 
 
 def check_clock(offset: float | None, now: datetime) -> Warned | None:
-    """Return a warning where the machine's clock is off.
+    """Return a warning if this machine's clock is wrong.
 
     Args:
-        offset: by how many seconds the store's clock is ahead; None where it told no time.
-        now: the machine's time.
+        offset: seconds by which the store's clock is ahead; None if the store sent no date.
+        now: this machine's time.
     """
     if offset is None or abs(offset) <= TOLERANCE:
         return None
@@ -27,20 +26,20 @@ def check_clock(offset: float | None, now: datetime) -> Warned | None:
     return Warned(
         f"this machine's clock is {describe_offset(offset)} the store's: it is "
         f"{_minute(now)} here and {_minute(theirs)} there",
-        "set the machine's clock; --min-age and the times in the manifest go by it",
+        "set this machine's clock; --min-age and the times in the manifest depend on it",
     )
 
 
 def check_day(settings: Settings, offset: float | None, now: datetime) -> None:
-    """Make sure that `today` or `yesterday` is the same day by the store's clock.
+    """Check that `today` or `yesterday` is the same day by the store's clock.
 
     Args:
-        settings: with the date that was asked for, and its time zone.
+        settings: the requested date and its time zone.
         offset: as for `check_clock`.
-        now: the machine's time, from which the date was resolved.
+        now: this machine's time, from which the date was resolved.
 
     Raises:
-        ClocksDisagree: it is not; files would land under the wrong day.
+        ClocksDisagree: it is another day; files would land under the wrong date.
     """
     if settings.date.lower() not in RELATIVE_DATES:
         return
@@ -49,15 +48,15 @@ def check_day(settings: Settings, offset: float | None, now: datetime) -> None:
     ours, theirs = _day(settings, now), _day(settings, _shifted(now, offset))
     if ours != theirs:
         raise ClocksDisagree(
-            f"--date {settings.date}: that is {ours} by this machine's clock and "
-            f"{theirs or 'no day at all'} by the store's, which it is "
-            f"{describe_offset(offset)}",
-            hint=f"use --date YYYY-MM-DD (--date {ours}), or set the machine's clock",
+            f"--date {settings.date} is {ours} by this machine's clock, but "
+            f"{theirs or 'not a valid date'} by the store's: this machine's clock is "
+            f"{describe_offset(offset)} the store's",
+            hint=f"give the date (--date {ours}), or set this machine's clock",
         )
 
 
 def _shifted(now: datetime, offset: float) -> datetime | None:
-    """Return the store's time; None where no calendar has it."""
+    """Return the store's time; None if it is outside the calendar's range."""
     try:
         return now.astimezone(UTC) + timedelta(seconds=offset)
     except OverflowError:
@@ -73,4 +72,4 @@ def _day(settings: Settings, now: datetime | None) -> date | None:
 
 
 def _minute(time: datetime | None) -> str:
-    return "another age" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return "an invalid time" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

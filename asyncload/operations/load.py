@@ -1,4 +1,4 @@
-"""The library's entry: load a volume into a bucket."""
+"""The main entry point of the library: load a volume into a bucket."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from asyncload.errors import (
 from asyncload.model.values import Event, LoadStarted, Warned
 from asyncload.operations.clock_check import check_clock, check_day
 from asyncload.operations.opening import open_readers
-from asyncload.operations.probing import judge_store
+from asyncload.operations.probing import probe_store
 from asyncload.operations.readback import ReadBack
 from asyncload.operations.run import Run, check_arguments, new_run_id, requests_limit, utc_now
 from asyncload.planning.collecting import SLICE, add_found, check_plan, warnings_of
@@ -45,12 +45,12 @@ from asyncload.transfer import (
 from asyncload.transfer.pipeline import Observer, Pipeline
 from asyncload.version import VERSION
 
-# Long enough for a store or a network that is just coming up beside us, as in a pod or by compose;
-# short enough to be waited out by somebody who mistyped an endpoint.
+# Long enough for a store or network that is just starting, as in a pod or with compose; short
+# enough for a user who mistyped an endpoint.
 PREFLIGHT = RetryPolicy(seconds=10.0, max_wait=2.0)
 
 
-# Of a connection that carries less a second there should be more.
+# Bytes per second of one connection; slower connections need more of them in parallel.
 PART_PACE = 8 * 1024 * 1024
 
 
@@ -64,28 +64,28 @@ async def load(
     """Upload every CSV of a volume into the raw zone of a bucket.
 
     Args:
-        settings: what to load where.
-        observer: is called with each event of the run, in the event loop; it must neither block
-            nor be a coroutine function. If it raises an error, the run is ended.
-        now: the time that `today` and `yesterday` start from; the present one if None.
-        interruption: returns the error that a cancelled run is recorded with.
+        settings: the volume, the bucket and all options.
+        observer: called with each event of the run, in the event loop; must neither block nor be a
+            coroutine function. If it raises an error, the run ends.
+        now: the time from which `today` and `yesterday` are computed; None for the current time.
+        interruption: returns the error to record for a cancelled run.
 
     Returns:
-        The run's totals; files that failed are in `Report.failures`, they raise nothing.
+        The run's totals. Failed files raise nothing; they are in `Report.failures`.
 
     Raises:
-        UsageError: a setting can't be used, or the volume does not exist.
-        NothingToLoad: the volume holds no CSV.
-        SourceUnreadable: the volume can't be opened, or does not answer.
-        Refused: credentials, permission, bucket, region, colliding keys, or a clock that is a day
-            off; see its subclasses.
-        StoreUnavailable: the store can't be reached, or not any more.
+        UsageError: a setting is invalid, or the volume does not exist.
+        NothingToLoad: the volume contains no CSV.
+        SourceUnreadable: the volume can't be opened, or does not respond.
+        Refused: credentials, permission, bucket, region, colliding keys, or a clock with a wrong
+            date; see its subclasses.
+        StoreUnavailable: the store can't be reached, or became unavailable during the run.
         ObserverFailed: the observer raised an error, which is the cause.
     """
     run = _begin(settings, observer, now, interruption)
     async with AsyncExitStack() as stack:
         try:
-            # Before the bucket is opened: a mistyped folder should be told at once.
+            # Before the bucket is opened: report a mistyped folder at once.
             readers = await stack.enter_async_context(open_readers(settings))
         except AsyncloadError as error:
             await _record_failure(run, error)
@@ -111,14 +111,14 @@ def _policy(settings: Settings, run_id: str) -> TransferPolicy:
     kept: Literal["skip", "fail"] = "skip" if settings.skip_existing else "fail"
     return TransferPolicy(
         existing="overwrite" if settings.overwrite else kept,
-        # The settings have checked it.
+        # Settings has validated it.
         checksum=cast("ChecksumChoice", settings.checksum),
         provenance=Provenance(run_id, VERSION),
     )
 
 
 async def _record_failure(run: Run, failure: AsyncloadError) -> None:
-    """Leave a record of a run that could not open its volume, as far as the bucket can be used."""
+    """Write the manifest of a run that could not open its volume, if the bucket is usable."""
     if not run.settings.manifest:
         return
     with suppress(AsyncloadError, TimeoutError):
@@ -133,7 +133,7 @@ async def _record_failure(run: Run, failure: AsyncloadError) -> None:
 
 
 def s3_options(settings: Settings) -> S3Options:
-    """Return what to open the bucket of a run with."""
+    """Return the options for opening the bucket of a run."""
     return S3Options(
         bucket=settings.bucket,
         connections=settings.max_requests,
@@ -161,17 +161,17 @@ def s3_options(settings: Settings) -> S3Options:
 
 @asynccontextmanager
 async def open_bucket(
-    settings: Settings, prefix: str, tell: Callable[[Warned], None] = lambda _: None
+    settings: Settings, prefix: str, warn: Callable[[Warned], None] = lambda _: None
 ) -> AsyncIterator[RetryingStore]:
-    """Open the bucket of a command that loads nothing, once it is known to be usable.
+    """Open and check the bucket for a command that loads nothing.
 
-    `tell` hears what the store turns out not to offer, and for whom credentials wait.
+    `warn` receives warnings, such as a feature that the store lacks.
 
     Raises:
-        UsageError, StoreRefused: it can't be used as it is named.
-        ServerError, StoreUnavailable: it could not be asked.
+        UsageError, StoreRefused: the bucket can't be used with these settings.
+        ServerError, StoreUnavailable: the store could not be queried.
     """
-    async with open_store(s3_options(settings), tell) as store:
+    async with open_store(s3_options(settings), warn) as store:
         limit = requests_limit(settings)
         await _preflight(RetryingStore(store, limit=limit, retries=PREFLIGHT), prefix)
         yield RetryingStore(store, limit=limit, retries=RetryPolicy())
@@ -186,9 +186,9 @@ async def load_into(
     retries: RetryPolicy | None = None,
     executor: Executor | None = None,
 ) -> Report:
-    """Do as `load` does, into a store that is open already.
+    """Do the same as `load`, into a store that is already open.
 
-    `executor` reads the volume; it is not shut down. Threads of its own do where none is given.
+    `executor` reads the volume and is not shut down; None uses new threads.
     """
     run = _begin(settings, observer, now, Interrupted)
     async with open_readers(settings, executor) as readers:
@@ -200,7 +200,7 @@ async def _load(
 ) -> Report:
     retries = retries or RetryPolicy()
     retrying = run.with_retries(store, retries, run.others)
-    # Of files that arrive damaged, whoever sends them has a better copy: on the disk.
+    # Data that arrives damaged is read from the disk again by the caller, so no retries here.
     files = run.with_retries(store, replace(retries, damaged=1), run.of_files)
     probing = run.with_retries(store, replace(PREFLIGHT, attempts=3, damaged=1), run.others)
     try:
@@ -211,7 +211,7 @@ async def _load(
             finally:
                 run.count_requests()
     finally:
-        # The record took some, too.
+        # Writing the manifest made requests too.
         run.count_requests()
     return run.report
 
@@ -233,17 +233,17 @@ async def _load_files(
         run.markers = SuccessMarkers(run.layout, retrying, observe)
     plan = LoadPlan(run.layout, put_limit=policy.put_limit)
     await fill_plan(plan, settings, readers, observe, run.started)
-    policy = await judge_store(probing, settings, policy, utc_now(), observe)
+    policy = await probe_store(probing, settings, policy, utc_now(), observe)
     observe(LoadStarted(plan.files, plan.size))
     key_index = await list_existing(plan, retrying, markers=run.markers is not None)
     if run.markers is not None and policy.create_only:
-        # Where objects are replaced, a marker that another run has just written must go, too.
+        # With --overwrite, a marker that another run has just written must be removed too.
         run.markers.listed = key_index
     tools = TransferTools(
         store=files,
         readers=readers,
         buffers=BufferPool(settings.memory, reserved=run.connection_memory),
-        window=PartWindow(_most_parts(settings)),
+        window=PartWindow(_max_parts(settings)),
         policy=policy,
         key_index=key_index,
         left_open=await _find_left_open(plan, retrying, run.prefix, observe),
@@ -272,8 +272,8 @@ async def _load_files(
         await run.markers.write(plan, policy)
 
 
-def _most_parts(settings: Settings) -> int:
-    """Return how many parts may be under way: below a rate limit, slow ones need no company."""
+def _max_parts(settings: Settings) -> int:
+    """Return the maximum number of parts in flight; a rate limit needs fewer parallel parts."""
     if settings.limit_rate is None:
         return settings.max_requests
     return min(settings.max_requests, max(PARTS_AT_ONCE, settings.limit_rate // PART_PACE))
@@ -282,7 +282,7 @@ def _most_parts(settings: Settings) -> int:
 async def _find_left_open(
     plan: LoadPlan, store: ObjectStore, prefix: str, observe: Observer
 ) -> Mapping[str, Sequence[OpenUpload]]:
-    """Return the open uploads by key, where any could be of a planned file."""
+    """Return the open uploads by key; nothing if no planned file is large enough to have one."""
     if not plan.has_large:
         return {}
     left_open = await find_open_uploads(store, prefix)
@@ -292,17 +292,17 @@ async def _find_left_open(
 
 
 async def _preflight(store: ObjectStore, prefix: str) -> None:
-    """Find out within seconds whether the bucket can be used.
+    """Check within seconds whether the bucket can be used.
 
     Raises:
-        StoreRefused: it can't, as this run is set up.
-        ServerError, StoreUnavailable: it could not be asked.
+        StoreRefused: it can't be used with these settings.
+        ServerError, StoreUnavailable: the store could not be queried.
     """
     try:
         async with asyncio.timeout(PREFLIGHT.seconds):
             await store.check_bucket(prefix)
     except Throttled:
-        # It is there, and busy: the uploads have more patience.
+        # The bucket exists and the store is busy: uploads retry for longer.
         return
     except TimeoutError as error:
         raise StoreUnavailable(
@@ -314,11 +314,11 @@ async def _preflight(store: ObjectStore, prefix: str) -> None:
 async def fill_plan(
     plan: LoadPlan, settings: Settings, readers: Readers, observe: Observer, started: datetime
 ) -> None:
-    """Scan the volume of a run that began at `started` into a plan.
+    """Scan the volume of a run that started at `started` into a plan.
 
     Raises:
         NothingToLoad, KeyCollision: see `check_plan`.
-        SourceStalled: a folder does not answer.
+        SourceStalled: a folder does not respond.
     """
     scanner = settings.scanner(started)
     found = readers.scan(scanner.scan)

@@ -1,4 +1,4 @@
-"""Open the volume of a run, to be read from an event loop."""
+"""Open the volume of a run for reading from an event loop."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _READER_THREADS = 16
 async def open_readers(
     settings: Settings, executor: Executor | None = None
 ) -> AsyncIterator[Readers]:
-    """Open a volume to be read by an executor, by threads of its own where none is given.
+    """Open a volume for reading in an executor, or in new threads if none is given.
 
     Raises:
-        UsageError: it does not exist, is no folder or can't be listed.
-        SourceUnreadable: it can't be opened, or does not answer.
+        UsageError: the volume does not exist, is not a folder, or can't be listed.
+        SourceUnreadable: the volume can't be opened, or does not respond.
     """
     with nullcontext(executor) if executor else ReaderThreads(_READER_THREADS) as threads:
         opening = Offload(threads, patience=STALLED_SECONDS).run(_open_volume, settings)

@@ -1,7 +1,7 @@
-"""Find out what a store that is not AWS's own is worth, by keys of our own beside the manifests.
+"""Probe which checks a store other than AWS enforces, with test keys below the manifest prefix.
 
-Some stores take a body that is not its checksum, return on HEAD whatever checksum they were sent,
-or ignore `If-None-Match`. What was found is remembered in the bucket, for 30 days.
+Some stores accept a body that does not match its checksum, return any checksum that they were sent,
+or ignore `If-None-Match`. The result is kept in the bucket for 30 days.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ from asyncload.version import VERSION
 INFO = ObjectInfo(content_type="application/json", bookkeeping=True)
 
 REMEMBERED = timedelta(days=30)
-"""After this a store is probed again: it may have been updated."""
+"""After this time a store is probed again, since it may have been updated."""
 
 _PATIENCE = 30.0
-_MAX_RECORD = 64 * 1024
+_MAX_RECORD_BYTES = 64 * 1024
 
 
-async def judge_store(
+async def probe_store(
     store: ObjectStore,
     settings: Settings,
     policy: TransferPolicy,
     now: datetime,
     observe: Callable[[Event], None],
 ) -> TransferPolicy:
-    """Return a run's policy with what its store is worth, where a manifest may be written.
+    """Return a run's policy with the results of probing its store, if manifests are enabled.
 
     Raises:
-        Refused: the store is not worth what the settings require.
+        Refused: the store lacks a check that the settings require.
     """
     if not settings.manifest:
         return policy
@@ -59,7 +59,7 @@ async def judge_store(
     if settings.require_create_only:
         require_create_only(worth)
     judged = replace(policy, worth=worth)
-    _tell(judged, observe)
+    _report_worth(judged, observe)
     return judged
 
 
@@ -70,17 +70,17 @@ async def find_worth(
     now: datetime,
     observe: Callable[[Event], None],
 ) -> StoreWorth:
-    """Return what a store is worth: remembered, or found by probing, or assumed.
+    """Return which checks a store enforces: remembered, probed, or assumed.
 
     Args:
-        store: what is to be judged; it should retry little.
-        prefix: where manifests go; what is remembered and the probes lie below it.
-        policy: says which checksum is sent.
+        store: the store to probe; should retry little.
+        prefix: the manifest prefix; the test keys and the stored result are below it.
+        policy: determines the checksum algorithm.
         now: the time.
-        observe: is told where it could not be found out.
+        observe: receives a warning if the store could not be probed.
 
     Raises:
-        ProtectionIgnored: it does not encrypt what it is asked to.
+        ProtectionIgnored: the store does not encrypt as requested.
     """
     if store.foreign_endpoint is None:
         return StoreWorth("aws")
@@ -95,9 +95,9 @@ async def find_worth(
         except (AsyncloadError, TimeoutError) as error:
             observe(
                 Warned(
-                    "the store could not be probed, so its checksums are taken as they come: "
+                    "the store could not be probed, so its checksums are trusted unchecked: "
                     f"{str(error) or 'no answer in time'}",
-                    f"permit s3:PutObject and s3:GetObject below {prefix}/",
+                    f"allow s3:PutObject and s3:GetObject below {prefix}/",
                 )
             )
             return StoreWorth()
@@ -107,37 +107,37 @@ async def find_worth(
 
 
 async def remembered_worth(store: ObjectStore, prefix: str, now: datetime) -> StoreWorth:
-    """Return what the bucket remembers of its store; nothing is assumed of AWS, nor written."""
+    """Return the probe result that is kept in the bucket; AWS itself needs no probe."""
     if store.foreign_endpoint is None:
         return StoreWorth("aws")
     with suppress(AsyncloadError, ValueError, TypeError, RecursionError):
-        record = json.loads(await store.read(_record_key(prefix), 0, _MAX_RECORD))
+        record = json.loads(await store.read(_record_key(prefix), 0, _MAX_RECORD_BYTES))
         if not isinstance(record, dict) or record.get("endpoint") != store.foreign_endpoint:
             return StoreWorth()
         age = now - datetime.fromisoformat(str(record.get("probed")))
-        # Another machine's clock may be ahead.
+        # It may have been written by a machine whose clock is ahead.
         if abs(age) < REMEMBERED:
             return StoreWorth.from_record(record)
     return StoreWorth()
 
 
 def require_create_only(worth: StoreWorth) -> None:
-    """Make sure that nothing is replaced that another program writes meanwhile.
+    """Check that the store never replaces an object that another program writes meanwhile.
 
     Raises:
-        Refused: the store does not see to it, or it could not be found out.
+        Refused: the store does not ensure it, or could not be probed.
     """
     if worth.basis == "assumed":
         raise Refused(
-            "--require-create-only: it could not be found out whether the store honours "
+            "--require-create-only: the probe could not determine whether the store honours "
             "If-None-Match",
-            hint="permit s3:PutObject and s3:GetObject below --manifest-prefix, where it is tried",
+            hint="allow s3:PutObject and s3:GetObject below --manifest-prefix, for the test keys",
         )
     if ignored := _ignored(worth):
         raise Refused(
             f"--require-create-only: the store ignores If-None-Match on {ignored}",
-            hint="use a store that honours it, or let nothing else write there and do without the "
-            "option",
+            hint="use a store that honours it; or make sure that no other program writes there, "
+            "and omit the option",
         )
 
 
@@ -147,7 +147,7 @@ def _ignored(worth: StoreWorth) -> str:
     return " and ".join(names)
 
 
-def _tell(policy: TransferPolicy, observe: Callable[[Event], None]) -> None:
+def _report_worth(policy: TransferPolicy, observe: Callable[[Event], None]) -> None:
     worth = policy.worth
     names = dict.fromkeys((policy.sent_algorithm, "MD5"))
     proofs = tuple(name for name in names if policy.accepts(name))
@@ -155,25 +155,26 @@ def _tell(policy: TransferPolicy, observe: Callable[[Event], None]) -> None:
     if not proofs:
         observe(
             Warned(
-                f"the store takes bodies that don't match their {policy.sent_algorithm}, so it "
-                "can't prove what it holds: files will fail",
-                "use --checksum auto, which takes the MD5 of an ETag"
+                f"the store accepts data that does not match its {policy.sent_algorithm} checksum, "
+                "so no upload can be verified: all files will fail",
+                "use --checksum auto, which can verify by the MD5 in an ETag"
                 if policy.checksum in ("crc64nvme", "crc32") and worth.proves("MD5")
-                else "use a store that checks what it is sent",
+                else "use a store that verifies checksums",
             )
         )
     if policy.create_only and (ignored := _ignored(worth)):
         observe(
             Warned(
-                f"the store ignores If-None-Match on {ignored}: each key is looked at right "
-                "before, but an object that another program writes in that moment is replaced",
-                "let nothing else write there; --require-create-only refuses such a store",
+                f"the store ignores If-None-Match on {ignored}: each key is checked just before "
+                "the upload, but an object that another program writes in between is replaced",
+                "make sure that no other program writes these keys; --require-create-only rejects "
+                "such a store",
             )
         )
 
 
 def _joined(known: StoreWorth, found: StoreWorth) -> StoreWorth:
-    """Return what was found, with what is known of other algorithms."""
+    """Return the new result, merged with earlier results for other algorithms."""
     return StoreWorth.from_record(found.record() | {"checks": {**known.checks, **found.checks}})
 
 
@@ -192,32 +193,32 @@ async def _remember(store: ObjectStore, prefix: str, worth: StoreWorth, now: dat
     body = f"{json.dumps(record, indent=1)}\n".encode()
     checksum = _checksum(body, next(iter(worth.checks)))
     with suppress(AsyncloadError):
-        # Where it can't be written, the next run probes again.
+        # If it can't be written, the next run probes again.
         await store.put(_record_key(prefix), body, checksum, create_only=False, info=INFO)
 
 
 def _checksum(body: bytes, algorithm: str) -> Checksum:
     checksum = checksum_of(body, algorithm)
-    assert checksum is not None, "what a policy sends can be computed"
+    assert checksum is not None, "the algorithm of a policy is always available"
     return checksum
 
 
 class _Probe:
-    """The requests that tell a store's worth, on a few keys that are always the same."""
+    """The test requests, on a few fixed keys."""
 
     def __init__(self, store: ObjectStore, prefix: str, algorithm: str) -> None:
         self._store = store
         self._algorithm = algorithm
         self._key = ObjectKey(f"{prefix}/probe/create-only")
         self._wrong_key = f"{prefix}/probe/wrong-"
-        # Another one each time: an answer that was right for the last one would be a lie.
-        self._body = f"asyncload tries what this store checks: {secrets.token_hex(8)}\n".encode()
+        # Random, so that an answer stored from an earlier probe can't be correct.
+        self._body = f"asyncload probes this store: {secrets.token_hex(8)}\n".encode()
 
     async def run(self) -> StoreWorth:
         """Probe the store.
 
         Raises:
-            AsyncloadError: it does not take what is right.
+            AsyncloadError: the store rejects a correct request.
         """
         checksum = _checksum(self._body, self._algorithm)
         result = await self._store.put(
@@ -229,15 +230,15 @@ class _Probe:
                 name: group.create_task(self._refuses_wrong(name))
                 for name in dict.fromkeys((self._algorithm, "MD5"))
             }
-            create_only_put = group.create_task(self._keeps_what_is_there())
-            create_only_complete = group.create_task(self._keeps_it_at_complete())
+            create_only_put = group.create_task(self._put_keeps_existing())
+            create_only_complete = group.create_task(self._complete_keeps_existing())
         held = {name: task.result() for name, task in checks.items()}
         is_md5 = md5_of_etag(result.etag) == md5_checksum(self._body)
         return StoreWorth(
             "probed",
             checks=held,
             describes=describes.result(),
-            # One that was sent along may be an echo.
+            # If the MD5 was sent with the request, the ETag may just repeat it.
             etags_are_md5=is_md5 and (self._algorithm != "MD5" or held["MD5"]),
             create_only_put=create_only_put.result(),
             create_only_complete=create_only_complete.result(),
@@ -256,7 +257,7 @@ class _Probe:
             return True
         return False
 
-    async def _keeps_what_is_there(self) -> bool:
+    async def _put_keeps_existing(self) -> bool:
         checksum = _checksum(self._body, self._algorithm)
         try:
             await self._store.put(self._key, self._body, checksum, create_only=True, info=INFO)
@@ -264,9 +265,9 @@ class _Probe:
             return True
         return False
 
-    async def _keeps_it_at_complete(self) -> bool:
+    async def _complete_keeps_existing(self) -> bool:
         async def abort(upload_id: str) -> None:
-            # Nothing is left to abort where it was completed.
+            # If the upload was completed, there is nothing left to abort.
             with suppress(AsyncloadError):
                 await self._store.abort_multipart(self._key, upload_id)
 

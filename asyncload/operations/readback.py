@@ -1,4 +1,4 @@
-"""Read back what was asked for of objects besides their bytes: some stores ignore it silently."""
+"""Check tags, metadata and storage class of written objects: some stores silently ignore them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from asyncload.store.protocol import ObjectStore
 
 
 class ReadBack:
-    """Knows, as an observer, the first object of each kind that a run wrote: by put, or in parts.
+    """An observer that remembers the first object that a run wrote by put, and in parts.
 
     Args:
-        settings: say what was asked for.
-        put_limit: files of more bytes go in parts.
+        settings: the requested tags, metadata and storage class.
+        put_limit: bytes; larger files are uploaded in parts.
     """
 
     def __init__(self, settings: Settings, put_limit: int) -> None:
@@ -24,12 +24,12 @@ class ReadBack:
         self._first: dict[bool, ObjectKey] = {}
 
     def observe(self, event: Event) -> None:
-        """Take in a file's outcome."""
+        """Remember the object of an uploaded file."""
         if isinstance(event, FileFinished) and isinstance(event.outcome, Uploaded):
             self._first.setdefault(event.outcome.size > self._put_limit, event.outcome.key)
 
     async def check(self, store: ObjectStore) -> list[Warned]:
-        """Return a warning for what the store did not keep; AWS keeps it all."""
+        """Return a warning for each option that the store ignored; AWS ignores none."""
         settings = self._settings
         asked = settings.tags or settings.metadata or settings.storage_class
         if store.foreign_endpoint is None or not asked:
@@ -41,7 +41,7 @@ class ReadBack:
         return [
             Warned(
                 f"the store did not keep {option} of {key}",
-                "use a store that keeps it, or leave the option out",
+                "use a store that supports the option, or omit it",
             )
             for option, key in lost.items()
         ]
@@ -49,7 +49,7 @@ class ReadBack:
     async def _lost(self, store: ObjectStore, key: ObjectKey) -> list[str]:
         settings = self._settings
         lost = []
-        # Who may write need not be allowed to look.
+        # Permission to write does not imply permission to read.
         with suppress(AsyncloadError):
             remote = await store.head(key)
             if remote is None:
@@ -68,5 +68,5 @@ class ReadBack:
         except AccessDenied:
             return True
         except AsyncloadError:
-            # A store that can't say what an object's tags are has not kept them.
+            # A store that can't return an object's tags has not kept them.
             return False

@@ -1,4 +1,4 @@
-"""The record that a run leaves in the bucket, whichever way it ends."""
+"""Write the manifest of a run, also if the run fails or is interrupted."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Observer = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What it takes to record a run.
+    """Everything that is needed to write a run's manifest.
 
-    `report` counts the run's events, and `observe` is told how the record went. `interruption`
-    returns the error that stands in the record of a run that was cancelled. A run that fails has
-    for its record what is left of `policy.grace`.
+    `report` counts the run's events; `observe` receives the result of writing. `interruption`
+    returns the error to record for a cancelled run. After a failure the manifest must be written
+    in the remaining time of `policy.grace`.
     """
 
     settings: Settings
@@ -40,7 +40,7 @@ class Recording:
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[Observer]:
-        """Record what happens in the body, and how it ends; the record never makes a run fail."""
+        """Record the events and the end of the body; if that fails, emit a warning."""
         if not self.settings.manifest:
             yield _ignore
             return
@@ -66,7 +66,7 @@ class Recording:
             raise
 
     async def _close_in_time(self, manifest: Manifest, error: BaseException) -> None:
-        """Record a failure, as far as it can be done in the time of an abort."""
+        """Record a failure, within the time limit for aborts."""
         grace = self.policy.grace.begin()
         closing = asyncio.wait_for(self._close(manifest, self._as_recorded(error)), grace)
         try:
@@ -80,7 +80,7 @@ class Recording:
 
     async def _give_up(self, manifest: Manifest) -> None:
         await manifest.give_up()
-        self.observe(Warned(f"the record {manifest.key} could not be written in time"))
+        self.observe(Warned(f"the manifest {manifest.key} could not be written in time"))
 
     def _as_recorded(self, error: BaseException) -> AsyncloadError:
         if isinstance(error, AsyncloadError):
@@ -91,7 +91,7 @@ class Recording:
 
     async def _close(self, manifest: Manifest, error: AsyncloadError | None) -> None:
         report = self.report
-        assert report.started is not None, "a run that is recorded has begun"
+        assert report.started is not None, "a run that is recorded has started"
         summary = summary_record(
             "run",
             run_totals(report),
@@ -106,4 +106,4 @@ class Recording:
 
 
 def _ignore(_: Event) -> None:
-    """Keep no record."""
+    """Ignore the event."""

@@ -1,4 +1,4 @@
-"""A run from its beginning on: its date, its totals, and who is told."""
+"""One run: its date, totals, limits and observers."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ from asyncload.store.retries import RetryingStore, RetryPolicy, Traffic
 from asyncload.transfer import TransferPolicy
 from asyncload.transfer.pipeline import Observer
 
-_PLAIN_FUNCTION = "pass a plain function of one event; asyncio.Queue.put_nowait hands events on"
+_PLAIN_FUNCTION = "pass a plain function of one event, such as asyncio.Queue.put_nowait"
 
 
 def requests_limit(
-    settings: Settings, tell: Callable[[int, int, LimitReason], None] = lambda *_: None
+    settings: Settings, on_change: Callable[[int, int, LimitReason], None] = lambda *_: None
 ) -> AdaptiveLimit:
-    """Return the places for requests that settings ask for; `tell` is as of `AdaptiveLimit`."""
+    """Return the limit on concurrent requests; `on_change` is called when it changes."""
     ceiling, reason = settings.ceiling
     start = None if isinstance(settings.concurrency, int) else min(AUTO_START, ceiling)
-    return AdaptiveLimit(ceiling, start=start, ceiling_reason=reason, tell=tell)
+    return AdaptiveLimit(ceiling, start=start, ceiling_reason=reason, tell=on_change)
 
 
 class Run:
-    """A run from its beginning on: who is told of it, what is counted, how it is recorded.
+    """One run: its observers, counters and manifest.
 
-    `by_clock` says that the machine's clock told when it started.
+    `by_clock` says that the start time came from this machine's clock.
     """
 
     def __init__(
@@ -67,14 +67,14 @@ class Run:
         self.others, self.of_files = Traffic(), Traffic()
         self._observer = observer
         self._interruption = interruption
-        self._limit = requests_limit(settings, self._tell_limit)
+        self._limit = requests_limit(settings, self._report_limit)
         self.rate = RateLimit(settings.limit_rate) if settings.limit_rate else None
         self.policy = policy
         run_id = policy.provenance.run_id
         self.observe(RunStarted(run_id, settings.bucket, self.layout.date, started))
 
     def observe(self, event: Event) -> None:
-        """Count an event in, and pass it on."""
+        """Count an event, and pass it to the observer."""
         self.report.observe(event)
         if self.markers is not None:
             self.markers.observe(event)
@@ -82,26 +82,26 @@ class Run:
             self._pass_on(self._observer, event)
 
     def _pass_on(self, observer: Observer, event: Event) -> None:
-        """Call the observer; once it failed, it is not called again while the run is ended.
+        """Call the observer; after a failure it is not called again.
 
         Raises:
-            ObserverFailed: it raised an error, or returned something to await.
+            ObserverFailed: the observer raised an error, or returned an awaitable.
         """
         try:
-            # What it is said to return is not what it may return.
-            told: object = cast("Callable[[Event], object]", observer)(event)
+            # It may return something else than its type says.
+            returned: object = cast("Callable[[Event], object]", observer)(event)
         except Exception as error:
             self._observer = None
             raise ObserverFailed(
                 f"the observer raised {type(error).__name__}: {error}",
-                hint="the run was ended; what landed stays",
+                hint="the run was ended; files that were already uploaded stay",
             ) from error
-        if inspect.isawaitable(told):
+        if inspect.isawaitable(returned):
             self._observer = None
-            if inspect.iscoroutine(told):
-                told.close()
+            if inspect.iscoroutine(returned):
+                returned.close()
             raise ObserverFailed(
-                "the observer returned something to await, and nobody does", hint=_PLAIN_FUNCTION
+                "the observer returned an awaitable, which is never awaited", hint=_PLAIN_FUNCTION
             )
 
     def with_retries(
@@ -113,7 +113,7 @@ class Run:
         )
 
     def count_requests(self) -> None:
-        """Tell how many requests were made so far."""
+        """Emit the number of requests so far."""
         others, of_files = self.others, self.of_files
         made, repeated = others.requests + of_files.requests, others.retries + of_files.retries
         self.observe(RequestsMade(made, repeated, of_files.sent))
@@ -121,21 +121,22 @@ class Run:
         self.observe(ConcurrencySettled(limit.limit, limit.peak, limit.reason))
 
     def requests_at_once(self) -> int:
-        """Return how many requests there may be at once, where the store does not complain."""
+        """Return the maximum number of concurrent requests if the store does not throttle."""
         return self._limit.aim
 
     def connection_memory(self) -> int:
-        """Return how many bytes of `--memory` connections take now, or are about to.
+        """Return how many bytes of `--memory` the connections use now, or will use soon.
 
-        Where their number was asked for, it is counted in what a container's limit leaves.
+        0 if `--concurrency` is a number: then the memory of connections was already subtracted
+        from the container's limit.
         """
         return 0 if isinstance(self.settings.concurrency, int) else memory_of(self._limit.aim)
 
-    def _tell_limit(self, limit: int, ceiling: int, reason: LimitReason) -> None:
+    def _report_limit(self, limit: int, ceiling: int, reason: LimitReason) -> None:
         self.observe(ConcurrencyChanged(limit, ceiling, reason))
 
     def recording(self, store: ObjectStore) -> Recording:
-        """Return what records this run in a store."""
+        """Return an object that writes this run's manifest to a store."""
         return Recording(
             settings=self.settings,
             store=store,
@@ -148,10 +149,10 @@ class Run:
 
 
 def check_arguments(settings: object, observer: object) -> None:
-    """Make sure that a run can be made of them.
+    """Check the types of the arguments.
 
     Raises:
-        UsageError: they are something else, or the observer is to be awaited.
+        UsageError: a type is wrong, or the observer is a coroutine function.
     """
     if not isinstance(settings, Settings):
         raise UsageError(f"load() takes Settings, not {type(settings).__name__}")
@@ -162,16 +163,14 @@ def check_arguments(settings: object, observer: object) -> None:
     if inspect.iscoroutinefunction(observer) or inspect.iscoroutinefunction(
         getattr(observer, "__call__", None)  # noqa: B004  # its kind matters
     ):
-        raise UsageError(
-            "observer: it is a coroutine function, and nobody awaits it", hint=_PLAIN_FUNCTION
-        )
+        raise UsageError("observer: a coroutine function is never awaited", hint=_PLAIN_FUNCTION)
 
 
 def new_run_id(started: datetime) -> str:
-    """Return an id of a run's own, that sorts by its start."""
+    """Return a unique run id that sorts by start time."""
     return f"{started.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
 def utc_now() -> datetime:
-    """Return the time."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Compare what should be in the raw zone with what is there, by checksum; nothing is written."""
+"""Compare the expected content of the raw zone with its objects by checksum; read-only."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from asyncload.transfer import (
     compare_recorded,
 )
 
-Kind = Literal["missing", "different", "unproved", "extra", "unreadable"]
-Tell = Callable[["Discrepancy"], None]
+Kind = Literal["missing", "different", "unverified", "extra", "unreadable"]
+Emit = Callable[["Difference"], None]
 
-# Markers, manifests and folders: crawlers leave them out as well.
+# Markers, manifests and folders; crawlers ignore them too.
 _NOT_DATA = ("_", ".")
 
 
 @dataclass(frozen=True, slots=True)
-class Discrepancy:
-    """Something that is not as it should be: what, where, and the particulars.
+class Difference:
+    """One difference: its kind, path, key and details.
 
-    `unproved` is an object that can't be compared: nothing that the store says of it decides.
-    `path` is None for an object that no file belongs to, `key` for a file that makes none.
+    `unverified` is an object that can't be compared, because the store returns no usable checksum.
+    `path` is None for an object without a file, `key` is None for a file without a valid key.
     """
 
     kind: Kind
@@ -48,47 +48,47 @@ class Discrepancy:
 
 @dataclass(slots=True)
 class Comparison:
-    """What a comparison came to: files that are there and proved by what, and what is not so."""
+    """The result of a comparison: verified files by algorithm, and differences by kind."""
 
-    tell: Tell
-    proved: Counter[str] = field(default_factory=Counter)
-    found: Counter[Kind] = field(default_factory=Counter)
+    emit: Emit
+    verified: Counter[str] = field(default_factory=Counter)
+    differences: Counter[Kind] = field(default_factory=Counter)
 
     @property
-    def whole(self) -> bool:
-        """Whether all is as it should be."""
-        return not self.found
+    def matches(self) -> bool:
+        """Whether there is no difference."""
+        return not self.differences
 
-    def judged(self, verdict: Verdict, path: str, key: str | None) -> None:
-        """Count an object that is its file, or tell that it is not, or not known to be."""
+    def add_verdict(self, verdict: Verdict, path: str, key: str | None) -> None:
+        """Count an object that matches its file, or add a difference."""
         if verdict.checksum is not None:
-            self.proved[verdict.checksum.algorithm] += 1
+            self.verified[verdict.checksum.algorithm] += 1
         else:
-            kind: Kind = "different" if verdict.standing == "different" else "unproved"
-            self.differs(kind, path, key, verdict.detail)
+            kind: Kind = "different" if verdict.standing == "different" else "unverified"
+            self.add_difference(kind, path, key, verdict.detail)
 
-    def differs(self, kind: Kind, path: str | None, key: str | None, detail: str) -> None:
-        """Count and tell of a discrepancy."""
-        self.found[kind] += 1
-        self.tell(Discrepancy(kind, path, key, detail))
+    def add_difference(self, kind: Kind, path: str | None, key: str | None, detail: str) -> None:
+        """Count and emit a difference."""
+        self.differences[kind] += 1
+        self.emit(Difference(kind, path, key, detail))
 
 
 async def verify_volume(
     plan: LoadPlan, tools: TransferTools, comparison: Comparison, concurrency: int
 ) -> None:
-    """Compare each planned file with its object, and tell of objects that no file belongs to.
+    """Compare each planned file with its object, and report objects without a file.
 
     Raises:
-        AccessDenied: partitions may not be listed, or objects not be described.
-        StoreError: the store can't be asked.
+        AccessDenied: listing partitions or reading objects' metadata is denied.
+        StoreError: the store can't be queried.
     """
     for failure in plan.failures:
-        comparison.differs("unreadable", failure.path, failure.key, failure.error.message)
+        comparison.add_difference("unreadable", failure.path, failure.key, failure.error.message)
 
-    async def tell_extras(partition: str) -> None:
-        await _tell_extras(partition, plan, tools.store, comparison)
+    async def find_extra(partition: str) -> None:
+        await _find_extra(partition, plan, tools.store, comparison)
 
-    await for_each((partition for partition, _ in plan.partitions), tell_extras, concurrency)
+    await for_each((partition for partition, _ in plan.partitions), find_extra, concurrency)
 
     async def compare_one(upload: PlannedUpload) -> None:
         await _compare_file(upload, tools, comparison)
@@ -96,33 +96,33 @@ async def verify_volume(
     await for_each(plan.uploads(), compare_one, concurrency)
 
 
-async def _tell_extras(
+async def _find_extra(
     partition: str, plan: LoadPlan, store: ObjectStore, comparison: Comparison
 ) -> None:
     async for page in pages_of(partial(store.list_objects, partition)):
         for listed in page:
             name = listed.key.rpartition("/")[2]
             if name and not name.startswith(_NOT_DATA) and not plan.holds(listed.key):
-                detail = f"an object of {format_count(listed.size, 'byte')} that no file belongs to"
-                comparison.differs("extra", None, listed.key, detail)
+                detail = f"no file for this object of {format_count(listed.size, 'byte')}"
+                comparison.add_difference("extra", None, listed.key, detail)
 
 
 async def _compare_file(
     upload: PlannedUpload, tools: TransferTools, comparison: Comparison
 ) -> None:
     path, key = upload.source.path, upload.key
-    # Whatever the listing says: a store may list a key in other words than it was given in, as
-    # SeaweedFS does with a backslash.
+    # Independent of the listing: a store may list a key in another spelling, as SeaweedFS does
+    # with a backslash.
     remote = await tools.store.head(key)
     if remote is None:
-        comparison.differs("missing", path, key, "there is no object")
+        comparison.add_difference("missing", path, key, "there is no object")
         return
     try:
         verdict = await _verdict(upload, remote, tools)
     except FileFailed as error:
-        comparison.differs("unreadable", path, key, error.message)
+        comparison.add_difference("unreadable", path, key, error.message)
         return
-    comparison.judged(verdict, path, key)
+    comparison.add_verdict(verdict, path, key)
 
 
 async def _verdict(upload: PlannedUpload, remote: RemoteObject, tools: TransferTools) -> Verdict:
@@ -142,14 +142,14 @@ async def verify_manifest(
     concurrency: int,
     policy: TransferPolicy | None = None,
 ) -> None:
-    """Compare what a run's manifest says has landed with what is there.
+    """Compare the files in a run's manifest with the objects in the bucket.
 
-    `policy` says what may be proof.
+    `policy` says which checksums count as proof.
 
     Raises:
-        UsageError: there is no such manifest, or it is none.
-        AccessDenied: objects may not be described.
-        StoreError: the store can't be asked.
+        UsageError: the manifest does not exist, or is invalid.
+        AccessDenied: reading objects' metadata is denied.
+        StoreError: the store can't be queried.
     """
 
     async def compare_one(entry: ManifestEntry) -> None:
@@ -158,13 +158,13 @@ async def verify_manifest(
     batch: list[ManifestEntry] = []
     async for entry in read_manifest(store, key):
         batch.append(entry)
-        if len(batch) == _ENTRIES_AT_ONCE:
+        if len(batch) == _BATCH:
             await for_each(iter(batch), compare_one, concurrency)
             batch = []
     await for_each(iter(batch), compare_one, concurrency)
 
 
-_ENTRIES_AT_ONCE = 10_000
+_BATCH = 10_000
 
 
 async def _compare_entry(
@@ -174,31 +174,35 @@ async def _compare_entry(
     if entry.status == "skipped":
         return
     remote = await store.head(key) if key is not None else None
-    then = f"it failed in that run: {entry.error}; " if entry.status == "failed" else ""
+    then = f"the file failed in that run: {entry.error}; " if entry.status == "failed" else ""
     if remote is None:
-        comparison.differs("missing", path, key, f"{then}there is no object")
+        comparison.add_difference("missing", path, key, f"{then}there is no object")
     elif remote.size != entry.size:
-        detail = f"{then}the object has {remote.size:,} bytes, the manifest says {entry.size:,}"
-        comparison.differs("different", path, key, detail)
+        size = format_count(remote.size, "byte")
+        detail = f"{then}the object has {size}, the manifest says {entry.size:,}"
+        comparison.add_difference("different", path, key, detail)
     else:
         verdict = compare_recorded(entry.checksums, remote.checksums, policy)
-        comparison.judged(verdict._replace(detail=f"{then}{verdict.detail}"), path, key)
+        comparison.add_verdict(verdict._replace(detail=f"{then}{verdict.detail}"), path, key)
 
 
 def manifest_key_of(text: str, bucket: str, prefix: str) -> ObjectKey:
-    """Return the key that a run id, a key or an `s3://` address of a manifest means.
+    """Return the key of a manifest, given as run id, key or `s3://` address.
 
     Raises:
-        UsageError: it means none, or one in another bucket.
+        UsageError: the text is not a valid key, or names another bucket.
     """
     key = text
     if text.startswith("s3://"):
         named, _, key = text.removeprefix("s3://").partition("/")
         if named != bucket:
-            raise UsageError(f"--manifest: {text!r} is not in the bucket {bucket!r}")
+            raise UsageError(
+                f"--manifest: {text!r} is not in bucket {bucket!r}",
+                hint="set --bucket to its bucket",
+            )
     elif "/" not in text:
         key = f"{prefix}/{text.removesuffix('.json')}.json"
     try:
         return ObjectKey(key)
     except InvalidKey as error:
-        raise UsageError(f"--manifest: {text!r} is no key: {error}") from error
+        raise UsageError(f"--manifest: {text!r} is not a valid key: {error}") from error

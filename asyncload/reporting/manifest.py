@@ -1,8 +1,8 @@
-"""The record of what a run landed: one JSON document beside the data, written as the run goes.
+"""The manifest of a run: one JSON document in the bucket, written while the run is in progress.
 
-Its first line opens the document and describes the run, its last one closes it with the totals;
-each line between is one file. So it can be read line by line, and written in flat memory: a long
-one goes to the store in parts while the run is under way.
+The first line opens the document and describes the run, the last line closes it with the totals,
+and each line between describes one file. So it can be read line by line and written in constant
+memory: a long manifest is uploaded in parts during the run.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from asyncload.version import VERSION
 INFO = ObjectInfo(content_type="application/json", bookkeeping=True)
 
 PART_SIZE = 8 * 1024 * 1024
-"""What is sent at once, in bytes."""
+"""Size of one part of a manifest, in bytes."""
 
 
 def manifest_key(prefix: str, run_id: str) -> ObjectKey:
-    """Return where the manifest of a run is."""
+    """Return the key of a run's manifest."""
     return ObjectKey(f"{prefix}/{run_id}.json")
 
 
 def describe_run(settings: Settings, report: Report) -> dict[str, Any]:
-    """Return what a manifest says of its run; there are no secrets among the settings."""
-    assert report.started is not None, "a run that is recorded has begun"
-    assert report.day is not None, "it has a date from its start"
+    """Return the description of a run for its manifest; the settings contain no secrets."""
+    assert report.started is not None, "a run that is recorded has started"
+    assert report.day is not None, "a run that has started has a date"
     return {
         "version": RECORD_VERSION,
         "type": "run",
@@ -59,15 +59,15 @@ def describe_run(settings: Settings, report: Report) -> dict[str, Any]:
 
 
 class Manifest:
-    """Collects a run's outcomes, as an observer, and sends them on.
+    """An observer that collects a run's outcomes and uploads them.
 
     Args:
-        store: where it goes.
-        key: its object key.
-        run: what is said of the run: its id, settings and start.
-        policy: by what checksum it is sent.
-        now: tells the time.
-        tell: is called if an upload of it stays open.
+        store: the store to write to.
+        key: the manifest's object key.
+        run: the description of the run: id, settings and start.
+        policy: determines the checksum algorithm.
+        now: returns the current time.
+        emit: receives an event if the manifest's own upload stays open.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Manifest:
         run: Mapping[str, Any],
         policy: TransferPolicy,
         now: Callable[[], datetime],
-        tell: Callable[[UploadLeftOpen], None],
+        emit: Callable[[UploadLeftOpen], None],
     ) -> None:
         self.key = key
         self.error: AsyncloadError | None = None
@@ -85,7 +85,7 @@ class Manifest:
         self._store = store
         self._policy = policy
         self._now = now
-        self._tell = tell
+        self._emit = emit
         self._text = bytearray(f'{{"run":{to_json(run)},"files":[\n'.encode())
         self._separator = ""
         self._enough = asyncio.Event()
@@ -94,7 +94,7 @@ class Manifest:
         self._crcs: list[tuple[int, int]] = []
 
     def observe(self, event: Event) -> None:
-        """Take in a file's outcome."""
+        """Add a file's outcome."""
         if not isinstance(event, FileFinished) or self.error is not None:
             return
         entry = to_json(file_fields(event, self._now()))
@@ -105,7 +105,7 @@ class Manifest:
 
     @asynccontextmanager
     async def sent(self) -> AsyncIterator[None]:
-        """Send what has come together while the body runs; `close` or `give_up` must follow."""
+        """Upload full parts while the body runs; call `close` or `give_up` afterwards."""
         async with Group() as group:
             sending = group.create_task(self._send_as_it_grows())
             try:
@@ -114,7 +114,7 @@ class Manifest:
                 group.stop(sending)
 
     async def close(self, summary: Mapping[str, Any]) -> Warned | None:
-        """Write the rest; return a warning where the manifest could not be written."""
+        """Write the rest; return a warning if the manifest could not be written."""
         self._text += f'\n],"summary":{to_json(summary)}}}\n'.encode()
         try:
             if self.error is None:
@@ -127,7 +127,7 @@ class Manifest:
         await self.give_up()
         return Warned(
             f"the manifest {self.key} could not be written: {self.error.message}",
-            "this changes nothing for the files; --no-manifest does without it",
+            "the files are not affected; use --no-manifest to write no manifest",
         )
 
     async def _send_as_it_grows(self) -> None:
@@ -138,7 +138,7 @@ class Manifest:
                 if len(self._text) < PART_SIZE:
                     self._enough.clear()
         except AsyncloadError as error:
-            # The files matter more: they go on, and `close` tells.
+            # The load continues without a manifest; `close` returns the warning.
             self.error = error
             self._text.clear()
 
@@ -151,7 +151,7 @@ class Manifest:
         sent = self._checksum(body)
         number = len(self._parts) + 1
         result = await self._store.upload_part(self.key, upload_id, number, body, sent)
-        # Not before it is there: a cancelled attempt is repeated by `close`.
+        # Only after success: `close` repeats a cancelled attempt.
         del self._text[:size]
         self._parts.append(Part(number, result.etag, sent))
         self._crcs.append((crc.update(body, 0), len(body)))
@@ -160,7 +160,7 @@ class Manifest:
         upload_id = await self._store.create_multipart(
             self.key, algorithm=self._policy.sent_algorithm, info=INFO
         )
-        # At once: whoever was cancelled meanwhile has to abort it.
+        # Set at once, so that a cancelled caller can abort the upload.
         self._upload_id = upload_id
         return upload_id
 
@@ -182,17 +182,17 @@ class Manifest:
 
     def _checksum(self, body: bytes) -> Checksum:
         checksum = checksum_of(body, self._policy.sent_algorithm)
-        assert checksum is not None, "what a policy sends can be computed"
+        assert checksum is not None, "the algorithm of a policy is always available"
         return checksum
 
     async def give_up(self) -> None:
-        """Leave no upload open, or tell of it."""
+        """Abort the open upload; emit an event if that fails."""
         if self._upload_id is None:
             return
         upload_id, self._upload_id = self._upload_id, None
 
-        def tell(reason: str) -> None:
-            self._tell(UploadLeftOpen("", self.key, upload_id, reason))
+        def emit(reason: str) -> None:
+            self._emit(UploadLeftOpen("", self.key, upload_id, reason))
 
         grace = self._policy.grace
-        await abort_upload(self._store, self.key, upload_id, grace=grace, left_open=tell)
+        await abort_upload(self._store, self.key, upload_id, grace=grace, left_open=emit)

@@ -1,4 +1,4 @@
-"""Read the manifest of a run: any version of it, in flat memory, and nothing else for one."""
+"""Read the manifest of a run, of any version, in constant memory; reject other objects."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from asyncload.model.values import Checksum, ObjectKey
 from asyncload.store.protocol import ObjectStore
 
 _READ = 8 * 1024 * 1024
-_MAX_LINE = 8 * 1024 * 1024
+_MAX_LINE_BYTES = 8 * 1024 * 1024
 _LANDED = ("uploaded", "unchanged")
 _STATUSES = (*_LANDED, "skipped", "failed")
-_HINT = "name a run id or the key of a manifest; they are below --manifest-prefix"
+_HINT = "give a run id or the key of a manifest; manifests are stored below --manifest-prefix"
 
 
 class ManifestEntry(NamedTuple):
-    """One file of a manifest: `checksums` by algorithm, and why it failed, if it did."""
+    """One file of a manifest: `checksums` by algorithm; `error` is "" unless the file failed."""
 
     path: str
     key: ObjectKey | None
@@ -30,15 +30,15 @@ class ManifestEntry(NamedTuple):
 
 
 class OddEntryError(ValueError):
-    """A line of a manifest that does not describe a file."""
+    """A line of a manifest does not describe a file."""
 
 
 async def read_manifest(store: ObjectStore, key: ObjectKey) -> AsyncIterator[ManifestEntry]:
     """Yield the files of a manifest.
 
     Raises:
-        UsageError: there is no such object, or it is no manifest of asyncload's.
-        StoreError: the store can't be asked.
+        UsageError: the object does not exist, or is not a manifest of asyncload.
+        StoreError: the store can't be queried.
     """
     lines = _lines(store, key)
     head = await anext(lines, b"")
@@ -56,22 +56,22 @@ async def read_manifest(store: ObjectStore, key: ObjectKey) -> AsyncIterator[Man
                 raise UsageError(
                     f"--manifest: {key!r} can't be read: line {number}: {error}", hint=_HINT
                 ) from error
-    raise UsageError(f"--manifest: {key!r} is cut off", hint="that run did not end well")
+    raise UsageError(f"--manifest: {key!r} is incomplete", hint="give the manifest of another run")
 
 
 def parse_entry(line: bytes) -> ManifestEntry:
-    """Read one line of a manifest. Pure.
+    """Parse one line of a manifest. Pure.
 
     Raises:
-        ValueError, RecursionError, InvalidKey: it does not describe a file, see `OddEntryError`.
+        ValueError, RecursionError, InvalidKey: the line does not describe a file.
     """
     entry = json.loads(line)
     if not isinstance(entry, dict):
-        raise OddEntryError("it is not an object of JSON")
-    # Earlier versions called the status the outcome.
+        raise OddEntryError("the entry is not a JSON object")
+    # Earlier versions used the name `outcome`.
     status = _text(entry, "status" if "status" in entry else "outcome")
     if status not in _STATUSES:
-        raise OddEntryError(f"the status {status!r} is not known")
+        raise OddEntryError(f"unknown status {status!r}")
     size = entry.get("size")
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise OddEntryError(f"the size {size!r} is not a number of bytes")
@@ -80,17 +80,17 @@ def parse_entry(line: bytes) -> ManifestEntry:
         key = ObjectKey(_text(entry, "key"))
     checksums = _checksums(entry)
     if status in _LANDED and not checksums:
-        raise OddEntryError("there is no checksum of a file that landed")
+        raise OddEntryError("the checksum of an uploaded file is missing")
     return ManifestEntry(_text(entry, "path"), key, status, size, checksums, _error(entry))
 
 
 def _checksums(entry: Mapping[str, Any]) -> dict[str, Checksum]:
     given = entry.get("checksums", {})
     if not isinstance(given, dict):
-        raise OddEntryError("the checksums are not an object of JSON")
+        raise OddEntryError("the checksums are not a JSON object")
     found = [Checksum(algorithm, _text(given, algorithm)) for algorithm in given]
     if "checksum" in entry:
-        # Earlier versions recorded one: that which proved the file.
+        # Earlier versions recorded only the checksum that verified the file.
         found.insert(0, Checksum(_text(entry, "verified_by"), _text(entry, "checksum")))
     return by_algorithm(*found)
 
@@ -105,14 +105,14 @@ def _error(entry: Mapping[str, Any]) -> str:
 def _text(entry: Mapping[str, Any], name: str) -> str:
     value = entry.get(name)
     if not isinstance(value, str):
-        raise OddEntryError(f"{name!r} is missing or not a text")
+        raise OddEntryError(f"{name!r} is missing or not a string")
     return value
 
 
 async def _lines(store: ObjectStore, key: ObjectKey) -> AsyncIterator[bytes]:
-    """Yield an object's lines, each of at most 8 MiB; the last one from a `]` on may be cut."""
+    """Yield an object's lines of up to 8 MiB; a line that starts with `]` may be incomplete."""
     if await store.head(key) is None:
-        raise UsageError(f"--manifest: there is no object {key!r}", hint=_HINT)
+        raise UsageError(f"--manifest: object {key!r} does not exist", hint=_HINT)
     offset, rest = 0, b""
     while piece := await store.read(key, offset, _READ):
         offset += len(piece)
@@ -121,10 +121,10 @@ async def _lines(store: ObjectStore, key: ObjectKey) -> AsyncIterator[bytes]:
             yield line
         if rest.startswith(b"]"):
             break
-        if len(rest) > _MAX_LINE:
+        if len(rest) > _MAX_LINE_BYTES:
             raise UsageError(
-                f"--manifest: {key!r} is not a manifest of asyncload: it has a line of over "
-                f"{_MAX_LINE:,} bytes",
+                f"--manifest: {key!r} is not a manifest of asyncload: a line is longer than "
+                f"{_MAX_LINE_BYTES:,} bytes",
                 hint=_HINT,
             )
     if rest:

@@ -1,4 +1,4 @@
-"""How far a run is, while it runs: a live display on a terminal, plain lines elsewhere."""
+"""Show a run's progress: a live display on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 PLAIN_SECONDS = 5.0
-"""Time between two lines where there is no terminal."""
+"""Seconds between two lines if there is no terminal."""
 
-# What is said of pace and time left is of the last seconds.
+# Rate and remaining time are computed over the last seconds.
 _WINDOW_SECONDS = 30.0
-# Before either, nothing is said of the time left.
+# The remaining time is shown once one of these is reached.
 _ENOUGH_DONE = 0.05
 _ENOUGH_SECONDS = 30.0
 
 
 class ProgressView(Protocol):
-    """Something that shows a run's events; a context for as long as it does."""
+    """Shows a run's events while its context is active."""
 
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_exception: object) -> None: ...
 
     def observe(self, event: Event) -> None:
-        """Take an event in."""
+        """Show an event."""
 
 
 class Advance:
-    """Counts files and bytes done, so that no byte counts twice: not in parts and in a file.
+    """Counts finished files and bytes; no byte counts twice, as part and as file.
 
-    A part that is sent again counts once, and a file that has grown since it was found counts what
-    it had then: so `size_done` never shrinks, and ends at `size`. `size_sent` counts what went over
-    the network, as often as it did. `failed` are files. `throttled` says how few requests the store
-    takes at once, "" where it takes all; `at_once` how many were settled on, "" where that is as
-    yet unknown, or was asked for.
+    A part that is sent again counts once, and a file that has grown since the scan counts with its
+    size at the scan. So `size_done` never decreases, and ends at `size`. `size_sent` counts all
+    bytes sent over the network, including repetitions. `failed` is a number of files. `throttled`
+    describes a reduced request limit, "" if the store does not throttle. `at_once` describes the
+    limit that was chosen automatically, "" if it is not yet known or was given by the user.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Advance:
         self._in_parts: dict[str, _InParts] = {}
 
     def count(self, event: Event) -> None:
-        """Count an event in."""
+        """Count an event."""
         if isinstance(event, Scanned | LoadStarted):
             self.files, self.size = event.files, event.size
         elif isinstance(event, PartSent | PartKept):
@@ -78,7 +78,7 @@ class Advance:
         elif isinstance(event, ConcurrencyChanged):
             fewer = event.limit < event.ceiling
             self.throttled = (
-                f"throttled: {event.limit} of {event.ceiling} requests at once" if fewer else ""
+                f"throttled: {event.limit} of {event.ceiling} concurrent requests" if fewer else ""
             )
             self.at_once = "" if fewer else describe_limit(event.limit, event.reason)
 
@@ -86,7 +86,7 @@ class Advance:
         file = self._in_parts.setdefault(event.path, _InParts())
         before = file.done
         if event.number not in file.numbers:
-            # Without a number each is a part of its own.
+            # Events without a part number are all counted.
             file.numbers |= {event.number} if event.number else set()
             file.size += event.size
             most = file.size if event.planned is None else event.planned
@@ -108,7 +108,7 @@ class Advance:
 
 @dataclass(slots=True)
 class _InParts:
-    """Of a file in parts: the numbers that were counted, their bytes, and what counts as done."""
+    """A file in parts: the part numbers counted, their bytes, and the bytes that count as done."""
 
     numbers: set[int] = field(default_factory=set)
     size: int = 0
@@ -116,46 +116,46 @@ class _InParts:
 
 
 class PlainProgress:
-    """Writes a line now and then: `120 of 2,000 files, 1.2 GB of 20.0 GB, 310.0 MB/s, 61 s left`.
+    """Writes a line every 5 s: `120 of 2,000 files, 1.2 GB of 20.0 GB, 310.0 MB/s, 61 s left`.
 
     Args:
-        stream: where to.
-        clock: tells seconds, from any start.
+        stream: the stream to write to.
+        clock: returns seconds, like `time.monotonic`.
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._clock = clock
         self._advance = Advance()
-        self._begun = self._told = clock()
-        self._told_throttled = self._told - PLAIN_SECONDS
+        self._begun = self._written = clock()
+        self._written_throttled = self._written - PLAIN_SECONDS
         self._marks = deque([_Mark(self._begun, 0, 0)])
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        """Nothing to take down: the lines stay."""
+        """Nothing to clean up: the lines stay."""
 
     def observe(self, event: Event) -> None:
-        """Take an event in, and write a line where one is due."""
+        """Count an event, and write a line if one is due."""
         self._advance.count(event)
         now = self._clock()
         if isinstance(event, LoadStarted):
-            self._begun = self._told = now
+            self._begun = self._written = now
             self._marks = deque([_Mark(now, 0, 0)])
             self._write(f"found {format_count(event.files, 'CSV')}, {format_size(event.size)}")
         elif isinstance(event, Scanned | PartSent | PartKept | FileFinished):
-            if now - self._told < PLAIN_SECONDS:
+            if now - self._written < PLAIN_SECONDS:
                 return
-            self._told = now
+            self._written = now
             if isinstance(event, Scanned):
                 self._write(f"found {format_count(event.files, 'CSV')} so far")
             else:
                 self._write(self._line(now))
-        elif self._advance.throttled and now - self._told_throttled >= PLAIN_SECONDS:
-            # At once: until the store recovers, nothing else may happen that has a line.
-            self._told_throttled = now
+        elif self._advance.throttled and now - self._written_throttled >= PLAIN_SECONDS:
+            # Write at once: no other line may follow until the store recovers.
+            self._written_throttled = now
             self._write(self._advance.throttled)
 
     def _line(self, now: float) -> str:
@@ -168,7 +168,8 @@ class PlainProgress:
         rate = (done.size_sent - since.sent) / (now - since.at)
         failed = f" ({done.failed:,} failed)" if done.failed else ""
         line = (
-            f"{done.files_done:,} of {done.files:,} files{failed}, {format_size(done.size_done)} "
+            f"{done.files_done:,} of {format_count(done.files, 'file')}{failed}, "
+            f"{format_size(done.size_done)} "
             f"of {format_size(done.size)}, {format_size(round(rate))}/s"
         )
         left = seconds_left(
@@ -187,7 +188,7 @@ class PlainProgress:
 
 
 class _Mark(NamedTuple):
-    """How far the run was at some time."""
+    """The run's progress at one time."""
 
     at: float
     done: int
@@ -195,31 +196,31 @@ class _Mark(NamedTuple):
 
 
 def seconds_left(left: int, *, pace: float, share: float, elapsed: float) -> float | None:
-    """Return how long the rest takes, None where that can't be said yet.
+    """Return the estimated remaining seconds, None if it is too early for an estimate.
 
     Args:
-        left: bytes to go.
-        pace: bytes done a second, lately.
-        share: how much of all is done, from 0 to 1.
+        left: remaining bytes.
+        pace: recent bytes per second.
+        share: finished share of all bytes, from 0 to 1.
         elapsed: seconds since the first request.
     """
     if left <= 0 or pace <= 0:
         return None
     if share < _ENOUGH_DONE and elapsed < _ENOUGH_SECONDS:
-        # Connections are still being made: the first seconds would promise hours.
+        # Connections are still being opened: an estimate would be far too high.
         return None
     return left / pace
 
 
 def format_seconds(seconds: float) -> str:
-    """Return a time in the unit that reads best: `45 s`, `12 min`, `3.5 h`."""
+    """Format a duration in a suitable unit: `45 s`, `12 min`, `3.5 h`."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 class LiveProgress:
-    """Draws bar, bytes, files, rate and time left on a terminal, by Rich."""
+    """Draws bar, bytes, files, rate and remaining time on a terminal with Rich."""
 
     def __init__(self, stream: TextIO) -> None:
         from rich.console import Console
@@ -240,7 +241,7 @@ class LiveProgress:
             TimeRemainingColumn(),
             console=Console(file=stream),
             transient=True,
-            # Rich would write the lines of standard output here: those of a file or a pipe, too.
+            # Otherwise Rich would redirect standard output here, even if it is a file or a pipe.
             redirect_stdout=sys.stdout.isatty(),
         )
         self._task = self._progress.add_task("looking for CSVs", total=None)
@@ -254,7 +255,7 @@ class LiveProgress:
         self._progress.stop()
 
     def observe(self, event: Event) -> None:
-        """Take an event in, and let the display show it at its next turn."""
+        """Count an event; the display shows it at its next refresh."""
         done = self._advance
         done.count(event)
         if isinstance(event, Scanned):
@@ -264,11 +265,12 @@ class LiveProgress:
         elif isinstance(event, LoadStarted):
             self._progress.reset(self._task, total=event.size)
         if isinstance(event, LoadStarted | PartSent | PartKept | FileFinished | ConcurrencyChanged):
+            files = format_count(done.files, "file")
             at_once = done.throttled or done.at_once
             at_once = f" ({at_once})" if at_once else ""
             failed = f" ({done.failed:,} failed)" if done.failed else ""
             self._progress.update(
                 self._task,
                 completed=done.size_done,
-                description=f"{done.files_done:,} of {done.files:,} files{failed}{at_once}",
+                description=f"{done.files_done:,} of {files}{failed}{at_once}",
             )

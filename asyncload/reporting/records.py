@@ -1,7 +1,7 @@
-"""What a run came to, in records for programs: one JSON object a line.
+"""JSON records for programs, one object per line.
 
-Lines, not one document: a run over a million files is written as it goes, in flat memory. The
-fields are described in RECORDS.md, which tests hold every record to.
+Lines instead of one document let a run over a million files write them in constant memory. The
+fields are documented in RECORDS.md; tests check every record against it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from asyncload.model.values import (
 from asyncload.reporting.report import Report
 
 VERSION = 1
-"""Of the records: it goes up when a field changes its meaning or goes away, not for new ones."""
+"""Version of the records; incremented if a field changes its meaning or is removed."""
 
 _RESULTS = {
     0: "complete",
@@ -42,22 +42,22 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def to_json(record: Mapping[str, Any]) -> str:
-    """Return one line of JSON. Names that are not UTF-8 keep Python's surrogate escapes."""
+    """Return one line of JSON. Names that are not valid UTF-8 keep Python's surrogate escapes."""
     return _encode(record)
 
 
 def format_time(time: datetime) -> str:
-    """Return a time as records have it: ISO 8601, in UTC, to the millisecond."""
+    """Format a time for records: ISO 8601, UTC, milliseconds."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def file_record(event: FileFinished, report: Report, finished: datetime) -> dict[str, Any]:
-    """Return what a program wants to know of one file of a run."""
+    """Return the record of one file of a run."""
     return _of_run("file", report) | file_fields(event, finished)
 
 
 def file_fields(event: FileFinished, finished: datetime) -> dict[str, Any]:
-    """Return what is said of one file, without what all files of a run have in common."""
+    """Return the fields of one file, without those that all files of a run share."""
     outcome = event.outcome
     fields: dict[str, Any] = {
         "status": outcome.status,
@@ -83,19 +83,19 @@ def file_fields(event: FileFinished, finished: datetime) -> dict[str, Any]:
 
 
 def _digests(outcome: Uploaded | Unchanged) -> dict[str, str]:
-    """Return all checksums that are known of a file: that which proved it, and others."""
+    """Return all known checksums of a file, first the one that verified it."""
     proof = outcome.checksum
     others = {name: checksum.digest for name, checksum in outcome.checksums.items()}
     return {proof.algorithm: proof.digest} | others
 
 
-def excluded_record(excluded: Excluded, report: Report) -> dict[str, Any]:
-    """Return what a program wants to know of an entry that is not loaded."""
-    return _of_run("excluded", report) | {"path": excluded.path, "reason": excluded.reason}
+def excluded_record(entry: Excluded, report: Report) -> dict[str, Any]:
+    """Return the record of an entry that is not loaded."""
+    return _of_run("excluded", report) | {"path": entry.path, "reason": entry.reason}
 
 
 def planned_record(upload: PlannedUpload, report: Report) -> dict[str, Any]:
-    """Return what a program wants to know of a file that would be uploaded."""
+    """Return the record of a file that would be uploaded."""
     return _of_run("file", report) | {
         "status": "planned",
         "path": upload.source.path,
@@ -121,7 +121,7 @@ def _format_day(day: date | None) -> str | None:
 
 
 def error_record(error: AsyncloadError) -> dict[str, Any]:
-    """Return what a program wants to know of an error."""
+    """Return the record of an error."""
     record: dict[str, Any] = {
         "kind": type(error).__name__,
         "message": error.message,
@@ -146,7 +146,7 @@ def summary_record(
     exit_code: int,
     error: AsyncloadError | None,
 ) -> dict[str, Any]:
-    """Return the last record of a command: how it ended, and its totals."""
+    """Return the last record of a command: its result and its totals."""
     return {
         "version": VERSION,
         "type": "summary",
@@ -163,7 +163,7 @@ def summary_record(
 
 
 def run_totals(report: Report) -> dict[str, Any]:
-    """Return what a run came to, for its summary."""
+    """Return the totals of a run for its summary."""
     return {
         "run_id": report.run_id or None,
         "date": _format_day(report.day),
@@ -190,7 +190,7 @@ def run_totals(report: Report) -> dict[str, Any]:
             {"key": upload.key, "upload_id": upload.upload_id, "reason": upload.reason}
             for upload in report.left_open
         ],
-        "aborted": report.aborted,
+        "aborted_uploads": report.aborted_uploads,
         "manifest": report.manifest,
         "warnings": [{"message": w.message, "hint": w.hint} for w in report.warnings],
         "store": {"proofs": list(report.store.proofs), **report.store.record}
@@ -213,11 +213,11 @@ def verify_totals(
     verified_by: Mapping[str, int] = MappingProxyType({}),
     differences: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Return what a comparison came to, for its summary."""
+    """Return the totals of a comparison for its summary."""
     return {
         "manifest": manifest,
         "date": _format_day(day),
-        "equal": sum(verified_by.values()),
+        "matching": sum(verified_by.values()),
         "verified_by": dict(verified_by),
         "differences": dict(sorted(differences.items())),
     }
@@ -228,20 +228,20 @@ def clean_totals(
     uploads: int = 0,
     size: int = 0,
     aborted: int = 0,
-    left_alone: int = 0,
+    skipped: int = 0,
 ) -> dict[str, Any]:
-    """Return what was found, aborted and not touched, for the summary of `clean`."""
+    """Return the numbers of uploads found, aborted and skipped, for the summary of `clean`."""
     return {
         "prefix": prefix,
         "uploads": uploads,
         "bytes": size,
         "aborted": aborted,
-        "left_alone": left_alone,
+        "skipped": skipped,
     }
 
 
 def config_totals(settings_file: str | None = None) -> dict[str, Any]:
-    """Return which settings file `asyncload config` has read, for its summary."""
+    """Return the settings file that `asyncload config` read, for its summary."""
     return {"settings_file": settings_file}
 
 
@@ -251,4 +251,4 @@ EMPTY_TOTALS: Mapping[str | None, Callable[[], dict[str, Any]]] = {
     "clean": clean_totals,
     "config": config_totals,
 }
-"""By command, for one that ended before it began."""
+"""The totals by command, for a command that ended before it started to work."""

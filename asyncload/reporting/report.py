@@ -1,4 +1,4 @@
-"""What a run came to, counted as it goes."""
+"""The totals of a run, counted during the run."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from asyncload.model.values import (
     Warned,
 )
 
-FAILURES_KEPT = 10_000
-"""Failures beyond these are counted, and told as they happen, but not kept for the end."""
+MAX_FAILURES_KEPT = 10_000
+"""Maximum number of failures kept in memory; further ones are only counted."""
 
-NAMED = 20
-"""So many files of a group are named at the end, and so many groups; the others are counted."""
+MAX_NAMED = 20
+"""Maximum number of files named per group, and of groups; the others are only counted."""
 
 
 @dataclass(slots=True)
 class FailureGroup:
-    """Files that failed alike, by the same kind of error with the same hint.
+    """Files that failed with the same kind of error and the same hint.
 
-    `first` are those that are named, `files` counts all.
+    `first` holds the files that are named, `files` counts all.
     """
 
     kind: str
@@ -50,24 +50,25 @@ class FailureGroup:
     first: list[Failed] = field(default_factory=list)
 
     def add(self, failed: Failed) -> None:
-        """Count a file in."""
+        """Count a file."""
         self.files += 1
-        if len(self.first) < NAMED:
+        if len(self.first) < MAX_NAMED:
             self.first.append(failed)
 
 
 @dataclass(slots=True)
 class Report:
-    """A run's totals; an observer of its events. Sizes are in bytes.
+    """The totals of a run; an observer of its events. Sizes are in bytes.
 
-    `verified_by` counts the files that landed by the algorithm that proved it, `replaced` those
-    that took the place of other bytes. `failures` are the first files that failed, `skipped` the
-    first that were skipped, and `failure_groups` counts all that failed. `kept` are bytes that an
-    earlier run had sent; `aborted` counts the uploads of earlier runs that were aborted. `unmarked`
-    are partitions that got no success marker because a file is missing. `store` says what the
-    store's answers are worth, as far as that was found out. `excluded` counts what was
-    not loaded, by reason. `requests`, `retries`, `sent` and `concurrency` are known at the end of a
-    run. `run_id` names the run, `manifest` is the key of its record, None where there is none.
+    `verified_by` counts landed files by the algorithm that verified them; `replaced` counts files
+    that replaced different content. `failures` holds the first failed files, `skipped` the first
+    skipped files, and `failure_groups` counts all failures. `kept` is the number of bytes that an
+    earlier run had already sent; `aborted_uploads` counts stale uploads of earlier runs that were
+    aborted. `unmarked` lists partitions without a success marker because a file is missing.
+    `store` says which checks the store enforces, None if it was not probed. `excluded` counts
+    entries that were not loaded, by reason. `requests`, `retries`, `sent` and `concurrency` are set
+    at the end of a run. `run_id` identifies the run; `manifest` is the key of its manifest, None if
+    there is none.
     """
 
     run_id: str = ""
@@ -86,7 +87,7 @@ class Report:
     verified_by: Counter[str] = field(default_factory=Counter)
     replaced: int = 0
     kept: int = 0
-    aborted: int = 0
+    aborted_uploads: int = 0
     requests: int = 0
     retries: int = 0
     sent: int = 0
@@ -98,7 +99,7 @@ class Report:
     manifest: str | None = None
 
     def observe(self, event: Event) -> None:
-        """Count an event in."""
+        """Count an event."""
         if isinstance(event, FileFinished):
             self._count(event.outcome)
         elif isinstance(event, Excluded):
@@ -109,11 +110,11 @@ class Report:
             self._count_besides(event)
 
     def _count_besides(self, event: Event) -> None:
-        """Count what concerns parts of files, or the run."""
+        """Count an event about parts of files, or about the run."""
         if isinstance(event, PartKept):
             self.kept += event.size
         elif isinstance(event, StaleUploadAborted):
-            self.aborted += 1
+            self.aborted_uploads += 1
         elif isinstance(event, UploadLeftOpen):
             self.left_open.append(event)
         elif isinstance(event, MarkerFailed):
@@ -147,35 +148,35 @@ class Report:
             self.verified_by[outcome.checksum.algorithm] += 1
         if isinstance(outcome, Uploaded):
             self.replaced += outcome.replaced
-        if isinstance(outcome, Skipped) and len(self.skipped) < NAMED:
+        if isinstance(outcome, Skipped) and len(self.skipped) < MAX_NAMED:
             self.skipped.append(outcome)
         if isinstance(outcome, Failed):
             self._count_failure(outcome)
 
     def _count_failure(self, failed: Failed) -> None:
-        if len(self.failures) < FAILURES_KEPT:
+        if len(self.failures) < MAX_FAILURES_KEPT:
             self.failures.append(failed)
         kind, hint = type(failed.error).__name__, failed.error.hint
         group = self.failure_groups.get((kind, hint))
         if group is None:
-            # Where each hint is another one, the last group takes what is left.
-            if len(self.failure_groups) >= NAMED:
+            # If there are too many different hints, the last group collects the rest.
+            if len(self.failure_groups) >= MAX_NAMED:
                 kind, hint = "", ""
             group = self.failure_groups.setdefault((kind, hint), FailureGroup(kind, hint))
         group.add(failed)
 
     @property
     def landed(self) -> int:
-        """Files whose bytes are in the raw zone."""
+        """Number of files that are in the raw zone."""
         return self.counts["uploaded"] + self.counts["unchanged"]
 
     @property
     def not_reached(self) -> int:
-        """Files that were found, and have no outcome because the run ended before."""
+        """Number of files without an outcome, because the run ended early."""
         return self.files - sum(self.counts.values())
 
     @property
     def exit_code(self) -> int:
-        """0 where every file landed or was skipped as asked for, 3 where something is missing."""
+        """0 if every file landed or was skipped with `--skip-existing`, else 3."""
         done = self.landed + self.counts["skipped"] == self.files
         return 0 if done and not self.markers_failed else 3

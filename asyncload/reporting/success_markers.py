@@ -1,4 +1,4 @@
-"""`_SUCCESS` in each partition all of whose files landed: the last thing that is written there."""
+"""Write `_SUCCESS` into each complete partition, after all of its files."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ from asyncload.transfer import TransferPolicy
 INFO = ObjectInfo(content_type="application/octet-stream", bookkeeping=True)
 
 _WORKERS = 32
-# How a scan calls the volume itself.
+# The path of the volume itself in a scan.
 _ROOT = "."
 
 
 class SuccessMarkers:
-    """Knows, as an observer, the partitions that lack a file, and keeps markers true.
+    """An observer that tracks incomplete partitions, and writes and removes success markers.
 
-    A marker that an earlier run left is removed before this run changes its partition, and where a
-    file of the partition is missing: nobody should take for complete what is being changed.
+    A marker from an earlier run is removed before this run changes its partition, and if a file of
+    the partition is missing: a partition that is incomplete or changing must have no marker.
 
     Args:
-        layout: says which partition a file belongs to.
-        store: where the markers are.
-        observe: is told what goes wrong.
+        layout: maps a file to its partition.
+        store: the store with the markers.
+        observe: receives warnings and failures.
 
     Attributes:
-        listed: what was found where this run looked; a partition that it says has no marker is not
-            asked about again. None where nothing was looked for.
+        listed: the listing of this run; a partition without a marker in it is not queried again.
+            None if nothing was listed.
     """
 
     def __init__(
@@ -57,16 +57,16 @@ class SuccessMarkers:
         self._observe = observe
         self._reasons: dict[str, str] = {}
         self._others: defaultdict[str, int] = defaultdict(int)
-        # Why no partition may be marked.
+        # The reason why no partition may be marked, if any.
         self._unknown = ""
         self.listed: KeyIndex | None = None
-        # Hashes: there may be a partition for each file.
+        # Hashes, to save memory: each file may have its own partition.
         self._removed: set[int] = set()
         self._removing: dict[str, asyncio.Lock] = {}
         self._may_remove = True
 
     def observe(self, event: Event) -> None:
-        """Take in a file's outcome."""
+        """Record a failed or skipped file."""
         if not isinstance(event, FileFinished) or not isinstance(event.outcome, Failed | Skipped):
             return
         outcome = event.outcome
@@ -76,10 +76,10 @@ class SuccessMarkers:
             return
         self._lacks(self._layout.partition_of(path), f"{path} failed")
         if outcome.key is None and isinstance(outcome.error, SourceUnreadable):
-            # It may be a folder: then its files are missing, and could be anywhere a rule says.
-            reason = f"{path} can't be listed, and may hold files of it"
+            # It may be a folder: its files are missing from every partition that they could map to.
+            reason = f"folder {path} can't be listed, and may contain files of this partition"
             if path == _ROOT:
-                self._unknown = "the volume can't be listed to its end"
+                self._unknown = "the volume can't be listed completely"
             for partition in self._layout.partitions_below(path):
                 if partition not in self._reasons:
                     self._lacks(partition, reason)
@@ -91,16 +91,16 @@ class SuccessMarkers:
             self._reasons[partition] = reason
 
     def _why_not(self, partition: str) -> str:
-        """Return why a partition is not to be marked, "" where it is."""
+        """Return the reason why a partition must not be marked, "" if it may be."""
         reason = self._reasons.get(partition, self._unknown)
         others = self._others.get(partition, 0)
-        return f"{reason}, and {others:,} more" if others else reason
+        return f"{reason} (and {others:,} more)" if others else reason
 
     async def before_change(self, partition: str) -> None:
         """Remove a partition's marker before its first object is written.
 
         Raises:
-            StoreError: the store can't be asked.
+            StoreError: the store can't be queried.
         """
         if hash(partition) in self._removed:
             return
@@ -117,25 +117,25 @@ class SuccessMarkers:
         if self.listed is not None and self.listed.find_key(key, partition).state == "free":
             return
         try:
-            # Deleting what is not there would leave a trace in a versioned bucket.
+            # Deleting a missing object would create a delete marker in a versioned bucket.
             if await self._store.head(key) is not None:
                 await self._store.delete(key)
         except (AccessDenied, RequestRejected) as error:
-            told, self._may_remove = not self._may_remove, False
-            if told:
+            warned, self._may_remove = not self._may_remove, False
+            if warned:
                 return
             self._observe(
                 Warned(
-                    f"success markers of earlier runs may not be removed, so they stay while their "
-                    f"partitions are changed: {error.message}",
-                    f"permit s3:GetObject and s3:DeleteObject on keys that end in {SUCCESS_MARKER}",
+                    f"success markers of earlier runs can't be removed, so they stay while their "
+                    f"partitions change: {error.message}",
+                    f"allow s3:GetObject and s3:DeleteObject on keys that end in {SUCCESS_MARKER}",
                 )
             )
 
     async def write(self, plan: LoadPlan, policy: TransferPolicy) -> None:
-        """Mark the complete partitions; tell of those that are not marked, and why."""
+        """Mark the complete partitions; emit an event for each of the others, with the reason."""
         checksum = checksum_of(b"", policy.sent_algorithm)
-        assert checksum is not None, "what a policy sends can be computed"
+        assert checksum is not None, "the algorithm of a policy is always available"
 
         async def conclude(partition: str) -> None:
             try:
@@ -144,7 +144,7 @@ class SuccessMarkers:
                     await self.before_change(partition)
                     return
                 key = ObjectKey(f"{partition}{SUCCESS_MARKER}")
-                # Again and again the same: an earlier run's is replaced.
+                # Not create-only: a marker of an earlier run may be replaced.
                 await self._store.put(key, b"", checksum, create_only=False, info=INFO)
             except AsyncloadError as error:
                 self._observe(MarkerFailed(partition, error))

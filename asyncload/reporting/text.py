@@ -1,4 +1,4 @@
-"""What a run came to, in words for people."""
+"""The text output for people."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from asyncload.errors import AsyncloadError
 from asyncload.model.values import Excluded, Failed, LimitReason, Warned
 from asyncload.reporting.report import Report
 
-_UNMARKED_NAMED = 20
+_MAX_UNMARKED = 20
 
 
 def printable(text: str) -> str:
-    """Escape what a terminal would obey or can't show: controls, and names that aren't UTF-8."""
+    """Escape control characters, and bytes that are not valid UTF-8, for a terminal."""
     if text.isprintable():
         return text
     return "".join(
@@ -22,7 +22,7 @@ def printable(text: str) -> str:
 
 
 def format_size(size: int) -> str:
-    """Return bytes in the unit that reads best: `84.3 kB`, `1.2 GB`, by powers of 1,000."""
+    """Format bytes in a suitable unit: `84.3 kB`, `1.2 GB` (powers of 1,000)."""
     value, units = float(size), iter(("kB", "MB", "GB", "TB"))
     unit = "B"
     while value >= 999.95 and unit != "TB":
@@ -31,33 +31,33 @@ def format_size(size: int) -> str:
 
 
 def format_count(number: int, noun: str) -> str:
-    """Return how many of a thing: `1 part`, `1,200 parts`; the noun is given in its singular."""
+    """Format a number with a noun, given in the singular: `1 part`, `1,200 parts`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 _LIMIT_WORDS: dict[LimitReason, str] = {
-    "throughput": "more brought no more throughput",
-    "throttled": "the store asked to slow down",
+    "throughput": "more did not increase throughput",
+    "throttled": "the store throttles",
     "open files": "limited by open files (ulimit -n)",
     "memory": "limited by --memory",
-    "ceiling": "the most that are tried",
+    "ceiling": "the maximum of --concurrency auto",
 }
 
 
 def describe_limit(limit: int, reason: LimitReason) -> str:
-    """Say how many requests are made at once, and why; "" where there is nothing to say."""
+    """Describe the limit on concurrent requests and its reason; "" if it is not of interest."""
     words = _LIMIT_WORDS.get(reason)
-    return f"up to {format_count(limit, 'request')} at once: {words}" if words else ""
+    return f"up to {format_count(limit, 'concurrent request')}: {words}" if words else ""
 
 
 def format_error(error: AsyncloadError) -> str:
-    """Return an error's message, and its hint on a line of its own."""
+    """Format an error: its message, and its hint on a separate line."""
     lines = [printable(line) for line in error.lines]
     return "\n".join(lines) + (f"\n  hint: {printable(error.hint)}" if error.hint else "")
 
 
 def summary_lines(report: Report, seconds: float) -> Iterator[str]:
-    """Yield the closing summary: totals, what was left out, each failure, the manifest."""
+    """Yield the summary: totals, excluded entries, failures, manifest."""
     bucket, sent = report.bucket, report.sent
     rate = f", {format_size(round(sent / seconds))}/s" if seconds > 0 and sent else ""
     counts = [
@@ -68,13 +68,14 @@ def summary_lines(report: Report, seconds: float) -> Iterator[str]:
     if report.not_reached:
         counts.append(f"{report.not_reached:,} not reached")
     if not report.files:
-        yield "there was nothing to load"
+        yield "no files to load"
         yield from excluded_counts(report)
         yield from _manifest_line(report)
         return
+    in_zone = "is in the raw zone" if report.files == 1 else "are in the raw zone"
     proof = f", verified by {' and '.join(sorted(report.verified_by))}" if report.landed else ""
     yield (
-        f"{report.landed:,} of {report.files:,} files are in the raw zone: {', '.join(counts)}"
+        f"{report.landed:,} of {format_count(report.files, 'file')} {in_zone}: {', '.join(counts)}"
         f"{proof} ({format_size(sent)} sent in {seconds:.1f} s{rate})"
     )
     yield from _particulars(report)
@@ -86,11 +87,12 @@ def summary_lines(report: Report, seconds: float) -> Iterator[str]:
             f"left open: multipart upload {printable(upload.upload_id)} of "
             f"s3://{bucket}/{printable(upload.key)}: {printable(upload.reason)}"
         )
-    for unmarked in report.unmarked[:_UNMARKED_NAMED]:
+    for unmarked in report.unmarked[:_MAX_UNMARKED]:
         where = f"s3://{bucket}/{printable(unmarked.partition)}"
         yield f"not marked: {where}: {printable(unmarked.reason)}"
-    if len(report.unmarked) > _UNMARKED_NAMED:
-        yield f"not marked: {len(report.unmarked) - _UNMARKED_NAMED:,} more partitions: see --json"
+    if len(report.unmarked) > _MAX_UNMARKED:
+        more = format_count(len(report.unmarked) - _MAX_UNMARKED, "more partition")
+        yield f"not marked: {more}; see --json"
     for marker in report.markers_failed:
         yield f"no success marker in s3://{bucket}/{printable(marker.partition)}"
         for line in format_error(marker.error).splitlines():
@@ -104,68 +106,69 @@ def _manifest_line(report: Report) -> Iterator[str]:
 
 
 def skipped_lines(report: Report) -> Iterator[str]:
-    """Yield the first files that were skipped, with the reason, and how many more there are."""
+    """Yield the first skipped files with the reason, and the number of others."""
     for skipped in report.skipped:
         target = f"s3://{report.bucket}/{printable(skipped.key)}"
         yield f"skipped: {printable(skipped.path)} -> {target}: {printable(skipped.reason)}"
     more = report.counts["skipped"] - len(report.skipped)
     if more > 0:
-        yield f"and {more:,} more that were skipped: see --json or the manifest"
+        yield f"and {more:,} more skipped; see --json or the manifest"
 
 
 def failed_lines(report: Report) -> Iterator[str]:
-    """Yield the files that failed, kind by kind: the first by name, the others counted."""
+    """Yield the failed files by kind: the first ones by name, the others counted."""
     for group in sorted(report.failure_groups.values(), key=lambda group: -group.files):
         for failed in group.first:
             yield from failure_lines(failed, report.bucket, hint=not group.hint)
         more = group.files - len(group.first)
         if more > 0:
             of_kind = f" ({group.kind})" if group.kind else ""
-            yield f"and {more:,} more that failed alike{of_kind}: see --json or the manifest"
+            yield f"and {more:,} more failed in the same way{of_kind}; see --json or the manifest"
         if group.hint:
             yield f"  hint: {printable(group.hint)}"
 
 
 def _particulars(report: Report) -> Iterator[str]:
-    """Yield what else was done on the way."""
+    """Yield further facts about the run."""
     judged = report.store
     if judged is not None and judged.proofs[:1] not in ((), (judged.sent,)):
         yield (
-            f"proof: {judged.proofs[0]} by ETag, as the store takes bodies that don't match their "
-            f"{judged.sent}"
+            f"verified by the {judged.proofs[0]} in ETags: the store accepts data that does not "
+            f"match its {judged.sent} checksum"
         )
     settled = report.concurrency
     if settled is not None and (limit := describe_limit(settled.limit, settled.reason)):
         yield limit
     if report.replaced:
-        yield f"replaced: {format_count(report.replaced, 'object')} that held other bytes"
+        yield f"replaced: {format_count(report.replaced, 'object')} with different content"
     if report.kept:
-        yield f"resumed: {format_size(report.kept)} were there from an earlier run"
-    if report.aborted:
-        yield f"aborted: {report.aborted:,} multipart uploads that earlier runs had left open"
+        yield f"resumed: {format_size(report.kept)} had been sent by an earlier run"
+    if report.aborted_uploads:
+        uploads = format_count(report.aborted_uploads, "stale multipart upload")
+        yield f"aborted: {uploads} of earlier runs"
 
 
 def warning_lines(warned: Warned) -> Iterator[str]:
-    """Yield what went wrong although no file failed, and what to do."""
+    """Yield a warning and its hint."""
     yield f"warning: {printable(warned.message)}"
     if warned.hint:
         yield f"  hint: {printable(warned.hint)}"
 
 
 def excluded_counts(report: Report) -> Iterator[str]:
-    """Yield how many entries were left out for what reason, where any were."""
+    """Yield the numbers of excluded entries by reason, if any."""
     if report.excluded:
         counts = ", ".join(f"{n:,} {reason}" for reason, n in sorted(report.excluded.items()))
-        yield f"left out: {counts}"
+        yield f"excluded: {counts}"
 
 
-def excluded_line(excluded: Excluded) -> str:
-    """Say of one entry that it is left out, and why."""
-    return f"left out: {printable(excluded.path)} ({excluded.reason})"
+def excluded_line(entry: Excluded) -> str:
+    """Describe an excluded entry and the reason."""
+    return f"excluded: {printable(entry.path)} ({entry.reason})"
 
 
 def failure_lines(failure: Failed, bucket: str, *, hint: bool = True) -> Iterator[str]:
-    """Yield what failed, where it was to go, why, and what to do unless `hint` is false."""
+    """Yield a failed file, its target and the error, with the hint unless `hint` is false."""
     target = f" -> s3://{bucket}/{printable(failure.key)}" if failure.key else ""
     yield f"failed: {printable(failure.path)}{target}"
     first, *details = failure.error.lines

@@ -1,4 +1,4 @@
-"""How much memory the container, or any control group around this process, leaves to it.
+"""Find the memory limit of the container, or of any control group of this process.
 
 Sources: "Control Group v2" and "Memory Resource Controller" (v1) in the Linux kernel's
 documentation, and proc_pid_mountinfo(5).
@@ -13,20 +13,20 @@ from typing import NamedTuple
 MIB = 1024 * 1024
 
 PROCESS = 110 * MIB
-"""What a run takes besides the buffers for file bytes: libraries, 32 connections, the plan."""
+"""Memory that a run needs besides file buffers: libraries, 32 connections, the plan."""
 
 _CONNECTIONS = 32
 _CONNECTION = MIB // 2
-"""What each further connection takes; over TLS 256 of them were measured to take 111 MiB."""
+"""Memory of each further connection; 256 connections over TLS were measured to use 111 MiB."""
 
 _V1_LIMIT = "memory.limit_in_bytes"
 _V2_LIMIT = "memory.max"
-# What version 1 says where there is no limit: the largest number of pages.
+# Version 1 reports no limit as the largest number of pages.
 _NONE_FROM = 2**62
 
 
 class _Mount(NamedTuple):
-    """Where a hierarchy of control groups is mounted, and which of its groups that shows."""
+    """A mounted control group hierarchy: mount point, root group and name of the limit file."""
 
     point: Path
     root: str
@@ -34,10 +34,10 @@ class _Mount(NamedTuple):
 
 
 def memory_limit(root: Path = Path("/")) -> int | None:
-    """Return the least limit on memory of this process's control groups, in bytes.
+    """Return the smallest memory limit of this process's control groups, in bytes.
 
-    Of both versions, and of every group above the process's own as far as it can be seen; None
-    where there is none, or no control groups.
+    Considers both versions, and all visible parent groups. None if there is no limit, or no
+    control groups.
     """
     groups = _groups_of_process(root)
     limits = []
@@ -49,9 +49,9 @@ def memory_limit(root: Path = Path("/")) -> int | None:
 
 
 def memory_left(connections: int = _CONNECTIONS, root: Path = Path("/")) -> int | None:
-    """Return what a limit leaves for file bytes, in bytes; None where there is no limit.
+    """Return the memory that the limit leaves for file data, in bytes; None if there is no limit.
 
-    `connections` are how many a run may have at once.
+    `connections` is the maximum number of concurrent connections.
     """
     limit = memory_limit(root)
     if limit is None:
@@ -60,20 +60,17 @@ def memory_left(connections: int = _CONNECTIONS, root: Path = Path("/")) -> int 
 
 
 def connections_in(memory: int) -> int:
-    """Return how many connections a run may have that takes the further ones out of `memory`.
-
-    They take half of it, at the most; file bytes have the rest.
-    """
+    """Return how many connections fit if connections above 32 may use half of `memory`."""
     return _CONNECTIONS + memory // 2 // _CONNECTION
 
 
 def memory_of(connections: int) -> int:
-    """Return what connections take, in bytes, besides those that every run may have."""
+    """Return the memory of the connections above 32, in bytes."""
     return max(0, connections - _CONNECTIONS) * _CONNECTION
 
 
 def _groups_of_process(root: Path) -> dict[str, str]:
-    """Return the control group of this process, by the name of the file that holds a limit."""
+    """Return the control groups of this process, by the name of their limit file."""
     groups = {}
     for line in _lines(root / "proc/self/cgroup"):
         _, controllers, group = line.split(":", 2)
@@ -97,12 +94,11 @@ def _mounts(root: Path) -> Iterator[_Mount]:
 
 
 def _limits(mount: _Mount, group: str) -> Iterator[int]:
-    """Yield the limits of a group and of those above it, as far as the mount shows them."""
+    """Yield the limits of a group and its parents, as far as they are mounted."""
     below = PurePosixPath(group)
     if below.is_relative_to(mount.root):
         below = below.relative_to(mount.root)
-    # A group that is not below the mount, as where a container sees the host's names, is the
-    # mount's own.
+    # A group outside the mount (a container may see the host's names) is the mount's root group.
     parts = [part for part in below.parts if part not in {"/", ".."}]
     for depth in range(len(parts), -1, -1):
         for line in _lines(mount.point.joinpath(*parts[:depth], mount.limit)):
@@ -111,7 +107,7 @@ def _limits(mount: _Mount, group: str) -> Iterator[int]:
 
 
 def _unescaped(text: str) -> str:
-    # Of the characters that mountinfo escapes, a group's name may hold a space.
+    # Of the characters that mountinfo escapes, a group's name can only contain a space.
     return text.replace("\\040", " ")
 
 

@@ -1,7 +1,6 @@
-"""How many requests at once the limit on open files (`ulimit -n`) leaves room for.
+"""Limit concurrent requests by the limit on open files (`ulimit -n`).
 
-Connections are kept open between requests, while a file that can't be opened waits for a
-descriptor: connections that take all of them would never give one back.
+Connections stay open between requests. If they used all descriptors, files could never be opened.
 """
 
 from __future__ import annotations
@@ -9,14 +8,14 @@ from __future__ import annotations
 import resource
 
 _KEPT_FREE = 20
-"""Descriptors that are not connections: streams, event loop, the volume, some files being read."""
+"""Descriptors reserved for streams, event loop, volume and open files."""
 
 _PER_REQUEST = 2
-"""The fast lane and the generic S3 client keep connections of their own."""
+"""The fast lane and the generic S3 client each keep their own connections."""
 
 
 def requests_allowed(wanted: int) -> int:
-    """Return how many requests at once there may be: `wanted`, or fewer, but at least one."""
+    """Return the allowed number of concurrent requests: at most `wanted`, at least one."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:
         return wanted

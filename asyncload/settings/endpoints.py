@@ -1,4 +1,4 @@
-"""Which addresses requests may be sent to. Names are judged as they are written, not looked up."""
+"""Check endpoint addresses. Host names are not resolved."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from asyncload.errors import UsageError
 
-# Where clouds answer about the machine itself, credentials included, beside the link-local
-# addresses: EC2 and EKS, Google (by name, too), Alibaba, Oracle and Azure.
+# Addresses of cloud metadata services, which return credentials, besides the link-local ones: EC2
+# and EKS, Google (also by name), Alibaba, Oracle and Azure.
 _METADATA = tuple(
     map(
         ip_network,
@@ -25,8 +25,8 @@ _METADATA_NAMES = frozenset(
     }
 )
 
-# IPv6 addresses that lead to an IPv4 address: the network, and by how many bits the address that
-# is embedded in one must be shifted. RFC 4291 (compatible), RFC 2765 (translated), RFC 6052 and
+# IPv6 networks whose addresses embed an IPv4 address, and the bits by which to shift it.
+# RFC 4291 (compatible), RFC 2765 (translated), RFC 6052 and
 # RFC 8215 (NAT64), RFC 3056 (6to4).
 _EMBEDDING = (
     (ip_network("::/96"), 0),
@@ -35,47 +35,47 @@ _EMBEDDING = (
     (ip_network("64:ff9b:1::/48"), 0),
     (ip_network("2002::/16"), 80),
 )
-# Networks of other lengths part the address by an octet of zeros (RFC 6052, section 2.2): how many
-# of its bits are before that octet, for lengths of 48, 56 and 64.
+# Other prefix lengths split the address by a zero octet (RFC 6052, section 2.2): the number of its
+# bits before that octet, for lengths of 48, 56 and 64.
 _NAT64_SPLIT = ip_network("64:ff9b:1::/48")
 _BEFORE_ZEROS = (16, 8, 0)
 # In the lower half of an address (RFC 5214).
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 
-# What inet_aton, and so every HTTP library, takes for an address: 2852039166, 0xa9.254.43518.
+# Forms that inet_aton, and so HTTP libraries, accept as an address: 2852039166, 0xa9.254.43518.
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+)){0,3}", re.IGNORECASE | re.ASCII)
 
 
 def check_endpoint(url: str, *, allow_http: bool, named: str = "--endpoint-url") -> None:
-    """Make sure that data may be sent to an endpoint.
+    """Check that data may be sent to an endpoint.
 
     Args:
-        url: its address.
-        allow_http: whether plain HTTP may leave this machine.
-        named: where it was set, for the message.
+        url: the endpoint.
+        allow_http: whether plain HTTP to another machine is allowed.
+        named: the option or setting it comes from, for the message.
 
     Raises:
-        UsageError: it is no address of HTTP, holds credentials, is where a cloud hands out
-            credentials, or would be sent to in the clear.
+        UsageError: the URL is not HTTP(S), contains credentials, is the address of a metadata
+            service, or is plain HTTP to another machine without `allow_http`.
     """
     parts = _split(url, named)
     host = (parts.hostname or "").rstrip(".")
     address = _address_of(host)
     if host in _METADATA_NAMES or (address is not None and _is_of_this_link(address)):
         raise UsageError(
-            f"{named}: {url!r} is an address of this link or of a metadata service, not of a store",
+            f"{named}: {url!r} is a link-local address or a metadata service, not a store",
             hint="use the address of the store",
         )
     if parts.scheme == "http" and not is_loopback(host) and not allow_http:
         raise UsageError(
-            f"{named}: {url!r} is plain HTTP to another machine: anybody on the way can read and "
-            "change what is sent",
-            hint="use https://, or --allow-http (ASYNCLOAD_ALLOW_HTTP=1) on a network you trust",
+            f"{named}: {url!r} is plain HTTP to another machine: others on the network can read "
+            "and change the data",
+            hint="use https://, or --allow-http (ASYNCLOAD_ALLOW_HTTP=1) on a trusted network",
         )
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host, as it is written in a URL without brackets, is this machine."""
+    """Return whether a host, written as in a URL but without brackets, is this machine."""
     host = host.rstrip(".").lower()
     address = _address_of(host)
     if address is None:
@@ -84,7 +84,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_beside(host: str) -> bool:
-    """Return whether a host is this machine, or answers to this machine or link alone."""
+    """Return whether a host is this machine, link-local, or a metadata service."""
     host = host.rstrip(".").lower()
     address = _address_of(host)
     of_link = host in _METADATA_NAMES if address is None else _is_of_this_link(address)
@@ -92,12 +92,12 @@ def is_beside(host: str) -> bool:
 
 
 def without_userinfo(text: str) -> str:
-    """Return a text with addresses in it, but with no user name or password in any of them."""
+    """Return a text with user names and passwords removed from all URLs in it."""
     return re.sub(r"(?<=//)\S*@", "***@", text)
 
 
 def is_aws(url: str) -> bool:
-    """Whether an endpoint is AWS's own, by its name."""
+    """Return whether an endpoint belongs to AWS, by its host name."""
     host = (urlsplit(url).hostname or "").rstrip(".")
     return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
 
@@ -106,30 +106,30 @@ def _split(url: str, named: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
-        # What is not ASCII may be made an address of, after it was judged as a name.
+        # A non-ASCII host could be normalized to an address after this check.
         usable = bool(host) and host.isascii() and ("%" not in host or ":" in host)
         usable = usable and parts.scheme in ("http", "https") and parts.port != 0
-        # The path and query of a request are the object's.
+        # Path and query of a request belong to the object.
         usable = usable and not parts.query and not parts.fragment
         secret = parts.username is not None or parts.password is not None
     except ValueError:
         usable, secret = False, False
     if secret or (not usable and "@" in url):
-        # Not repeated: what comes before it may be a secret.
+        # The URL is not repeated: the part before `@` may be a secret.
         raise UsageError(
-            f"{named}: user name and password don't belong there",
+            f"{named}: the URL must not contain a user name or password",
             hint="credentials come from the standard AWS chain only",
         )
     if not usable:
         raise UsageError(
-            f"{named}: {url!r} is no endpoint",
+            f"{named}: {url!r} is not a valid endpoint",
             hint="use http:// or https:// and a host, such as http://127.0.0.1:8333",
         )
     return parts
 
 
 def _address_of(host: str) -> IPv4Address | IPv6Address | None:
-    """Return the address that a host is written as; None for a name."""
+    """Parse a host as an IP address; None if it is a name."""
     if _NUMERIC.fullmatch(host):
         try:
             return IPv4Address(socket.inet_aton(host))
@@ -144,7 +144,7 @@ def _address_of(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def _is_of_this_link(address: IPv4Address | IPv6Address) -> bool:
-    """Return whether an address, or one that it leads to, is link-local or a metadata service's."""
+    """Return whether an address, or one embedded in it, is link-local or a metadata service."""
     return any(
         reached.is_link_local
         or any(reached.version == net.version and reached in net for net in _METADATA)
@@ -153,7 +153,7 @@ def _is_of_this_link(address: IPv4Address | IPv6Address) -> bool:
 
 
 def _embedded_in(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address]:
-    """Yield the IPv4 addresses that translators and tunnels may read from an IPv6 address."""
+    """Yield the IPv4 addresses that translators and tunnels may extract from an IPv6 address."""
     if address.version == 4:
         return
     bits = int(address)

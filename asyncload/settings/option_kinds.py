@@ -1,4 +1,4 @@
-"""The kinds of values that options have: on the command line, in Python and in a settings file."""
+"""The kinds of option values: on the command line, in Python and in a settings file."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from asyncload.source.file_state import check_trust
 
 
 class Kind(NamedTuple):
-    """What values an option takes.
+    """The values that an option accepts.
 
     Args:
-        convert: given the flag and a value, returns what `Settings` holds, or raises a
+        convert: converts a value for `Settings`, given the flag and the value; raises a
             `UsageError` that names the flag.
-        expected: what a settings file may hold for it, in words.
-        toml: the types that TOML has for that; a `bool` does not count as an `int`.
-        word: what one word of the command line is read as.
+        expected: describes the values that a settings file may contain.
+        toml: the TOML types of these values; a `bool` does not count as an `int`.
+        word: the Python type of one word of the command line.
         repeats: whether the flag may be given several times.
     """
 
@@ -53,7 +53,9 @@ TEXT = Kind(as_text, "a string")
 OPTIONAL_TEXT = Kind(_or_none(as_text), "a string")
 FLAG = Kind(as_flag, "true or false", (bool,), word=bool)
 CONCURRENCY = Kind(as_concurrency, f"auto, or an integer from 1 to {MAX_CONCURRENCY}", (str, int))
-RATE = Kind(_or_none(as_rate), "a rate, such as 50MiB, or an integer in bytes a second", (str, int))
+RATE = Kind(
+    _or_none(as_rate), "a rate, such as 50MiB, or an integer in bytes per second", (str, int)
+)
 SIZE = Kind(as_size, "a size, such as 64MiB, or an integer in bytes", (str, int))
 DURATION = Kind(as_seconds, "a duration, such as 15m, or an integer in seconds", (str, int))
 DAY = Kind(as_day, "a date, today or yesterday", (str, date))

@@ -1,7 +1,7 @@
-"""The one table of options: flags, variables, settings file, `--help` and README come from it.
+"""The option table, from which flags, variables, settings file, `--help` and README are made.
 
-To add an option: a row here, a field of `Settings` with its type and default, and the code that
-uses it. Then `python -m tests.support.options_table --write` renders the README's table.
+To add an option, add a row here, a field of `Settings` with its type and default, and the code that
+uses it. Then run `python -m tests.support.options_table --write` to render the README's table.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from asyncload.settings.option_kinds import (
     Kind,
 )
 
-WHERE = "Where it goes"
-WHAT = "What is loaded"
-STORE = "The store"
-RECORD = "What is recorded"
-OBJECTS = "How objects are stored"
-HOW = "How"
+WHERE = "Target"
+WHAT = "File selection"
+STORE = "Store"
+RECORD = "Manifests and markers"
+OBJECTS = "Stored objects"
+HOW = "Execution"
 
 RUN = ("run",)
 VERIFY = ("verify",)
@@ -50,20 +50,21 @@ class Option(NamedTuple):
 
     Args:
         name: the flag, without its dashes and in snake case.
-        kind: what values it takes.
+        kind: the values that it accepts.
         panel: its group in `--help`.
-        commands: those that take it. `asyncload config` takes each that a file may hold.
-        help: what it does, in `--help` and in the README. Words between backticks are code.
-        notes: what the README adds to that.
-        metavar: stands for the value in `--help`.
-        unset: in the README, what holds without the option, where no value does.
-        field: its name in `Settings`, if that is another one; "" if `Settings` does not know it.
-        short: a flag of one letter.
-        default: of an option that `Settings` does not know.
-        more_variables: besides `ASYNCLOAD_NAME`.
-        sources: where it may come from.
-        positional: whether it is an argument, without a flag.
-        spelling: the flag, if another option has the name that it goes by.
+        commands: the commands that have it. `asyncload config` has each option that may be in a
+            settings file.
+        help: the description in `--help` and in the README. Words in backticks are code.
+        notes: additional text for the README.
+        metavar: the placeholder for the value in `--help`.
+        unset: in the README, the effect of omitting an option without a default value.
+        field: its name in `Settings`, if different; "" if it is not a field of `Settings`.
+        short: a one-letter flag.
+        default: the default of an option that is not a field of `Settings`.
+        more_variables: environment variables besides `ASYNCLOAD_NAME`.
+        sources: where a value may come from.
+        positional: whether it is an argument without a flag.
+        spelling: the flag, if it differs from the name.
     """
 
     name: str
@@ -89,24 +90,24 @@ class Option(NamedTuple):
 
     @property
     def flag(self) -> str:
-        """What it is called on the command line and in messages."""
+        """Its name on the command line and in messages."""
         return self.key if self.positional else self.spelling or f"--{self.key}"
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """Its environment variables; the first that is set counts."""
+        """Its environment variables; the first one that is set is used."""
         if "variable" not in self.sources:
             return ()
         return (f"ASYNCLOAD_{self.name.upper()}", *self.more_variables)
 
     @property
     def in_file(self) -> bool:
-        """Whether a settings file may hold it."""
+        """Whether a settings file may contain it."""
         return "file" in self.sources
 
     @property
     def setting(self) -> str:
-        """The field of `Settings` that it fills, "" if it fills none."""
+        """The field of `Settings` that it sets, "" if none."""
         return self.name if self.field is None else self.field
 
 
@@ -116,17 +117,17 @@ OPTIONS = (
         PATH,
         WHAT,
         RUN_VERIFY,
-        "Folder with the CSVs; without it `/data` if that exists, else `./data`.",
+        "Folder with the CSVs. Default: `/data` if it exists, else `./data`.",
         positional=True,
     ),
-    # Where it goes
+    # Target
     Option("bucket", TEXT, WHERE, ALL, "Bucket to load into.", unset="required"),
     Option(
         "date",
         DAY,
         WHERE,
         RUN_VERIFY,
-        "Date partition: `YYYY-MM-DD`, `today` or `yesterday`.",
+        "Date of the partition: `YYYY-MM-DD`, `today` or `yesterday`.",
         metavar="DATE",
     ),
     Option(
@@ -145,8 +146,8 @@ OPTIONS = (
         RULES,
         WHERE,
         RUN_VERIFY,
-        "Dataset of the files that match the pattern, instead of their folder's or file's name; "
-        "may be given several times, the first match counts.",
+        "Dataset name for files that match the pattern, instead of the folder or file name. May be "
+        "given several times; the first match is used.",
         metavar="PATTERN=NAME",
         field="datasets",
         unset="none",
@@ -165,23 +166,23 @@ OPTIONS = (
         FLAG,
         WHERE,
         RUN,
-        "Replace objects that are there with other bytes, instead of failing their files.",
+        "Replace existing objects whose content differs. Without it such a file fails.",
     ),
     Option(
         "skip_existing",
         FLAG,
         WHERE,
         RUN,
-        "Skip objects that are there with other bytes, report them, and exit with 0.",
+        "Skip files whose object exists with different content, report them, and exit with 0.",
     ),
-    # What is loaded
+    # File selection
     Option(
         "manifest_run",
         OPTIONAL_TEXT,
         WHAT,
         VERIFY,
-        "Check what a past run recorded, without the volume: its run id, or the manifest's key or "
-        "`s3://` address.",
+        "Compare with the manifest of a past run instead of the volume: its run id, or the "
+        "manifest's key or `s3://` address.",
         metavar="RUN",
         unset="none",
         field="",
@@ -193,7 +194,7 @@ OPTIONS = (
         DURATION,
         WHAT,
         CLEAN,
-        "Only uploads that had no new part for so long: `90s`, `15m`, `24h`, `7d`.",
+        "Select uploads that have received no part for this long: `90s`, `15m`, `24h`, `7d`.",
         metavar="TIME",
         field="",
         default="24h",
@@ -203,8 +204,8 @@ OPTIONS = (
         PATTERNS,
         WHAT,
         RUN_VERIFY,
-        "Load only CSVs that match; may be given several times. A pattern without `'/'` is matched "
-        "against the name, one with `'/'` against the path; `'**'` crosses folders.",
+        "Load only CSVs that match. May be given several times. A pattern without `'/'` matches "
+        "the file name, one with `'/'` the path; `'**'` matches any number of folders.",
         metavar="GLOB",
         unset="all",
     ),
@@ -213,7 +214,7 @@ OPTIONS = (
         PATTERNS,
         WHAT,
         RUN_VERIFY,
-        "Leave out CSVs that match; may be given several times.",
+        "Exclude CSVs that match. May be given several times.",
         metavar="GLOB",
         unset="none",
     ),
@@ -222,7 +223,7 @@ OPTIONS = (
         DURATION,
         WHAT,
         RUN_VERIFY,
-        "Leave out CSVs that were modified more recently: `90s`, `15m`, `24h`, `7d`.",
+        "Exclude CSVs modified within this time: `90s`, `15m`, `24h`, `7d`.",
         metavar="TIME",
     ),
     Option(
@@ -230,32 +231,32 @@ OPTIONS = (
         FLAG,
         WHAT,
         RUN,
-        "End with 0, not 4, where there is no CSV to load.",
+        "Exit with 0 instead of 4 if there is no CSV to load.",
     ),
     Option(
         "follow_symlinks",
         FLAG,
         WHAT,
         RUN_VERIFY,
-        "Follow symbolic links that lead to what is in the volume.",
+        "Follow symbolic links whose target is inside the volume.",
     ),
     Option(
         "trust",
         TRUSTED,
         WHAT,
         RUN_VERIFY,
-        "What must stay the same for a file to be unchanged: `size`, `mtime`, `ctime`, `inode`, or "
-        "fewer of them where the file system changes the others by itself.",
+        "File attributes that detect a change while the file is read: `size`, `mtime`, `ctime`, "
+        "`inode`. Use fewer if the file system changes some of them by itself.",
         metavar="NAMES",
     ),
-    # The store
+    # Store
     Option(
         "checksum",
         TEXT,
         STORE,
         RUN,
-        "What must come back as proof: `crc64nvme`, `crc32`, `md5`; `auto` takes an MD5 from a "
-        "store that returns no CRC64NVME.",
+        "Checksum that verifies uploads: `crc64nvme`, `crc32`, `md5`, or `auto`, which uses MD5 if "
+        "the store does not return CRC64NVME.",
         metavar="NAME",
     ),
     Option(
@@ -263,7 +264,7 @@ OPTIONS = (
         OPTIONAL_TEXT,
         STORE,
         ALL,
-        "Refuse to run where the bucket is not of this AWS account.",
+        "Exit if the bucket does not belong to this AWS account.",
         metavar="ACCOUNT",
         unset="none",
     ),
@@ -272,7 +273,7 @@ OPTIONS = (
         OPTIONAL_TEXT,
         STORE,
         ALL,
-        "Address of an S3-compatible store; AWS without it.",
+        "URL of an S3-compatible store. Default: AWS.",
         metavar="URL",
         unset="AWS",
     ),
@@ -281,9 +282,9 @@ OPTIONS = (
         TEXT,
         STORE,
         ALL,
-        "Where an address has the bucket: `path`, `virtual` (in the host's name), or `auto`, which "
-        "is virtual for AWS and path for an `--endpoint-url`.",
-        "The AWS configuration may say otherwise than `auto`.",
+        "Where the bucket is in a URL: `path`, `virtual` (part of the host name), or `auto`: "
+        "virtual for AWS, path for an `--endpoint-url`.",
+        "The AWS configuration can change the meaning of `auto`.",
         metavar="STYLE",
     ),
     Option(
@@ -291,14 +292,14 @@ OPTIONS = (
         FLAG,
         STORE,
         ALL,
-        "Allow plain HTTP to a store on another machine; HTTPS only without it.",
+        "Allow plain HTTP to a store on another machine. Default: HTTPS only.",
     ),
     Option(
         "ca_bundle",
         OPTIONAL_PATH,
         STORE,
         ALL,
-        "File of the certificates (PEM) to trust; from the AWS configuration without it.",
+        "File with the CA certificates (PEM) to trust. Default: the AWS configuration.",
         metavar="PATH",
         unset="AWS configuration",
     ),
@@ -307,7 +308,7 @@ OPTIONS = (
         OPTIONAL_TEXT,
         STORE,
         ALL,
-        "Region of the bucket; from the AWS configuration without it.",
+        "Region of the bucket. Default: the AWS configuration.",
         unset="AWS configuration",
         more_variables=("AWS_REGION",),
     ),
@@ -319,21 +320,21 @@ OPTIONS = (
         "Profile of the AWS configuration. Credentials come from the standard AWS chain.",
         unset="AWS configuration",
     ),
-    # What is recorded
+    # Manifests and markers
     Option(
         "manifest",
         FLAG,
         RECORD,
         RUN,
-        "Write a record of the run into the bucket, beside the data.",
+        "Write a manifest of the run to the bucket.",
     ),
     Option(
         "manifest_prefix",
         TEXT,
         RECORD,
         RUN_VERIFY,
-        "Where manifests go.",
-        "So does what is found out of the store.",
+        "Key prefix for manifests.",
+        "The results of probing the store are stored there too.",
         metavar="PREFIX",
     ),
     Option(
@@ -341,23 +342,23 @@ OPTIONS = (
         FLAG,
         RECORD,
         RUN,
-        "Write `_SUCCESS` into each partition at the end, if all of its files landed.",
-        "One of an earlier run is removed before its partition changes.",
+        "Write `_SUCCESS` into each partition whose files have all landed.",
+        "A marker of an earlier run is removed before its partition changes.",
     ),
     Option(
         "require_create_only",
         FLAG,
         RECORD,
         RUN,
-        "Refuse a store that ignores `If-None-Match`, so that objects could be replaced.",
+        "Exit if the store ignores `If-None-Match`, so that objects could be replaced by mistake.",
     ),
-    # How objects are stored
+    # Stored objects
     Option(
         "storage_class",
         OPTIONAL_TEXT,
         OBJECTS,
         RUN,
-        "Storage class of the CSVs, such as `STANDARD_IA`.",
+        "Storage class of the objects, such as `STANDARD_IA`.",
         metavar="CLASS",
         unset="the bucket's",
     ),
@@ -375,7 +376,7 @@ OPTIONS = (
         OPTIONAL_TEXT,
         OBJECTS,
         RUN,
-        "KMS key to encrypt with; means `--sse aws:kms`.",
+        "KMS key for encryption; implies `--sse aws:kms`.",
         metavar="ID",
         unset="the bucket's",
     ),
@@ -384,8 +385,8 @@ OPTIONS = (
         PAIRS,
         OBJECTS,
         RUN,
-        "Tag of each CSV's object; may be given several times.",
-        "Ten at the most.",
+        "Tag for each object. May be given several times.",
+        "At most ten tags.",
         metavar="KEY=VALUE",
         field="tags",
         unset="none",
@@ -395,8 +396,8 @@ OPTIONS = (
         PAIRS,
         OBJECTS,
         RUN,
-        "Metadata of each CSV's object; may be given several times.",
-        "768 bytes at the most.",
+        "Metadata for each object. May be given several times.",
+        "At most 768 bytes.",
         metavar="KEY=VALUE",
         unset="none",
     ),
@@ -409,17 +410,16 @@ OPTIONS = (
         metavar="NAME",
         unset="the bucket's",
     ),
-    # How
+    # Execution
     Option(
         "concurrency",
         CONCURRENCY,
         HOW,
         RUN_VERIFY,
-        "Requests in flight at once; `auto`: as many as bring throughput, up to 256.",
-        "`auto` begins with 32 and grows while that brings throughput, up to what `--memory` and "
-        "open files allow; a number from 1 to 1024 is what it begins with and never exceeds. Fewer "
-        "where the limit of open files (`ulimit -n`) has no room for so many: for 32 it must be "
-        "84, for 256 532.",
+        "Maximum number of concurrent requests: 1 to 1024, or `auto`, which adapts it to the "
+        "throughput, up to 256.",
+        "`auto` starts with 32 and grows while throughput increases, within `--memory` and the "
+        "limit on open files (`ulimit -n`): 32 requests need a limit of 84, 256 need 532.",
         metavar="N",
     ),
     Option(
@@ -427,8 +427,8 @@ OPTIONS = (
         RATE,
         HOW,
         RUN,
-        "Send at most so many bytes of files a second, over all requests: `50MiB`.",
-        "Retries count; the least is `64KiB`.",
+        "Maximum bytes per second of file data over all requests, such as `50MiB`.",
+        "Includes retries. The minimum is `64KiB`.",
         metavar="SIZE",
         unset="no limit",
     ),
@@ -437,8 +437,9 @@ OPTIONS = (
         SIZE,
         HOW,
         RUN_VERIFY,
-        "Memory for file bytes on their way: 256MiB, or what a container's limit leaves.",
-        "For the process itself 110 MiB are left; more than the rest is refused.",
+        "Memory for file data. Default: 256MiB, or what a container's limit leaves.",
+        "The process itself needs another 110 MiB. A value above what the container leaves is "
+        "rejected.",
         metavar="SIZE",
         unset="up to 256MiB",
     ),
@@ -447,9 +448,8 @@ OPTIONS = (
         FLAG,
         HOW,
         RUN,
-        "On plain HTTP, leave the body's SHA-256 out of signatures, as on HTTPS; the CRC64NVME "
-        "stays.",
-        "It overrules `payload_signing_enabled` of the AWS configuration.",
+        "On plain HTTP, don't sign the body's SHA-256, as on HTTPS. The CRC64NVME is still sent.",
+        "Overrides `payload_signing_enabled` of the AWS configuration.",
     ),
     Option(
         "fast_lane",
@@ -457,14 +457,14 @@ OPTIONS = (
         HOW,
         RUN,
         "Upload over a faster code path than the generic S3 client.",
-        "It is not used behind a proxy and for directory buckets.",
+        "Not used behind a proxy or for directory buckets.",
     ),
     Option(
         "dry_run",
         FLAG,
         HOW,
         RUN,
-        "Say what would be uploaded where, and send nothing.",
+        "Print what would be uploaded, and send nothing.",
         field="",
         default=False,
     ),
@@ -473,7 +473,7 @@ OPTIONS = (
         FLAG,
         HOW,
         CLEAN,
-        "Abort them, whoever began them, instead of only listing them.",
+        "Abort the uploads instead of only listing them, including those of other programs.",
         field="",
         default=False,
         sources=PER_CALL,
@@ -493,7 +493,7 @@ OPTIONS = (
         FLAG,
         HOW,
         ALL,
-        "Print the report as JSON on standard output: a line for each file, then a summary.",
+        "Print a JSON line for each file on standard output, then a summary.",
         field="",
         default=False,
     ),
@@ -502,10 +502,10 @@ OPTIONS = (
         OPTIONAL_TEXT,
         HOW,
         ALL,
-        "Settings file to read, instead of `asyncload.toml` or `pyproject.toml` in the working "
-        "directory; `/dev/null` for none.",
+        "Settings file. Default: `asyncload.toml` or `pyproject.toml` in the working directory; "
+        "`/dev/null` for none.",
         metavar="FILE",
-        unset="looked up",
+        unset="working directory",
         field="",
         sources=NOT_IN_FILES,
     ),
@@ -518,7 +518,7 @@ COMMANDS = (*ALL, "config")
 
 
 def options_of(command: str) -> list[Option]:
-    """Return the options that a command takes, in the order of its help."""
+    """Return the options of a command, in the order of its help."""
     if command == "config":
         return [option for option in OPTIONS if option.in_file or option.name == "config"]
     return [option for option in OPTIONS if command in option.commands]

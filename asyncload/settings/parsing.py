@@ -1,6 +1,6 @@
-"""Take settings as people write them in Python: `volume="data"`, `memory="64MiB"`, a date. Pure.
+"""Convert settings from the forms that users write: `volume="data"`, `memory="64MiB"`. Pure.
 
-Each function returns the value that is meant, or refuses it by the name of its flag.
+Each function returns the converted value, or raises a `UsageError` that names the flag.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from asyncload.settings.objects import parse_duration, parse_pairs
 T = TypeVar("T")
 
 AUTO_CONCURRENCY = "auto"
-"""As many requests at once as bring throughput."""
+"""As many concurrent requests as increase throughput."""
 MAX_CONCURRENCY = 1024
 
 _SIZE = re.compile(r"(\d{1,18})\s*(?:([kmg])i?)?b?", re.IGNORECASE | re.ASCII)
@@ -29,10 +29,10 @@ _FACTORS = {"": 1, "k": 1024, "m": MIB, "g": 1024 * MIB}
 
 
 def as_path(option: str, value: object) -> Path:
-    """Return a path, given as one, as text or as bytes.
+    """Return a path, given as a path, as text or as bytes.
 
     Raises:
-        UsageError: it is empty, or something else.
+        UsageError: the value is empty, or something else.
     """
     if isinstance(value, str | bytes | os.PathLike) and (path := os.fsdecode(value)):
         return Path(path)
@@ -43,18 +43,18 @@ def as_text(option: str, value: object) -> str:
     """Return a text.
 
     Raises:
-        UsageError: it is something else.
+        UsageError: the value is something else.
     """
     if isinstance(value, str):
         return value
-    raise _refusal(option, value, "a text")
+    raise _refusal(option, value, "a string")
 
 
 def as_flag(option: str, value: object) -> bool:
-    """Return True or False; `"no"` would count as true.
+    """Return True or False; text such as `"no"` is rejected.
 
     Raises:
-        UsageError: it is something else.
+        UsageError: the value is something else.
     """
     if isinstance(value, bool):
         return value
@@ -65,11 +65,11 @@ def as_number(option: str, value: object) -> int:
     """Return a whole number.
 
     Raises:
-        UsageError: it is something else.
+        UsageError: the value is something else.
     """
     if not isinstance(value, bool):
         try:
-            return operator.index(value)  # type: ignore[arg-type]  # this finds out
+            return operator.index(value)  # type: ignore[arg-type]  # checked by the call
         except TypeError:
             pass
     raise _refusal(option, value, "a whole number")
@@ -79,7 +79,7 @@ def as_concurrency(option: str, value: object) -> int | str:
     """Return a number of requests, or `auto`.
 
     Raises:
-        UsageError: it is something else, or too few or many.
+        UsageError: the value is something else, or out of range.
     """
     given = _parse_concurrency(option, value) if isinstance(value, str) else value
     if given == AUTO_CONCURRENCY:
@@ -88,7 +88,7 @@ def as_concurrency(option: str, value: object) -> int | str:
     if not 1 <= number <= MAX_CONCURRENCY:
         raise UsageError(
             f"{option}: {number} is not between 1 and {MAX_CONCURRENCY}",
-            hint=f"the default is {AUTO_CONCURRENCY}: as many as bring throughput",
+            hint=f"the default, {AUTO_CONCURRENCY}, chooses the number automatically",
         )
     return number
 
@@ -108,10 +108,10 @@ def _parse_concurrency(option: str, text: str) -> int | str:
 
 
 def as_rate(option: str, value: object) -> int:
-    """Return bytes a second, given as a number, as `50MiB` or as `50MiB/s`.
+    """Return bytes per second, given as a number, as `50MiB` or as `50MiB/s`.
 
     Raises:
-        UsageError: it is something else.
+        UsageError: the value is something else.
     """
     if isinstance(value, str):
         return parse_size(option, re.sub(r"\s*(/\s*s|ps)$", "", value.strip().lower()))
@@ -122,21 +122,21 @@ def as_size(option: str, value: object) -> int:
     """Return a size in bytes, given as a number or as `64MiB`.
 
     Raises:
-        UsageError: it is something else.
+        UsageError: the value is something else.
     """
     return parse_size(option, value) if isinstance(value, str) else as_number(option, value)
 
 
 def parse_size(option: str, text: str) -> int:
-    """Return the bytes that `256MiB`, `256M` or `268435456` means; K, M, G are powers of 1,024.
+    """Return the bytes for `256MiB`, `256M` or `268435456`; K, M, G are powers of 1,024.
 
     Raises:
-        UsageError: it is no size.
+        UsageError: the text is not a size.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise UsageError(
-            f"{option}: {text!r} is no size", hint="use a number and a unit: 256MiB, 1GiB"
+            f"{option}: {text!r} is not a valid size", hint="use a number and a unit: 256MiB, 1GiB"
         )
     number, unit = match.groups()
     return int(number) * _FACTORS[(unit or "").lower()]
@@ -146,22 +146,22 @@ def as_seconds(option: str, value: object) -> int:
     """Return whole seconds, given as a number, as `15m` or as a timedelta.
 
     Raises:
-        UsageError: it is something else, or negative.
+        UsageError: the value is something else, or negative.
     """
     if isinstance(value, str):
         return parse_duration(option, value)
     seconds = -(-value // timedelta(seconds=1)) if isinstance(value, timedelta) else value
     number = as_number(option, seconds)
     if number < 0:
-        raise _refusal(option, value, "a time from now back")
+        raise _refusal(option, value, "zero or a positive number of seconds")
     return number
 
 
 def as_day(option: str, value: object) -> str:
-    """Return a day as text, given so or as a date; of a datetime it is the date.
+    """Return a date as text, given as text, as a date or as a datetime.
 
     Raises:
-        UsageError: it is something else.
+        UsageError: the value is something else.
     """
     if isinstance(value, datetime):
         return value.date().isoformat()
@@ -172,7 +172,7 @@ def as_zone(option: str, value: object) -> str:
     """Return the name of a time zone, given so or as a zone that has one.
 
     Raises:
-        UsageError: it is something else.
+        UsageError: the value is something else.
     """
     if isinstance(value, ZoneInfo) and value.key:
         return value.key
@@ -185,7 +185,7 @@ def as_patterns(option: str, value: object) -> tuple[str, ...]:
     """Return patterns, given as one text or as several.
 
     Raises:
-        UsageError: it is something else.
+        UsageError: the value is something else.
     """
     if isinstance(value, str | os.PathLike):
         return (_pattern(option, value),)
@@ -202,7 +202,7 @@ def as_rules(option: str, value: object) -> tuple[tuple[str, str], ...]:
     """Return patterns and names, given as pairs, as a mapping, or as `PATTERN=NAME`.
 
     Raises:
-        UsageError: it is something else.
+        UsageError: the value is something else.
     """
     if isinstance(value, str):
         return (parse_rule(option, value),)
@@ -227,13 +227,13 @@ def parse_rule(option: str, text: str) -> tuple[str, str]:
     """Split `PATTERN=NAME` into its two parts.
 
     Raises:
-        UsageError: one is missing.
+        UsageError: one part is missing.
     """
     pattern, _, name = text.rpartition("=")
     if not pattern or not name:
         raise UsageError(
-            f"{option}: {text!r} is not of the form PATTERN=NAME",
-            hint=f"for example {option} 'films_*.csv=Movies'",
+            f"{option}: {text!r} does not have the form PATTERN=NAME",
+            hint=f"use, for example, {option} 'films_*.csv=Movies'",
         )
     return pattern, name
 
@@ -242,7 +242,7 @@ def as_pairs(option: str, value: object) -> dict[str, str]:
     """Return names and values, given as a mapping or as `KEY=VALUE`, one or several.
 
     Raises:
-        UsageError: it is something else.
+        UsageError: the value is something else.
     """
     if isinstance(value, str):
         return parse_pairs(option, [value])
@@ -254,7 +254,7 @@ def as_pairs(option: str, value: object) -> dict[str, str]:
 
 
 def optional(convert: Callable[[str, object], T], option: str, value: object) -> T | None:
-    """Return what `convert` does, and None for None."""
+    """Apply `convert`, except to None."""
     return None if value is None else convert(option, value)
 
 

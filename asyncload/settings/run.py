@@ -1,4 +1,4 @@
-"""What a run is asked to do: frozen and validated. Nothing below reads the environment."""
+"""The settings of a run: frozen and validated. They don't depend on environment variables."""
 
 from __future__ import annotations
 
@@ -38,35 +38,35 @@ AUTO_START = 32
 DEFAULT_MEMORY = 256 * MIB
 MIN_MEMORY = 16 * MIB
 AUTO = -1
-"""Stands for the memory that there is."""
+"""Means that the amount of memory is chosen automatically."""
 MIN_LIMIT_RATE = 64 * 1024
-"""Bytes a second: each request has a second for so many, so its body arrives in time."""
+"""Bytes per second. Deadlines of requests assume this rate, so a lower limit would exceed them."""
 MAX_LIMIT_RATE = 1024 * 1024 * MIB
 
 RELATIVE_DATES = {"today": 0, "yesterday": 1}
-"""What stands for a date: how many days ago it is."""
+"""Names for dates, with the number of days before today."""
 
-# As botocore has it: dots, dashes and, in old buckets, capitals and underscores.
+# The same rule as botocore: dots, dashes and, for old buckets, capitals and underscores.
 _BUCKET = re.compile(r"[a-zA-Z0-9._-]{3,255}|arn:[!-.0-~]+(/[!-~]+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One run's options; each is described in the README, under the name of its flag.
+    """The options of one run; the README describes each one under the name of its flag.
 
-    Types and defaults are here, all else of an option is in `asyncload.settings.options`.
+    This class defines types and defaults; the rest of an option is in
+    `asyncload.settings.options`.
 
-    `volume` is the folder to load. `memory` is in bytes, `min_age` in seconds; `AUTO` is what
-    a container's limit leaves, 256 MiB at the most. `concurrency` is a number of requests, or
-    `auto`. `limit_rate` is in bytes a second, None for no limit. `date` is an ISO date, `today` or
-    `yesterday`, in `timezone`. `datasets` are pairs of a path pattern and a
-    dataset's name.
+    `volume` is the folder to load. `memory` is in bytes; `AUTO` means the container's remaining
+    memory, up to 256 MiB. `min_age` is in seconds. `concurrency` is a number of requests, or
+    `auto`. `limit_rate` is in bytes per second, None for no limit. `date` is an ISO date, `today`
+    or `yesterday`, in `timezone`. `datasets` are pairs of a path pattern and a dataset name.
 
-    What a person would write is taken, too: a path as text, a size as `64MiB`, a time as `15m` or
-    a timedelta, a date, one pattern instead of several.
+    Values may also be given in the form that users write: a path as text, a size as `64MiB`, a
+    duration as `15m` or as a timedelta, a date object, a single pattern instead of several.
 
     Raises:
-        UsageError: an option can't be used; the message names its flag.
+        UsageError: an option is invalid; the message names its flag.
     """
 
     volume: Path
@@ -115,11 +115,11 @@ class Settings:
         object.__setattr__(self, "bucket", _checked_bucket(self.bucket))
         _check_limit_rate(self.limit_rate)
         if isinstance(self.concurrency, int):
-            # A record and the progress line say how many there really are.
+            # Store the effective number, which the records and the progress line show.
             object.__setattr__(self, "concurrency", requests_allowed(self.concurrency))
             left = memory_left(self.concurrency)
         else:
-            # Further connections come out of `memory`, see `max_requests`.
+            # Connections above 32 use part of `memory`; see `max_requests`.
             left = memory_left()
         object.__setattr__(self, "memory", _checked_memory(self.memory, left))
         if self.endpoint_url is not None:
@@ -128,22 +128,23 @@ class Settings:
         object.__setattr__(self, "addressing_style", style)
         if self.overwrite and self.skip_existing:
             raise UsageError(
-                "--overwrite and --skip-existing exclude each other",
-                hint="without either, a file whose key is taken by other bytes fails",
+                "--overwrite and --skip-existing can't be combined",
+                hint="use one of them; without both, a conflict makes its file fail",
             )
         if self.require_create_only and not self.manifest:
             raise UsageError(
-                "--require-create-only needs a manifest: it is tried below --manifest-prefix",
-                hint="leave --no-manifest out",
+                "--require-create-only can't be combined with --no-manifest: it writes test keys "
+                "below --manifest-prefix",
+                hint="omit --no-manifest",
             )
         self._check_objects()
-        # Any time will do to find out whether date, zone and layout can be used.
+        # Any time can be used to validate date, time zone and layout.
         layout = self.key_layout(datetime(2000, 1, 1, tzinfo=UTC))
         if self.manifest:
             _check_manifest_prefix(self.manifest_prefix, layout.common_prefix())
 
     def _convert(self) -> None:
-        """Make each value what its annotation says."""
+        """Convert each value to its annotated type."""
         for name, option in SETTINGS.items():
             value = option.kind.convert(option.flag, getattr(self, name))
             object.__setattr__(self, name, value)
@@ -160,12 +161,12 @@ class Settings:
 
     @property
     def max_requests(self) -> int:
-        """The most requests that are ever in flight at once."""
+        """The maximum number of concurrent requests."""
         return self.ceiling[0]
 
     @property
     def ceiling(self) -> tuple[int, LimitReason]:
-        """The most requests that are ever in flight at once, and why there are no more."""
+        """The maximum number of concurrent requests, and the reason for it."""
         if isinstance(self.concurrency, int):
             return self.concurrency, "asked for"
         in_memory = connections_in(self.memory)
@@ -176,7 +177,7 @@ class Settings:
         return most, "memory" if most == in_memory else "ceiling"
 
     def scanner(self, now: datetime) -> Scanner:
-        """Return what finds the CSVs of a run that starts at `now`."""
+        """Return the scanner of a run that starts at `now`."""
         return Scanner(
             self.volume,
             include=self.include,
@@ -186,10 +187,10 @@ class Settings:
         )
 
     def key_layout(self, now: datetime) -> KeyLayout:
-        """Return the layout of the keys of a run that starts at `now`, in any time zone.
+        """Return the key layout of a run that starts at `now`, in any time zone.
 
         Raises:
-            UsageError: date, layout or a name can't be used.
+            UsageError: date, layout or a name is invalid.
         """
         return KeyLayout(
             template=self.layout,
@@ -202,41 +203,41 @@ class Settings:
 
 
 def find_timezone(name: str) -> tzinfo:
-    """Return the time zone of an IANA name, such as `America/Sao_Paulo`.
+    """Return the time zone with an IANA name, such as `America/Sao_Paulo`.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: the name is unknown.
     """
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise UsageError(
-            f"--timezone: there is no time zone {name!r}",
+            f"--timezone: unknown time zone {name!r}",
             hint="use an IANA name, such as UTC or America/Sao_Paulo",
         ) from None
 
 
 def resolve_date(text: str, now: datetime) -> date:
-    """Return the processing date that `YYYY-MM-DD`, `today` or `yesterday` means at `now`.
+    """Resolve `YYYY-MM-DD`, `today` or `yesterday` to a date, at the time `now`.
 
     Raises:
-        UsageError: it is none of these, or no day of the calendar.
+        UsageError: the text has another form, or the date does not exist.
     """
     if not text.strip():
         raise UsageError(
             "--date is empty",
-            hint="set the variable that it comes from, or leave the option out for today",
+            hint="set the variable that it comes from, or omit the option for today",
         )
     days_back = RELATIVE_DATES.get(text.lower())
     if days_back is not None:
         return now.date() - timedelta(days=days_back)
     try:
         if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
-            raise ValueError("the form is YYYY-MM-DD")
+            raise ValueError("expected the form YYYY-MM-DD")
         return date.fromisoformat(text)
     except ValueError as error:
         raise UsageError(
-            f"--date: {text!r} is no date: {error}",
+            f"--date: {text!r} is not a valid date: {error}",
             hint="use YYYY-MM-DD (2022-05-02), today or yesterday",
         ) from None
 
@@ -244,11 +245,11 @@ def resolve_date(text: str, now: datetime) -> date:
 def _check_limit_rate(rate: int | None) -> None:
     if rate is not None and not MIN_LIMIT_RATE <= rate <= MAX_LIMIT_RATE:
         raise UsageError(
-            f"--limit-rate: {rate:,} bytes a second is not between 64 KiB and 1 TiB a second",
-            hint="with less, no part of a file would arrive before its request's deadline; "
-            "leave the option out for no limit"
+            f"--limit-rate: {rate:,} bytes per second is not between 64 KiB and 1 TiB",
+            hint="with a lower rate requests would exceed their deadlines; omit the option for no "
+            "limit"
             if rate < MIN_LIMIT_RATE
-            else "leave the option out for no limit",
+            else "omit the option for no limit",
         )
 
 
@@ -256,39 +257,40 @@ def _checked_bucket(bucket: str) -> str:
     name = bucket.removeprefix("s3://").removesuffix("/")
     if not _BUCKET.fullmatch(name):
         raise UsageError(
-            f"--bucket: {bucket!r} is no bucket name",
-            hint="give the name only, such as my-lake; --layout sets what goes before the key",
+            f"--bucket: {bucket!r} is not a valid bucket name",
+            hint="give only the name, such as my-lake; use --layout to choose the keys",
         )
     return name
 
 
 def _checked_memory(memory: int, left: int | None) -> int:
-    """Return the memory for file bytes: what is asked for, or what a container's limit leaves."""
+    """Return the memory for file data: as requested, or what a container's limit leaves."""
     if memory == AUTO:
         return max(MIN_MEMORY, min(DEFAULT_MEMORY, DEFAULT_MEMORY if left is None else left))
     if memory < MIN_MEMORY:
         raise UsageError(
-            f"--memory: {memory:,} bytes is too little; the least is {MIN_MEMORY // MIB} MiB",
-            hint=f"the default is {DEFAULT_MEMORY // MIB}MiB, or what a container's limit leaves",
+            f"--memory: {memory:,} bytes is too small; the minimum is {MIN_MEMORY // MIB} MiB",
+            hint=f"the default is {DEFAULT_MEMORY // MIB}MiB, or less in a small container",
         )
     if left is not None and memory > max(left, MIN_MEMORY):
         fits = max(left, MIN_MEMORY) // MIB
         raise UsageError(
-            f"--memory: {memory // MIB} MiB does not fit into this container, whose limit leaves "
-            f"{fits} MiB for file bytes",
-            hint=f"use --memory {fits}MiB, leave the option out, or raise the container's limit",
+            f"--memory: {memory // MIB} MiB is too large: the limit of this container leaves "
+            f"{fits} MiB for file data",
+            hint=f"use --memory {fits}MiB, omit the option, or raise the container's limit",
         )
     return memory
 
 
 def _check_manifest_prefix(prefix: str, data: str) -> None:
     try:
-        # The longest name that goes below it.
+        # The longest key below the prefix.
         ObjectKey(f"{prefix}/{UPLOADS}/{'0' * 32}.json")
     except InvalidKey as error:
-        raise UsageError(f"--manifest-prefix: {prefix!r} can't be part of a key") from error
+        raise UsageError(f"--manifest-prefix: {prefix!r} can't be used in an object key") from error
     if data and f"{prefix}/".startswith(data):
         raise UsageError(
-            f"--manifest-prefix: {prefix!r} lies among the data, below {data!r}",
-            hint="crawlers would take manifests for data; the default is _asyncload",
+            f"--manifest-prefix: {prefix!r} is inside the data prefix {data!r}",
+            hint="use a prefix outside the data, such as _asyncload; crawlers would read manifests "
+            "as data",
         )

@@ -41,9 +41,9 @@ def test_without_yes_they_are_only_listed(asyncload, leftovers, options, s3, lay
     assert len(lines) == 2
     assert f"left open: s3://{s3.bucket}/{layer}/Local/CSV/A/a.csv: 1 part, 5.2 MB" in ended.out
     where = f"s3://{s3.bucket}/{layer}/Local/CSV/"
-    assert (
-        summary
-        == f"2 left-over uploads below {where}, 5.2 MB; --yes aborts them, whoever began them"
+    assert summary == (
+        f"2 open uploads below {where}, 5.2 MB; "
+        "--yes aborts them, including those of other programs"
     )
     assert ended.code == 0
     assert len(s3.open_uploads(layer)) == 3
@@ -58,7 +58,7 @@ def test_with_yes_they_are_aborted_and_only_they(asyncload, leftovers, options, 
     assert s3.open_uploads(layer) == [f"{layer}/Other/c"]
     again = asyncload("clean", *options, "--older-than", "0s", "--yes")
     where = f"s3://{s3.bucket}/{layer}/Local/CSV/"
-    assert (again.code, again.out) == (0, f"0 left-over uploads below {where}, 0 B\n")
+    assert (again.code, again.out) == (0, f"0 open uploads below {where}, 0 B\n")
 
 
 # moto says of every upload that it was begun in 2010.
@@ -66,7 +66,7 @@ def test_with_yes_they_are_aborted_and_only_they(asyncload, leftovers, options, 
 def test_young_ones_may_be_a_live_runs(asyncload, leftovers, options, s3, layer):
     """A day is the default; it is the last part that counts."""
     ended = asyncload("clean", *options, "--yes")
-    assert ended.out.startswith("0 left-over uploads")
+    assert ended.out.startswith("0 open uploads")
     assert len(s3.open_uploads(layer)) == 3
 
 
@@ -78,14 +78,14 @@ def test_programs_get_records(asyncload, leftovers, options, s3, layer):
     upload = by_key[f"{layer}/Local/CSV/A/a.csv"]
     assert (upload["parts"], upload["size"], upload["status"]) == (1, PART, "left open")
     assert upload["upload_id"] == leftovers[f"{layer}/Local/CSV/A/a.csv"]
-    names = ("prefix", "uploads", "bytes", "aborted", "left_alone")
+    names = ("prefix", "uploads", "bytes", "aborted", "skipped")
     totals = {name: summary[name] for name in names}
     assert totals == {
         "prefix": f"{layer}/Local/CSV/",
         "uploads": 2,
         "bytes": PART,
         "aborted": 0,
-        "left_alone": 0,
+        "skipped": 0,
     }
 
 

@@ -119,7 +119,7 @@ def test_options_of_every_command_are_checked(folder, asyncload, option):
     """Also those that are no setting of a run."""
     ended = asyncload("config", option, "soon")
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err.startswith(f"error: {option}: 'soon' is no duration\n")
+    assert ended.err.startswith(f"error: {option}: 'soon' is not a valid duration\n")
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))

@@ -133,7 +133,7 @@ def test_the_demo_tells_who_can_read_it(asyncload, volume, monkeypatch):
     (volume / "a.csv").write_bytes(b"1")
     monkeypatch.setattr(local_store, "_certificate_settings", lambda folder: {})
     ended = asyncload("demo", volume)
-    assert "no openssl: others on this machine can read its data by gRPC" in ended.out
+    assert "without openssl, other users of this machine can read the data over gRPC" in ended.out
     assert ended.code == 0
 
 
@@ -150,7 +150,9 @@ def test_the_demo_loads_a_volume_of_the_users(asyncload, volume):
 def test_a_lake_that_differs_is_told_key_by_key():
     """Missing, different and extra objects."""
     found = [ObjectContent("a", 1, "1"), ObjectContent("b", 1, "2"), ObjectContent("x", 1, "3")]
-    with pytest.raises(AsyncloadError, match=r"not what the volume is:\n  b\n  c\n  x$"):
+    with pytest.raises(
+        AsyncloadError, match=r"differs from the volume in these keys:\n  b\n  c\n  x$"
+    ):
         command.compare({"a": "1", "b": "9", "c": "1"}, found)
 
 

@@ -121,7 +121,7 @@ def test_a_signal_before_the_loop_runs_ends_in_a_summary(
     def at_once(*arguments, **options):
         signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr("asyncload.cli.app.look_for_garbage", at_once)
+    monkeypatch.setattr("asyncload.cli.app.enable_garbage_collection", at_once)
     where = (volume,) if command != "clean" else ()
     summary = summary_of(asyncload(command, *where, *records[0], "--json"))
     assert (summary["exit_code"], summary["result"]) == (143, "interrupted")

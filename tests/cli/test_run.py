@@ -44,11 +44,11 @@ def test_a_load_says_what_landed(asyncload, volume, lake):
     options, _ = lake
     ended = asyncload("run", volume, *options)
     assert ended.out == (
-        "1 of 1 files are in the raw zone: 1 uploaded, verified by CRC64NVME (4 B sent in _ s)\n"
-        "left out: 1 hidden, 1 temporary\n"
+        "1 of 1 file is in the raw zone: 1 uploaded, verified by CRC64NVME (4 B sent in _ s)\n"
+        "excluded: 1 hidden, 1 temporary\n"
         "manifest: s3://lake/_asyncload/RUN.json\n"
     )
-    assert ended.err == "left out: x.csv.tmp (temporary)\nfound 1 CSV, 4 B\n"
+    assert ended.err == "excluded: x.csv.tmp (temporary)\nfound 1 CSV, 4 B\n"
     assert ended.code == 0
 
 
@@ -144,7 +144,7 @@ def test_json_is_a_line_for_each_file_and_a_summary(asyncload, volume, lake):
         "concurrency": {"limit": 32, "peak": summary["concurrency"]["peak"], "reason": "enough"},
         "excluded": {"hidden": 1},
         "left_open": [],
-        "aborted": 0,
+        "aborted_uploads": 0,
         "warnings": [],
         "store": summary["store"],
         "unmarked": [],
@@ -170,9 +170,9 @@ def test_links_and_special_files_are_reported_and_not_followed(asyncload, volume
     options, requests = lake
     ended = asyncload("run", volume, *options)
     assert ended.err == (
-        "left out: link.csv (symlink)\nleft out: x.csv (not a regular file)\nfound 1 CSV, 1 B\n"
+        "excluded: link.csv (symlink)\nexcluded: x.csv (not a regular file)\nfound 1 CSV, 1 B\n"
     )
-    assert "left out: 1 not a regular file, 1 symlink" in ended.out
+    assert "excluded: 1 not a regular file, 1 symlink" in ended.out
     assert ended.code == 0
     assert len([r for r in requests if r.method == "PUT" and "/Raw/" in r.path]) == 1
 
@@ -238,7 +238,7 @@ def test_a_volume_without_csvs_is_told(asyncload, volume, lake, content, options
     requests.clear()
     ended = asyncload("run", volume, *to, *options, "--allow-empty")
     assert ended.code == 0
-    assert ended.out.startswith("there was nothing to load\n")
+    assert ended.out.startswith("no files to load\n")
     (record,) = [r for r in requests if r.method == "PUT"]
     assert check_manifest(record.body)["summary"]["result"] == "complete"
     assert asyncload("run", volume, *to, *options, "--allow-empty", "--dry-run").code == 0
@@ -252,8 +252,8 @@ def test_very_many_files_that_are_left_out_are_few_lines(asyncload, volume, lake
     ended = asyncload("run", volume, *options)
     assert ended.code == 0
     assert len([line for line in ended.err.splitlines() if ".csv.gz" in line]) == 20
-    assert "left out: more are compressed: they are counted at the end\n" in ended.err
-    assert "left out: 100 compressed\n" in ended.out
+    assert "excluded: further entries (compressed) are counted in the summary\n" in ended.err
+    assert "excluded: 100 compressed\n" in ended.out
     *records, summary = check_lines(asyncload("run", volume, *options, "--json").out)
     assert len([r for r in records if r["type"] == "excluded"]) == 100
     assert summary["excluded"] == {"compressed": 100}
@@ -320,9 +320,15 @@ def without_override():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--date", "2022-02-30"), "error: --date: '2022-02-30' is no date: day is out of range"),
-        (("--date", "02/05/2022"), "error: --date: '02/05/2022' is no date: the form is"),
-        (("--timezone", "Mars/Base"), "error: --timezone: there is no time zone 'Mars/Base'"),
+        (
+            ("--date", "2022-02-30"),
+            "error: --date: '2022-02-30' is not a valid date: day is out of range",
+        ),
+        (
+            ("--date", "02/05/2022"),
+            "error: --date: '02/05/2022' is not a valid date: expected the form",
+        ),
+        (("--timezone", "Mars/Base"), "error: --timezone: unknown time zone 'Mars/Base'"),
         (("--concurrency", "0"), "error: --concurrency: 0 is not between 1 and 1024"),
         (("--concurrency", "many"), "error: --concurrency: 'many' is not a number of requests"),
         (("--concurrency", "-4"), "error: --concurrency: -4 is not between 1 and 1024"),
@@ -334,11 +340,14 @@ def without_override():
                 "auto, or a number from 1 to 1,024\n"
             ),
         ),
-        (("--limit-rate", "50KB/s"), "--limit-rate: 51,200 bytes a second is not between 64 KiB "),
-        (("--limit-rate", "0"), "--limit-rate: 0 bytes a second is not between 64 KiB and 1 TiB"),
-        (("--limit-rate", "2000GiB"), "is not between 64 KiB and 1 TiB a second"),
-        (("--limit-rate", "fast"), "error: --limit-rate: 'fast' is no size"),
-        (("--memory", "lots"), "error: --memory: 'lots' is no size"),
+        (
+            ("--limit-rate", "50KB/s"),
+            "--limit-rate: 51,200 bytes per second is not between 64 KiB ",
+        ),
+        (("--limit-rate", "0"), "--limit-rate: 0 bytes per second is not between 64 KiB and 1 TiB"),
+        (("--limit-rate", "2000GiB"), "is not between 64 KiB and 1 TiB"),
+        (("--limit-rate", "fast"), "error: --limit-rate: 'fast' is not a valid size"),
+        (("--memory", "lots"), "error: --memory: 'lots' is not a valid size"),
         (("--memory", "1MiB"), "error: --memory: 1,048,576 bytes is too little"),
         (
             ("--layout", "{layer}/{dataste}/{path}"),
@@ -348,24 +357,27 @@ def without_override():
             ),
         ),
         (("--layout", "{layer}"), "error: --layout: the template must hold {path} exactly once"),
-        (("--dataset", "films"), "error: --dataset: 'films' is not of the form PATTERN=NAME"),
-        (("--bucket", "a/b"), "error: --bucket: 'a/b' is no bucket name"),
-        (("--endpoint-url", "localhost:9"), "error: --endpoint-url: 'localhost:9' is no endpoint"),
+        (("--dataset", "films"), "error: --dataset: 'films' does not have the form PATTERN=NAME"),
+        (("--bucket", "a/b"), "error: --bucket: 'a/b' is not a valid bucket name"),
+        (
+            ("--endpoint-url", "localhost:9"),
+            "error: --endpoint-url: 'localhost:9' is not a valid endpoint",
+        ),
         (
             ("--endpoint-url", "http://user:canary@127.0.0.1:9"),
-            "error: --endpoint-url: user name and password don't belong there\n",
+            "error: --endpoint-url: the URL must not contain a user name or password\n",
         ),
         (
             ("--endpoint-url", "http://store:8333"),
             (
                 "error: --endpoint-url: 'http://store:8333' is plain HTTP to another machine: "
-                "anybody on the way can read and change what is sent\n  hint: use https://, or "
-                "--allow-http (ASYNCLOAD_ALLOW_HTTP=1) on a network you trust\n"
+                "others on the network can read and change the data\n  hint: use https://, or "
+                "--allow-http (ASYNCLOAD_ALLOW_HTTP=1) on a trusted network\n"
             ),
         ),
         (
             ("--endpoint-url", "http://169.254.169.254", "--allow-http"),
-            "error: --endpoint-url: 'http://169.254.169.254' is an address of this link or",
+            "error: --endpoint-url: 'http://169.254.169.254' is a link-local address or",
         ),
         (
             ("--ca-bundle", "/no/such.pem"),
@@ -498,9 +510,9 @@ def test_a_dry_run_says_what_would_be_uploaded_and_sends_nothing(asyncload, volu
         "would upload b/c.csv -> s3://lake/Raw/Local/CSV/B/2022/05/02/c.csv\n"
         "would upload a.csv -> s3://lake/Raw/Local/CSV/A/2022/05/02/a.csv\n"
         "would upload 2 of 2 files, 17.8 MB\n"
-        "left out: 1 hidden\n"
+        "excluded: 1 hidden\n"
     )
-    assert ended.err == "left out: .h.csv (hidden)\n"
+    assert ended.err == "excluded: .h.csv (hidden)\n"
     assert (ended.code, requests) == (0, [])
 
 
@@ -555,7 +567,7 @@ def test_include_and_exclude_choose_files(asyncload, volume, lake):
     options, _ = lake
     chosen = ("--include", "1.csv", "--exclude", "b/**")
     ended = asyncload("run", volume, *options, "--dry-run", *chosen)
-    assert "would upload 1 of 1 files, 0 B\nleft out: 2 excluded\n" in ended.out
+    assert "would upload 1 of 1 file, 0 B\nexcluded: 2 excluded\n" in ended.out
     assert "would upload a/1.csv" in ended.out
 
 
@@ -585,7 +597,7 @@ def test_every_option_has_an_environment_variable(asyncload, volume, lake, monke
     ended = asyncload("run")
     assert ended.out == (
         "would upload a.csv -> s3://pond/L/O/F/A1/year=2021/month=12/day=31/a.csv\n"
-        "would upload 1 of 1 files, 1 B\nleft out: 1 excluded\n"
+        "would upload 1 of 1 file, 1 B\nexcluded: 1 excluded\n"
     )
 
 
@@ -646,7 +658,7 @@ def test_an_internal_error_is_a_message_not_a_traceback(asyncload, volume, lake,
     ended = asyncload("run", volume, *options)
     assert ended.err == (
         "error: internal error: ZeroDivisionError: oops\n"
-        "  hint: please report it, with what ASYNCLOAD_TRACEBACK=1 makes it print\n"
+        "  hint: please report it, with the traceback that ASYNCLOAD_TRACEBACK=1 prints\n"
     )
     assert ended.code == 1
     monkeypatch.setenv("ASYNCLOAD_TRACEBACK", "1")

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from asyncload.cli.imports import trust_unread
+from asyncload.cli.imports import without_system_certificates
 from tests.support.loads import write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, put_accepted, scripted_s3
 
@@ -72,6 +72,6 @@ def test_the_settings_for_certificates_are_put_back(monkeypatch, value):
         monkeypatch.delenv(name, raising=False)
         if value is not None:
             monkeypatch.setenv(name, value)
-    with trust_unread():
+    with without_system_certificates():
         assert os.environ["SSL_CERT_FILE"] == os.environ["SSL_CERT_DIR"] == os.devnull
     assert os.environ.get("SSL_CERT_FILE") == os.environ.get("SSL_CERT_DIR") == value

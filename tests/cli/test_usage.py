@@ -42,14 +42,14 @@ def test_help_is_shown_however_it_is_asked_for(asyncload, asked, shows):
 @pytest.mark.parametrize(
     ("typed", "hint"),
     [
-        (("run", "--buket", "x"), "did you mean --bucket? asyncload run --help lists"),
+        (("run", "--buket", "x"), "did you mean --bucket? see asyncload run --help"),
         (("run", "--skip"), "did you mean --skip-existing?"),
-        (("run", "--verbose"), "hint: the summary, --json and the manifest say all"),
-        (("run", "-v"), "hint: the summary, --json and the manifest say all"),
-        (("run", "--force"), "hint: --overwrite replaces"),
-        (("run", "--no-config"), "hint: --config /dev/null reads no settings file"),
-        (("run", "--colour"), "hint: asyncload run --help lists what there is"),
-        (("lod",), "hint: asyncload --help lists what there is"),
+        (("run", "--verbose"), "hint: use --json or read the manifest for all details"),
+        (("run", "-v"), "hint: use --json or read the manifest for all details"),
+        (("run", "--force"), "hint: use --overwrite to replace"),
+        (("run", "--no-config"), "hint: use --config /dev/null to ignore settings files"),
+        (("run", "--colour"), "hint: see asyncload run --help"),
+        (("lod",), "hint: see asyncload --help"),
         (("verfy",), "did you mean verify?"),
     ],
 )
@@ -96,7 +96,7 @@ def test_an_empty_value_is_refused_by_name(asyncload, volume, monkeypatch, typed
     ended = asyncload(*typed, *bucket)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
-        f"error: {named} is empty\n  hint: set the variable that it comes from, or leave it out\n"
+        f"error: {named} is empty\n  hint: set the variable that it comes from, or omit it\n"
     )
 
 

@@ -31,7 +31,7 @@ def test_a_volume_that_landed_is_whole(asyncload, volume, loaded, s3):
     """By checksum, and said so."""
     options, _ = loaded
     ended = asyncload("verify", volume, *options, "--date", "2022-05-02")
-    assert ended.out == f"whole: 6 equal ({PROOFS[s3.name]})\n"
+    assert ended.out == f"OK: 6 files match ({PROOFS[s3.name]})\n"
     assert (ended.code, ended.err) == (0, "")
     assert asyncload("verify", volume, *options, "--date", "2022-05-02", "--quiet").out == ""
 
@@ -67,7 +67,7 @@ def test_what_is_not_as_it_should_be_is_named(asyncload, volume, loaded, s3, lay
         [
             f"missing: d/0.csv -> {address}/D/{DAY}/0.csv: there is no object",
             f"different: d/2.csv -> {address}/D/{DAY}/2.csv: the object has 7 bytes, the file 2",
-            f"extra: {address}/D/{DAY}/x.csv: an object of 1 byte that no file belongs to",
+            f"extra: {address}/D/{DAY}/x.csv: no file for this object of 1 byte",
             f"missing: new.csv -> {address}/New/{DAY}/new.csv: there is no object",
             (
                 "unreadable: bad\\nname.csv: the object key would contain a control character or "
@@ -76,8 +76,8 @@ def test_what_is_not_as_it_should_be_is_named(asyncload, volume, loaded, s3, lay
             ),
         ]
     )
-    assert lines[-1].startswith("not whole: 3 equal (")
-    assert lines[-1].endswith("2 different, 1 extra, 2 missing, 1 unreadable")
+    assert lines[-1].startswith("3 files match (")
+    assert lines[-1].endswith("; 6 differences: 2 different, 1 extra, 2 missing, 1 unreadable")
     assert ended.code == 3
 
 
@@ -100,7 +100,7 @@ def test_differences_are_records_for_programs(asyncload, volume, loaded, s3, lay
     assert (summary["exit_code"], summary["result"]) == (3, "incomplete")
     assert summary["differences"] == {"missing": 1}
     quiet = asyncload("verify", volume, *options, "--date", "2022-05-02", "--quiet")
-    assert quiet.err.startswith("not whole: 5 equal")
+    assert quiet.err.startswith("5 files match")
 
 
 @pytest.mark.parametrize("named", ["id", "key", "address"])
@@ -115,7 +115,7 @@ def test_a_past_run_is_checked_without_its_volume(asyncload, volume, loaded, s3,
         "address": f"s3://{s3.bucket}/{summary['manifest']}",
     }[named]
     ended = asyncload("verify", *options, "--manifest", run)
-    assert (ended.code, ended.out) == (0, f"whole: 6 equal ({PROOFS[s3.name]})\n")
+    assert (ended.code, ended.out) == (0, f"OK: 6 files match ({PROOFS[s3.name]})\n")
     client, prefix = s3.client(), f"{layer}/Local/CSV"
     client.delete_object(Bucket=s3.bucket, Key=f"{prefix}/D/{DAY}/0.csv")
     client.put_object(Bucket=s3.bucket, Key=f"{prefix}/D/{DAY}/1.csv", Body=b"9\n")
@@ -124,7 +124,7 @@ def test_a_past_run_is_checked_without_its_volume(asyncload, volume, loaded, s3,
     assert ended.code == 3
     kinds = sorted(line.partition(":")[0] for line in ended.out.splitlines()[:-1])
     # By CRC64NVME there is nothing to compare with what another program put there.
-    other = {"seaweedfs": "unproved", "moto": "different"}[s3.name]
+    other = {"seaweedfs": "unverified", "moto": "different"}[s3.name]
     assert kinds == sorted(["different", "missing", other])
 
 
@@ -141,15 +141,15 @@ def test_files_that_failed_in_a_past_run_are_missing_and_skipped_ones_are_not(
         summary = json.loads(ended.out.splitlines()[-1].replace(":_", ":0"))
         checked = asyncload("verify", *options, "--manifest", summary["run_id"])
         assert (ended.code, checked.code) == (code, code)
-    assert "unproved: b.csv" in checked.out
-    assert "it failed in that run" in checked.out
+    assert "unverified: b.csv" in checked.out
+    assert "the file failed in that run" in checked.out
 
 
 @pytest.mark.parametrize(
     ("manifest", "message"),
     [
         ("no-such-run", "there is no object '_asyncload/no-such-run.json'"),
-        ("s3://elsewhere/_asyncload/x.json", "is not in the bucket"),
+        ("s3://elsewhere/_asyncload/x.json", "is not in bucket"),
         ("a//b", "is no key"),
         ("{layer}/none", "is not a manifest of asyncload"),
         ("{layer}/cut", "is cut off"),

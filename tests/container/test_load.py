@@ -94,7 +94,7 @@ def test_a_container_takes_the_memory_that_it_has(loader, seaweedfs, tmp_path, l
     ended = loader.run(options=options, environment=settings_for(seaweedfs, layer))
 
     assert ended.returncode == 0, ended.stderr
-    assert "1 of 1 files are in the raw zone: 1 uploaded" in ended.stdout
+    assert "1 of 1 file is in the raw zone: 1 uploaded" in ended.stdout
 
 
 @pytest.mark.fault("I1")
@@ -107,7 +107,7 @@ def test_a_container_refuses_memory_that_it_has_not(loader, seaweedfs, sample, l
     ended = loader.run(options=options, environment=environment)
 
     assert ended.returncode == 2
-    assert "does not fit into this container, whose limit leaves 146 MiB" in ended.stderr
+    assert "the limit of this container leaves 146 MiB" in ended.stderr
     assert digests_in(seaweedfs, layer) == {}
 
 

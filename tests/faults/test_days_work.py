@@ -53,7 +53,7 @@ def test_bytes_that_the_store_took_are_told_though_the_file_failed(run, volume):
     assert (summary["uploaded"], summary["failed"]) == (0, 1)
     assert summary["bytes_sent"] == 21 * MB
     ended, _ = run(refuses_complete)
-    assert "0 of 1 files are in the raw zone: 1 failed (21.0 MB sent in" in ended.out
+    assert "0 of 1 file is in the raw zone: 1 failed (21.0 MB sent in" in ended.out
 
 
 @pytest.mark.fault("G10")
@@ -156,4 +156,4 @@ def test_conflicts_cost_no_request_each(run, volume):
     assert ended.code == 3
     assert [r.method for r in requests if "/Raw/" in r.path] == []
     assert len(ended.out.splitlines()) < 50
-    assert f"and {FILES - 20} more that failed alike (ObjectConflict)" in ended.out
+    assert f"and {FILES - 20} more failed in the same way (ObjectConflict)" in ended.out

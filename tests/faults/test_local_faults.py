@@ -457,7 +457,7 @@ def test_links_are_not_followed_and_told(lake, volume, tmp_path, lane):
     excluded = {r["path"]: r["reason"] for r in landed.records if r["type"] == "excluded"}
     assert excluded == dict.fromkeys(links, "symlink")
     for name in links:
-        assert f"left out: {name}" in landed.ended.err
+        assert f"excluded: {name}" in landed.ended.err
 
 
 @pytest.mark.fault("L12")

@@ -134,7 +134,7 @@ def test_a_young_upload_whose_parts_do_not_fit_is_left_alone(
     assert landed.code == 0
     assert landed.objects == {"l.csv": large_body}
     assert landed.open_uploads == ["l.csv"]
-    assert landed.summary["aborted"] == 0
+    assert landed.summary["aborted_uploads"] == 0
 
 
 @pytest.mark.fault("B6")
@@ -366,15 +366,15 @@ def test_clean_names_what_it_can_not_address_and_handles_the_others(clean, async
     assert ended.code == words.code == 0
     assert aborted(requests) == ["id-1"]
     odd, ours, summary = check_lines(ended.out)
-    assert (odd["type"], odd["status"]) == ("upload", "left alone")
+    assert (odd["type"], odd["status"]) == ("upload", "skipped")
     assert (odd["key"], odd["upload_id"]) == (ODD, "id-0")
     assert odd["error"]["kind"] == "InvalidKey"
     assert (ours["type"], ours["key"], ours["initiator"]) == ("upload", KEY, "mallory")
-    assert (summary["aborted"], summary["left_alone"]) == (1, 1)
+    assert (summary["aborted"], summary["skipped"]) == (1, 1)
     alone, listed, total = words.out.splitlines()
-    assert alone == f"left alone: s3://lake/{ODD}: asyncload never writes such a key, id id-0"
+    assert alone == f"skipped: s3://lake/{ODD}: asyncload never writes a key of this form, id id-0"
     assert " by mallory, id id-1" in listed
-    assert total.endswith("; --yes aborts them, whoever began them")
+    assert total.endswith("; --yes aborts them, including those of other programs")
 
 
 @pytest.mark.fault("B11")

@@ -120,4 +120,4 @@ def test_whether_the_condition_is_honoured_can_not_be_tried_without_a_manifest(z
     zone = zone_of(rclone)
     ended = zone.words("run", "--require-create-only", "--no-manifest")
     assert ended.code == 2
-    assert "--require-create-only needs a manifest" in ended.err
+    assert "--require-create-only can't be combined with --no-manifest" in ended.err

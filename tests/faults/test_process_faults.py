@@ -141,7 +141,9 @@ def test_a_closed_standard_output_makes_no_traceback(lake, volume, spawn):
         _, err = process.communicate(timeout=60)
     assert "Traceback" not in err
     assert "Exception" not in err
-    assert "error: the JSON report on standard output is cut short: its reader went away" in err
+    assert (
+        "error: the JSON report on standard output is incomplete: the reader closed the pipe" in err
+    )
     assert (process.returncode, len(lake.server.objects(lake.layer))) == (3, 300)
 
 

@@ -58,7 +58,7 @@ def test_a_second_runs_manifest_agrees_with_a_bucket_that_nobody_touched(zone, v
         code, _, summary = zone.run(*options, lane=lane)
         assert code == 0
         code, words = zone.verify_manifest(summary["run_id"])
-        assert (code, words.partition(" (")[0]) == (0, "whole: 6 equal")
+        assert (code, words.partition(" (")[0]) == (0, "OK: 6 files match")
 
 
 @pytest.mark.fault("A3")
@@ -91,7 +91,7 @@ def test_an_object_known_by_the_md5_of_other_parts_is_recognised(
     moto_zone.put_in_parts(moto_zone.key("L", "l.csv"), body, part_size)
     code, files, _ = moto_zone.run(lane=lane)
     assert (code, files["l.csv"]["verified_by"]) == (0, "MD5 of parts")
-    assert moto_zone.verify() == (0, "whole: 1 equal (1 by MD5 of parts)\n")
+    assert moto_zone.verify() == (0, "OK: 1 file matches (1 by MD5 of parts)\n")
 
 
 @pytest.mark.fault("A4")
@@ -104,7 +104,7 @@ def test_an_object_in_parts_of_a_strange_size_can_not_be_compared(moto_zone, vol
     message = files["l.csv"]["error"]["message"]
     code, words = moto_zone.verify()
     assert code == 3
-    assert words.startswith("unproved: l.csv")
+    assert words.startswith("unverified: l.csv")
     for text in (message, words):
         assert "can't be compared: its ETag is not an MD5 of parts of any usual size" in text
         assert "the bytes differ" not in text
@@ -124,10 +124,10 @@ def test_what_lies_under_a_failed_files_key_is_told(zone, volume):
     assert code == 3
     assert lines[0].startswith("different: b.csv")
     assert "the object has 5 bytes, the manifest says 2" in lines[0]
-    assert lines[1].startswith("missing: n\\x07me.csv: it failed in that run: the object key would")
+    assert lines[1].startswith("missing: n\\x07me.csv: the file failed in that run: its key would")
     assert lines[1].endswith("there is no object")
-    assert lines[3].startswith("unproved: a.csv")
-    assert all("it failed in that run" in line for line in (lines[0], lines[3]))
+    assert lines[3].startswith("unverified: a.csv")
+    assert all("the file failed in that run" in line for line in (lines[0], lines[3]))
 
 
 def markers(zone, layer):
@@ -163,7 +163,7 @@ def test_nothing_is_marked_that_an_unreadable_folder_could_have_fed(
     assert code == 3
     assert markers(zone, layer) == {"A"}
     reasons = {left["partition"].split("/")[3]: left["reason"] for left in summary["unmarked"]}
-    assert reasons["Films"] == "d/x can't be listed, and may hold files of it"
+    assert reasons["Films"] == "folder d/x can't be listed, and may contain files of this partition"
     assert reasons.keys() == {"D", "Films"}
 
 
@@ -250,7 +250,7 @@ def test_entries_of_other_versions_are_understood(moto_zone, layer):
     moto_zone.client.put_object(Bucket=moto_zone.server.bucket, Key=f"{layer}/m", Body=body)
     code, words = moto_zone.verify_manifest(f"{layer}/m")
     assert code == 3
-    assert "not whole: 2 equal (2 by MD5), 3 missing" in words
+    assert "2 files match (2 by MD5); 3 differences: 3 missing" in words
     assert "bad; there is no object" in words
     assert "worse; there is no object" in words
 
@@ -276,7 +276,7 @@ def test_a_manifest_without_a_line_end_is_given_up_early(asyncload, monkeypatch)
         options = ["--bucket", "lake", "--endpoint-url", url, "--region", "us-east-1"]
         ended = asyncload("verify", *options, "--manifest", "run")
     assert ended.code == 2
-    assert "has a line of over 8,388,608 bytes" in ended.err
+    assert "a line is longer than 8,388,608 bytes" in ended.err
     reads = [r for r in requests if r.method == "GET" and r.path.endswith("/run.json")]
     assert len(reads) <= 2
 

@@ -68,7 +68,7 @@ def test_a_folder_that_is_left_out_need_not_be_readable(
     assert list(lake.server.objects(lake.layer).values()) == [b"1"]
     assert f'"path":"{closed}","reason":' in out
     named = closed in ("lost+found", "$RECYCLE.BIN")
-    assert (f"left out: {closed} (system folder)" in err) == named
+    assert (f"excluded: {closed} (system folder)" in err) == named
 
 
 @pytest.mark.fault("F2")
@@ -103,14 +103,14 @@ def test_folders_of_systems_and_running_jobs_are_left_out_and_named(lake, volume
     write_files(volume, dict.fromkeys((*LEFT, *KEPT), b"1"))
     landed = lake.load(lane=lane)
     assert (landed.code, set(landed.statuses)) == (0, set(KEPT))
-    told = {r["path"]: r["reason"] for r in landed.records if r["type"] in ("left out", "excluded")}
+    told = {r["path"]: r["reason"] for r in landed.records if r["type"] == "excluded"}
     folders = {
         next(path[:end] for end in range(len(path)) if path[:end] in told): reason
         for path, reason in LEFT.items()
     }
     assert told == folders
     for folder, reason in folders.items():
-        assert (f"left out: {folder} ({reason})\n" in landed.ended.err) == (reason != "hidden")
+        assert (f"excluded: {folder} ({reason})\n" in landed.ended.err) == (reason != "hidden")
 
 
 @pytest.mark.fault("F8")
@@ -154,7 +154,7 @@ def test_packed_files_are_left_out_counted_and_named(lake, volume, lane):
     assert (landed.code, landed.statuses) == (0, {"a.csv": "uploaded"})
     assert landed.summary["excluded"] == {"compressed": 4, "archive": 2, "hidden": 1}
     for path, reason in packed.items():
-        assert f"left out: {path} ({reason})\n" in landed.ended.err
+        assert f"excluded: {path} ({reason})\n" in landed.ended.err
     assert (
         "warning: packed files were left out (4 compressed, 2 archive): "
         "only plain CSVs are loaded\n"
@@ -252,7 +252,7 @@ def test_links_that_are_followed_end_where_the_volume_ends(lake, volume, tmp_pat
     landed = lake.load(None, "--follow-symlinks", lane=lane)
     assert landed.code == 0
     assert set(landed.statuses) == {"d/a.csv", "real/b.csv", "linked/b.csv"}
-    told = {r["path"]: r["reason"] for r in landed.records if r["type"] in ("left out", "excluded")}
+    told = {r["path"]: r["reason"] for r in landed.records if r["type"] == "excluded"}
     expected = {name: reason for name, (_, reason) in links.items() if reason}
     assert told == expected | {".git": "hidden"}
 

@@ -181,7 +181,7 @@ def test_the_orphan_is_swept_by_the_next_run(lake, small_and_large, lane, monkey
     monkeypatch.setattr("asyncload.operations.load.TransferPolicy", policy)
     landed = lake.load(lane=lane)
     assert landed.open_uploads == []
-    assert landed.summary["aborted"] == 1
+    assert landed.summary["aborted_uploads"] == 1
 
 
 @pytest.mark.fault("S11")

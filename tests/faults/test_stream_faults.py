@@ -73,9 +73,9 @@ def test_a_json_report_that_is_cut_short_is_never_a_success(lake, files, spawn, 
         assert json.loads(out.splitlines()[-1])["uploaded"] == FILES
     if redirection == ">/dev/full":
         assert err.endswith(
-            "warning: standard output is cut short: No space left on device\n"
-            "error: the JSON report on standard output is cut short: No space left on device\n"
-            "  hint: apart from that the command succeeded; run it again for a whole report\n"
+            "warning: standard output is incomplete: No space left on device\n"
+            "error: the JSON report on standard output is incomplete: No space left on device\n"
+            "  hint: the command itself succeeded; run it again for a complete report\n"
         )
 
 

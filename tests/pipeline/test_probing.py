@@ -226,7 +226,7 @@ async def test_where_probing_is_denied_a_run_goes_on_and_says_so(three, error):
     assert (report.exit_code, report.store.record["basis"]) == (0, "assumed")
     (warned,) = [event for event in recorder.events if isinstance(event, Warned)]
     assert "no probes" in warned.message
-    with pytest.raises(Refused, match="could not be found out"):
+    with pytest.raises(Refused, match="could not determine"):
         await load(store, three, require_create_only=True)
 
 

@@ -357,7 +357,7 @@ async def test_a_volume_that_is_not_listed_to_its_end_gets_no_marker(volume, mon
     store = MemoryStore()
     report, _ = await load(store, volume, success_marker=True, manifest=False)
     assert not [key for key in store.objects if key.endswith("_SUCCESS")]
-    assert {left.reason for left in report.unmarked} >= {"the volume can't be listed to its end"}
+    assert {left.reason for left in report.unmarked} >= {"the volume can't be listed completely"}
 
 
 @pytest.mark.parametrize("error", [AccessDenied, RequestRejected])
@@ -388,7 +388,7 @@ async def test_partitions_that_are_not_marked_are_named_up_to_a_number(volume):
     report, _ = await load(store, volume, success_marker=True, manifest=False)
     lines = [line for line in summary_lines(report, 1.0) if line.startswith("not marked")]
     assert len(lines) == 21
-    assert lines[-1] == "not marked: 5 more partitions: see --json"
+    assert lines[-1] == "not marked: 5 more partitions; see --json"
 
 
 @pytest.mark.parametrize("error", [AccessDenied, RequestRejected])

@@ -452,13 +452,13 @@ async def test_parts_that_can_not_be_the_files_are_not_kept(large, volume, parts
     for number, size in parts.items():
         store.uploads[upload_id].parts[number] = bytes(size)
     report, _ = await load(store, volume)
-    assert (report.aborted, report.kept) == (0, 0)
+    assert (report.aborted_uploads, report.kept) == (0, 0)
     assert data(store) == {KEY: large.read_bytes()}
     assert set(store.uploads) == {upload_id}
     store.uploads[upload_id].initiated -= 2 * LEASE
     report, recorder = await load(store, volume)
     assert StaleUploadAborted(KEY, upload_id) in recorder.events
-    assert report.aborted == 1
+    assert report.aborted_uploads == 1
     assert store.uploads == {}
 
 

@@ -78,7 +78,7 @@ async def test_a_file_that_vanishes_meanwhile_is_unreadable(loaded, volume):
     """It can't be compared, and is told as what it is."""
     comparison, told = await compare(loaded, volume, (volume / "d/0.csv").unlink)
     assert told["d/0.csv"][0] == "unreadable"
-    assert comparison.proved == Counter({"CRC64NVME": 2})
+    assert comparison.verified == Counter({"CRC64NVME": 2})
 
 
 async def test_an_object_without_any_checksum_can_not_be_compared(loaded, volume):
@@ -91,9 +91,9 @@ async def test_an_object_without_any_checksum_can_not_be_compared(loaded, volume
     store = Silent()
     store.objects = loaded.objects
     comparison, told = await compare(store, volume)
-    assert not comparison.whole
+    assert not comparison.matches
     assert told["d/0.csv"] == (
-        "unproved",
+        "unverified",
         "the object can't be compared: the store has no checksum of it",
     )
 
@@ -123,7 +123,7 @@ async def test_a_long_manifest_is_read_and_compared_in_pieces(volume, monkeypatc
     told = []
     comparison = Comparison(told.append)
     await verify_manifest(key, store, comparison, 4)
-    assert comparison.proved == Counter({"CRC64NVME": 50})
+    assert comparison.verified == Counter({"CRC64NVME": 50})
     del store.objects[f"{FOLDER}/7.csv"]
     await verify_manifest(key, store, comparison, 4)
     assert [found.path for found in told] == ["d/7.csv"]

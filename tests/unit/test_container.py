@@ -154,7 +154,6 @@ def test_what_can_not_fit_is_refused(monkeypatch):
     with pytest.raises(UsageError) as refused:
         Settings(volume="v", bucket="lake", memory=147 * MIB)
     assert refused.value.message == (
-        "--memory: 147 MiB does not fit into this container, whose limit leaves 146 MiB for file "
-        "bytes"
+        "--memory: 147 MiB is too large: the limit of this container leaves 146 MiB for file data"
     )
     assert "use --memory 146MiB" in refused.value.hint

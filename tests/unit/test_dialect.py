@@ -14,7 +14,7 @@ from asyncload.errors import (
 )
 from asyncload.s3.dialect import Dialect
 
-NAMED = RequestRejected(
+MAX_NAMED = RequestRejected(
     "refused", code="InvalidArgument", status=400, header="x-amz-checksum-crc64nvme"
 )
 VAGUE = RequestRejected("refused", code="InvalidRequest", status=400)
@@ -51,7 +51,7 @@ def never():
     return 0
 
 
-@pytest.mark.parametrize("refusal", [NAMED, VAGUE])
+@pytest.mark.parametrize("refusal", [MAX_NAMED, VAGUE])
 async def test_the_first_refusal_is_learned_from_and_told_once(dialect, told, refusal):
     """Of those made at the same time each may be refused; none of the later ones is."""
     store = Store(refusal)
@@ -121,7 +121,7 @@ async def test_a_store_that_returned_a_checksum_objects_to_something_else(dialec
     with pytest.raises(RequestRejected):
         await dialect.send(store.ask)
     assert store.asked == [True]
-    assert await dialect.send(Store(NAMED).ask) == "done"
+    assert await dialect.send(Store(MAX_NAMED).ask) == "done"
 
 
 async def test_credentials_that_were_renewed_meanwhile_were_the_reason(dialect, told):
@@ -142,8 +142,8 @@ async def test_by_md5_they_are_never_sent(told):
 @pytest.mark.parametrize(
     ("refusal", "kind", "hint"),
     [
-        (NAMED, EndpointRefused, "does not support --checksum crc32: use --checksum auto or md5"),
-        (VAGUE, RequestRejected, "might not support --checksum crc32: use --checksum auto or md5"),
+        (MAX_NAMED, EndpointRefused, "does not take --checksum crc32: use --checksum auto or md5"),
+        (VAGUE, RequestRejected, "may not take --checksum crc32: use --checksum auto or md5"),
     ],
 )
 async def test_one_that_is_insisted_on_is_not_replaced(told, refusal, kind, hint):

@@ -23,8 +23,8 @@ def test_each_variable_of_an_option_is_known():
     [
         ("ASYNCLOAD_BUKET", "did you mean ASYNCLOAD_BUCKET?"),
         ("ASYNCLOAD_ENDPOINTURL", "did you mean ASYNCLOAD_ENDPOINT_URL?"),
-        ("ASYNCLOAD_COLOUR", "asyncload run --help lists them"),
-        ("ASYNCLOAD_", "asyncload run --help lists them"),
+        ("ASYNCLOAD_COLOUR", "see asyncload run --help for the variables"),
+        ("ASYNCLOAD_", "see asyncload run --help for the variables"),
     ],
 )
 def test_a_variable_that_is_none_of_ours_is_a_warning(name, hint):

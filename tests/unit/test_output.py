@@ -80,7 +80,7 @@ def test_a_reader_that_does_not_read_is_waited_for_until_the_end_is_asked_for(mo
     file.write(bytes(1_000_000))
     for fd in (reading, writing):
         os.close(fd)
-    assert file.lost == "its reader does not read"
+    assert file.lost == "the reader does not read"
 
 
 def test_a_view_is_a_file_to_botocore():

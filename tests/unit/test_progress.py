@@ -293,12 +293,12 @@ def test_a_throttled_run_says_so(clock, stream):
         clock.now += seconds
         progress.observe(event)
     assert stream.getvalue().splitlines() == [
-        "throttled: 16 of 32 requests at once",
+        "throttled: 16 of 32 concurrent requests",
         "found 4 CSVs, 20.0 MB",
-        "throttled: 4 of 32 requests at once",
+        "throttled: 4 of 32 concurrent requests",
         (
             "1 of 4 files, 10.0 MB of 20.0 MB, 1.0 MB/s, 10 s left, "
-            "throttled: 4 of 32 requests at once"
+            "throttled: 4 of 32 concurrent requests"
         ),
         "2 of 4 files, 15.0 MB of 20.0 MB, 1.0 MB/s, 5 s left",
     ]
@@ -355,7 +355,7 @@ def test_a_run_says_how_many_requests_at_once_it_settled_on(clock, stream):
     assert stream.getvalue().splitlines()[1:] == [
         (
             "1 of 4 files, 5.0 MB of 20.0 MB, 1.0 MB/s, 15 s left, "
-            "up to 96 requests at once: more brought no more throughput"
+            "up to 96 concurrent requests: more did not increase throughput"
         ),
         "2 of 4 files, 10.0 MB of 20.0 MB, 1.0 MB/s, 10 s left",
     ]
@@ -369,7 +369,7 @@ def test_the_display_shows_that_a_run_is_throttled(monkeypatch):
     with LiveProgress(terminal) as progress:
         progress.observe(LoadStarted(2, MB))
         progress.observe(ConcurrencyChanged(8, 32))
-    assert "0 of 2 files (throttled: 8 of 32 requests at once)" in terminal.getvalue()
+    assert "0 of 2 files (throttled: 8 of 32 concurrent requests)" in terminal.getvalue()
     terminal = Terminal()
     with LiveProgress(terminal) as progress:
         progress.observe(LoadStarted(2, MB))

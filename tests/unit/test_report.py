@@ -141,7 +141,7 @@ def test_what_was_left_out_or_left_open_is_counted():
 
 def test_so_many_failures_are_kept_and_all_are_counted(monkeypatch):
     """Memory stays flat, however many fail."""
-    monkeypatch.setattr(report_module, "FAILURES_KEPT", 2)
+    monkeypatch.setattr(report_module, "MAX_FAILURES_KEPT", 2)
     report = observe(LoadStarted(3, 0), *finished(CONFLICT, LOCKED, BUSY))
     assert report.failures == [CONFLICT, LOCKED]
     assert report.counts["failed"] == 3
@@ -178,9 +178,9 @@ def test_the_summary_says_what_else_was_done():
     )
     _, *others = summary_lines(report, 1.0)
     assert others == [
-        "replaced: 1 object that held other bytes",
-        "resumed: 1.0 MB were there from an earlier run",
-        "aborted: 1 multipart uploads that earlier runs had left open",
+        "replaced: 1 object with different content",
+        "resumed: 1.0 MB had been sent by an earlier run",
+        "aborted: 1 stale multipart upload of earlier runs",
         "no success marker in s3://lake/Raw/D/",
         "  no markers",
         "  hint: permit it",
@@ -222,7 +222,7 @@ def test_the_summary_names_each_failure():
         "verified by CRC64NVME (1.2 MB sent in 61.2 s, 20.2 kB/s)"
     )
     assert others == [
-        "left out: 2 hidden, 1 symlink",
+        "excluded: 2 hidden, 1 symlink",
         "failed: x/caf\u00e9.csv -> s3://lake/Raw/x/caf\u00e9.csv",
         "  the key already holds an object of 7 bytes",
         "  hint: replace it with --overwrite",
@@ -237,7 +237,7 @@ def test_the_summary_names_each_failure():
 @pytest.mark.fault("I6")
 def test_files_that_failed_alike_are_counted_together(monkeypatch):
     """The largest group comes first; the first of each are named, and its hint is given once."""
-    monkeypatch.setattr(report_module, "NAMED", 2)
+    monkeypatch.setattr(report_module, "MAX_NAMED", 2)
     conflicts = [replace(CONFLICT, path=f"{n}.csv") for n in range(1_005)]
     report = observe(*finished(LOCKED, *conflicts, BUSY, replace(BUSY, path="e.csv")))
     target = "-> s3://lake/Raw/x/caf\u00e9.csv"
@@ -245,8 +245,8 @@ def test_files_that_failed_alike_are_counted_together(monkeypatch):
         f"failed: 0.csv {target}",
         "  the key already holds an object of 7 bytes",
         f"failed: 1.csv {target}",
-        "  the key already holds an object of 7 bytes",
-        "and 1,003 more that failed alike (ObjectConflict): see --json or the manifest",
+        "  the key is taken by an object of 7 bytes",
+        "and 1,003 more failed in the same way (ObjectConflict); see --json or the manifest",
         "  hint: replace it with --overwrite",
         "failed: c.csv -> s3://lake/Raw/c.csv",
         "  the store is busy",
@@ -267,9 +267,9 @@ def test_however_files_fail_few_lines_tell_of_them(hints):
         error = ObjectConflict("taken", hint=f"hint {hint}" if hint else "")
         report.observe(FileFinished(replace(CONFLICT, error=error)))
     assert sum(group.files for group in report.failure_groups.values()) == len(hints)
-    assert len(report.failure_groups) <= report_module.NAMED + 1
+    assert len(report.failure_groups) <= report_module.MAX_NAMED + 1
     lines = list(failed_lines(report))
-    assert len(lines) <= (report_module.NAMED + 1) * (3 * report_module.NAMED + 2)
+    assert len(lines) <= (report_module.MAX_NAMED + 1) * (3 * report_module.MAX_NAMED + 2)
     named = sum(line.startswith("failed: ") for line in lines)
     more = [int(line.split()[1]) for line in lines if line.startswith("and ")]
     assert named + sum(more) == len(hints)
@@ -278,17 +278,17 @@ def test_however_files_fail_few_lines_tell_of_them(hints):
 @pytest.mark.fault("I5")
 def test_files_that_were_skipped_are_named(monkeypatch):
     """The first ones, with where they were to go and why not."""
-    monkeypatch.setattr(report_module, "NAMED", 1)
+    monkeypatch.setattr(report_module, "MAX_NAMED", 1)
     skipped = [Skipped(f"{n}\n.csv", ObjectKey(f"Raw/{n}.csv"), 1, "taken") for n in range(3)]
     assert list(skipped_lines(observe(*finished(*skipped)))) == [
         "skipped: 0\\n.csv -> s3://lake/Raw/0.csv: taken",
-        "and 2 more that were skipped: see --json or the manifest",
+        "and 2 more skipped; see --json or the manifest",
     ]
 
 
 def test_an_entry_that_is_left_out_is_named_with_the_reason():
     """In one line, whatever its name."""
-    assert excluded_line(Excluded("a\nb.csv", "hidden")) == "left out: a\\nb.csv (hidden)"
+    assert excluded_line(Excluded("a\nb.csv", "hidden")) == "excluded: a\\nb.csv (hidden)"
 
 
 def test_an_error_of_several_lines_keeps_them():
@@ -448,19 +448,19 @@ def summary_of(command, totals, exit_code, error=None):
 @pytest.mark.parametrize(
     ("reason", "line"),
     [
-        ("throughput", "up to 96 requests at once: more brought no more throughput"),
-        ("throttled", "up to 96 requests at once: the store asked to slow down"),
-        ("open files", "up to 96 requests at once: limited by open files (ulimit -n)"),
-        ("memory", "up to 96 requests at once: limited by --memory"),
-        ("ceiling", "up to 96 requests at once: the most that are tried"),
+        ("throughput", "up to 96 concurrent requests: more did not increase throughput"),
+        ("throttled", "up to 96 concurrent requests: the store throttles"),
+        ("open files", "up to 96 concurrent requests: limited by open files (ulimit -n)"),
+        ("memory", "up to 96 concurrent requests: limited by --memory"),
+        ("ceiling", "up to 96 concurrent requests: the maximum of --concurrency auto"),
         ("asked for", None),
         ("enough", None),
     ],
 )
-def test_the_summary_says_how_many_requests_at_once_were_settled_on(reason, line):
+def test_the_summary_says_the_limit_on_concurrent_requests(reason, line):
     """And why, where there is something to say."""
     report = observe(LoadStarted(1, 1), *finished(UPLOADED), ConcurrencySettled(96, 128, reason))
-    lines = [line for line in summary_lines(report, 1.0) if "at once" in line]
+    lines = [line for line in summary_lines(report, 1.0) if "concurrent" in line]
     assert lines == ([line] if line else [])
 
 
@@ -507,7 +507,7 @@ def test_the_summary_record_of_a_run():
         "concurrency": {"limit": 96, "peak": 128, "reason": "throughput"},
         "excluded": {"hidden": 1},
         "left_open": [{"key": "Raw/d.csv", "upload_id": "upload-1", "reason": "AccessDenied"}],
-        "aborted": 0,
+        "aborted_uploads": 0,
         "manifest": None,
         "warnings": [{"message": "look", "hint": "there"}],
         "markers_failed": [

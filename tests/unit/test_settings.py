@@ -52,9 +52,9 @@ def test_settings_are_frozen():
         make_settings().bucket = "other"
 
 
-EMPTY_DATE = "set the variable that it comes from, or leave the option out for today"
+EMPTY_DATE = "set the variable that it comes from, or omit the option for today"
 NO_DATE = "use YYYY-MM-DD (2022-05-02), today or yesterday"
-NO_BUCKET = "give the name only, such as my-lake; --layout sets what goes before the key"
+NO_BUCKET = "give only the name, such as my-lake; use --layout to choose the keys"
 NO_ENDPOINT = "use http:// or https:// and a host, such as http://127.0.0.1:8333"
 NO_ZONE = "use an IANA name, such as UTC or America/Sao_Paulo"
 
@@ -62,70 +62,105 @@ NO_ZONE = "use an IANA name, such as UTC or America/Sao_Paulo"
 @pytest.mark.parametrize(
     ("option", "value", "message", "hint"),
     [
-        ("bucket", "", "--bucket: '' is no bucket name", NO_BUCKET),
-        ("bucket", "ab", "--bucket: 'ab' is no bucket name", NO_BUCKET),
-        ("bucket", "my lake", "--bucket: 'my lake' is no bucket name", NO_BUCKET),
-        ("bucket", "s3://lake/raw", "--bucket: 's3://lake/raw' is no bucket name", NO_BUCKET),
-        ("bucket", "x" * 256, f"--bucket: '{'x' * 256}' is no bucket name", NO_BUCKET),
+        ("bucket", "", "--bucket: '' is not a valid bucket name", NO_BUCKET),
+        ("bucket", "ab", "--bucket: 'ab' is not a valid bucket name", NO_BUCKET),
+        ("bucket", "my lake", "--bucket: 'my lake' is not a valid bucket name", NO_BUCKET),
+        (
+            "bucket",
+            "s3://lake/raw",
+            "--bucket: 's3://lake/raw' is not a valid bucket name",
+            NO_BUCKET,
+        ),
+        ("bucket", "x" * 256, f"--bucket: '{'x' * 256}' is not a valid bucket name", NO_BUCKET),
         (
             "concurrency",
             0,
             "--concurrency: 0 is not between 1 and 1024",
-            "the default is auto: as many as bring throughput",
+            "the default, auto, chooses the number automatically",
         ),
         (
             "concurrency",
             1025,
             "--concurrency: 1025 is not between 1 and 1024",
-            "the default is auto: as many as bring throughput",
+            "the default, auto, chooses the number automatically",
         ),
         (
             "memory",
             16 * MIB - 1,
-            "--memory: 16,777,215 bytes is too little; the least is 16 MiB",
-            "the default is 256MiB, or what a container's limit leaves",
+            "--memory: 16,777,215 bytes is too small; the minimum is 16 MiB",
+            "the default is 256MiB, or less in a small container",
         ),
         ("date", "", "--date is empty", EMPTY_DATE),
-        ("date", "tomorrow", "--date: 'tomorrow' is no date: the form is YYYY-MM-DD", NO_DATE),
-        ("date", "20220502", "--date: '20220502' is no date: the form is YYYY-MM-DD", NO_DATE),
-        ("date", "2022-W18-1", "--date: '2022-W18-1' is no date: the form is YYYY-MM-DD", NO_DATE),
+        (
+            "date",
+            "tomorrow",
+            "--date: 'tomorrow' is not a valid date: expected the form YYYY-MM-DD",
+            NO_DATE,
+        ),
+        (
+            "date",
+            "20220502",
+            "--date: '20220502' is not a valid date: expected the form YYYY-MM-DD",
+            NO_DATE,
+        ),
+        (
+            "date",
+            "2022-W18-1",
+            "--date: '2022-W18-1' is not a valid date: expected the form YYYY-MM-DD",
+            NO_DATE,
+        ),
         (
             "date",
             "2022-05-02\n",
-            "--date: '2022-05-02\\n' is no date: the form is YYYY-MM-DD",
+            "--date: '2022-05-02\\n' is not a valid date: expected the form YYYY-MM-DD",
             NO_DATE,
         ),
         (
             "date",
             "2022-02-29",
-            "--date: '2022-02-29' is no date: day is out of range for month",
+            "--date: '2022-02-29' is not a valid date: day is out of range for month",
             NO_DATE,
         ),
-        ("timezone", "", "--timezone: there is no time zone ''", NO_ZONE),
-        ("timezone", "Sao Paulo", "--timezone: there is no time zone 'Sao Paulo'", NO_ZONE),
-        ("timezone", "America", "--timezone: there is no time zone 'America'", NO_ZONE),
-        ("timezone", "../UTC", "--timezone: there is no time zone '../UTC'", NO_ZONE),
-        ("timezone", "caf\udce9", "--timezone: there is no time zone 'caf\\udce9'", NO_ZONE),
-        ("endpoint_url", "", "--endpoint-url: '' is no endpoint", NO_ENDPOINT),
+        ("timezone", "", "--timezone: unknown time zone ''", NO_ZONE),
+        ("timezone", "Sao Paulo", "--timezone: unknown time zone 'Sao Paulo'", NO_ZONE),
+        ("timezone", "America", "--timezone: unknown time zone 'America'", NO_ZONE),
+        ("timezone", "../UTC", "--timezone: unknown time zone '../UTC'", NO_ZONE),
+        ("timezone", "caf\udce9", "--timezone: unknown time zone 'caf\\udce9'", NO_ZONE),
+        ("endpoint_url", "", "--endpoint-url: '' is not a valid endpoint", NO_ENDPOINT),
         (
             "endpoint_url",
             "localhost:9000",
-            "--endpoint-url: 'localhost:9000' is no endpoint",
+            "--endpoint-url: 'localhost:9000' is not a valid endpoint",
             NO_ENDPOINT,
         ),
-        ("endpoint_url", "s3://lake", "--endpoint-url: 's3://lake' is no endpoint", NO_ENDPOINT),
-        ("endpoint_url", "http://", "--endpoint-url: 'http://' is no endpoint", NO_ENDPOINT),
-        ("endpoint_url", "http://h:0", "--endpoint-url: 'http://h:0' is no endpoint", NO_ENDPOINT),
+        (
+            "endpoint_url",
+            "s3://lake",
+            "--endpoint-url: 's3://lake' is not a valid endpoint",
+            NO_ENDPOINT,
+        ),
+        (
+            "endpoint_url",
+            "http://",
+            "--endpoint-url: 'http://' is not a valid endpoint",
+            NO_ENDPOINT,
+        ),
+        (
+            "endpoint_url",
+            "http://h:0",
+            "--endpoint-url: 'http://h:0' is not a valid endpoint",
+            NO_ENDPOINT,
+        ),
         (
             "endpoint_url",
             "http://h:99999",
-            "--endpoint-url: 'http://h:99999' is no endpoint",
+            "--endpoint-url: 'http://h:99999' is not a valid endpoint",
             NO_ENDPOINT,
         ),
         (
             "endpoint_url",
             "http://[::1",
-            "--endpoint-url: 'http://[::1' is no endpoint",
+            "--endpoint-url: 'http://[::1' is not a valid endpoint",
             NO_ENDPOINT,
         ),
         (
@@ -231,7 +266,7 @@ def test_a_rate_that_no_part_arrives_at_is_refused(given):
     """A part of 8 MiB has 158 s: at 53 KiB a second it would take longer."""
     with pytest.raises(UsageError) as refused:
         make_settings(limit_rate=given)
-    assert "is not between 64 KiB and 1 TiB a second" in refused.value.message
+    assert "is not between 64 KiB and 1 TiB" in refused.value.message
 
 
 @pytest.mark.parametrize(
@@ -299,7 +334,7 @@ def test_what_is_no_size_is_a_usage_error(text):
     """The message repeats it."""
     with pytest.raises(UsageError) as error:
         parse_size("--memory", text)
-    assert error.value.message == f"--memory: {text!r} is no size"
+    assert error.value.message == f"--memory: {text!r} is not a valid size"
     assert error.value.hint == "use a number and a unit: 256MiB, 1GiB"
 
 
@@ -327,5 +362,5 @@ def test_half_a_dataset_rule_is_a_usage_error(text):
     """The hint shows a whole one."""
     with pytest.raises(UsageError) as error:
         parse_rule("--dataset", text)
-    assert error.value.message == f"--dataset: {text!r} is not of the form PATTERN=NAME"
-    assert error.value.hint == "for example --dataset 'films_*.csv=Movies'"
+    assert error.value.message == f"--dataset: {text!r} does not have the form PATTERN=NAME"
+    assert error.value.hint == "use, for example, --dataset 'films_*.csv=Movies'"

@@ -1,7 +1,7 @@
-"""What every command does with its words: none is empty, and they are UTF-8, whatever the locale.
+"""The command class: rejects empty values, and decodes values as UTF-8 in every locale.
 
-Python reads the command line and the environment by the locale. Keys and patterns are UTF-8, as
-names of files are, so each value but a path is read anew.
+Python decodes the command line and the environment with the locale's encoding. Keys and patterns
+are UTF-8, as file names are, so each value except a path is decoded again.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ _ClickUsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 class EmptyValueError(_ClickUsageError):  # type: ignore[misc, valid-type]
-    """A value of the command line is empty: that of an unset variable, as in `"$FOLDER"`."""
+    """A command-line value is empty, often from an unset variable such as `"$FOLDER"`."""
 
-    hint = "set the variable that it comes from, or leave it out"
+    hint = "set the variable that it comes from, or omit it"
 
 
 class Command(TyperCommand):
-    """A command whose values are UTF-8, and not empty.
+    """A command whose values are UTF-8 and not empty.
 
     Raises:
-        EmptyValueError: one is empty, which nobody means: another folder would be loaded, or it
-            would go to another store.
+        EmptyValueError: a value is empty. Using it would load another folder or address another
+            store than intended.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
         for parameter in self.params:
             if ctx.get_parameter_source(parameter.name).name == "DEFAULT_MAP":
-                # Of a settings file, which is UTF-8 and checked.
+                # From a settings file, which is UTF-8 and already checked.
                 continue
             if _is_empty(ctx.params.get(parameter.name)):
                 name = parameter.opts[0] if parameter.opts[0].startswith("-") else "VOLUME"
                 raise EmptyValueError(f"{name} is empty", ctx)
-            # A path is made of the system's own text, which leads back to its bytes.
+            # A path keeps the system's own decoding, which converts back to the same bytes.
             if parameter.name in ctx.params and parameter.type.name != "path":
                 ctx.params[parameter.name] = _as_utf8(ctx.params[parameter.name])
         return rest
