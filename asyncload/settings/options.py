@@ -282,8 +282,8 @@ OPTIONS = (
         TEXT,
         STORE,
         ALL,
-        "Where the bucket is in a URL: `path`, `virtual` (part of the host name), or `auto`: "
-        "virtual for AWS, path for an `--endpoint-url`.",
+        "Position of the bucket in URLs: `path`, `virtual` (in the host name), or `auto`, which is "
+        "virtual for AWS and path for an `--endpoint-url`.",
         "The AWS configuration can change the meaning of `auto`.",
         metavar="STYLE",
     ),
@@ -342,7 +342,7 @@ OPTIONS = (
         FLAG,
         RECORD,
         RUN,
-        "Write `_SUCCESS` into each partition whose files have all landed.",
+        "Write `_SUCCESS` into each partition whose files are all in the raw zone.",
         "A marker of an earlier run is removed before its partition changes.",
     ),
     Option(

@@ -245,7 +245,7 @@ def test_files_that_failed_alike_are_counted_together(monkeypatch):
         f"failed: 0.csv {target}",
         "  the key already holds an object of 7 bytes",
         f"failed: 1.csv {target}",
-        "  the key is taken by an object of 7 bytes",
+        "  the key already holds an object of 7 bytes",
         "and 1,003 more failed in the same way (ObjectConflict); see --json or the manifest",
         "  hint: replace it with --overwrite",
         "failed: c.csv -> s3://lake/Raw/c.csv",
