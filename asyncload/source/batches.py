@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from asyncload.errors import FileFailed
@@ -38,12 +39,13 @@ class LoadedFile(NamedTuple):
 class Digests(NamedTuple):
     """What to compute of a small file's bytes while they are in the processor's cache.
 
-    `md5` says whether it is wanted of a file, given its size in bytes.
+    `md5_at` holds the paths of files whose MD5 is wanted if they have that size in bytes.
     """
 
     crc: Crc = CRC64NVME
     sha256: bool = False
-    md5: Callable[[PlannedUpload, int], bool] = lambda _upload, _size: False
+    md5: bool = False
+    md5_at: Mapping[str, int] = MappingProxyType({})
 
 
 class UnloadedFile(NamedTuple):

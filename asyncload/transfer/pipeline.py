@@ -16,6 +16,7 @@ from typing import NamedTuple, Self
 
 from asyncload.aio.buffers import Buffer, BufferPool
 from asyncload.aio.groups import Group
+from asyncload.bucket.key_index import Known
 from asyncload.errors import AsyncloadError, Refused, ServerError, StoreUnavailable, chain_of
 from asyncload.model.values import Event, Failed, FileFinished, Outcome, PlannedUpload
 from asyncload.planning.plan import MIB, LoadPlan
@@ -136,18 +137,19 @@ class Pipeline:
         would be. They need another buffer, because this one is not used again.
         """
         tools = self.tools
+        known = {upload.source.path: tools.key_index.find(upload) for upload in uploads}
         size = sum(upload.source.size for upload in uploads)
         batch = _Batch(tools.buffers, await tools.buffers.acquire(size))
         outgrown = []
         with batch:
             read = await tools.readers.read_batch(
-                uploads, memoryview(batch.buffer), wanted_digests(tools)
+                uploads, memoryview(batch.buffer), wanted_digests(tools, known)
             )
             if read.stuck:
                 batch.spoil()
             for item in read.items:
                 if isinstance(item, LoadedFile):
-                    await queue.put(_Loaded(item, batch.share()))
+                    await queue.put(_Loaded(item, known[item.upload.source.path], batch.share()))
                 elif isinstance(item, OutgrownFile):
                     outgrown.append(item.upload)
                 else:
@@ -165,7 +167,7 @@ class Pipeline:
             if senders.started < self.concurrency():
                 self._start_sender(senders)
             with loaded.batch:
-                sending = put_file(loaded.file, self.tools)
+                sending = put_file(loaded.file, loaded.known, self.tools)
                 if not await self._conclude(loaded.file.upload, sending):
                     loaded.batch.spoil()
         # Put the end marker back for the next sender.
@@ -270,4 +272,5 @@ class _Senders:
 
 class _Loaded(NamedTuple):
     file: LoadedFile
+    known: Known
     batch: _Batch

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from asyncload.bucket.key_index import Known
 from asyncload.errors import BodyDamaged, ChecksumMismatch, PreconditionFailed, SourceChanged
 from asyncload.model.checksums import (
     MD5_OF_PARTS,
@@ -13,7 +15,7 @@ from asyncload.model.checksums import (
     find_md5_of_parts,
     md5_digest,
 )
-from asyncload.model.values import Checksum, PlannedUpload, Skipped, Unchanged, Uploaded
+from asyncload.model.values import Checksum, Skipped, Unchanged, Uploaded
 from asyncload.planning.plan import plausible_part_sizes
 from asyncload.source.batches import Digests, LoadedFile, UnloadedFile
 from asyncload.transfer.context import TransferTools
@@ -21,20 +23,20 @@ from asyncload.transfer.existing import compare_with_existing, resolve_existing
 from asyncload.transfer.verify import LocalFile, find_proof, prove_by_head
 
 
-def wanted_digests(tools: TransferTools) -> Digests:
-    """Return the digests to compute while small files are read for `put_file`."""
-    policy, key_index = tools.policy, tools.key_index
+def wanted_digests(tools: TransferTools, known: Mapping[str, Known]) -> Digests:
+    """Return the digests to compute while small files are read for `put_file`.
 
-    def wants_md5(upload: PlannedUpload, size: int) -> bool:
-        # The MD5 in a listing may already show that the object equals the file.
-        known = key_index.find(upload)
-        listed = bool(known.md5) and known.size == size and policy.accepts("MD5")
-        return policy.wants_md5 or listed
-
-    return Digests(policy.crc, tools.store.signs_payloads, wants_md5)
+    `known` is what is known of each file's key, by the file's path.
+    """
+    policy = tools.policy
+    # The MD5 in a listing may already show that the object equals the file.
+    listed = {path: key.size for path, key in known.items() if key.md5 and policy.accepts("MD5")}
+    return Digests(policy.crc, tools.store.signs_payloads, policy.wants_md5, listed)
 
 
-async def put_file(loaded: LoadedFile, tools: TransferTools) -> Uploaded | Unchanged | Skipped:
+async def put_file(
+    loaded: LoadedFile, known: Known, tools: TransferTools
+) -> Uploaded | Unchanged | Skipped:
     """Upload a file that was read whole, and prove that the object holds its bytes.
 
     If the store finds the bytes damaged, the file is read again, to the same place in memory.
@@ -45,7 +47,7 @@ async def put_file(loaded: LoadedFile, tools: TransferTools) -> Uploaded | Uncha
         SourceUnreadable, SourceChanged: the file could not be read again.
         StoreError: the store did not accept it.
     """
-    return await _Put(loaded, tools).run()
+    return await _Put(loaded, known, tools).run()
 
 
 @dataclass(slots=True)
@@ -53,6 +55,7 @@ class _Put:
     """The upload of one file. `summed` and `local` describe it as it was last read."""
 
     loaded: LoadedFile
+    known: Known
     tools: TransferTools
     summed: Checksum = field(init=False)
     local: LocalFile = field(init=False)
@@ -62,9 +65,8 @@ class _Put:
 
     async def run(self) -> Uploaded | Unchanged | Skipped:
         tools, policy, upload = self.tools, self.tools.policy, self.loaded.upload
-        known = tools.key_index.find(upload)
         finding = await compare_with_existing(
-            tools.store, self.local, known, policy, protected=policy.worth.create_only_put
+            tools.store, self.local, self.known, policy, protected=policy.worth.create_only_put
         )
         if finding.outcome is not None:
             return finding.outcome
@@ -122,7 +124,8 @@ class _Put:
 
     async def _read_again(self) -> LoadedFile:
         upload, body = self.loaded.upload, self.loaded.body
-        read = await self.tools.readers.read_batch([upload], body, wanted_digests(self.tools))
+        digests = wanted_digests(self.tools, {upload.source.path: self.known})
+        read = await self.tools.readers.read_batch([upload], body, digests)
         (item,) = read.items
         if isinstance(item, LoadedFile):
             return item

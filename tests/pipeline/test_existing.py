@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import mmap
 import os
+import threading
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from asyncload.bucket.key_index import KeyIndex
 from asyncload.errors import AccessDenied, ObjectConflict, RequestRejected, StoreUnavailable
 from asyncload.model.checksums import by_algorithm, crc64nvme, crc64nvme_checksum
 from asyncload.model.values import Checksum
@@ -335,3 +338,25 @@ async def test_what_failed_holds_no_memory(volume, size):
         while error is not None:
             assert error.__traceback__ is None
             error = error.__cause__ or error.__context__
+
+
+@pytest.mark.parametrize("checksum", ["auto", "md5"])
+async def test_the_index_is_asked_once_for_each_file_and_in_no_reader_thread(
+    volume, monkeypatch, checksum
+):
+    """Whether its key is free, or taken by the same bytes."""
+    store, asked = MemoryStore(), []
+    find = KeyIndex.find
+
+    def record(self, upload):
+        asked.append((upload.source.path, threading.current_thread()))
+        return find(self, upload)
+
+    monkeypatch.setattr(KeyIndex, "find", record)
+    paths = [f"d/{number}.csv" for number in range(40)]
+    write_files(volume, dict.fromkeys(paths, b"1"))
+    for _ in range(2):
+        asked.clear()
+        await load_volume(store, volume, checksum=checksum)
+        assert Counter(path for path, _ in asked) == dict.fromkeys(paths, 1)
+        assert {thread for _, thread in asked} == {threading.main_thread()}
