@@ -1,4 +1,4 @@
-"""S3 behind the `ObjectStore` protocol: the only place that knows aioboto3 and botocore."""
+"""S3 behind the `ObjectStore` protocol: the only package that uses aioboto3 and botocore."""
 
 from asyncload.s3.auth.http_dates import describe_offset
 from asyncload.s3.lake import create_bucket, read_objects

@@ -1,4 +1,4 @@
-"""Answers that the client reads whole, up to a limit: no server decides how much memory is used."""
+"""Responses that are read whole, up to a size limit: no server decides how much memory is used."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 import aiohttp
 
 MAX_ANSWER = 8 * 1024 * 1024
-"""In bytes. A listing of 1,000 keys of 1,024 bytes, all of them escaped, takes five million."""
+"""In bytes. A listing of 1,000 keys of 1,024 bytes, all escaped, takes about five million bytes."""
 
 
 class AnswerTooLarge(ValueError):
-    """An answer is larger than any that S3 gives."""
+    """A response is larger than any that S3 sends."""
 
     def __init__(self) -> None:
         super().__init__(f"it is larger than {MAX_ANSWER // 1024**2} MiB")
 
 
 class BoundedAnswer:
-    """An aiohttp response that is read whole only if it is small enough.
+    """An aiohttp response that is read whole only up to a size limit.
 
-    What is read in pieces, an object's content, is for its reader to bound.
+    Responses that are read in pieces, such as an object's content, are limited by their reader.
 
     Args:
-        response: aiohttp's.
-        end: is called once it was read.
+        response: the aiohttp response.
+        end: called once it has been read.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class BoundedAnswer:
 
     @property
     def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        """Names and values as UTF-8, which aiobotocore expects; a server may send anything."""
+        """Names and values as UTF-8, which aiobotocore expects; a server may send any bytes."""
         return tuple(
             (name, value.decode("utf-8", "replace").encode())
             for name, value in self._response.raw_headers
@@ -49,7 +49,7 @@ class BoundedAnswer:
         """Return the body.
 
         Raises:
-            AnswerTooLarge: it is over the limit; the connection is closed.
+            AnswerTooLarge: the body exceeds the limit; the connection is closed.
             aiohttp.ClientError, OSError, TimeoutError: the connection broke.
         """
         body = bytearray()
@@ -60,11 +60,12 @@ class BoundedAnswer:
                     raise AnswerTooLarge
         except BaseException:
             self._response.close()
-            # The error's traceback would keep it, for as long as there are further attempts.
+            # The error's traceback would keep the bytes in memory as long as the request is
+            # retried.
             body.clear()
             raise
         finally:
             self._end()
-        # Nothing is left to be read; it waits until the connection can be used again.
+        # The body is read; this waits until the connection can be reused.
         await self._response.read()
         return bytes(body)

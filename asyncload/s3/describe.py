@@ -1,7 +1,7 @@
-"""From the client's answers to our values.
+"""Convert the client's responses to our values.
 
-An answer that is not as it should be raises one of `translate.MALFORMED`, and nothing of it is
-used: what is guessed of an answer would be taken for what is there.
+A malformed response raises one of `translate.MALFORMED`, and none of it is used: a guess would be
+taken for a fact about the bucket.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from asyncload.store.protocol import (
     StoredPart,
 )
 
-# Those that we can compute of a file, the best one first, and the form of their digests.
+# Algorithms that can be computed of a file, the best one first, and the form of their digests.
 _ALGORITHMS = ("CRC64NVME", "CRC32C", "CRC32", "SHA256")
 _DIGEST = re.compile(r"[A-Za-z0-9+/]+={0,2}")
-# A checksum of the parts' checksums is marked by their number: "...-3".
+# A checksum of the parts' checksums ends in their number: "...-3".
 _OF_PARTS = re.compile(r"-\d+$")
 _DIGEST_LENGTHS = {"CRC64NVME": 12, "CRC32C": 8, "CRC32": 8, "SHA256": 44}
 _MAX_NUMBER = 2**63 - 1
-# botocore takes whatever is less than 301 for a success.
+# botocore takes any status below 301 for a success.
 _GONE = (200, 202, 204)
 _NOT_OF_THE_BODY = {"AbortDate", "AbortRuleId", "RequestCharged", "ResponseMetadata"}
 _SUCCESSES = {"AbortMultipartUpload": _GONE, "DeleteObject": _GONE, "GetObject": (200, 206)}
 
 
 def check_status(operation: str, answer: Mapping[str, Any]) -> None:
-    """Make sure that an answer has the status by which S3 says that it did what it was asked.
+    """Check that a response has the status by which S3 confirms the operation.
 
     Raises:
-        ValueError: it has another one.
+        ValueError: it has another status.
     """
     status = answer["ResponseMetadata"]["HTTPStatusCode"]
     if status not in _SUCCESSES.get(operation, (200,)):
@@ -48,10 +48,10 @@ def check_status(operation: str, answer: Mapping[str, Any]) -> None:
 
 
 def check_range(answer: Mapping[str, Any], offset: int) -> bool:
-    """Return whether an answer to GetObject holds bytes from `offset` on; not beyond the end.
+    """Return whether a response to GetObject holds bytes from `offset` on; False beyond the end.
 
     Raises:
-        ValueError: it holds others.
+        ValueError: it holds another range.
     """
     if answer["ResponseMetadata"]["HTTPStatusCode"] == 206:
         if not _text(answer["ContentRange"]).startswith(f"bytes {offset}-"):
@@ -65,10 +65,10 @@ def check_range(answer: Mapping[str, Any], offset: int) -> bool:
 def full_checksum(
     answer: Mapping[str, Any], names: tuple[str, ...] = _ALGORITHMS
 ) -> Checksum | None:
-    """Return the best checksum of all of an object's bytes that an answer holds.
+    """Return the best checksum of the whole object in a response; None if it has none.
 
     Raises:
-        ValueError: what it holds has not the form of such a checksum.
+        ValueError: a value does not have the form of its checksum.
     """
     for name in names:
         digest = _text(answer.get(f"Checksum{name}") or "")
@@ -80,7 +80,7 @@ def full_checksum(
 
 
 def describe_object(answer: Mapping[str, Any]) -> RemoteObject:
-    """Read the answer to HeadObject."""
+    """Read the response to HeadObject."""
     computed = [full_checksum(answer, (name,)) for name in _ALGORITHMS]
     return RemoteObject(
         _number(answer["ContentLength"]),
@@ -91,7 +91,7 @@ def describe_object(answer: Mapping[str, Any]) -> RemoteObject:
 
 
 def read_put_result(answer: Mapping[str, Any], algorithm: str) -> PutResult:
-    """Read the answer to PutObject, UploadPart or CompleteMultipartUpload.
+    """Read the response to PutObject, UploadPart or CompleteMultipartUpload.
 
     `algorithm` is that of the checksum which was sent.
     """
@@ -101,7 +101,7 @@ def read_put_result(answer: Mapping[str, Any], algorithm: str) -> PutResult:
 
 
 def check_encryption(got: str, wanted: str | None, operation: str) -> None:
-    """Make sure that an answer confirms the server-side encryption that was asked for, if any.
+    """Check that a response confirms the requested server-side encryption, if any.
 
     Raises:
         ProtectionIgnored: it does not.
@@ -115,7 +115,7 @@ def check_encryption(got: str, wanted: str | None, operation: str) -> None:
 
 
 def read_part_result(answer: Mapping[str, Any], algorithm: str) -> PutResult:
-    """Read the answer to UploadPart, which must name the part's ETag: Complete needs it."""
+    """Read the response to UploadPart, which must contain the part's ETag: Complete needs it."""
     result = read_put_result(answer, algorithm)
     if not result.etag:
         raise KeyError("ETag")
@@ -123,17 +123,17 @@ def read_part_result(answer: Mapping[str, Any], algorithm: str) -> PutResult:
 
 
 def read_upload_id(answer: Mapping[str, Any]) -> tuple[str, str]:
-    """Read the answer to CreateMultipartUpload: the upload's id, and the encryption it names."""
+    """Read the response to CreateMultipartUpload: return the upload id and the encryption."""
     return _name(answer["UploadId"]), _text(answer.get("ServerSideEncryption") or "")
 
 
 def read_tag_set(answer: Mapping[str, Any]) -> dict[str, str]:
-    """Read the answer to GetObjectTagging."""
+    """Read the response to GetObjectTagging."""
     return {_text(tag["Key"]): _text(tag["Value"]) for tag in answer["TagSet"]}
 
 
 def page_of_objects(answer: Mapping[str, Any]) -> Page[ListedObject]:
-    """Read the answer to ListObjectsV2."""
+    """Read the response to ListObjectsV2."""
     items = [
         ListedObject(_name(entry["Key"]), _number(entry["Size"]), _text(entry.get("ETag", "")))
         for entry in answer.get("Contents", ())
@@ -142,7 +142,7 @@ def page_of_objects(answer: Mapping[str, Any]) -> Page[ListedObject]:
 
 
 def page_of_uploads(answer: Mapping[str, Any]) -> Page[OpenUpload]:
-    """Read the answer to ListMultipartUploads; `next` holds two markers, parted by a newline."""
+    """Read the response to ListMultipartUploads; `next` holds two markers on two lines."""
     items = [
         OpenUpload(
             _name(entry["Key"]),
@@ -164,7 +164,7 @@ def _initiator(entry: Mapping[str, Any]) -> str:
 
 
 def page_of_parts(answer: Mapping[str, Any]) -> Page[StoredPart]:
-    """Read the answer to ListParts."""
+    """Read the response to ListParts."""
     items = [
         StoredPart(
             _number(entry["PartNumber"], minimum=1),
@@ -181,10 +181,10 @@ def page_of_parts(answer: Mapping[str, Any]) -> Page[StoredPart]:
 
 
 def _goes_on(answer: Mapping[str, Any]) -> bool:
-    """Return whether a listing has more pages; rclone leaves out that it has none.
+    """Return whether a listing has more pages; rclone omits `IsTruncated` on the last page.
 
     Raises:
-        ValueError: there is nothing of a listing in it: an empty answer, or a page for people.
+        ValueError: it is not a listing, for example an empty response or a web page.
     """
     if not answer.keys() - _NOT_OF_THE_BODY:
         raise ValueError("it is not a listing")
@@ -192,14 +192,14 @@ def _goes_on(answer: Mapping[str, Any]) -> bool:
 
 
 def _text(value: object) -> str:
-    """Return a text; an element that comes twice is a list."""
+    """Return a text. Raises TypeError for a list, which is a repeated element."""
     if not isinstance(value, str):
         raise TypeError("an element is repeated")
     return value
 
 
 def _name(value: object) -> str:
-    """Return a text that must not be empty."""
+    """Return a text. Raises ValueError if it is empty."""
     text = _text(value)
     if not text:
         raise ValueError("a name in it is empty")
@@ -207,14 +207,14 @@ def _name(value: object) -> str:
 
 
 def _number(value: int, *, minimum: int = 0) -> int:
-    """Return a number that a size in bytes, or a part's number, can be."""
+    """Return a number in the range of sizes and part numbers. Raises ValueError for others."""
     if not minimum <= value <= _MAX_NUMBER:
         raise ValueError("a number in it is out of range")
     return value
 
 
 def _time(value: datetime | None) -> datetime | None:
-    """Return a time in UTC; one without a zone is in UTC, as S3's are. None if not told."""
+    """Return a time in UTC; a time without a zone is taken as UTC, as S3's are. None if missing."""
     if value is None:
         return None
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

@@ -1,7 +1,7 @@
-"""What a store does not take of S3's checksums: found out in a run, and left out from then on.
+"""Find out during a run which of S3's checksums a store refuses, and stop sending them.
 
 Backblaze B2 refuses the headers `x-amz-checksum-*` and `x-amz-sdk-checksum-algorithm` and HEAD's
-checksum mode by 400; older versions of Cloudflare R2 and Google Cloud Storage by 501.
+checksum mode with 400; older versions of Cloudflare R2 and Google Cloud Storage with 501.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from asyncload.model.values import Warned
 T = TypeVar("T")
 
 _HEADERS = ("x-amz-checksum-", "x-amz-sdk-checksum-", "x-amz-trailer")
-# By these a store may object to anything; "400" and "501" stand for answers without a code.
+# Codes that may refer to anything in a request; "400" and "501" are responses without a code.
 _VAGUE = frozenset(
     {"400", "501", "BadRequest", "InvalidArgument", "InvalidRequest", "MalformedXML"}
     | {"NotImplemented", "UnsupportedHeader"}
@@ -25,18 +25,18 @@ _MAX_TRIALS = 3
 
 
 class Dialect:
-    """What requests to one store carry of S3's checksums; shared by all of a run's requests.
+    """Which of S3's checksums the requests to one store carry; shared by all requests of a run.
 
-    By `auto` it is learned from the first refusal. Where that does not say what it objects to, the
-    request is made again without checksums, and their absence is what helped if that is taken.
+    With `auto`, the first refusal decides. If it does not say what it refers to, the request is
+    repeated without checksums; if that succeeds, checksums were the cause.
 
     Args:
-        checksum: `auto`; `md5`, by which S3's checksums are never sent; or the CRC to insist on.
-        tell: is told once that the store refuses them.
+        checksum: `auto`; `md5`, which never sends S3's checksums; or the CRC to insist on.
+        tell: called once if the store refuses checksums.
 
     Attributes:
-        checksums: whether requests carry S3's checksums; a Content-MD5 stands in for them.
-        checksum_mode: whether HEAD asks for them.
+        checksums: whether requests carry S3's checksums; otherwise they carry a Content-MD5.
+        checksum_mode: whether HEAD asks for checksums.
     """
 
     def __init__(self, checksum: str, tell: Callable[[Warned], None]) -> None:
@@ -44,23 +44,23 @@ class Dialect:
         self._checksum = checksum
         self._tell = tell
         self._told = False
-        # Whether the store returned a checksum that it was sent: then it objects to something else.
+        # Whether the store has returned a checksum it was sent: then a refusal has another cause.
         self._taken = False
         self._trials = _MAX_TRIALS
         self._trying = asyncio.Lock()
 
     def takes_checksums(self) -> None:
-        """Note that the store returned a checksum that it was sent."""
+        """Record that the store returned a checksum that it was sent."""
         self._taken = True
 
     async def send(self, ask: Callable[[bool], Awaitable[T]]) -> T:
-        """Make a request that carries checksums, without them where the store refuses them.
+        """Make a request with checksums; without them if the store refuses them.
 
         Args:
-            ask: makes it; its argument says whether with S3's checksums.
+            ask: makes the request; its argument says whether to send S3's checksums.
 
         Raises:
-            EndpointRefused: the store refuses those that are insisted on.
+            EndpointRefused: the store refuses the checksum that is insisted on.
             StoreError: as `ask` does.
         """
         if not self.checksums:
@@ -80,12 +80,12 @@ class Dialect:
             return await self._try_without(refusal, lambda: ask(False))
 
     async def look(self, ask: Callable[[bool], Awaitable[T]], renewals: Callable[[], int]) -> T:
-        """Make a HEAD that asks for checksums, without that where the store refuses it.
+        """Make a HEAD that asks for checksums; without asking if the store refuses that.
 
         Args:
-            ask: makes it; its argument says whether by checksum mode.
-            renewals: tells how often credentials were renewed: expired ones are refused by the
-                same status, and no answer to HEAD says why.
+            ask: makes the request; its argument says whether to use checksum mode.
+            renewals: returns how often credentials were renewed: expired credentials are refused
+                with the same status, and responses to HEAD do not say why.
         """
         if not self.checksum_mode:
             return await ask(False)
@@ -110,7 +110,7 @@ class Dialect:
         mode: bool = False,
     ) -> T:
         async with self._trying:
-            # One of those that were refused at the same time finds it out for all.
+            # One of several requests that were refused at the same time finds out for all.
             if self.checksum_mode if mode else self.checksums:
                 if not self._trials:
                     raise refusal
@@ -146,7 +146,7 @@ class Dialect:
             )
 
     def _insist(self, refusal: StoreError, *, named: bool) -> StoreError:
-        """Return what is wrong where a checksum is insisted on."""
+        """Return the error of a refused checksum that was insisted on."""
         hint = (
             f"the store might not support --checksum {self._checksum}: use --checksum auto or md5"
         )

@@ -1,4 +1,4 @@
-"""A bucket from its reader's side: make one, list it, read objects back."""
+"""Operations of a bucket's reader: create a bucket, list it, read objects."""
 
 from __future__ import annotations
 

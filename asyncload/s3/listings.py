@@ -1,4 +1,4 @@
-"""Pages of listings: botocore's parser takes longer to read their entries than all else."""
+"""Fast reading of listing pages: botocore's parser takes longer than all other work."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _ROOT = "ListBucketResult"
 
 
 def read_entries_quickly(client: Any) -> None:
-    """Have a client read what a page lists by `take_entries`, and only the rest by its parser."""
+    """Have a client read the entries of pages by `take_entries`, and the rest by its own parser."""
     read_entries_by(client, take_entries)
 
 
 def take_entries(root: Element) -> list[dict[str, Any]]:
-    """Return keys, sizes and ETags of a page as botocore would, and take them out of its document.
+    """Return keys, sizes and ETags of a page as botocore would, and remove them from its document.
 
-    There are none, and nothing is taken out, where there is nothing of a listing.
+    The list is empty, and the document unchanged, if it is not a listing.
 
     Raises:
-        ValueError: botocore has to say what is wrong with an entry.
+        ValueError: an entry is malformed; botocore then reports the error.
     """
     if not root.tag.endswith(_ROOT):
         return []

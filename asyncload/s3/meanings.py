@@ -1,4 +1,4 @@
-"""What S3's error codes mean, and what to do about each.
+"""The meaning of S3's error codes, and hints for each.
 
 Sources: "Error responses" in the Amazon S3 API reference; the error codes of Alibaba OSS, Backblaze
 B2, Ceph RGW, Cloudflare R2, Google Cloud Storage, MinIO and Tencent COS.
@@ -39,11 +39,11 @@ _MEANINGS: Mapping[str, type[StoreError]] = {
     "InvalidDigest": errors.BodyDamaged,
     "XAmzContentSHA256Mismatch": errors.BodyDamaged,
     "XAmzContentChecksumMismatch": errors.BodyDamaged,
-    # Another conditional request for the key is under way.
+    # Another conditional request for the key is in progress.
     "ConditionalRequestConflict": errors.WriteConflict,
 }
 
-# Other stores' words for a denied request.
+# Other stores' codes for a denied request.
 _DENIAL = re.compile(
     r"denied|forbidden|unauthori[sz]ed|not_?authori[sz]ed|permission", re.IGNORECASE
 )
@@ -56,7 +56,7 @@ PROXY_WANTS_LOGIN = 407
 
 
 def meaning_of(code: str, status: int, message: str = "") -> type[StoreError]:
-    """Return the error that an answer means, by its code, else by its status and its words."""
+    """Return the error class of a response, by its code, else by its status and message."""
     known = _MEANINGS.get(code)
     if known is not None:
         return known
@@ -69,20 +69,20 @@ def meaning_of(code: str, status: int, message: str = "") -> type[StoreError]:
     if status in (429, 503):
         return errors.Throttled
     if status >= 500 or status < 300:
-        # An error in an answer that claims success is S3's way to fail late.
+        # S3 reports late failures as an error document in a response with status 200.
         return errors.ServerError
     return errors.RequestRejected
 
 
 def _meaning_of_refusal(code: str, message: str) -> type[StoreError]:
-    """403 refuses: a permission is missing, or the code says what else the store objects to."""
+    """Return the meaning of a 403: a missing permission, or what its code says."""
     if wants_virtual_hosts(code, message):
         return errors.StoreRefused
     return errors.AccessDenied if not code or _DENIAL.search(code) else errors.StoreRefused
 
 
 def wants_virtual_hosts(code: str, message: str) -> bool:
-    """Whether a store refuses addresses that have the bucket in the path."""
+    """Return whether a store refuses addresses with the bucket in the path."""
     return bool(_PATH_STYLE.search(code) or _PATH_STYLE.search(message))
 
 
@@ -159,14 +159,14 @@ _HINTS_BY_MEANING: tuple[tuple[type[StoreError], str], ...] = (
 
 
 def hint_by_code(code: str, status: int, message: str) -> str:
-    """Return what to do about an answer that its code or status explains, else ""."""
+    """Return the hint for a code or status that explains itself, else ""."""
     if status in (400, 403, 404) and wants_virtual_hosts(code, message):
         return "use --addressing-style virtual: the store wants the bucket in the host name"
     return _HINTS.get(code) or _HINTS_BY_STATUS.get(status, "")
 
 
 def hint_by_header(header: str) -> str:
-    """Return what to do about a header that a store does not take."""
+    """Return the hint for a header that a store does not support."""
     lacking = f"the store does not offer {header}: use one that does"
     for begin, way_out in _HINTS_BY_HEADER:
         if header.lower().startswith(begin):
@@ -175,5 +175,5 @@ def hint_by_header(header: str) -> str:
 
 
 def hint_by_meaning(meaning: type[StoreError]) -> str:
-    """Return what to do about an error that nothing more is known of."""
+    """Return the hint for an error of which only the class is known."""
     return next(hint for kind, hint in _HINTS_BY_MEANING if issubclass(meaning, kind))

@@ -1,4 +1,4 @@
-"""Open a bucket: session, client and what is to be different from botocore's defaults."""
+"""Open a bucket: session, client and settings that differ from botocore's defaults."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _PERSON_SECONDS = PERSON_SECONDS
 
 
 def _tell_nobody(_: Warned) -> None:
-    """For those who do not want to know."""
+    """Ignore warnings; the default for `tell`."""
 
 
 @asynccontextmanager
@@ -56,8 +56,8 @@ async def open_store(
     """Open the bucket as an `ObjectStore`. Raises as `open_client` does.
 
     Args:
-        options: which bucket, and how to reach it.
-        tell: is told of warnings, such as of what the store does not take, and of waits for people.
+        options: the bucket, and how to reach it.
+        tell: called with warnings, for example about unsupported features or waits for a person.
     """
     clock = SigningClock()
     async with _open(options, clock, tell) as (client, lane):
@@ -70,7 +70,7 @@ async def open_client(options: S3Options) -> AsyncIterator[Any]:
 
     Raises:
         UsageError: profile, region, endpoint or CA bundle can't be used.
-        StoreRefused: there are no usable credentials.
+        StoreRefused: no usable credentials were found.
     """
     async with _open(options, SigningClock()) as (client, _):
         yield client
@@ -127,11 +127,12 @@ async def _connect(
     if options.ca_bundle is not None:
         check_bundle(options.ca_bundle, named="--ca-bundle")
     if options.endpoint_url is None:
-        # Before anything is asked for credentials: a token would be gone before S3's address is
-        # known for one that may not be used.
+        # Before requesting credentials: a forbidden S3 endpoint must be rejected before any token
+        # is sent.
         core.check_configured_endpoint("s3")
     credentials = await _find_credentials(core, clock, patience)
-    # Where roles are assumed, botocore keeps what it got by its own clock; one cache for all ways.
+    # botocore caches the credentials of assumed roles and expires them by its own clock; all
+    # providers share one cache.
     cache = core.get_component("credential_provider").get_provider("assume-role").cache
     clock.renewal.renew_by(credentials, cache.clear, seconds=_CREDENTIALS_SECONDS + _PERSON_SECONDS)
     client = await stack.enter_async_context(
@@ -143,7 +144,7 @@ async def _connect(
             config=_config(options, capture),
         )
     )
-    # Whatever it was made of.
+    # Checked however the endpoint was configured.
     check_endpoint(
         client.meta.endpoint_url,
         allow_http=options.allow_http,
@@ -151,7 +152,7 @@ async def _connect(
     )
     take_every_answer(client)
     expect_nothing(client)
-    # A line end in a header would make another header of what follows.
+    # A line break in a header value would start another header.
     check_before_sending(client, check_headers)
     sign_by(clock, client)
     read_entries_quickly(client)
@@ -163,8 +164,8 @@ async def _connect(
     if secure and capture.session.bundle is not None:
         check_bundle(capture.session.bundle, named="AWS_CA_BUNDLE")
     configured = client.meta.config.s3 or {}
-    # TLS and the signed CRC64NVME protect the body; a SHA-256 would only cost time. But some
-    # bucket policies demand it, and the AWS configuration can.
+    # TLS and the signed CRC64NVME protect the body; a SHA-256 would only cost time. But some bucket
+    # policies require it, and the AWS configuration can.
     demanded = configured.get("payload_signing_enabled") is True
     sign_payload = (demanded or not secure) and not options.unsigned_payload
     client.meta.config.s3 = configured | {"payload_signing_enabled": sign_payload}
@@ -172,10 +173,10 @@ async def _connect(
 
 
 async def _find_credentials(core: ChainSession, clock: SigningClock, patience: Patience) -> Any:
-    """Return the credentials of the AWS chain, made and at hand; None if there are none.
+    """Return the credentials of the AWS chain after fetching them; None if there are none.
 
     Raises:
-        CredentialsMissing: they don't come, or can't be used.
+        CredentialsMissing: they could not be fetched, or can't be used.
     """
     chain = Provider("the AWS credential chain", core.profile_name, core.full_config)
     async with patience.for_machine(chain.name):
@@ -193,7 +194,7 @@ async def _find_credentials(core: ChainSession, clock: SigningClock, patience: P
 
 
 def _unreadable_configuration() -> CredentialsMissing | None:
-    # Of no profile: it may be one that is not found.
+    # A session without a profile, because the profile may not exist.
     core = AioSession()
     variables = {
         "config_file": "AWS_CONFIG_FILE",
@@ -249,16 +250,16 @@ class _CapturedSession:
 
 def _config(options: S3Options, make_session: _CapturedSession) -> AioConfig:
     return AioConfig(
-        # One owner of retries: `calls.RetryPolicy`.
+        # Retries are made only by `store.retries`.
         retries={"total_max_attempts": 1, "mode": "standard"},
         max_pool_connections=options.connections,
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=_READ_SECONDS,
-        # The CRC64NVME that we send is the checksum; botocore need not add its own.
+        # Our CRC64NVME is the checksum; botocore need not add its own.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         user_agent_extra=options.user_agent,
-        # `auto` leaves it to the AWS configuration.
+        # `auto` leaves the choice to the AWS configuration.
         s3=None
         if options.addressing_style == "auto"
         else {"addressing_style": options.addressing_style},

@@ -1,4 +1,4 @@
-"""What a bucket is opened with: how to reach it, and what its objects are stored as."""
+"""Options of a bucket: how to reach it, and how objects are stored."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from asyncload.store.rates import RateLimit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectOptions:
-    """How objects are to be stored; None leaves it to the bucket.
+    """How objects are stored; None uses the bucket's default.
 
-    `tags` and `metadata` are added to what describes each CSV. Storage class and tags are for
-    CSVs only: a manifest must stay readable.
+    `tags` and `metadata` are added to those of each CSV. Storage class and tags apply to CSVs only:
+    a manifest must stay readable.
     """
 
     storage_class: str | None = None
@@ -28,7 +28,7 @@ class ObjectOptions:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def arguments(self, info: ObjectInfo) -> dict[str, Any]:
-        """Return what botocore's PutObject and CreateMultipartUpload are given for an object."""
+        """Return the arguments of botocore's PutObject and CreateMultipartUpload for an object."""
         given: dict[str, Any] = {
             "ContentType": info.content_type,
             "ServerSideEncryption": self.sse,
@@ -39,7 +39,7 @@ class ObjectOptions:
         if not info.bookkeeping:
             metadata = {**self.metadata, **metadata}
             given["StorageClass"] = self.storage_class
-            # Sorted: the same tags are the same settings, in whatever order they were given.
+            # Sorted, so that the same tags in any order give the same fingerprint.
             given["Tagging"] = urlencode(sorted(self.tags.items())) if self.tags else None
         given["Metadata"] = metadata or None
         return {name: value for name, value in given.items() if value is not None}
@@ -47,16 +47,16 @@ class ObjectOptions:
 
 @dataclass(frozen=True, slots=True)
 class S3Options:
-    """Which bucket, and how to reach it. None leaves a choice to the standard AWS chain.
+    """The bucket, and how to reach it. None leaves a choice to the standard AWS chain.
 
-    `connections` is the most requests that will be in flight. `allow_http` allows plain HTTP to
-    leave this machine. `ca_bundle` is a PEM file of trusted certificates. `unsigned_payload`
-    leaves the body's SHA-256 out of signatures on plain HTTP, as is done on HTTPS anyway.
-    `addressing_style` is botocore's: `path`, `virtual`, or `auto`, by which the bucket is in the
-    host's name for AWS, and in the path for other endpoints. `checksum` is what requests carry, see
-    `dialect.Dialect`. `fast_lane` sends puts, parts and HEADs past the generic client. With
-    `expected_bucket_owner` every request is refused where the bucket is not of that account.
-    `rate` is how fast bodies are sent.
+    `connections` is the maximum number of requests in flight. `allow_http` allows plain HTTP to
+    other machines. `ca_bundle` is a PEM file of trusted certificates. `unsigned_payload` omits the
+    body's SHA-256 from signatures on plain HTTP, as on HTTPS. `addressing_style` is botocore's:
+    `path`, `virtual`, or `auto`, which puts the bucket in the host name for AWS and in the path for
+    other endpoints. `checksum` is sent with requests, see `dialect.Dialect`. `fast_lane` sends
+    puts, parts and HEADs over a faster code path than the generic client. `expected_bucket_owner`
+    makes the store refuse requests if the bucket belongs to another account. `rate` limits how fast
+    bodies are sent.
     """
 
     bucket: str

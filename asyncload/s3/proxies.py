@@ -1,7 +1,7 @@
-"""Which proxy a request goes through: the one of the environment, if it is to have one.
+"""Choose the proxy of each request from the environment.
 
-botocore reads the variables as urllib does, and asks them once for a client's endpoint. Here each
-request's own host decides, and what answers to this machine or link alone is never proxied.
+botocore reads the variables as urllib does, and once for a client's endpoint. Here each request's
+own host decides, and loopback and link-local addresses never go through a proxy.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from asyncload.settings.endpoints import is_beside
 
 
 class Proxies(ProxyConfiguration):  # type: ignore[misc]  # botocore is untyped
-    """The proxies of a session, by the scheme of the addresses they are for.
+    """The proxies of a session, by URL scheme.
 
     Args:
-        proxies: the proxies' addresses by scheme, as urllib's `getproxies` returns them: by "no",
-            what NO_PROXY holds, which is hosts, domains and networks, parted by commas.
-        keep_secret: is told of each password, in each form that it may come back in.
+        proxies: the proxies' addresses by scheme, as urllib's `getproxies` returns them; "no" holds
+            NO_PROXY: hosts, domains and networks, separated by commas.
+        keep_secret: called with each password, in each form that a server may return it in.
     """
 
     def __init__(
@@ -40,16 +40,16 @@ class Proxies(ProxyConfiguration):  # type: ignore[misc]  # botocore is untyped
                 keep_secret(secret)
 
     def proxy_url_for(self, url: str) -> str | None:
-        """Return the address of the proxy that a request goes through; None for none.
+        """Return the address of the proxy for a URL; None if it needs none.
 
         Raises:
-            UsageError: it can't be used.
+            UsageError: the proxy's address can't be used.
         """
         parts = urlsplit(url)
         set_to: str | None = self._by_scheme.get(parts.scheme)
         if not set_to or self._bypasses(parts):
             return None
-        # "host:port" is HTTP.
+        # "host:port" means HTTP.
         proxy = set_to if "://" in set_to else f"http://{set_to.removeprefix('//')}"
         check_proxy(proxy, named=f"{parts.scheme.upper()}_PROXY")
         return proxy
@@ -62,20 +62,20 @@ class Proxies(ProxyConfiguration):  # type: ignore[misc]  # botocore is untyped
 
 
 def check_proxy(url: str, *, named: str) -> None:
-    """Make sure that an address is one of a proxy that can be used.
+    """Check that the address of a proxy can be used.
 
     Args:
-        url: the address; a scheme is part of it.
-        named: the variable that it is from.
+        url: the address, including its scheme.
+        named: the variable it comes from, for messages.
 
     Raises:
-        UsageError: it is malformed, or of a kind that there is no way to use; the address is not
-            repeated: a part of it may be a password.
+        UsageError: it is malformed or of an unsupported kind. The message does not repeat the
+            address, which may contain a password.
     """
     try:
         parts = urlsplit(url)
         usable = bool(parts.hostname) and parts.port != 0 and not any(map(str.isspace, url))
-        # What aiohttp makes a header of.
+        # aiohttp makes a header of these.
         unquote(parts.username or "").encode("latin-1")
         unquote(parts.password or "").encode("latin-1")
     except ValueError:
@@ -94,15 +94,15 @@ def check_proxy(url: str, *, named: str) -> None:
 
 
 def name_proxy(url: str) -> str:
-    """Return host and port of a proxy's address, which may hold user and password."""
+    """Return host and port of a proxy's address, without user and password."""
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _matches(entry: str, host: str, port: int | None) -> bool:
-    """Return whether an entry of NO_PROXY is about a host.
+    """Return whether an entry of NO_PROXY matches a host.
 
-    Takes `*`, names with all below them (with or without a leading dot or `*.`), addresses and
-    networks (`10.0.0.0/8`), each but networks with a port, too.
+    Entries are `*`, names with all their subdomains (with or without a leading dot or `*.`),
+    addresses and networks (`10.0.0.0/8`); all except networks may have a port.
     """
     if entry == "*":
         return True
@@ -125,8 +125,8 @@ def _matches(entry: str, host: str, port: int | None) -> bool:
 
 
 def _secrets_of(proxy: str) -> Iterator[str]:
-    """Yield the password in a proxy's address, as it is written, meant and sent."""
-    # A malformed address has no parts, and may hold a password all the same.
+    """Yield the password in a proxy's address, as written, decoded and as sent."""
+    # A malformed address can't be split, but may still contain a password.
     userinfo = proxy.partition("//")[2] if "//" in proxy else proxy
     user, _, password = userinfo.rpartition("@")[0].partition(":")
     if password:

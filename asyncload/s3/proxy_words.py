@@ -1,4 +1,4 @@
-"""What a proxy's failure means: whatever is asked through it."""
+"""Messages for failures of a proxy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROXY_LOGIN_HINT = (
 
 
 class ProxyFailure(NamedTuple):
-    """The proxy's HTTP status (0 where it gave no answer), what happened, and what to do."""
+    """A proxy's HTTP status (0 if it did not answer), the message and the hint."""
 
     status: int
     text: str
@@ -23,7 +23,7 @@ class ProxyFailure(NamedTuple):
 
 
 def describe_proxy_failure(error: ProxyConnectionError, secrets: Secrets) -> ProxyFailure:
-    """Return what a proxy answered to a request for a connection, if it answered."""
+    """Return how a proxy answered a request for a connection, or why it did not."""
     proxy = name_proxy(error.kwargs["proxy_url"])
     cause = error.kwargs["error"]
     status = getattr(cause, "status", 0)

@@ -1,4 +1,4 @@
-"""Answers to the fast lane, read as the client reads its own: by botocore's parser and handlers."""
+"""Read responses to the fast lane by botocore's parser and handlers, as the client does."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from asyncload.s3.fast.connection import Reply
 
 
 class ResponseReader:
-    """Reads what is more than a success without a body.
+    """Reads responses other than a success without a body.
 
     Args:
-        client: aioboto3's, whose handlers have their say first: an error inside of a 200 counts
-            as a 500, for example.
+        client: aioboto3's client, whose handlers run first: an error in a 200, for example, becomes
+            a 500.
     """
 
     def __init__(self, client: Any) -> None:
@@ -25,15 +25,15 @@ class ResponseReader:
         self._parser = create_parser(self._service.resolved_protocol)
 
     async def check(self, reply: Reply, operation: str) -> None:
-        """Make sure that an answer is a success.
+        """Check that a response is a success.
 
         Args:
-            reply: the answer.
-            operation: what was asked for, as botocore names it.
+            reply: the response.
+            operation: the operation, as botocore names it.
 
         Raises:
-            ClientError: it is an error, or no final answer at all.
-            ResponseParserError: nobody can read it.
+            ClientError: it is an error, or not a final response.
+            ResponseParserError: it can't be parsed.
         """
         model = self._service.operation_model(operation)
         response = {
@@ -50,6 +50,6 @@ class ResponseReader:
         )
         parsed = self._parser.parse(response, model.output_shape)
         if not 200 <= response["status_code"] < 300:
-            # As the client does; it fails where a code is none.
+            # As the client does; it raises for an invalid code.
             self._service.shape_for_error_code(parsed.get("Error", {}).get("Code"))
             raise ClientError(parsed, operation)

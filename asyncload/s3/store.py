@@ -59,23 +59,23 @@ from asyncload.store.protocol import (
 
 T = TypeVar("T")
 
-# What a request fails with, by client or lane, besides what a malformed answer raises.
+# Errors of requests by client or lane, besides those of malformed responses.
 _FAILURES = (BotoCoreError, ClientError, AnsweredEarly, aiohttp.ClientError, OSError)
-# Above this, hashing in a thread costs the loop less than hashing in it.
+# For larger bodies, hashing in a thread blocks the loop less than hashing in the loop.
 _HASHED_INLINE = 256 * 1024
 
-# A call's deadline: time to be answered, and time for its bytes on a slow link.
+# A request's deadline: time for the response, and time for its bytes on a slow link.
 _ANSWER_SECONDS = 30.0
 _MIN_BYTES_PER_SECOND = 64 * 1024
-# An account that owns nothing.
+# An account id that owns no bucket.
 _NOBODY = "000000000000"
 
 
 class S3Store:
     """One bucket, through a client that neither retries nor follows redirects.
 
-    Every call has a deadline of 30 s and 1 s more for each 64 KiB of its body: aiohttp has no
-    time-out for a server that stops reading.
+    Every request has a deadline of 30 s plus 1 s for each 64 KiB of its body: aiohttp has no
+    timeout for a server that stops reading.
     """
 
     def __init__(
@@ -122,12 +122,12 @@ class S3Store:
         try:
             await self._call("ListObjectsV2", page_of_objects, Prefix=prefix, MaxKeys=1)
         except AccessDenied:
-            # Whoever may put need not be allowed to list: the first put will tell.
+            # Credentials that may write need not be allowed to list: the first put shows it.
             return
         await self._check_owner(prefix)
 
     async def _check_owner(self, prefix: str) -> None:
-        """Make sure that a store which is not AWS's own refuses a wrong owner, if one is given."""
+        """Check that a store other than AWS refuses a wrong owner, if an owner is expected."""
         owner = self._everywhere.get("ExpectedBucketOwner")
         if owner is None or self._owner_is_checked or self.foreign_endpoint is None:
             return
@@ -167,7 +167,7 @@ class S3Store:
                 return None
             if error.status != 400:
                 raise
-            # No answer to HEAD says that credentials have expired; one that has a body does.
+            # A response to HEAD does not say that credentials have expired; one with a body does.
             await self.check_bucket(key)
             if renewal.count == renewals:
                 raise
@@ -219,7 +219,7 @@ class S3Store:
         try:
             return await self._call("ListMultipartUploads", page_of_uploads, Prefix=prefix, **where)
         except NoSuchUpload:
-            # The answer of `rclone serve s3` for a bucket that never had one.
+            # The response of `rclone serve s3` for a bucket without uploads.
             return Page((), None)
 
     async def list_parts(
@@ -370,7 +370,7 @@ class S3Store:
     async def _send(
         self, view: memoryview, checksum: Checksum, ask: Callable[[Checksum], Awaitable[PutResult]]
     ) -> PutResult:
-        """Send bytes with a checksum; with their MD5 where the store takes no other one."""
+        """Send bytes with a checksum; with their MD5 if the store accepts no other checksum."""
         if checksum.algorithm == "MD5":
             return await ask(checksum)
 
@@ -385,7 +385,7 @@ class S3Store:
     async def _call(
         self, operation: str, read: Callable[[Mapping[str, Any]], T], **arguments: Any
     ) -> T:
-        """Make a request by the client; `read` makes of the answer what is returned."""
+        """Make a request by the client; `read` converts the response."""
         method = getattr(self._client, xform_name(operation))
 
         async def ask() -> T:
@@ -402,11 +402,11 @@ class S3Store:
         return Asked(operation, self._bucket, endpoint, key, "IfNoneMatch" in arguments)
 
     async def _make(self, asked: Asked, size: int, ask: Callable[[], Awaitable[T]]) -> T:
-        """Make a request by client or lane; once more where credentials have expired."""
+        """Make a request by client or lane; repeat it once if credentials have expired."""
         return await self._clock.renewal.repeat(lambda: self._attempt(asked, size, ask))
 
     async def _attempt(self, asked: Asked, size: int, ask: Callable[[], Awaitable[T]]) -> T:
-        """Give a request its deadline, and its failure its meaning."""
+        """Make one attempt with a deadline; translate its errors."""
         seconds = _deadline(size)
         offset = self._clock.offset
         try:
@@ -437,7 +437,7 @@ def _deadline(size: int) -> float:
 
 
 def _nothing(_: Mapping[str, Any]) -> None:
-    """Read nothing of an answer."""
+    """Ignore a response."""
 
 
 async def _md5(view: memoryview) -> Checksum:

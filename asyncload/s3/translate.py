@@ -1,6 +1,6 @@
-"""From what client or lane raise to what it means: the one place that reads a store's errors.
+"""Translate errors of client and lane: the only module that reads a store's errors.
 
-Every text of a store, a proxy or a library goes through `Secrets.redact` before it is used.
+Every text from a store, proxy or library goes through `Secrets.redact` before it is used.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _ACTIONS = {
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
 }
 
-# As IAM and KMS put it: "... is not authorized to perform: kms:Decrypt on resource ..."
+# IAM and KMS: "... is not authorized to perform: kms:Decrypt on resource ..."
 _DENIED = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
-# As Backblaze B2 puts it: "Unsupported header 'x-amz-checksum-crc32' received for this API call."
+# Backblaze B2: "Unsupported header 'x-amz-checksum-crc32' received for this API call."
 _HEADER = re.compile(
     r"\b(?:x-amz-[a-z0-9-]*[a-z0-9]|if-none-match|content-md5)(?![\w-])", re.IGNORECASE
 )
 _NAMING_STATUSES = (400, 501)
-# Then it is named for what it holds, or for being lacking, and not for being there.
+# With these words a header is named for its value or absence, not for being unsupported.
 _WRONG = re.compile(
     r"required|missing|must|mismatch|(?:does|did|do) not match|value", re.IGNORECASE
 )
@@ -62,15 +62,16 @@ MALFORMED = (
     ValueError,
     ResponseParserError,
 )
-"""What reading an answer can raise that is not as it should be; of XML's errors some are syntax
-errors, and the other ones `ResponseParserError`."""
+"""Errors from reading a malformed response. Some XML errors are SyntaxErrors, others
+`ResponseParserError`s.
+"""
 
 
 class Asked(NamedTuple):
-    """A request that an error is about.
+    """The request that an error is about.
 
-    `operation` is S3's, as botocore names it. `key` is the object's, or the prefix of a listing.
-    `conditional` says that it was to succeed only if there is no object.
+    `operation` is S3's, as botocore names it. `key` is the object's key, or the prefix of a
+    listing. `conditional`: it was to succeed only if no object exists.
     """
 
     operation: str
@@ -86,12 +87,12 @@ class Asked(NamedTuple):
 
 
 def translate(error: Exception, asked: Asked, clock: SigningClock) -> AsyncloadError:
-    """Return the error of ours that says what a request failed with.
+    """Return our error for a failed request.
 
     Args:
-        error: what client or lane raised: botocore's, aiohttp's or the system's.
-        asked: the request that it was raised for.
-        clock: what the request was signed with, for what must not be in the message.
+        error: the error of client or lane: botocore's, aiohttp's or the system's.
+        asked: the request.
+        clock: holds the secrets that must not be in the message.
     """
     redact = clock.secrets.redact
     _redact_chain(error, clock)
@@ -101,7 +102,7 @@ def translate(error: Exception, asked: Asked, clock: SigningClock) -> AsyncloadE
     )
     if isinstance(error, boto.ClientError) and not of_others:
         return translate_answer(error.response, asked, clock)
-    # STS and the like are asked on the way, when credentials are to be made or refreshed.
+    # STS and other services are called when credentials are created or refreshed.
     if of_others or isinstance(
         error,
         boto.NoCredentialsError
@@ -116,7 +117,7 @@ def translate(error: Exception, asked: Asked, clock: SigningClock) -> AsyncloadE
             hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a --profile, "
             "or give the machine or container a role",
         )
-    # botocore's own words repeat the whole URL; what it met says more.
+    # botocore's message repeats the whole URL; its cause is more informative.
     cause = error.kwargs.get("error") or error if isinstance(error, boto.BotoCoreError) else error
     if (none_left := out_of_threads(cause)) is not None:
         return none_left
@@ -162,15 +163,15 @@ def translate(error: Exception, asked: Asked, clock: SigningClock) -> AsyncloadE
 
 
 def malformed(error: BaseException, asked: Asked, clock: SigningClock) -> errors.ServerError:
-    """Return the error of an answer that can't be understood.
+    """Return the error of a response that can't be understood.
 
     Args:
-        error: what reading it raised.
-        asked: the request that was answered.
+        error: the error from reading it.
+        asked: the request.
         clock: as for `translate`.
     """
     _redact_chain(error, clock)
-    # botocore's words repeat the whole answer.
+    # botocore's message repeats the whole response.
     text = (
         "it is not XML" if isinstance(error, ResponseParserError) else clock.secrets.redact(error)
     )
@@ -185,7 +186,7 @@ def malformed(error: BaseException, asked: Asked, clock: SigningClock) -> errors
 
 
 def _redact_chain(error: BaseException, clock: SigningClock) -> None:
-    """Redact what an error and its causes say: they may be printed, too, as causes of ours."""
+    """Redact the arguments of an error and its causes, which may be printed with ours."""
     for link in chain_of(error):
         link.args = tuple(
             clock.secrets.redact(part) if isinstance(part, str) else part for part in link.args
@@ -193,7 +194,7 @@ def _redact_chain(error: BaseException, clock: SigningClock) -> None:
 
 
 def _is_malformed(cause: object) -> bool:
-    """Whether an answer came that made no sense; what can't be sent raises such errors, too."""
+    """Return whether an error comes from a malformed response rather than a malformed request."""
     if isinstance(cause, aiohttp.InvalidURL) or (
         isinstance(cause, UnicodeError) and not isinstance(cause, UnicodeDecodeError)
     ):
@@ -202,7 +203,7 @@ def _is_malformed(cause: object) -> bool:
 
 
 class _Refusal(NamedTuple):
-    """What an error document and its headers say, without secrets."""
+    """The contents of an error document and its headers, without secrets."""
 
     status: int
     code: str
@@ -239,12 +240,11 @@ def _read(response: Mapping[str, Any], clock: SigningClock) -> _Refusal:
 
 
 def translate_answer(response: Mapping[str, Any], asked: Asked, clock: SigningClock) -> StoreError:
-    """Return the error that an answer of the store means.
+    """Return the error for a response of the store.
 
     Args:
-        response: the answer as botocore's parser for REST-XML gives it: `Error` and
-            `ResponseMetadata`.
-        asked: the request that was answered.
+        response: the response from botocore's REST-XML parser: `Error` and `ResponseMetadata`.
+        asked: the request.
         clock: as for `translate`.
     """
     refusal = _read(response, clock)
@@ -275,23 +275,23 @@ def _meaning(refusal: _Refusal, asked: Asked, clock: SigningClock) -> type[Store
     code, status = refusal.code, refusal.status
     meaning = meaning_of("" if code.isdigit() else code, status, refusal.message)
     if code == "AuthorizationHeaderMalformed" and not refusal.region:
-        # The same code tells of an access key that no store could accept.
+        # The same code is used for a malformed access key.
         return errors.CredentialsRejected
     completes = asked.operation == "CompleteMultipartUpload"
     if completes and (code == "ConditionalRequestConflict" or meaning is errors.BodyDamaged):
-        # Another writer came first, and S3 wants all of the upload anew; or each part arrived as
-        # it was sent, and one of them was read wrong.
+        # Another writer was first, and S3 requires a new upload; or the parts arrived intact, and
+        # the store misread one of them.
         return errors.UploadBroken
     if meaning is errors.AccessDenied and not 400 <= status < 500:
-        # Told late, in an answer that began as a success: of this object only.
+        # The error was sent in a response that began as a success: it is about this object only.
         return errors.RequestRejected
     if meaning is errors.PreconditionFailed and not asked.conditional:
         return errors.RequestRejected
     if code == "SignatureDoesNotMatch" and clock.was_accepted:
-        # The credentials are right: the store, or what is before it, reads this request otherwise.
+        # The credentials are valid: the store, or a proxy, reads this request differently.
         return errors.RequestRejected
     if refusal.header.lower() == "if-none-match" and issubclass(meaning, errors.RequestRejected):
-        # As true of every other file.
+        # It would fail for every other file as well.
         return errors.EndpointRefused
     return meaning
 

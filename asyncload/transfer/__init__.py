@@ -1,6 +1,4 @@
-"""Move one file to one object: by one put, or by one multipart upload that is completed or
-aborted.
-"""
+"""Upload one file: by one put, or by one multipart upload that is completed or aborted."""
 
 from asyncload.transfer.aborting import abort_upload
 from asyncload.transfer.context import TransferTools, no_change

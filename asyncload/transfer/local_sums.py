@@ -1,6 +1,4 @@
-"""Checksums of a large file: combined from its parts if they were read anyway, else by reading
-it.
-"""
+"""Checksums of a large file: combined from parts that were read anyway, or read again."""
 
 from __future__ import annotations
 
@@ -126,9 +124,7 @@ class LocalSums:
 
     @asynccontextmanager
     async def _buffer(self) -> AsyncIterator[Buffer]:
-        """Lend a buffer for a part. It is discarded after a failed read, which may still write into
-        it.
-        """
+        """Lend a buffer for a part; it is discarded after a failed read, which may still write."""
         buffer = await self._buffers.acquire(self._layout.part_size)
         try:
             yield buffer

@@ -22,9 +22,7 @@ from asyncload.transfer.context import TransferTools
 
 
 class OtherParts(UploadBroken):
-    """An open upload holds other bytes than the file; it is left open, as another process may own
-    it.
-    """
+    """An open upload holds other bytes than the file; another process may own it."""
 
 
 class Resumable(NamedTuple):

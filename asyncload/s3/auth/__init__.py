@@ -1,1 +1,1 @@
-"""Credentials: the AWS chain under watch, renewal, the clock of signatures, redaction."""
+"""Credentials: the AWS chain with deadlines and messages, renewal, the signing clock, redaction."""

@@ -1,6 +1,6 @@
-"""The AWS credential chain: botocore's own, with words for its failures, deadlines, and strict TLS.
+"""botocore's AWS credential chain, with clear error messages, deadlines and strict TLS.
 
-What it does to private parts of the libraries is in `hooks.core_session` and `hooks.credentials`.
+Its hooks into private parts of the libraries are in `hooks.core_session` and `hooks.credentials`.
 """
 
 from __future__ import annotations
@@ -37,30 +37,31 @@ from asyncload.s3.hooks.credentials import (
 from asyncload.s3.hooks.http_session import RefCountedSession
 from asyncload.settings.endpoints import check_endpoint, is_beside
 
-# What credentials are asked of with a token that is a secret of its own.
+# Operations that send a token, and the parameters that hold it: they are secrets.
 _TOKENS = {
     "sts.AssumeRoleWithWebIdentity": ("WebIdentityToken",),
     "sso.GetRoleCredentials": ("accessToken",),
     "sso-oidc.CreateToken": ("refreshToken", "clientSecret"),
 }
 _CONNECT_SECONDS = 5
-# As many as there is time for: what went wrong is to be told, not that the time was over.
+# Retries end before the deadline, so that the message names the error, not the deadline.
 _ATTEMPTS = 3
 
 
 class _FetcherSession(StrictSession, RefCountedSession):  # type: ignore[misc]  # untyped
-    """The session of what asks a metadata service or a container's endpoint."""
+    """The HTTP session for a metadata service or a container's credentials endpoint."""
 
 
 class ChainSession(CoreSession):
     """aiobotocore's session for one run.
 
     Args:
-        profile: of the AWS configuration; None for the environment's choice.
+        profile: a profile of the AWS configuration; None for the environment's choice.
         allow_http: whether plain HTTP may leave this machine.
-        authorities: a PEM file of authorities that STS and SSO may have besides the usual ones.
-        secrets: what must not be in a message; those of the chain are added.
-        patience: how long credentials may take.
+        authorities: a PEM file of authorities that are trusted for STS and SSO besides the default
+            ones.
+        secrets: texts that must not be in a message; the chain's secrets are added.
+        patience: the time limits for credentials.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class ChainSession(CoreSession):
         for operation, names in _TOKENS.items():
             self.register(f"before-parameter-build.{operation}", _keeper(secrets, names))
         if (self.get_config_variable("defaults_mode") or "").lower() == "auto":
-            # It differs from this in time-outs alone, which are ours, and asks a metadata service.
+            # `standard` differs only in timeouts, which are ours, and asks no metadata service.
             self.set_config_variable("defaults_mode", "standard")
 
     @property
@@ -89,15 +90,15 @@ class ChainSession(CoreSession):
         return self.profile or "default"
 
     def get_config_variable(self, logical_name: str, methods: Any = None) -> Any:
-        """Do as botocore, but for a value that is set to nothing: that is none."""
+        """Do as botocore, but treat a blank value as not set."""
         value = super().get_config_variable(logical_name, methods)
         return None if isinstance(value, str) and not value.strip() else value
 
     def check_configured_endpoint(self, service: str) -> None:
-        """Make sure that data may be sent to what environment or configuration name for a service.
+        """Check that data may be sent to the endpoint configured for a service.
 
         Raises:
-            UsageError: it may not.
+            UsageError: plain HTTP to it is not allowed, or it is malformed.
         """
         if self.get_config_variable("ignore_configured_endpoint_urls"):
             return
@@ -105,7 +106,7 @@ class ChainSession(CoreSession):
             check_endpoint(url, allow_http=self._allow_http, named=_name_endpoint(service))
 
     def create_client(self, service_name: str, *arguments: Any, **options: Any) -> Any:
-        """Do as aiobotocore, with a strict session, to an endpoint that may be sent to."""
+        """Do as aiobotocore, with a strict session, to an endpoint that is allowed."""
         if service_name != "s3":
             self.check_configured_endpoint(service_name)
             options["config"] = AioConfig(
@@ -124,13 +125,13 @@ class ChainSession(CoreSession):
         )
 
     def prepare_chain(self, resolver: Any) -> None:
-        """Have each provider of credentials watched, with words, deadlines and strict sessions."""
+        """Give each provider of credentials messages, deadlines and strict sessions."""
         prepare_profiles(resolver, self._prepare)
-        # What a profile may name as its `credential_source` is not all among the others.
+        # The providers for a profile's `credential_source` are not all in the chain.
         prepare_sources(resolver, lambda provider: self._prepare(provider, self.profile_name))
 
     def _prepare(self, provider: Any, profile: str) -> None:
-        """Give a provider words, deadlines and strict sessions."""
+        """Give a provider messages, deadlines and strict sessions."""
         known = Provider(provider.METHOD, profile, self.full_config)
         prepare = {
             "assume-role": self._prepare_roles,
@@ -153,7 +154,7 @@ class ChainSession(CoreSession):
         provider.load = load_in_words
 
     def _prepare_roles(self, provider: Any, _: Provider) -> None:
-        """Have each role of a chain of roles told apart, and its MFA code asked for."""
+        """Watch each role of a chain of roles on its own, and ask for its MFA code."""
         codes = MfaCodes(self._patience)
         take_mfa_codes(provider, codes.take)
 
@@ -168,7 +169,7 @@ class ChainSession(CoreSession):
         fetch_from_container_by(provider, self._make_fetcher_session, self._secrets.add_value)
 
     def _prepare_process(self, provider: Any, known: Provider) -> None:
-        # Late, as few need it.
+        # Imported here because few runs need it.
         from asyncload.s3.auth.process import ask_process
 
         async def retrieve(command: str) -> dict[str, Any]:
@@ -211,9 +212,9 @@ class ChainSession(CoreSession):
 
 
 class TokenCache(TokenFiles):
-    """The files of SSO tokens; what can't be written is kept for the run.
+    """The files of SSO tokens; a token that can't be saved is kept in memory for the run.
 
-    A token that was refreshed is the only one that is good: the one before it may be so no more.
+    After a refresh only the new token is valid: the previous one may be revoked.
     """
 
     def __init__(self, known: Provider, tell: Callable[[Warned], None]) -> None:
@@ -226,7 +227,7 @@ class TokenCache(TokenFiles):
         try:
             self[key]
         except KeyError:
-            # Not there, or no token: botocore asks for a login then.
+            # No file, or an invalid token: botocore then asks for a login.
             return False
         return True
 
@@ -237,7 +238,7 @@ class TokenCache(TokenFiles):
         try:
             super().__setitem__(key, token)
         except OSError as error:
-            # As it would be read from a file.
+            # In the form in which it would be read from a file.
             self._unsaved[key] = json.loads(self.dump(token))
             self._tell(
                 Warned(
@@ -258,7 +259,7 @@ def _keeper(secrets: Secrets, names: tuple[str, ...]) -> Callable[..., None]:
 
 
 def _name_endpoint(service: str) -> str:
-    """Return where the endpoint of a service is set, for messages."""
+    """Return where the endpoint of a service is configured, for messages."""
     if service == "s3":
         return "the endpoint of the AWS configuration"
     variable = f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}"

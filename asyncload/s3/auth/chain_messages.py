@@ -1,4 +1,4 @@
-"""What a failure of the AWS credential chain means, and what to do about it."""
+"""Error messages and hints for failures of the AWS credential chain."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ _SSO_EXPIRED = (
 
 
 class Reason(NamedTuple):
-    """What happened, and what to do."""
+    """The cause of a failure, and a hint."""
 
     text: str
     hint: str
 
 
 class Provider(NamedTuple):
-    """One link of the chain: botocore's name for it, the profile it reads, all configuration."""
+    """One provider of the chain: botocore's name, its profile, and the whole configuration."""
 
     method: str
     profile: str
@@ -58,37 +58,37 @@ class Provider(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """Its name in messages."""
         return _NAMES.get(self.method, self.method).format(profile=self.profile)
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What the configuration says in its profile."""
+        """The settings of its profile."""
         settings: Mapping[str, Any] = self.config.get("profiles", {}).get(self.profile, {})
         return settings
 
 
 @contextmanager
 def in_words(provider: Provider, secrets: Secrets) -> Iterator[None]:
-    """Let whatever a provider raises in the body be a `CredentialsMissing` that explains it."""
+    """Convert any error of a provider in the body to a `CredentialsMissing` that explains it."""
     try:
         yield
     except AsyncloadError:
-        # In words already: of a provider that this one asked.
+        # Already converted: an error of a provider that this one called.
         raise
     except Exception as error:
         raise explain(error, provider, secrets) from error
 
 
 def explain(error: Exception, provider: Provider, secrets: Secrets) -> CredentialsMissing:
-    """Return the error of ours that says what a provider's failure means.
+    """Return our error for a provider's failure.
 
     Args:
-        error: what it raised: of botocore, of the system, or of nobody's making.
-        provider: who failed.
-        secrets: what must not be in the message.
+        error: the error: botocore's, the system's, or any other.
+        provider: the provider that failed.
+        secrets: texts that must not be in the message.
     """
-    # It may be printed, too, as the cause.
+    # The cause may be printed, too.
     error.args = tuple(secrets.redact(a) if isinstance(a, str) else a for a in error.args)
     reason = _find_reason(error, provider, secrets)
     return CredentialsMissing(
@@ -107,7 +107,7 @@ def _find_reason(error: Exception, provider: Provider, secrets: Secrets) -> Reas
 
 
 def _reason_of_person(error: Exception, provider: Provider) -> Reason | None:
-    """Return what somebody has to do again."""
+    """Return the reason if a person has to act."""
     if provider.method == "sso" and _asks_for_login(error):
         return Reason(
             "the SSO session has expired or was never started",
@@ -123,7 +123,7 @@ def _reason_of_person(error: Exception, provider: Provider) -> Reason | None:
 
 
 def _reason_of_request(error: Exception, secrets: Secrets) -> Reason | None:
-    """Return what a service answered, or why it did not."""
+    """Return the reason if a service refused or did not answer."""
     if isinstance(error, boto.ClientError):
         told = error.response.get("Error", {})
         said = secrets.redact(f"{told.get('Code', '')}: {told.get('Message', '')}")
@@ -151,7 +151,7 @@ def _reason_of_request(error: Exception, secrets: Secrets) -> Reason | None:
 
 
 def _reason_of_configuration(error: Exception, provider: Provider, said: str) -> Reason | None:
-    """Return what is wrong with a file, a variable or a profile."""
+    """Return the reason if a file, a variable or a profile is wrong."""
     if isinstance(error, OSError) and error.filename is not None:
         return Reason(f"{str(error.filename)!r} can't be read: {error.strerror}", _file_hint(error))
     if isinstance(error, boto.InfiniteLoopConfigError | boto.InvalidConfigError):
@@ -180,7 +180,7 @@ def _with_type(error: Exception, said: str) -> str:
 
 
 def explain_configuration(error: Exception) -> CredentialsMissing:
-    """Return what is wrong with a file of the AWS configuration that can't be parsed."""
+    """Return the error for a file of the AWS configuration that can't be parsed."""
     path = error.kwargs["path"]  # type: ignore[attr-defined]  # botocore's errors are untyped
     cause = error.kwargs.get("error")  # type: ignore[attr-defined]  # as above
     reason, hint = "it can't be parsed", "correct the file; `aws configure list` shows the same"
@@ -190,7 +190,7 @@ def explain_configuration(error: Exception) -> CredentialsMissing:
     elif isinstance(cause, UnicodeDecodeError):
         reason, hint = "it is not UTF-8", "save the file as UTF-8"
     elif isinstance(cause, configparser.Error):
-        # Its words repeat the line, which may hold a secret.
+        # The parser's message repeats the line, which may contain a secret.
         lines = [line for line, _ in getattr(cause, "errors", ())]
         line = getattr(cause, "lineno", None) or (lines[0] if lines else None)
         reason = f"line {line} can't be parsed" if line else reason
@@ -198,16 +198,15 @@ def explain_configuration(error: Exception) -> CredentialsMissing:
 
 
 def unreadable_file(paths: Mapping[str, str]) -> CredentialsMissing | None:
-    """Return what is to be said of the first file of the AWS configuration that can't be read.
+    """Return the error for the first file of the AWS configuration that can't be read.
 
-    botocore takes such a file for one that is not there, and so it does with one that is named and
-    is not there.
+    botocore ignores unreadable files, and files that are named but missing.
 
     Args:
         paths: the files, by the variables that name them.
     """
     for variable, name in paths.items():
-        # Unlike pathlib, this does without a home.
+        # Unlike pathlib, this works without a home directory.
         path = Path(os.path.expanduser(os.path.expandvars(name)))  # noqa: PTH111  # see above
         try:
             with path.open("rb"):
@@ -226,7 +225,7 @@ def unreadable_file(paths: Mapping[str, str]) -> CredentialsMissing | None:
 
 
 def _nearest_status(path: Path) -> os.stat_result | None:
-    """Return what the system says of a file, or of the nearest folder above that it tells of."""
+    """Return the status of a file, or of the nearest folder above it that has one."""
     for place in (path, *path.parents):
         with suppress(OSError):
             return place.stat()
@@ -263,6 +262,6 @@ def _file_hint(error: OSError) -> str:
 
 
 def _host_of(error: Any) -> str:
-    """Return scheme and host of what was asked: paths and queries may hold secrets."""
+    """Return scheme and host of a URL: path and query may contain secrets."""
     parts = urlsplit(str(error.kwargs.get("endpoint_url", "")))
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else "it"

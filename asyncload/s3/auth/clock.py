@@ -1,7 +1,8 @@
-"""How the client signs: by the store's time where the machine's clock is off, and with what.
+"""The time and the secrets that requests are signed with.
 
-A store rejects what was signed over 15 minutes ago or ahead. botocore goes by the machine's clock
-alone, so a request would be rejected however often it is repeated.
+A store rejects requests signed over 15 minutes ago or ahead. botocore uses the machine's clock, so
+such a request would be rejected however often it is repeated. Here the store's time is used
+instead, if they differ.
 """
 
 from __future__ import annotations
@@ -19,21 +20,21 @@ from asyncload.s3.auth.refresh import Renewal
 from asyncload.s3.hooks.events import hear_answers
 from asyncload.s3.hooks.signing import choose_signers
 
-# Less is no reason to reject a request, and as much as a slow answer may take.
+# In seconds; a smaller offset does not matter, and a slow answer may cause it.
 _TOLERANCE = 60.0
 
 
 class SigningClock:
-    """What is known of signatures: when they are made, and what with.
+    """The time to sign at, and the secrets and renewal of the credentials to sign with.
 
     Args:
-        now: tells the machine's time in seconds since 1970.
+        now: returns the machine's time in seconds since 1970.
 
     Attributes:
-        offset: in seconds; more than 0 where the machine's clock is behind the store's.
-        told_offset: the offset that the store's latest answer told, None before one did.
-        secrets: the client signed with so far.
-        renewal: what the client signs with can be renewed by.
+        offset: in seconds; positive if the machine's clock is behind the store's.
+        told_offset: the offset seen in the store's latest response; None before the first one.
+        secrets: the secrets the client has signed with so far.
+        renewal: renews the credentials.
     """
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
@@ -45,17 +46,17 @@ class SigningClock:
         self._used = self._accepted = ""
 
     def signs_with(self, credentials: Any) -> None:
-        """Note the frozen access key that a request is about to be signed with; None signs none."""
+        """Record the frozen access key that the next request is signed with; None for unsigned."""
         self.secrets.add(credentials)
         self._used = credentials.access_key if credentials is not None else ""
 
     def accepted(self) -> None:
-        """Note that the store took a request that was signed with the latest access key."""
+        """Record that the store accepted a request signed with the latest access key."""
         self._accepted = self._used
 
     @property
     def was_accepted(self) -> bool:
-        """Whether the store took any request that was signed with the latest access key."""
+        """Whether the store has accepted a request signed with the latest access key."""
         return bool(self._used) and self._accepted == self._used
 
     def timestamp(self) -> str:
@@ -63,17 +64,17 @@ class SigningClock:
         return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.now() + self.offset))
 
     def heard(self, headers: Mapping[str, str]) -> None:
-        """Note the store's time, where an answer's headers (names in lower case) tell it."""
+        """Record the store's time from a response's headers, whose names are in lower case."""
         offset = read_offset(headers, self.now())
         if offset is not None:
             self.told_offset = offset
 
     def learn(self, failure: AsyncloadError, error: Exception, *, used: float) -> AsyncloadError:
-        """Return what a request failed with; if it was for its time, go by the store's from now on.
+        """Return a failed request's error; if its time was rejected, use the store's from now on.
 
         Args:
-            failure: what the error means.
-            error: what the client raised.
+            failure: the translated error.
+            error: the client's error.
             used: the offset that the request was signed with.
         """
         if not isinstance(failure, StoreError) or failure.code != "RequestTimeTooSkewed":
@@ -94,12 +95,10 @@ class SigningClock:
 
 
 def sign_by(clock: SigningClock, client: Any) -> None:
-    """Have a client sign its requests to S3 at a time that may be corrected, and keep its secrets.
+    """Make a client sign S3 requests at this clock's time, and record secrets and response times.
 
-    The time that the store's answers tell is noted, errors included.
-
-    The time concerns signature version 4. What directory buckets and multi-region access points use
-    instead goes by the machine's clock.
+    Applies to Signature Version 4. Directory buckets and multi-region access points use other
+    signatures, by the machine's clock.
     """
 
     def choose(credentials: Any) -> Callable[[], str] | None:

@@ -1,4 +1,4 @@
-"""What the store says of time: how long to wait, and what time it is."""
+"""Times in responses: how long to wait, and the store's time."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from functools import lru_cache
 
 
 def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return how many seconds the answer asks to wait, None where it doesn't say.
+    """Return how many seconds the response asks to wait; None if it does not.
 
     Args:
-        headers: of the answer, in lower case.
+        headers: the response's headers, names in lower case.
         now: the machine's time in seconds since 1970.
 
-    Source: `Retry-After` in RFC 9110: seconds, or a date by the clock of the server, which its
-    `Date` header shows.
+    Source: `Retry-After` in RFC 9110: seconds, or a date by the server's clock, which its `Date`
+    header shows.
     """
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
-        # Longer is nonsense, and beyond what a float can hold.
+        # Longer times are not plausible, and may exceed a float.
         return float(text) if len(text) < 10 else float("inf")
     until = _seconds_of(text)
     if until is None:
@@ -30,29 +30,29 @@ def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def read_offset(headers: Mapping[str, str], now: float) -> float | None:
-    """Return by how many seconds the store's clock is ahead of `now`; None if it doesn't tell."""
+    """Return by how many seconds the store's clock is ahead of `now`; None if unknown."""
     time = _seconds_of(headers.get("date", ""))
     return None if time is None else time - now
 
 
 def is_http_date(text: str) -> bool:
-    """Whether a header holds a date as HTTP has it."""
+    """Return whether a header is a valid HTTP date."""
     return _seconds_of(text) is not None
 
 
-# A store's answers of one second have one date.
+# Responses within one second have the same date.
 @lru_cache(16)
 def _seconds_of(http_date: str) -> float | None:
     try:
         time = parsedate_to_datetime(http_date)
     except (ValueError, OverflowError):
         return None
-    # "-0000" says that the zone is not known; HTTP has only one.
+    # "-0000" means an unknown zone; HTTP dates are in GMT.
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def describe_offset(seconds: float) -> str:
-    """Return an offset in its largest unit that makes two: `20 min behind`, `3 days ahead of`."""
+    """Return an offset in the largest fitting unit, as `20 min behind` or `3 days ahead of`."""
     size, unit = abs(seconds), "s"
     for length, larger in ((60, "min"), (60, "h"), (24, "days")):
         if round(size / length) < 2:

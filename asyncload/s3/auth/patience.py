@@ -1,4 +1,4 @@
-"""How long credentials are waited for: seconds for machines, minutes for people."""
+"""Time limits for credentials: seconds for machines, minutes for people."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from asyncload.errors import CredentialsMissing
 from asyncload.model.values import Warned
 
 MACHINE_SECONDS = 10.0
-"""A role's credentials take a second or two; botocore alone would wait for STS for minutes."""
+"""A role's credentials take a second or two; botocore alone would wait minutes for STS."""
 
 PERSON_SECONDS = 300.0
-"""Somebody has to find a phone, or to log in."""
+"""Enough time to find a phone, or to log in."""
 
-# So soon nobody wonders what is waited for.
+# A shorter wait needs no explanation.
 _QUIET_SECONDS = 2.0
 
 
 def _tell_nobody(_: Warned) -> None:
-    """For those who do not want to know."""
+    """Ignore warnings; the default for `tell`."""
 
 
 @dataclass(slots=True)
 class _Wait:
-    """A wait for machines: what is asked at present, and the deadline."""
+    """A wait for machines: the service that is asked at present, and the deadline."""
 
     asked: str
     deadline: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(None))
@@ -41,10 +41,10 @@ class Patience:
     """Limits the waits of one run. All times are in seconds.
 
     Args:
-        machine: how long services may take.
-        person: how long people may take.
-        quiet: after how long it is told that people are waited for.
-        tell: is told.
+        machine: the limit for services.
+        person: the limit for people.
+        quiet: a longer wait for a person is reported.
+        tell: called with that report.
     """
 
     machine: float = MACHINE_SECONDS
@@ -54,7 +54,7 @@ class Patience:
 
     @asynccontextmanager
     async def for_machine(self, asked: str) -> AsyncIterator[None]:
-        """Limit the time of the body; one that is part of another's has that one's time.
+        """Limit the time of the body; nested calls share the outermost deadline.
 
         Args:
             asked: the service, for the message.
@@ -64,7 +64,7 @@ class Patience:
         """
         wait = _waits.get()
         if wait is not None:
-            # Not set back where it fails: what was asked last is what did not answer.
+            # Not reset after a failure: the last service asked is the one that did not answer.
             before, wait.asked = wait.asked, asked
             yield
             wait.asked = before
@@ -87,11 +87,11 @@ class Patience:
 
     @asynccontextmanager
     async def for_person(self, action: str, *, told: bool = True) -> AsyncIterator[None]:
-        """Give the body a person's time; that of machines stands still meanwhile.
+        """Give the body a person's time; the time of machines is paused meanwhile.
 
         Args:
-            action: what is waited for, for messages: a noun with its article.
-            told: whether it is to be told that there is a wait; else whoever asks has done so.
+            action: the awaited action, for messages: a noun with its article.
+            told: whether to report the wait; False if the caller does.
 
         Raises:
             CredentialsMissing: the time is over.
@@ -121,5 +121,5 @@ class Patience:
 
 
 def describe_seconds(seconds: float) -> str:
-    """Return a time as `5 min`, or `12 s` where it is not that long."""
+    """Return a time as `5 min`, or as `12 s` if it is shorter than a minute."""
     return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"

@@ -1,4 +1,4 @@
-"""Run a `credential_process`: a program of the user's that prints credentials as JSON.
+"""Run a `credential_process`: a user's program that prints credentials as JSON.
 
 Source: "Source credentials with an external process" in the AWS SDKs and Tools reference guide.
 """
@@ -21,7 +21,7 @@ from asyncload.s3.auth.patience import Patience
 from asyncload.s3.auth.redaction import Secrets
 from asyncload.s3.auth.terminal import has_terminal
 
-# Of what it prints; credentials are a few kB.
+# In bytes of output; credentials take a few kB.
 _MAX_OUTPUT = 1024 * 1024
 _REST_SECONDS = 1.0
 _KEYS = ("AccessKeyId", "SecretAccessKey")
@@ -32,17 +32,17 @@ async def ask_process(
 ) -> dict[str, Any]:
     """Return the credentials that a program prints, with botocore's names.
 
-    It may wait for a person. When it is given up, or the run ends, it is ended with all processes
-    of its group.
+    It may wait for a person. On timeout or cancellation it is killed with all processes of its
+    group.
 
     Args:
-        command: what to run, as in the AWS configuration.
-        profile: whose command it is, for messages.
-        patience: how long it may take.
-        secrets: what must not be in a message; the program's secrets are added.
+        command: the command, as in the AWS configuration.
+        profile: the profile with the command, for messages.
+        patience: the time limits.
+        secrets: texts that must not be in a message; the program's secrets are added.
 
     Raises:
-        CredentialsMissing: it prints none.
+        CredentialsMissing: it prints no credentials.
     """
     whose = f"the credential_process of profile {profile!r}"
     try:
@@ -60,7 +60,7 @@ async def ask_process(
                 *arguments,
                 stdout=written,
                 stderr=complained,
-                # Of a group in the background, a terminal takes no answer.
+                # A process group in the background can't read from the terminal.
                 process_group=None if has_terminal() else 0,
             )
         except (OSError, ValueError) as error:
@@ -78,7 +78,7 @@ async def ask_process(
         except BaseException:
             await _end(process)
             raise
-        # What it left running in the background, say an agent, may keep its output open for ever.
+        # A process that it left in the background, such as an agent, may keep its output open.
         await asyncio.wait([output.ended, errors.ended], timeout=_REST_SECONDS)
     if process.returncode != 0:
         how = _how_it_ended(process.returncode or 0)
@@ -88,7 +88,7 @@ async def ask_process(
 
 
 class _Output(asyncio.Protocol):
-    """Keeps the beginning of what comes out of a pipe."""
+    """Keeps the beginning of a pipe's output."""
 
     def __init__(self) -> None:
         self.text = bytearray()
@@ -102,7 +102,7 @@ class _Output(asyncio.Protocol):
 
 
 async def _open_pipe(stack: AsyncExitStack) -> tuple[_Output, int]:
-    """Return what is read from a pipe, and the end to write to."""
+    """Return a reader of a pipe, and the end to write to."""
     reading, writing = os.pipe()
     transport, output = await asyncio.get_running_loop().connect_read_pipe(
         _Output, os.fdopen(reading, "rb", 0)
@@ -117,7 +117,7 @@ def _read(output: bytes, whose: str, secrets: Secrets) -> dict[str, Any]:
     try:
         printed = json.loads(output)
     except ValueError as error:
-        # Not repeated: it may hold secrets in whatever form.
+        # The output is not repeated: it may contain secrets in any form.
         raise _failed(f"{whose} printed no JSON to standard output") from error
     if not isinstance(printed, dict):
         raise _failed(f"{whose} printed JSON that is not an object")
@@ -145,7 +145,7 @@ def _read(output: bytes, whose: str, secrets: Secrets) -> dict[str, Any]:
 
 
 async def _end(process: Process) -> None:
-    """End a process that may not have ended, and whatever it started."""
+    """Kill a process that may not have ended, and all processes it started."""
     for target in _targets(process) if process.returncode is None else ():
         with suppress(ProcessLookupError):
             os.kill(target, signal.SIGKILL)
@@ -153,14 +153,14 @@ async def _end(process: Process) -> None:
 
 
 def _targets(process: Process) -> list[int]:
-    """Return what to kill: the process's group, or one by one where the group is ours, too."""
+    """Return the processes to kill: the group, or single ones if the group is also ours."""
     if has_terminal():
         return [*reversed([process.pid, *_descendants(process.pid)])]
     return [-process.pid]
 
 
 def _descendants(pid: int) -> Iterator[int]:
-    """Yield the processes that a process started, where the system has a /proc."""
+    """Yield the processes that a process started, if the system has a /proc."""
     for listing in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in map(int, listing.read_text().split()):
             yield child

@@ -1,4 +1,4 @@
-"""What must never be printed, should a server or a library repeat it to us."""
+"""Secrets that must never be printed, even if a server or a library repeats them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 
 from asyncload.settings.endpoints import without_userinfo
 
-# Shorter ones are made up, for a test or a toy, and may be part of any word.
+# Shorter values are test data, and may be part of any word.
 _MIN_LENGTH = 16
 _MIN_PASSWORD = 6
 _MAX_TEXT = 500
-# So many characters of a secret, where the rest is cut off, are known for one.
+# A truncated secret is recognised by so many characters.
 _BEGIN = 24
 
 
 class Secrets:
-    """The secret keys and tokens that requests were made with, in each form they may come back in.
+    """The secret keys and tokens of requests, redacted in every form a server may return them in.
 
-    As they are, percent-encoded (once or twice, wholly or in part), in base64 within whatever is
-    encoded with them, and cut off.
+    The forms are: literal, percent-encoded (once or twice, fully or partly), in base64 together
+    with other text, and truncated.
     """
 
     def __init__(self) -> None:
@@ -29,13 +29,13 @@ class Secrets:
         self._patterns: list[re.Pattern[str]] | None = None
 
     def add(self, credentials: Any) -> None:
-        """Keep a frozen access key's secrets; None has none."""
+        """Add a frozen access key's secrets; None has none."""
         if credentials is not None:
             self.add_value(credentials.secret_key)
             self.add_value(credentials.token)
 
     def add_value(self, value: object, *, min_length: int = _MIN_LENGTH) -> None:
-        """Keep one secret; what is shorter than `min_length`, or no text, is no secret."""
+        """Add one secret; values shorter than `min_length`, or not a string, are ignored."""
         if (
             isinstance(value, str)
             and len(value.strip()) >= min_length
@@ -45,11 +45,11 @@ class Secrets:
             self._patterns = None
 
     def add_password(self, value: str) -> None:
-        """Keep a password, which people make shorter."""
+        """Add a password, which may be shorter than a key."""
         self.add_value(value, min_length=_MIN_PASSWORD)
 
     def redact(self, text: object) -> str:
-        """Return somebody else's text on one line, without secrets, and cut where it goes on."""
+        """Return a foreign text on one line, without secrets, truncated if long."""
         line = self.mask(" ".join(str(text).split()))
         return line if len(line) <= _MAX_TEXT else f"{line[:_MAX_TEXT]}..."
 
@@ -66,14 +66,13 @@ class Secrets:
 
 
 def _forms(value: str) -> Iterator[str]:
-    """Yield patterns of what a secret may be encoded as, or begin with where it is cut off."""
+    """Yield patterns for the encoded forms of a secret, and for truncated ones."""
     begin = value.strip()[:_BEGIN]
     characters = [
         "(?:" + "|".join({re.escape(char), *_percent_encoded(char)}) + ")" for char in begin
     ]
     yield "".join(characters) + r"[\w%+/=.~-]*"
-    # Which characters of base64 hold nothing but the secret depends on how many bytes of
-    # something else are before it.
+    # Which base64 characters encode only the secret depends on the number of bytes before it.
     content = begin.encode(errors="replace")
     for before, foreign in ((0, 0), (1, 2), (2, 3)):
         text = b64encode(bytes(before) + content).decode().rstrip("=")
@@ -82,7 +81,7 @@ def _forms(value: str) -> Iterator[str]:
 
 
 def _percent_encoded(char: str) -> Iterator[str]:
-    """Yield a pattern of a character that is percent-encoded once or more often."""
+    """Yield a pattern for a character that is percent-encoded once or more."""
     if not char.isspace():
         octets = char.encode(errors="replace")
         yield "(?i:" + "".join(f"%(?:25)*{octet:02x}" for octet in octets) + ")"

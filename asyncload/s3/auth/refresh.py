@@ -1,7 +1,7 @@
-"""Other credentials in the middle of a run, where the store says that those in use have expired.
+"""Renew credentials in the middle of a run if the store says that they have expired.
 
-botocore refreshes what hands out temporary credentials shortly before they expire, by their own
-word. A store may think otherwise: they were revoked, or a clock is off.
+botocore refreshes temporary credentials shortly before their stated expiry. A store may consider
+them expired earlier, because they were revoked or a clock is wrong.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _EXPIRED = ("ExpiredToken", "TokenRefreshRequired")
 
 
 class Renewal:
-    """Renews the credentials of a client: once for all requests that were signed with the same.
+    """Renews the credentials of a client: once for all requests signed with the same credentials.
 
     Args:
-        secrets: what must not be in a message.
+        secrets: texts that must not be in a message.
 
     Attributes:
-        count: how often that was tried.
+        count: the number of renewals tried.
     """
 
     def __init__(self, secrets: Secrets) -> None:
@@ -45,9 +45,9 @@ class Renewal:
         """Renew these credentials from now on.
 
         Args:
-            credentials: the client's; those that can't be refreshed never are.
-            forget: drops copies of them, which a refresh would be served from.
-            seconds: how long a renewal may take.
+            credentials: the client's; credentials that can't be refreshed are never renewed.
+            forget: drops cached copies, which a refresh would return.
+            seconds: the time limit of a renewal.
         """
         self._credentials = credentials
         self._refreshable = is_refreshable(credentials)
@@ -55,15 +55,15 @@ class Renewal:
         self._seconds = seconds
 
     async def repeat(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Make a request; once more with other credentials if those in use have expired.
+        """Make a request; repeat it once with new credentials if the current ones have expired.
 
         Raises:
-            CredentialsRejected: they have, and there are no others.
-            CredentialsMissing: the provider of credentials has no others.
+            CredentialsRejected: they have expired, and can't be refreshed.
+            CredentialsMissing: the provider has no new ones.
         """
         before = self.count
         if self._refreshable:
-            # Here, if they are to be refreshed: a request's deadline is none for people.
+            # Refresh them here if needed: a request's deadline is too short to wait for a person.
             await self._credentials.get_frozen_credentials()
         try:
             return await ask()
@@ -73,7 +73,7 @@ class Renewal:
         return await ask()
 
     async def _renew(self, before: int, expired: CredentialsRejected) -> bool:
-        """Return whether there are others than those in use when `count` was `before`."""
+        """Return whether the credentials have changed since `count` was `before`."""
         if not self._refreshable:
             return False
         async with self._lock:
@@ -96,7 +96,7 @@ class Renewal:
                 f"the AWS credentials have expired and can't be renewed: {problem.message}",
                 hint=problem.hint,
             ) from expired
-        # RuntimeError is botocore's for others that have expired, too.
+        # botocore raises RuntimeError if the new credentials have expired as well.
         except (BotoCoreError, ClientError, RuntimeError, TimeoutError) as problem:
             reason = self._secrets.redact(problem) or f"no answer within {self._seconds:.0f} s"
             raise CredentialsMissing(

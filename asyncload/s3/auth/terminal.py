@@ -1,4 +1,4 @@
-"""Ask somebody at the terminal, without stopping all else."""
+"""Ask a person at the terminal without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MAX_ANSWER = 1024
 
 
 def has_terminal() -> bool:
-    """Return whether somebody sits at a terminal of this process, and can answer it."""
+    """Return whether this process has a terminal and is in its foreground."""
     try:
         terminal = os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY)
     except OSError:
@@ -24,10 +24,10 @@ def has_terminal() -> bool:
 
 
 async def ask_at_terminal(question: str) -> str:
-    """Ask at the terminal, and return the answer, which is not shown as it is typed.
+    """Ask at the terminal, and return the answer, which is not echoed.
 
     Raises:
-        OSError: there is no terminal, or it went away.
+        OSError: there is no terminal, or it was closed.
     """
     loop = asyncio.get_running_loop()
     terminal = os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY)

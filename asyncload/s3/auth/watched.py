@@ -1,4 +1,4 @@
-"""Credentials under watch: each refresh has words for its failure, a deadline, and a check."""
+"""Watched credentials: each refresh has an error message, a deadline and a check."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from asyncload.s3.auth.patience import Patience
 from asyncload.s3.auth.redaction import Secrets
 from asyncload.s3.hooks.credentials import are_valid, read_expiry, refresh_by, refresh_of
 
-# How long a refresh that failed is left alone, where the credentials in use hold.
+# In seconds; a failed refresh is not repeated for so long while the credentials are valid.
 _REST_SECONDS = 60.0
 _VALUES = {
     "access_key": "access key id",
@@ -26,7 +26,7 @@ _EXPECTED = {
 
 
 def watch(credentials: Any, provider: Provider, secrets: Secrets, patience: Patience) -> None:
-    """Watch what a provider made; None is no credentials.
+    """Watch the credentials of a provider; None is ignored.
 
     Raises:
         CredentialsMissing: they can't be used.
@@ -42,7 +42,7 @@ def watch(credentials: Any, provider: Provider, secrets: Secrets, patience: Pati
 
     async def refresh_in_words() -> dict[str, Any]:
         if failed and time.monotonic() - failed[0][0] < _REST_SECONDS and are_valid(credentials):
-            # Or each request would ask, and wait.
+            # Otherwise each request would ask and wait.
             raise failed[0][1]
         try:
             async with patience.for_machine(provider.name):
@@ -61,7 +61,7 @@ def watch(credentials: Any, provider: Provider, secrets: Secrets, patience: Pati
 
 
 def check_refreshed(made: Any, provider: Provider) -> None:
-    """Make sure that a provider made credentials that are good for something.
+    """Check that a provider returned usable credentials.
 
     Raises:
         CredentialsMissing: it did not.
@@ -81,7 +81,7 @@ def check_refreshed(made: Any, provider: Provider) -> None:
 
 
 def check_values(values: Any, provider: Provider) -> None:
-    """Make sure that the values of an access key hold nothing that got there by accident.
+    """Check that the values of an access key contain no accidental characters.
 
     Raises:
         CredentialsMissing: they do.
@@ -111,9 +111,9 @@ def _problem_of(value: str, *, is_sent: bool) -> str:
 
 
 class MfaCodes:
-    """Asks somebody for the code of an MFA device, right before botocore does.
+    """Asks a person for an MFA code right before botocore needs it.
 
-    botocore's own prompt stops all else until somebody answers it.
+    botocore's own prompt would block the event loop.
     """
 
     def __init__(self, patience: Patience) -> None:
@@ -121,11 +121,11 @@ class MfaCodes:
         self._code = ""
 
     def take(self, _: str) -> str:
-        """Return the code that was just entered, to botocore."""
+        """Return the code just entered; botocore calls this."""
         return self._code
 
     def ask_for(self, credentials: Any, role: Provider) -> None:
-        """Have a code asked for at the first refresh of a role's credentials, if it takes one."""
+        """Ask for a code at the first refresh of a role's credentials, if the role needs one."""
         serial = role.settings.get("mfa_serial")
         if serial is None:
             return
@@ -138,13 +138,13 @@ class MfaCodes:
             if not asked:
                 asked = True
                 self._code = await self._ask(serial, role)
-            # The next one fails: botocore takes one code a run.
+            # A second refresh fails: botocore accepts one code per run.
             return await refresh()
 
         refresh_by(credentials, refresh_with_code)
 
     async def _ask(self, serial: str, role: Provider) -> str:
-        # Late, as few need it.
+        # Imported here because few runs need it.
         from asyncload.s3.auth.terminal import ask_at_terminal
 
         try:

@@ -1,1 +1,1 @@
-"""What aioboto3's client is made of."""
+"""Parts of aioboto3's client that asyncload replaces."""

@@ -1,4 +1,4 @@
-"""Bodies that reach the socket without a copy."""
+"""Request bodies that reach the socket without a copy."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from asyncload.store.rates import RateLimit
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
-# Large writes: fewer turns of the event loop per byte than 64 KiB ones.
+# Large writes take fewer turns of the event loop per byte than 64 KiB writes.
 _WRITE = 1024 * 1024
 
 
 class ViewBody:
-    """A memoryview in the shape of a file, which is what botocore takes, measures and hashes."""
+    """A memoryview with the interface of a file, which botocore requires."""
 
     def __init__(self, view: memoryview) -> None:
         self.view = view
@@ -29,7 +29,7 @@ class ViewBody:
         return len(self.view)
 
     def read(self, size: int = -1) -> memoryview:
-        """Return the next `size` bytes, all that is left where it is negative."""
+        """Return the next `size` bytes; all remaining bytes if it is negative."""
         end = len(self.view) if size < 0 else self._position + size
         chunk = self.view[self._position : end]
         self._position += len(chunk)
@@ -47,7 +47,7 @@ class ViewBody:
 
 
 class ViewPayload(Payload):
-    """An aiohttp body that writes a memoryview in large slices, at a rate behind the first one."""
+    """An aiohttp body that writes a memoryview in large slices, limited after the first one."""
 
     def __init__(self, view: memoryview, rate: RateLimit | None = None) -> None:
         super().__init__(view)
@@ -62,28 +62,28 @@ class ViewPayload(Payload):
         return len(self._view)
 
     def is_sent(self) -> bool:
-        """Whether all of it has arrived at the other end, as far as this system can tell."""
+        """Return whether all bytes have arrived at the other end, as far as this system knows."""
         if self._handed_on < len(self._view):
             return False
         return self._transport is None or unsent_bytes(self._transport) == 0
 
     def abort(self) -> None:
-        """Break the connection that it is written to: the rest must not follow another head."""
+        """Abort the connection: the rest of the body must not follow another request's head."""
         if self._transport is not None:
             self._transport.abort()
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002  # aiohttp's
-        """Not offered: the bytes of a CSV are in no known encoding."""
+        """Not supported: the encoding of a CSV's bytes is unknown."""
         raise TypeError("the bytes of a CSV are in no known encoding")
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        """Write all of it."""
+        """Write the whole body."""
         await self.write_with_length(writer, None)
 
     async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
     ) -> None:
-        """Write the first `content_length` bytes of it, all where that is None."""
+        """Write the first `content_length` bytes; all if it is None."""
         view = self._view[:content_length]
         self._handed_on = 0
         self._transport = getattr(writer, "transport", None)
@@ -92,6 +92,6 @@ class ViewPayload(Payload):
             piece = view[start : start + step]
             if self._rate is not None and start:
                 await self._rate.take(len(piece))
-            # Before it waits: an answer may come while it does.
+            # Count before waiting: the response may arrive during the wait.
             self._handed_on += len(piece)
             await writer.write(piece)

@@ -1,4 +1,4 @@
-"""The libraries' logs: nothing of them is for the terminal, and some of it for nobody."""
+"""Keep the libraries' logs off the terminal, and secrets out of them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ _NOWHERE = logging.NullHandler()
 
 
 def cap_loggers() -> None:
-    """Keep the libraries from writing secrets to a log, and tracebacks to standard error.
+    """Keep the libraries from logging secrets, and from printing tracebacks to standard error.
 
-    At the level of debugging they log session tokens and signatures, whatever logger that level
-    is set for. Their warnings are of what becomes an error of ours; a program that has set up its
-    logging gets them all the same.
+    At debug level they log session tokens and signatures, whichever logger has that level. Their
+    warnings precede errors that we raise; a program that configures logging still gets them.
     """
     for name in _LIBRARIES:
         logging.getLogger(name).addHandler(_NOWHERE)

@@ -1,4 +1,4 @@
-"""The HTTP sessions below the clients: they follow no redirect, keep no cookie, copy no body."""
+"""The clients' HTTP sessions: they follow no redirects, keep no cookies and copy no bodies."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from asyncload.store.rates import RateLimit
 
 
 class StrictSession(HttpSession):
-    """aiobotocore's session, with what it and aiohttp do by default turned off.
+    """aiobotocore's session, with unsafe defaults of it and of aiohttp turned off.
 
-    aiohttp follows a redirect by sending body and session token to whatever host the answer
-    names, and sends a request again where a connection broke. Here a redirect is an answer like
-    any other, each request is made once, and no success counts before its body was sent.
+    aiohttp follows redirects, which sends body and session token to any host that a response names,
+    and repeats a request if a connection breaks. Here a redirect is an ordinary response, each
+    request is made once, and a success does not count before its body was sent.
 
-    aiobotocore 2.25 checks no server's host name, behind a proxy or with an empty AWS_CA_BUNDLE
-    not even its certificate; here both are checked always.
+    aiobotocore 2.25 does not verify host names, and behind a proxy or with an empty AWS_CA_BUNDLE
+    it does not verify certificates either; here both are always verified.
 
-    Every session that is made on the way to S3 is one of these: those of the services that hand
-    out credentials, too (`chain`).
+    All sessions on the way to S3 are of this kind, including those to the services that provide
+    credentials (`chain`).
 
     Args:
         options: aiobotocore's.
-        authorities: a PEM file of authorities to trust besides those that the options name.
-        keep_secret: is told of each password of a proxy.
+        authorities: a PEM file of authorities to trust besides those in the options.
+        keep_secret: called with each password of a proxy.
 
     Attributes:
-        rate: how fast bodies are written, behind their first slices; None for any. To be set before
-            the first request.
+        rate: limits how fast bodies are written after their first slices; None for no limit. Set it
+            before the first request.
     """
 
     rate: RateLimit | None = None
@@ -54,32 +54,32 @@ class StrictSession(HttpSession):
     ) -> None:
         self._authorities = authorities
         self._proxies = Proxies(options.get("proxies"), keep_secret)
-        # An empty AWS_CA_BUNDLE would turn verification off; nothing is to do that.
+        # An empty AWS_CA_BUNDLE would turn verification off, which must not happen.
         verified = {"verify": options.get("verify") or True}
         super().__init__(proxies_by=self._proxies, **options | verified)
 
     def proxy_for(self, url: str) -> str | None:
-        """Return the address of the proxy that a request goes through; None for none.
+        """Return the address of the proxy for a URL; None if it needs none.
 
         Raises:
-            UsageError: it can't be used.
+            UsageError: the proxy's address can't be used.
         """
         return self._proxies.proxy_url_for(url)
 
     async def send(self, request: Any) -> Any:
-        """Do as aiobotocore's session; an unusable proxy is not taken for a failure to send."""
+        """Do as aiobotocore's session, but report an unusable proxy as such."""
         self.proxy_for(request.url)
         return await super().send(request)
 
     def make_connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:  # noqa: ARG002  # see below
-        """Return what makes connections, all with the same TLS context."""
-        # Made as for no proxy: for a proxy's sake it would go without a TLS context.
+        """Return a connector whose connections all have the same TLS context."""
+        # Made as if without a proxy: with a proxy, aiobotocore would omit the TLS context.
         return super().make_connector(None)
 
     def make_tls(self) -> ssl.SSLContext:
-        """Return a TLS context that compares the host's name, too."""
-        # botocore turns this off because urllib3 compares the host's name by itself: aiohttp does
-        # not, and any trusted certificate would do for any host.
+        """Return a TLS context that verifies the host name, too."""
+        # botocore turns this off because urllib3 compares the host name itself. aiohttp does not,
+        # so any trusted certificate would be accepted for any host.
         context = super().make_tls()
         context.check_hostname = True
         if self._authorities is not None:
@@ -87,7 +87,7 @@ class StrictSession(HttpSession):
         return context
 
     def wrap_requests(self, session: aiohttp.ClientSession) -> _DirectRequests:
-        """Return what makes requests of one answer each."""
+        """Return an object that makes requests with one response each."""
         return _DirectRequests(session, self.rate)
 
 
@@ -95,8 +95,8 @@ class DirectSession(StrictSession):
     """The session of the client that sends to S3. For plain HTTP it reads no CA bundle.
 
     Attributes:
-        plain: the endpoint is known to be HTTP; to be set before the first request. An HTTPS
-            request would then still be verified, by the default TLS context.
+        plain: the endpoint is HTTP; set it before the first request. An HTTPS request would then
+            still be verified, by the default TLS context.
     """
 
     plain = False
@@ -108,29 +108,29 @@ class DirectSession(StrictSession):
 
     @property
     def bundle(self) -> Path | None:
-        """The CA bundle that was asked for; None for botocore's own."""
+        """The configured CA bundle; None for botocore's own."""
         return Path(self.verify) if isinstance(self.verify, str) else None
 
     def uses_proxy(self, url: str) -> bool:
-        """Whether requests to a URL go through a proxy."""
+        """Return whether requests to a URL go through a proxy."""
         return self.proxy_for(url) is not None
 
     async def request(
         self, method: str, origin: str, target: str, headers: Mapping[str, str], body: memoryview
     ) -> Reply:
-        """Send a signed PUT or HEAD, with the client's trust, and past any proxy.
+        """Send a signed PUT or HEAD, with the client's trust settings and without a proxy.
 
         Args:
             method: `PUT` or `HEAD`.
             origin: scheme, host and port.
-            target: path and query, percent-encoded; they are sent as they are.
-            headers: all that the request is to have, but for Content-Length.
-            body: is not read any more once this returned.
+            target: path and query, percent-encoded; sent unchanged.
+            headers: all headers except Content-Length.
+            body: not read any more after the return.
 
         Raises:
             StoreRefused: a header can't be sent.
-            OSError: there was no answer.
-            ValueError: the answer makes no sense.
+            OSError: there was no response.
+            ValueError: the response is malformed.
         """
         pool = self._pools.get(origin) or await self._open_pool(origin)
         head = make_head(method, target, headers, len(body))
@@ -140,12 +140,12 @@ class DirectSession(StrictSession):
         parts = urlsplit(origin)
         tls = None
         if parts.scheme == "https":
-            # Made with the client's connections: it has their CA bundle and certificate.
+            # Made by the client's connector, with its CA bundle and certificate.
             await self.open_requests(None)
             tls = self._tls or ssl.create_default_context()
         assert parts.hostname is not None
         pool = ConnectionPool(parts.hostname, parts.port or (443 if tls else 80), tls, self.rate)
-        # Another request may have been as early.
+        # A concurrent request may have opened one.
         return self._pools.setdefault(origin, pool)
 
     async def __aexit__(self, *exception: object) -> None:
@@ -157,7 +157,7 @@ class DirectSession(StrictSession):
             await super().__aexit__(*exception)
 
     def make_connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:
-        """Return what makes connections; without TLS where neither end nor proxy speaks it."""
+        """Return a connector; without TLS if neither endpoint nor proxy uses it."""
         if self.plain and not (proxy_url or "").startswith("https:"):
             return self.make_plain_connector()
         return super().make_connector(proxy_url)
@@ -188,5 +188,5 @@ class _DirectRequests:
             response.close()
             payload.abort()
             raise AnsweredEarly(response.status)
-        # An error is an answer all the same; what is left of the body must not follow it.
+        # An error may arrive before the whole body was sent; the rest must not follow it.
         return BoundedAnswer(response, end=payload.abort)

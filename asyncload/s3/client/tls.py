@@ -1,4 +1,4 @@
-"""Whom TLS trusts: a bundle of certificates, which must be one."""
+"""Check bundles of trusted certificates."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from asyncload.errors import UsageError
 
 
 def check_bundle(path: Path, *, named: str) -> None:
-    """Make sure that a file of trusted certificates can be used.
+    """Check that a file of trusted certificates can be used.
 
     Args:
-        path: of a PEM file.
-        named: where it was set, for the message.
+        path: the PEM file.
+        named: the option or variable that names it, for the message.
 
     Raises:
-        UsageError: it can't be read, or holds no certificate.
+        UsageError: the file can't be read, or contains no certificate.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:

@@ -1,1 +1,1 @@
-"""The fast lane: requests that carry bytes, past the generic client."""
+"""The fast lane: uploads over a faster code path than the generic S3 client."""

@@ -1,8 +1,8 @@
-"""HTTP/1.1 connections for the fast lane: one request at a time on each, kept for the next one.
+"""HTTP/1.1 connections of the fast lane: one request at a time on each, reused afterwards.
 
-A general HTTP client spends more on a small put than all else in a run together. Here a request
-is bytes that are known whole, and the answer is short; httptools reads it. No redirects, cookies,
-proxies or decompression.
+A general HTTP client needs more time for a small put than all other work of a run. Here a request's
+bytes are known in advance and the response is short; httptools parses it. Redirects, cookies,
+proxies and decompression are not supported.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from asyncload.aio.shielding import run_to_end
 from asyncload.s3.fast.sockets import unsent_bytes
 from asyncload.store.rates import RateLimit
 
-# Large writes: fewer turns of the event loop per byte than 64 KiB ones. asyncio encrypts a write
-# whole before it sends it, so what is encrypted should not be too large for the processor's cache.
+# Large writes take fewer turns of the event loop per byte than 64 KiB writes. asyncio encrypts a
+# write as a whole before sending it, so an encrypted write should fit the processor's cache.
 _WRITE = 2 * 1024 * 1024
 _ENCRYPTED_WRITE = 1024 * 1024
-# Up to here head and body are one write.
+# Up to this size, head and body are one write.
 _JOINED = 64 * 1024
-# Of an answer's body no more is kept, and of all of an answer no more is read.
+# In bytes: how much of a body is kept, and how much of a response is read.
 MAX_BODY = 64 * 1024
 _MAX_ANSWER = 2 * MAX_BODY
 _CONNECT_SECONDS = 5.0
 _CONNECT_GRACE = 0.5
-# Between the addresses of a host that has several (RFC 8305).
+# In seconds between the addresses of a host that has several (RFC 8305).
 _NEXT_ADDRESS_SECONDS = 0.25
 
 
 class Reply(NamedTuple):
-    """An answer: its status, its headers with names in lower case, and its body.
+    """A response: its status, its headers with names in lower case, and its body.
 
-    Of a body beyond 64 KiB it holds the beginning. `early` says that it began before the body of
-    the request had been sent.
+    A body over 64 KiB is truncated. `early`: the response began before the body of the request had
+    been sent.
     """
 
     status: int
@@ -47,7 +47,7 @@ class Reply(NamedTuple):
 
 
 class Connection(asyncio.Protocol):
-    """One connection. After a failure, or an answer that came too soon, it can't be used again."""
+    """One connection. After a failure, or an early response, it can't be used again."""
 
     def __init__(self, rate: RateLimit | None = None) -> None:
         loop = asyncio.get_running_loop()
@@ -66,24 +66,23 @@ class Connection(asyncio.Protocol):
         return self._usable
 
     def abort(self) -> None:
-        """Close the connection at once; what was not sent yet never will be."""
+        """Close the connection at once; bytes not sent yet are dropped."""
         self._usable = False
         self._transport.abort()
 
     async def closed(self) -> None:
-        """Wait until the connection is gone."""
-        # Not the future itself: it would be cancelled together with whoever waits.
+        """Wait until the connection is closed."""
+        # Not the future itself, which would be cancelled together with its waiter.
         await asyncio.wait({self._lost})
 
     async def send(self, head: bytes, body: memoryview, *, bodiless: bool = False) -> Reply:
-        """Send a request and return its answer; the body is not read any more afterwards.
+        """Send a request and return its response; the body is not read any more afterwards.
 
-        `bodiless` says that the answer ends with its headers, whatever length they name, as one
-        to HEAD does.
+        `bodiless`: the response ends after its headers, whatever its Content-Length, as for a HEAD.
 
         Raises:
             OSError: the connection broke.
-            ValueError: the answer is not HTTP, or has no end.
+            ValueError: the response is not HTTP, or has no end.
         """
         reply: asyncio.Future[Reply] = self._loop.create_future()
         self._reply = reply
@@ -106,7 +105,7 @@ class Connection(asyncio.Protocol):
         finally:
             self._reply = None
         if not self._usable or answer.early:
-            # The server closes it, or answered half a request: the rest must not follow.
+            # The server closes it, or responded before the whole request: nothing must follow.
             self.abort()
         return answer
 
@@ -120,7 +119,7 @@ class Connection(asyncio.Protocol):
             if self._room is not None:
                 await self._room
             if self._rate is not None and start:
-                # The first slice was paid for by whoever made the request.
+                # The caller has already taken the first slice from the rate limit.
                 await self._rate.take(min(step, len(body) - start))
             if reply.done():
                 self._usable = False
@@ -135,7 +134,7 @@ class Connection(asyncio.Protocol):
 
     def _make_room(self) -> None:
         if self._room is not None:
-            # Done already where whoever wrote was cancelled meanwhile.
+            # Already done if the writer was cancelled meanwhile.
             if not self._room.done():
                 self._room.set_result(None)
             self._room = None
@@ -146,7 +145,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def eof_received(self) -> None:
-        """Nothing more comes: not an answer, either, unless it ends with the connection."""
+        """Handle the end of the stream, which may also be the end of the response."""
         chunked = "chunked" in self._headers.get("transfer-encoding", "")
         if self._headed and not chunked and "content-length" not in self._headers:
             self._finish(usable=False)
@@ -165,14 +164,14 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._reply is None or self._reply.done():
-            # Nothing was asked for: whatever it is, it must not be taken for the next answer.
+            # No request is pending: these bytes must not be taken for the next response.
             self.abort()
             return
         self._answered += len(data)
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade:
-            # After a 101, which nobody asked for: it was the answer.
+            # After an unrequested 101, which was the response.
             self._usable = False
         except HttpParserError as error:
             self._fail(ValueError(f"it is not HTTP: {error}"))
@@ -184,19 +183,19 @@ class Connection(asyncio.Protocol):
             elif self._answered > (_MAX_ANSWER if self._headed else MAX_BODY):
                 self._fail(ValueError("it has no end"))
 
-    # httptools' side of it.
+    # Callbacks of httptools.
 
     def on_message_begin(self) -> None:
-        """Distrust a connection on which more comes than was asked for."""
+        """Mark the connection unusable if a second response arrives."""
         if self._reply is None or self._reply.done() or self._ended:
             self._usable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header."""
+        """Store a header."""
         self._headers[name.decode("latin-1").lower()] = value.decode("utf-8", "replace")
 
     def on_headers_complete(self) -> None:
-        """Note whether the request had been sent by now; an answer without a body ends here."""
+        """Record whether the request had been sent; a response without a body ends here."""
         self._headed = True
         if not self._bodiless:
             self._early = not self._written or unsent_bytes(self._transport) > 0
@@ -204,7 +203,7 @@ class Connection(asyncio.Protocol):
         self._ended = self._parser.get_status_code() >= 200
 
     def on_body(self, data: bytes) -> None:
-        """Keep it, up to a limit: the answer is then taken as it is."""
+        """Keep the body up to a limit; a longer response is then truncated."""
         if self._ended:
             self._fail(ValueError("it has a body, though it answers a HEAD"))
             return
@@ -213,13 +212,13 @@ class Connection(asyncio.Protocol):
             self._finish(usable=False)
 
     def on_message_complete(self) -> None:
-        """Hand the answer over, unless it only announces another one."""
+        """Deliver the response, unless it is an informational one (1xx)."""
         status = self._parser.get_status_code()
         if 100 <= status < 200 and status != 101:
             self._headers.clear()
             self._headed = False
         elif not self._ended:
-            # Known only while the parser is here.
+            # Only available while the parser exists.
             self._finish(usable=status >= 200 and self._parser.should_keep_alive())
 
     def _finish(self, *, usable: bool) -> None:
@@ -228,17 +227,17 @@ class Connection(asyncio.Protocol):
         self._usable = usable
         status = self._parser.get_status_code()
         self._reply.set_result(Reply(status, self._headers, self._body, self._early))
-        # Whoever still writes need not.
+        # A writer that still waits can stop.
         self._make_room()
 
 
 class ConnectionPool:
-    """Connections to one host, made when they are needed and kept.
+    """Connections to one host, opened when needed and reused.
 
     Args:
-        host, port: where to.
-        tls: the context that checks the host's certificate; None for plain HTTP.
-        rate: how fast bodies are written, behind their first slices; None for any.
+        host, port: the address.
+        tls: the context that verifies the host's certificate; None for plain HTTP.
+        rate: limits how fast bodies are written after their first slices; None for no limit.
     """
 
     def __init__(
@@ -252,7 +251,7 @@ class ConnectionPool:
         self._open: set[Connection] = set()
 
     async def send(self, head: bytes, body: memoryview, *, bodiless: bool = False) -> Reply:
-        """Send a request on a free connection. Does and raises as `Connection.send`."""
+        """Send a request on a free connection. Behaves and raises as `Connection.send`."""
         connection = self._free() or await self._connect()
         try:
             return await connection.send(head, body, bodiless=bodiless)
@@ -280,8 +279,8 @@ class ConnectionPool:
     async def _connect(self) -> Connection:
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
-                # To its end, where there is one soon: cut off, asyncio leaves a socket open that
-                # has just been connected.
+                # Awaited to its end, if that is near: if cancelled, asyncio leaks a socket that has
+                # just been connected.
                 connection = await run_to_end(
                     self._open_connection(), grace=_CONNECT_GRACE, undo=_close
                 )

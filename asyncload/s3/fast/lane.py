@@ -1,14 +1,13 @@
-"""The fast lane: the requests made for every file, without the generic client's machinery.
+"""The fast lane: the requests made for every file, without the generic client's overhead.
 
-Those are the two that carry bytes, put and part, and HEAD. A small put costs the client over a
-millisecond of CPU, of which signing and sending need a fifth. The lane sends to the address and
-with the signing scope that the client itself would use, and with the trust of the client's HTTP
-session. Every answer that it gets is final: the client is not asked again. A success without a body
-is read here, and so is the 404 to a HEAD; all else by botocore's parser, and what is raised is what
-the client would raise: `translate` says what it means.
+These are the requests that carry bytes, put and part, and HEAD. A small put takes the client over a
+millisecond of CPU time, of which signing and sending need a fifth. The lane uses the address, the
+signing scope, and the TLS trust of the client. Every response is final: the client is not asked
+again. A success without a body is read here, and so is the 404 to a HEAD; other responses are read
+by botocore's parser, and the client's errors are raised, which `translate` converts.
 
-Where the lane can't be the client's equal (a proxy, another signature than version 4), it is not
-opened.
+The lane is not opened if it can't do what the client does: behind a proxy, or with another
+signature than version 4.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from asyncload.s3.hooks.models import read_time
 from asyncload.s3.responses import ResponseReader
 from asyncload.store.protocol import CSV, ObjectInfo, PutResult, RemoteObject
 
-# Above this, hashing in a thread costs the loop less than hashing in it.
+# For larger bodies, hashing in a thread blocks the loop less than hashing in the loop.
 _HASHED_INLINE = 256 * 1024
 
 
@@ -49,18 +48,18 @@ class FastLane:
     Args:
         http: the client's HTTP session.
         credentials: refreshable credentials of the AWS chain.
-        base_url: what a key is appended to, ending in `/`.
+        base_url: the URL that a key is appended to, ending in `/`.
         region: the signing region.
         user_agent: the User-Agent header, as the client sends it.
-        put_headers: what a put of a CSV says of it besides its bytes, as the client does.
-        part_headers: what a part has to say besides its bytes, and a HEAD, too.
-        sign_payload: whether the signature covers the body's SHA-256, as it should where TLS
-            does not protect it.
-        clock: tells the time to sign at, and hears the answers, as for the client.
-        responses: reads what is no plain success.
+        put_headers: the headers of a CSV's put, as the client sends them.
+        part_headers: the headers of a part, and of a HEAD.
+        sign_payload: whether the signature covers the body's SHA-256, which it should if TLS does
+            not protect the body.
+        clock: returns the time to sign at, and records the times of responses.
+        responses: reads all responses except plain successes.
 
-    Each request raises what the client raises of its own: a `ClientError` for an answer, a
-    `BotoCoreError` where credentials can't be refreshed, an `OSError` where there is no answer.
+    Each request raises the client's errors: `ClientError` for a response, `BotoCoreError` if
+    credentials can't be refreshed, `OSError` if there is no response.
     """
 
     def __init__(
@@ -148,14 +147,14 @@ class FastLane:
             "ETag": returned.get("etag", ""),
             "ServerSideEncryption": returned.get("x-amz-server-side-encryption", ""),
             f"Checksum{algorithm}": returned.get(f"x-amz-checksum-{algorithm.lower()}"),
-            # A part has no parts.
+            # A part has no parts of its own.
             "ChecksumType": "" if query else returned.get("x-amz-checksum-type"),
         }
         check_status(operation, answer)
         return (read_part_result if query else read_put_result)(answer, algorithm)
 
     async def head(self, key: ObjectKey, *, checksums: bool) -> RemoteObject | None:
-        """Describe an object, None if there is none; `checksums` has the store name them."""
+        """Describe an object; None if it does not exist. `checksums`: ask for its checksums."""
         headers = dict(self._part_headers)
         if checksums:
             headers["x-amz-checksum-mode"] = "ENABLED"
@@ -178,7 +177,7 @@ class FastLane:
         body: memoryview,
         payload: str,
     ) -> Reply:
-        """Sign a request, send it and hear the answer."""
+        """Sign a request, send it and return the response."""
         path = self._base_path + quote(key, safe="/~")
         credentials = await self._credentials.get_frozen_credentials()
         self._clock.signs_with(credentials)
@@ -202,7 +201,7 @@ class FastLane:
 
 _NO_BODY = memoryview(b"")
 _METADATA = "x-amz-meta-"
-# What `ObjectOptions` asks for CSVs only.
+# Headers that `ObjectOptions` sets for CSVs only.
 _OF_CSVS = ("x-amz-storage-class", "x-amz-tagging", _METADATA)
 _CHECKSUMS = tuple(
     (f"Checksum{name}", f"x-amz-checksum-{name.lower()}")
@@ -211,15 +210,15 @@ _CHECKSUMS = tuple(
 
 
 def _described(reply: Reply) -> dict[str, Any]:
-    """Return what the client would make of an answer to HEAD, of what `describe_object` reads.
+    """Return the client's form of a response to HEAD, as far as `describe_object` reads it.
 
     Raises:
-        ValueError: a header is not what it has to be.
+        ValueError: a header is malformed.
     """
     headers = reply.headers
     modified = headers.get("last-modified")
     if modified is not None and not is_http_date(modified):
-        # The client knows more forms; what has none of them is no answer of a store.
+        # The client accepts more formats; this raises if the value is in none of them.
         read_time(modified)
     answer: dict[str, Any] = {
         "ResponseMetadata": {"HTTPStatusCode": reply.status},
@@ -246,7 +245,7 @@ async def _sha256(body: memoryview) -> str:
 
 
 class PutPattern(NamedTuple):
-    """How the client sends a put: the URL that keys are added to, the region, and its headers."""
+    """How the client sends a put: the URL before the key, the region, and its headers."""
 
     base_url: str
     region: str
@@ -255,18 +254,18 @@ class PutPattern(NamedTuple):
 
 
 async def find_put_pattern(client: Any, bucket: str, **arguments: Any) -> PutPattern | None:
-    """Return how the client itself would send the puts to a bucket.
+    """Return how the client itself would send puts to a bucket.
 
-    It makes and signs one, which is taken from it before it is sent. None where requests are not
-    signed by plain version 4 (directory buckets, multi-region access points).
+    The client makes and signs one put, which is captured before it is sent. None if requests are
+    not signed by plain Signature Version 4 (directory buckets, multi-region access points).
 
     Args:
-        client: aioboto3's.
+        client: aioboto3's client.
         bucket: the bucket.
-        arguments: what each PutObject is given besides key, body and checksum.
+        arguments: the arguments of each PutObject besides key, body and checksum.
 
     Raises:
-        BotoCoreError: no request can be made for this bucket, or none be signed.
+        BotoCoreError: no request can be made or signed for this bucket.
     """
     if bucket.endswith("--x-s3"):
         return None
@@ -290,7 +289,7 @@ def _text(header: str | bytes) -> str:
 
 
 _REGION = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]+/\d{8}/([^/,]+)/s3/aws4_request,")
-# What is the same for each put; the rest is the lane's to say.
+# Headers that are the same for each put; the lane sets the others.
 _CONSTANT = re.compile(
     r"content-type$|x-amz-(?!date$|content-sha256$|security-token$|checksum-|sdk-checksum-)"
 )

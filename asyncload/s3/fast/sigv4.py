@@ -1,8 +1,7 @@
 """AWS Signature Version 4 for the fast lane's requests.
 
-botocore's signer is right for every request there is, and spends a tenth of a millisecond on
-being general; a put or a HEAD has few headers, all known. Tests hold each signature to botocore's
-own.
+botocore's signer handles every kind of request, which takes a tenth of a millisecond; a put or a
+HEAD has few headers, all known. Tests compare each signature with botocore's.
 
 Source: "Create a signed AWS API request" in the IAM user guide.
 """
@@ -20,7 +19,7 @@ EMPTY_PAYLOAD = sha256().hexdigest()
 
 
 class Credentials(Protocol):
-    """An access key as botocore hands it out; `token` is None unless it is temporary."""
+    """An access key in botocore's form; `token` is None unless it is temporary."""
 
     @property
     def access_key(self) -> str: ...
@@ -37,13 +36,13 @@ class RequestSigner:
 
     Args:
         region: the signing region.
-        host: the Host header that the requests will have.
+        host: the Host header of the requests.
     """
 
     def __init__(self, region: str, host: str) -> None:
         self._region = region
         self._host = host
-        # A key holds for a day and a secret: one is enough.
+        # A signing key is valid for one day and one secret, so one is cached.
         self._key: tuple[str, str, hmac.HMAC] = ("", "", _keyed(b""))
 
     def sign(
@@ -57,14 +56,14 @@ class RequestSigner:
         headers: Mapping[str, str],
         payload: str,
     ) -> dict[str, str]:
-        """Return the headers of a signed request: those given and those that the signature needs.
+        """Return the headers of a signed request: the given ones and those of the signature.
 
         Args:
-            credentials: whose request it is.
-            method: HTTP's.
+            credentials: the access key to sign with.
+            method: the HTTP method.
             timestamp: the time of the request in UTC, as `20220502T120000Z`.
-            path: percent-encoded, as it will be sent.
-            query: percent-encoded and sorted by name, as it will be sent.
+            path: percent-encoded, as it is sent.
+            query: percent-encoded and sorted by name, as it is sent.
             headers: in lower case, all to be signed.
             payload: the hex SHA-256 of the body, or `UNSIGNED_PAYLOAD`.
         """
@@ -79,7 +78,7 @@ class RequestSigner:
         names, listed = _in_order(tuple(signed))
         lines = "".join([f"{name}:{signed[name]}\n" for name in names])
         if "  " in lines or ": " in lines or " \n" in lines or "\t" in lines:
-            # They are sent as they are, and signed with single spaces.
+            # They are sent unchanged, but signed with single spaces.
             lines = "".join([f"{name}:{' '.join(signed[name].split())}\n" for name in names])
         canonical = f"{method}\n{path}\n{query}\n{lines}\n{listed}\n{payload}"
         day = timestamp[:8]
@@ -105,12 +104,12 @@ class RequestSigner:
 
 @lru_cache(64)
 def _in_order(names: tuple[str, ...]) -> tuple[list[str], str]:
-    """Return headers' names sorted and as a list in words: most requests have the same."""
+    """Return header names sorted, and joined by semicolons; most requests have the same."""
     ordered = sorted(names)
     return ordered, ";".join(ordered)
 
 
 def _keyed(key: bytes) -> hmac.HMAC:
-    # A copy of it signs without letting go of the GIL, as `hmac.digest` does: getting that back
-    # from busy reader threads takes longer than signing.
+    # Signing with a copy of it does not release the GIL, as `hmac.digest` does: getting the GIL
+    # back from busy reader threads takes longer than signing.
     return hmac.new(key, digestmod="sha256")

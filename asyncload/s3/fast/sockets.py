@@ -1,4 +1,4 @@
-"""What the operating system knows of a connection: whether all that was written has arrived."""
+"""The operating system's knowledge of a connection: whether all written bytes have arrived."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import termios
 
 
 class AnsweredEarly(Exception):
-    """A success was answered before the body that it is about was sent."""
+    """A success was received before the request's body was sent."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"HTTP {status} before its body was sent")
@@ -17,11 +17,11 @@ class AnsweredEarly(Exception):
 
 
 def unsent_bytes(transport: asyncio.Transport) -> int:
-    """Return how many bytes that were written have not arrived at the other end's system yet.
+    """Return how many written bytes have not arrived at the other end's system yet.
 
-    On Linux the kernel tells what it sent and nobody has acknowledged. An answer acknowledges
-    what it answers, so behind an honest one there is nothing. Elsewhere, and for what is no
-    socket, only what the transport still holds is counted.
+    On Linux the kernel reports bytes that were sent but not acknowledged. A response acknowledges
+    the bytes it answers, so none are left after a valid response. On other systems, and for
+    transports without a socket, only the bytes held by the transport are counted.
 
     Source: SIOCOUTQ in tcp(7), which is TIOCOUTQ.
     """
