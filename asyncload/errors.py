@@ -1,8 +1,8 @@
-"""Everything that can go wrong, by meaning.
+"""All errors, by meaning.
 
-One tree rooted in `AsyncloadError`. Each error carries what happened (`message`), what to do
-next (`hint`) and the exit code of a run that it ends. Errors of one file (`FileFailed`) are
-values in a run's outcomes; all others end the run.
+One tree rooted in `AsyncloadError`. Each error has a message (`message`), a hint on what to do next
+(`hint`) and the exit code of a run that it ends. Errors of one file (`FileFailed`) are values in a
+run's outcomes; all others end the run.
 
 Exit codes: 1 internal, 2 usage, 3 some files failed, 4 nothing to load, 5 refused, 6 the store
 stayed unavailable, 130 and 143 interrupted.
@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and those that it was raised from, each once: a chain can be a ring."""
+    """Yield an error and its causes, each once: the chain may be circular."""
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:
@@ -28,8 +28,8 @@ def chain_of(error: BaseException) -> Iterator[BaseException]:
 class AsyncloadError(Exception):
     """Root of all errors that asyncload raises on purpose.
 
-    `details` are further lines of the message. Only they are shown as lines of their own: a name in
-    a message may hold line ends, too.
+    `details` are further lines of the message. Only they are printed on lines of their own, because
+    names in a message may contain line breaks.
     """
 
     exit_code: int = 1
@@ -45,7 +45,7 @@ class AsyncloadError(Exception):
 
 
 class InternalError(AsyncloadError):
-    """A bug: an error that nobody foresaw."""
+    """An unexpected error: a bug."""
 
 
 class Interrupted(AsyncloadError):
@@ -70,22 +70,22 @@ class UsageError(AsyncloadError):
 
 
 class NothingToLoad(AsyncloadError):
-    """The volume holds no CSV that is to be loaded."""
+    """The volume has no CSV to load."""
 
     exit_code = 4
 
 
 class Refused(AsyncloadError):
-    """The run can't succeed as it is set up.
+    """The run can't succeed with its present set-up.
 
-    By credentials, permission, bucket, region, keys, clock or memory.
+    The cause is in credentials, permissions, bucket, region, keys, clock or memory.
     """
 
     exit_code = 5
 
 
 class ClocksDisagree(Refused):
-    """The day that was asked for is another one by the machine's clock than by the store's."""
+    """The requested day differs between the machine's clock and the store's."""
 
 
 class KeyCollision(Refused):
@@ -93,36 +93,36 @@ class KeyCollision(Refused):
 
 
 class ProtectionIgnored(Refused):
-    """The store does not protect objects as it was asked to: by encryption, or an owner check."""
+    """The store does not protect objects as requested: by encryption, or by an owner check."""
 
 
 class OutOfMemory(Refused):
-    """The system has no memory for the file bytes on their way."""
+    """The system has no memory for the file bytes in transit."""
 
 
 class ObserverFailed(Refused):
-    """The observer that was passed to `load` raised an error; the run was ended."""
+    """The observer passed to `load` raised an error, which ended the run."""
 
     exit_code = 1
 
 
 class OutOfThreads(Refused):
-    """The system starts no more threads for this process or its user."""
+    """The system can't start more threads for this process or its user."""
 
 
 class FileFailed(AsyncloadError):
     """One file can't be loaded; the others can."""
 
-    # That of a run in which such errors are outcomes; what else ends by one says so below.
+    # The exit code of a run with failed files; errors that end a run override it below.
     exit_code = 3
 
 
 class InvalidKey(FileFailed):
-    """A source file's name makes no valid object key."""
+    """A source file's name does not give a valid object key."""
 
 
 class SourceUnreadable(FileFailed):
-    """A source file or folder can't be opened or read; it ends a run if that is the volume."""
+    """A source file or folder can't be opened or read; if it is the volume, the run ends."""
 
     exit_code = 2
 
@@ -132,7 +132,7 @@ class SourceStalled(SourceUnreadable):
 
 
 class TooManyOpenFiles(SourceUnreadable):
-    """A source file can't be opened now: the process, or the machine, has too many open."""
+    """A source file can't be opened now: the process or the machine has too many open files."""
 
 
 class SourceChanged(FileFailed):
@@ -140,11 +140,11 @@ class SourceChanged(FileFailed):
 
 
 class SourceTooLarge(FileFailed):
-    """A source file is beyond what one object, or the memory for parts, can hold."""
+    """A source file exceeds the limits of one object, or of the memory for parts."""
 
 
 class ObjectConflict(FileFailed):
-    """The object key is taken by different bytes."""
+    """The object key already holds an object with other bytes."""
 
 
 class NotVerified(FileFailed):
@@ -156,16 +156,16 @@ class ChecksumMismatch(NotVerified):
 
 
 class StoreError(AsyncloadError):
-    """A request that the store answered with an error, or didn't answer.
+    """A request that the store answered with an error, or did not answer.
 
     `code` is the store's error code (`NoSuchBucket`) or "", `status` the HTTP status or 0,
-    `request_id` the store's identifier of the request or "". `retry_after` is how many seconds
-    the store asks to wait, None if it doesn't say. `header` is the request's header that the store
-    names as its reason, in lower case, or "".
+    `request_id` the store's identifier of the request or "". `retry_after` is how many seconds the
+    store asks to wait, None if it does not say. `header` is the request header that the store names
+    as the cause, in lower case, or "".
 
-    The error alone says what is to be done about the request. `retryable`: the same one may
-    succeed later; every request of `ObjectStore` is safe to repeat. `overloaded`: there should be
-    fewer at once. Where it ends a run, no file was tried or none can be any more.
+    The class decides how the request is handled. `retryable`: the same request may succeed later;
+    every request of `ObjectStore` is safe to repeat. `overloaded`: fewer requests should be made at
+    once. If such an error ends a run, no file was tried or none can succeed any more.
     """
 
     exit_code = 5
@@ -192,13 +192,13 @@ class StoreError(AsyncloadError):
 
 
 class RequestRejected(StoreError, FileFailed):
-    """The store rejects this request for good; requests for other keys may succeed."""
+    """The store rejects this request permanently; requests for other keys may succeed."""
 
 
 class PreconditionFailed(StoreError):
-    """`If-None-Match: *` did not hold: the key is taken.
+    """`If-None-Match: *` did not hold: the key already holds an object.
 
-    `found` is the description of what is there, a `RemoteObject`; None where it is not known.
+    `found` describes that object as a `RemoteObject`; None if it is not known.
     """
 
     found: Any = None
@@ -220,21 +220,21 @@ class ServerError(StoreError):
 
 
 class WriteConflict(ServerError):
-    """Another conditional request for the key was under way, or came first."""
+    """Another conditional request for the key was in progress, or came first."""
 
 
 class Throttled(ServerError):
-    """The store asks for fewer requests (SlowDown, RequestTimeout, 503, 429); it does work."""
+    """The store asks for fewer requests (SlowDown, RequestTimeout, 503, 429), but works."""
 
     overloaded = True
 
 
 class BodyDamaged(ServerError):
-    """The bytes that arrived are not those of the checksum: damaged on the way, or in memory."""
+    """The received bytes do not match the checksum: damaged in transit, or in memory."""
 
 
 class BodyUnanswered(ServerError):
-    """No answer to any try to send these bytes, while the store does answer another request."""
+    """No attempt to send these bytes was answered, though the store answers other requests."""
 
     retryable = False
 
@@ -247,13 +247,13 @@ class StoreUnavailable(StoreError):
 
 
 class TimedOut(StoreUnavailable):
-    """No answer in time: of an endpoint that is down, or of one that has too much to do."""
+    """No answer in time: the endpoint is down or overloaded."""
 
     overloaded = True
 
 
 class StoreRefused(StoreError, Refused):
-    """The store refuses every request of this kind; the run is stopped."""
+    """The store refuses every request of this kind; the run ends."""
 
     exit_code = 5
 
@@ -263,7 +263,7 @@ class CredentialsMissing(StoreRefused):
 
 
 class CredentialsRejected(StoreRefused):
-    """The store doesn't accept the credentials, or the time they were used at."""
+    """The store does not accept the credentials, or the time they were used at."""
 
 
 class ClockCorrected(CredentialsRejected):
@@ -281,12 +281,12 @@ class BucketNotFound(StoreRefused):
 
 
 class WrongRegion(StoreRefused):
-    """The bucket lives in another region than the one that requests are signed for."""
+    """The bucket is in another region than the one that requests are signed for."""
 
 
 class EndpointRefused(StoreRefused):
-    """The endpoint can't be trusted or spoken to: certificate, redirect or protocol."""
+    """The endpoint can't be trusted or used: certificate, redirect or protocol."""
 
 
 class EndlessListing(StoreRefused):
-    """The store's listing leads in a circle: what is there can't be known."""
+    """The store's listing repeats itself, so the existing objects can't be known."""

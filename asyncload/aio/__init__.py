@@ -1,1 +1,1 @@
-"""Parts for asyncio that know nothing of S3."""
+"""Building blocks for asyncio; nothing here depends on S3."""

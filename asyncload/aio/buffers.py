@@ -1,4 +1,4 @@
-"""The memory that file bytes pass through: a bounded pool of reusable buffers."""
+"""The memory for file bytes: a bounded pool of reusable buffers."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from typing import TypeAlias
 from asyncload.errors import OutOfMemory
 
 Buffer: TypeAlias = mmap.mmap
-"""Memory that begins at a page. A large bytearray begins 16 bytes behind one, and the kernel takes
-nearly twice as long to copy a file there (7 instead of 13 GB/s on an AMD EPYC)."""
+"""Memory that begins at a page boundary. A large bytearray begins 16 bytes after one, and the
+kernel takes nearly twice as long to copy a file there (7 instead of 13 GB/s on an AMD EPYC).
+"""
 
 _MIB = 1024 * 1024
 _ROUNDED_UP_TO_POWERS = 16 * _MIB
 
 
 class BufferPool:
-    """Hands out buffers of `capacity` bytes in all, and keeps returned ones for the next user.
+    """Lends buffers of `capacity` bytes in all, and reuses returned ones.
 
-    Reuse matters: fresh memory costs a page fault for every 4 KiB. Whoever waits is served in
-    turn, so that large requests are not starved by small ones. Never wait for a second buffer
-    while holding one: that can deadlock.
+    Reuse matters: fresh memory costs a page fault for every 4 KiB. Waiters are served in order, so
+    that large requests are not starved by small ones. Never wait for a second buffer while holding
+    one: that can deadlock.
 
     Args:
         capacity: in bytes.
-        reserved: tells how many of them others take at present. A buffer that is the only one is
-            handed out all the same: nobody waits for ever.
+        reserved: returns how many of them other users hold at present. The only buffer in use is
+            lent nevertheless, so that no one waits forever.
     """
 
     def __init__(self, capacity: int, *, reserved: Callable[[], int] = lambda: 0) -> None:
@@ -40,15 +41,15 @@ class BufferPool:
 
     @property
     def in_use(self) -> int:
-        """Bytes of buffers that are handed out."""
+        """Bytes of buffers on loan."""
         return self._allocated - sum(map(len, self._free))
 
     async def acquire(self, size: int) -> Buffer:
         """Return a buffer of at least `size` bytes, waiting until there is room for it.
 
         Raises:
-            ValueError: `size` is over the pool's capacity.
-            OutOfMemory: the system has no room for it.
+            ValueError: `size` exceeds the pool's capacity.
+            OutOfMemory: the system has no memory for it.
         """
         length = buffer_length(size)
         if length > self.capacity:
@@ -72,19 +73,19 @@ class BufferPool:
             raise
 
     def release(self, buffer: Buffer) -> None:
-        """Take a buffer back."""
+        """Take a buffer back for reuse."""
         self._free.append(buffer)
         self._serve()
 
     def discard(self, buffer: Buffer) -> None:
-        """Make room for another buffer instead of reusing this one, which may still be read."""
+        """Take a buffer back without reusing it, because it may still be in use."""
         self._allocated -= len(buffer)
         self._serve()
 
     def close(self) -> None:
-        """Give the memory of returned buffers back at once, when nobody will ask for more.
+        """Free the memory of returned buffers at once, when no more are needed.
 
-        A program that loads again and again should not wait for the garbage collector to do so.
+        A program that loads repeatedly should not depend on the garbage collector.
         """
         self._allocated -= sum(map(len, self._free))
         self._free.clear()
@@ -93,12 +94,12 @@ class BufferPool:
         while self._waiting:
             length, future = self._waiting[0]
             if future.cancelled():
-                # Its owner is about to take itself off the queue and call here again.
+                # Its owner is about to leave the queue and call here again.
                 return
             try:
                 buffer = self._take(length)
             except OutOfMemory as error:
-                # For whoever asked, not for whoever happened to make room.
+                # An error belongs to the waiter, not to the caller that made room.
                 future.set_exception(error)
             else:
                 if buffer is None:
@@ -122,7 +123,7 @@ class BufferPool:
 
 
 def buffer_length(size: int) -> int:
-    """Round a size in bytes up, so that few lengths are in use and buffers find new users."""
+    """Round a size in bytes up, so that few lengths are in use and buffers are reused."""
     if size <= _ROUNDED_UP_TO_POWERS:
         return max(_MIB, 1 << (size - 1).bit_length()) if size > 1 else _MIB
     return -(-size // _MIB) * _MIB
@@ -130,7 +131,7 @@ def buffer_length(size: int) -> int:
 
 def _new_buffer(length: int) -> Buffer:
     try:
-        # Private: shared memory is another kind to the kernel, and to a container's limits.
+        # Private, because the kernel and container limits count shared memory separately.
         return mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:
         raise OutOfMemory(

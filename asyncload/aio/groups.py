@@ -14,16 +14,15 @@ T = TypeVar("T")
 
 
 class Group:
-    """Tasks that end together, none of which can vanish: an asynchronous context.
+    """Tasks that end together, none of which is lost: an asynchronous context.
 
-    It is left when all its tasks have ended. The first error, of the body or of a task, cancels
-    the others, and one error is raised: see `first_error`. But an owner that is cancelled raises
-    that, unless there is a bug to be told: it must not go on because something failed as well.
+    The context is left when all tasks have ended. The first error, of the body or of a task,
+    cancels the others, and one error is raised: see `first_error`. A cancelled owner raises its
+    cancellation even if something failed as well, unless a bug has to be reported.
 
-    `asyncio.TaskGroup` has three habits that a load can't afford. It says nothing when a task of
-    it ends as cancelled, whoever cancelled it: its work is left undone, and those who wait for it
-    wait for ever. An error takes the place of the owner's cancellation. And up to Python 3.12 the
-    owner may count as cancelled after an error.
+    `asyncio.TaskGroup` is not used for three reasons. It ignores a task that ends as cancelled, by
+    whatever cause: its work is missing, and waiters for it wait forever. An error replaces the
+    owner's cancellation. And up to Python 3.12 the owner may count as cancelled after an error.
     """
 
     def __init__(self) -> None:
@@ -39,10 +38,10 @@ class Group:
         self._interrupting = False
 
     def create_task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Have some work done by a task of its own.
+        """Run work in a new task.
 
-        A task that ends as cancelled though neither `stop` nor the end of the group was the reason
-        has failed, by a `StrayCancellation`.
+        A task that ends as cancelled without `stop` or the end of the group has failed with a
+        `StrayCancellation`.
         """
         name = getattr(work, "__qualname__", None)
         task = asyncio.get_running_loop().create_task(work, name=name)
@@ -51,7 +50,7 @@ class Group:
         return task
 
     def stop(self, task: asyncio.Task[Any]) -> None:
-        """Cancel a task; the others go on."""
+        """Cancel a task; the others continue."""
         self._stopped.add(task)
         task.cancel()
 
@@ -112,7 +111,7 @@ class Group:
 async def for_each(
     items: Iterator[T], act: Callable[[T], Awaitable[None]], concurrency: int
 ) -> None:
-    """Act on every item, on at most `concurrency` of them at once. Raises as `Group` does."""
+    """Act on every item, on at most `concurrency` at once. Raises as `Group` does."""
 
     async def work() -> None:
         for item in items:
@@ -124,7 +123,7 @@ async def for_each(
 
 
 def first_error(errors: Sequence[BaseException]) -> BaseException:
-    """Return the error that says most: a bug, what ends the run, a file's fault.
+    """Return the most important error: a bug, then an error of the run, then one of a file.
 
     Of several of one kind it is the first.
     """

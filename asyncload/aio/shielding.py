@@ -10,18 +10,18 @@ T = TypeVar("T")
 
 
 class StrayCancellation(RuntimeError):
-    """Something ended as cancelled although nothing requested it: a bug, never an end."""
+    """Something ended as cancelled although nothing requested it: a bug."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} was cancelled, though nothing requested it")
 
 
 class Grace:
-    """How long a run that is to end may take to tidy up: all that it does for that, together.
+    """The time in which a run that ends may clean up, shared by all clean-up steps.
 
     Args:
-        seconds: what it may take from `begin` on.
-        minimum: what each step may take, however late it comes, in seconds.
+        seconds: the time from `begin` on.
+        minimum: the time of each step, however late it begins, in seconds.
     """
 
     def __init__(self, seconds: float = 5.0, *, minimum: float = 1.0) -> None:
@@ -30,13 +30,13 @@ class Grace:
         self._until: float | None = None
 
     def begin(self) -> float:
-        """Have the time run, unless it does; return the seconds that are left."""
+        """Start the clock unless it runs; return the remaining seconds."""
         if self._until is None:
             self._until = asyncio.get_running_loop().time() + self._seconds
         return self.left()
 
     def left(self) -> float:
-        """Return the seconds that are left; all of them while the time does not run."""
+        """Return the remaining seconds; all of them before `begin`."""
         if self._until is None:
             return self._seconds
         return max(self._minimum, self._until - asyncio.get_running_loop().time())
@@ -48,23 +48,23 @@ async def run_to_end(
     grace: Grace | float | None,
     undo: Callable[[T], Awaitable[None]] | None = None,
 ) -> T:
-    """Await `step` whole, and return its result.
+    """Await `step` to its end, and return its result.
 
-    A caller that is cancelled meanwhile is cancelled afterwards, whatever the step came to. Once
-    cancelled, the step gets `grace` more seconds (None: as long as it takes) and is then cancelled
-    itself.
+    A caller that is cancelled meanwhile is cancelled afterwards, whatever the step returned or
+    raised. Once cancelled, the step gets `grace` more seconds (None: no limit) and is then
+    cancelled itself.
 
     Args:
-        step: what is awaited.
-        grace: what it may take once the caller is cancelled, in seconds, or a run's own, whose
-            time begins then.
-        undo: is awaited with the step's result where the caller was cancelled meanwhile.
+        step: the awaitable.
+        grace: the time it has once the caller is cancelled, in seconds, or a run's own grace, which
+            begins then.
+        undo: awaited with the step's result if the caller was cancelled meanwhile.
 
     Raises:
-        asyncio.CancelledError: the caller was cancelled; the cause is what the step raised since.
+        asyncio.CancelledError: the caller was cancelled; the cause is the step's error, if any.
         StrayCancellation: the step ended as cancelled, and the caller was not.
     """
-    # The one task outside a TaskGroup: a group would cancel it, which is what must not happen.
+    # The only task outside a group, because a group would cancel it.
     task = asyncio.ensure_future(step)
     loop = asyncio.get_running_loop()
     cancelled = False
@@ -79,7 +79,7 @@ async def run_to_end(
                 deadline = None
         except asyncio.CancelledError:
             if not cancelled and grace is not None:
-                # From the first cancellation on: further ones don't put it off.
+                # Counted from the first cancellation: later ones do not extend it.
                 seconds = grace.begin() if isinstance(grace, Grace) else grace
                 deadline = loop.time() + seconds
             cancelled = True

@@ -1,4 +1,4 @@
-"""Which of a plan's keys are taken, by what a listing said: compact, and in any order. Pure."""
+"""An index of a plan's keys that exist, built from listings: compact, filled in any order. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NO_MD5 = bytes(_MD5_SIZE)
 
 
 class Known(NamedTuple):
-    """What is known of a key before anything is sent.
+    """What is known about a key before anything is sent.
 
     `free`: the listing of its partition has no such object. `existing`: it has one, of `size`
     bytes; `md5` is its ETag if that has the form of an MD5, else empty. `unknown`: it was not
@@ -32,18 +32,19 @@ UNKNOWN = Known("unknown")
 
 
 class KeyIndex:
-    """What listings said of the keys of a plan.
+    """What listings say about the keys of a plan.
 
-    They were of whole partitions, or of ranges of keys. There a key counts as looked for only if it
-    lies in its range by the order of UTF-8 bytes, in which S3 lists, and as well by the order of a
-    tree of folders, in which some stores do: so it makes no difference which of them a store has.
+    Listings cover whole partitions, or ranges of keys. A key counts as covered by a range only if
+    it lies in it both by the order of UTF-8 bytes, in which S3 lists, and by the order of a tree of
+    folders, in which some stores list; so the store's order does not matter.
 
-    Keys are kept as their hashes, in 32 bytes each. Two keys of one hash would be mixed up: so
-    what it says is good for deciding what to look at, and for proving equality by an MD5.
+    Keys are kept as hashes, in 32 bytes each, and two keys with the same hash can't be
+    distinguished. So a result may decide what to ask for, and an MD5 may prove equality, but
+    nothing else.
     """
 
     def __init__(self) -> None:
-        # Hashes of partitions; sorted, once it is sealed.
+        # Hashes of partitions; sorted after `seal`.
         self._listed = array("q")
         self._ranges: list[tuple[str, str]] = []
         self._starts: list[str] = []
@@ -53,7 +54,7 @@ class KeyIndex:
         self._any = False
 
     def add(self, objects: Iterable[tuple[str, int, bytes]], wanted: Callable[[str], bool]) -> None:
-        """Take in keys that are taken: (key, size, MD5 or nothing), of those that are `wanted`."""
+        """Add existing keys as (key, size, MD5 or nothing), of those that are `wanted`."""
         for key, size, md5 in objects:
             if wanted(key):
                 key_hash = hash(key)
@@ -64,19 +65,19 @@ class KeyIndex:
                 self._any = True
 
     def close(self, partition: str) -> None:
-        """Take in that this partition was listed to its end: what was not in it is free."""
+        """Record that a partition was listed to its end: its other keys are free."""
         self._listed.append(hash(partition))
 
     def cover(self, start: str, end: str) -> None:
-        """Take in that all keys behind `start` up to `end` were listed."""
+        """Record that all keys after `start` up to `end` were listed."""
         self._ranges.append((start, end))
 
     def uncover(self) -> None:
-        """Forget which ranges were listed: the store's order is not known."""
+        """Forget which ranges were listed: the store's order is unknown."""
         self._ranges.clear()
 
     def join(self) -> None:
-        """Make ranges ready to be asked for; others can still be added, and be joined later."""
+        """Make ranges ready for `covers`; more can be added and joined later."""
         joined: list[tuple[str, str]] = []
         for start, end in sorted(self._ranges):
             if joined and start <= joined[-1][1]:
@@ -87,7 +88,7 @@ class KeyIndex:
         self._starts = [start for start, _ in joined]
 
     def covers(self, start: str, end: str) -> bool:
-        """Whether all keys from `start` up to `end` lie in a range that was listed."""
+        """Return whether all keys from `start` up to `end` lie in a listed range."""
         at = bisect_left(self._starts, start) - 1
         if at < 0:
             return False
@@ -95,7 +96,7 @@ class KeyIndex:
         return end <= last and _in_tree(begin) < _in_tree(start) and _in_tree(end) <= _in_tree(last)
 
     def seal(self) -> None:
-        """Make it ready to be asked; nothing can be added any more."""
+        """Make it ready for `find`; nothing can be added afterwards."""
         self._listed = array("q", sorted(self._listed))
         self.join()
         for bucket, hashes in enumerate(self._hashes):
@@ -108,11 +109,11 @@ class KeyIndex:
             md5s[:] = sorted_md5s
 
     def find(self, upload: PlannedUpload) -> Known:
-        """Return what is known of an upload's key."""
+        """Return what is known about an upload's key."""
         return self.find_key(upload.key, upload.partition)
 
     def find_key(self, key: str, partition: str) -> Known:
-        """Return what is known of a key in a partition."""
+        """Return what is known about a key in a partition."""
         if self._any:
             key_hash = hash(key)
             bucket = key_hash % _BUCKETS
@@ -133,5 +134,5 @@ class KeyIndex:
 
 
 def _in_tree(key: str) -> str:
-    """Return a text that compares as its key does where folders are listed in order of names."""
+    """Return a text that sorts as its key does if folders are listed in order of names."""
     return key.replace("/", "\0")

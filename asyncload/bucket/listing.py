@@ -1,4 +1,4 @@
-"""Look at the bucket before anything is sent: what is there, and what was left open."""
+"""List the bucket before anything is sent: existing objects, and open uploads."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from asyncload.store.protocol import ListedObject, ObjectStore, OpenUpload, page
 T = TypeVar("T")
 
 FEW = 2
-"""A partition of so few files is not listed by itself: each of their keys is asked for."""
+"""Partitions of at most so many files are not listed on their own: each key gets a HEAD."""
 
 MANY = 100
-"""A partition of more files than this is worth a listing of its own."""
+"""Partitions of more files than this are listed on their own."""
 
 _WORKERS = 32
 _SLICE = 2_000
@@ -35,14 +35,14 @@ _NO_ANSWER = (AccessDenied, EndpointRefused, RequestRejected)
 
 
 async def list_existing(plan: LoadPlan, store: ObjectStore, *, markers: bool = False) -> KeyIndex:
-    """Look where files are planned for, in as few requests as the bucket allows.
+    """List existing objects of the planned partitions, in as few requests as the bucket allows.
 
-    Partitions of few files are looked up together, in the order of keys: see `seeking`. Those of
-    many files are listed each by itself, and so are those of some where seeking does not pay, or
-    the store lists in another order. What is then still unknown is cheaper to ask for key by key;
-    or the store won't say.
+    Partitions of few files are looked up together, in the order of keys: see `seeking`. Large
+    partitions are listed each on its own; so are medium ones if seeking does not pay, or if the
+    store lists in another order. Keys that are still unknown are cheaper to look up one by one, or
+    their listing is denied.
 
-    `markers` says that success markers are looked for, too.
+    `markers`: look for success markers, too.
     """
     key_index = KeyIndex()
     wanted = partial(_is_file_or_marker, plan=plan) if markers else plan.holds
@@ -53,7 +53,7 @@ async def list_existing(plan: LoadPlan, store: ObjectStore, *, markers: bool = F
     while some := list(islice(partitions, _SLICE)):
         if worth_it := [entry for entry in some if _is_worth_listing(*entry, key_index)]:
             await for_each(iter(worth_it), list_one, _WORKERS)
-        # There may be a million, of which none is: the loop has other things to do meanwhile.
+        # There may be a million partitions, none of them worth listing: let the loop do other work.
         await asyncio.sleep(0)
     key_index.seal()
     return key_index
@@ -74,7 +74,7 @@ async def _list_partition(
     store: ObjectStore,
     key_index: KeyIndex,
 ) -> None:
-    """List a partition, unless it holds very many objects that are not its files'."""
+    """List a partition, unless it contains very many objects that are not in the plan."""
     partition, files = counted
     pages = 0
     try:
@@ -84,13 +84,13 @@ async def _list_partition(
             if pages > files:
                 return
     except _NO_ANSWER:
-        # Neither "there" nor "not there": each key is asked for, or the put's answer tells.
+        # The listing is denied: each key is looked up, or its put decides.
         return
     key_index.close(partition)
 
 
 class _Walk:
-    """Looks up the partitions of few files by pages that begin where the next one is."""
+    """Looks up the partitions of few files by pages that begin at the next planned one."""
 
     def __init__(
         self,
@@ -106,11 +106,11 @@ class _Walk:
         self._prefix = plan.layout.common_prefix()
         self._pace = Pace()
         self._is_answered = self._is_in_order = True
-        # All keys behind this one are known of.
+        # All keys after this one are known.
         self._known_from = end_of(self._prefix)
 
     async def run(self) -> None:
-        """Walk all spans, several at once; the first page of all may tell that nothing is there."""
+        """Walk all spans, several at once; the first page of all may show that nothing exists."""
         spans = cut_spans(entry for entry in self._plan.partitions if entry[1] <= MANY)
         first = next(spans, None)
         if first is None or first.files <= FEW:
@@ -157,7 +157,7 @@ def index_entries(page: Iterable[ListedObject]) -> Iterator[tuple[str, int, byte
 async def find_open_uploads(store: ObjectStore, prefix: str) -> dict[str, list[OpenUpload]]:
     """Return the open multipart uploads below a prefix by key, the latest of each key first.
 
-    There are none where the store won't say.
+    Empty if the listing is denied or not supported.
     """
     found: defaultdict[str, list[OpenUpload]] = defaultdict(list)
     try:
@@ -175,7 +175,7 @@ _NAMED = 5
 
 
 def warn_of_odd_keys(left_open: Iterable[str]) -> Warned | None:
-    """Return a warning of open uploads whose keys asyncload never writes; no run handles those."""
+    """Return a warning about open uploads whose keys asyncload never writes; runs skip them."""
     odd = sorted(key for key in left_open if not _is_valid(key))
     if not odd:
         return None

@@ -1,8 +1,8 @@
-"""Decide how a listing is sought through: where each page begins, and whether pages pay. Pure.
+"""Decide where each page of a listing begins, and whether pages are worth asking for. Pure.
 
-One page of a listing tells of all planned partitions that it passes. So partitions of few files are
-looked up in the order of keys, and each page begins where the last one ended, or right before the
-next planned partition, whichever is further.
+One page covers all planned partitions that it passes. So partitions of few files are looked up in
+the order of keys, and each page begins at the end of the last one, or right before the next planned
+partition, whichever is further.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ MAX_PAGE = 1000
 """S3's limit on the keys of a page."""
 
 SPAN_FILES = 900
-"""Files of one span: where each has one object, one page tells of all of them."""
+"""Files of one span: if each has one object, one page covers all of them."""
 
 _PROBE = 64
 # A HEAD costs as much as so many entries of a page.
@@ -22,19 +22,19 @@ _LAST = "\U0010ffff"
 
 
 def end_of(prefix: str) -> str:
-    """Return what is behind all keys of a prefix."""
+    """Return the first text after all keys with a prefix."""
     return prefix + _LAST
 
 
 class Span:
-    """Planned partitions that follow each other in the order of keys, and how far they are known.
+    """Consecutive planned partitions in the order of keys, and how far they are known.
 
     Args:
-        partitions: the names and the numbers of their files, in the order of keys.
+        partitions: their names and numbers of files, in the order of keys.
 
     Attributes:
-        start: a page is to begin behind it.
-        files: how many are not known of.
+        start: the next page begins after it.
+        files: the number of files still unknown.
     """
 
     def __init__(self, partitions: list[tuple[str, int]]) -> None:
@@ -44,9 +44,9 @@ class Span:
         self.files = sum(files for _, files in partitions)
 
     def pass_to(self, end: str) -> int:
-        """Go on to behind `end`, up to where everything was listed; return for how many files.
+        """Advance to `end`, up to which all was listed; return the number of files covered.
 
-        Files of a partition that it lies in count once all of the partition was listed.
+        Files of a partition count once the whole partition was listed.
         """
         before = self.files
         while self.files and end >= end_of(self._partitions[self._at][0]):
@@ -58,7 +58,7 @@ class Span:
 
 
 def cut_spans(partitions: Iterable[tuple[str, int]]) -> Iterator[Span]:
-    """Cut partitions into spans of 900 files; the last partition of each may go beyond that."""
+    """Cut partitions into spans of 900 files; the last partition of each may exceed that."""
     span: list[tuple[str, int]] = []
     files = 0
     for partition, count in partitions:
@@ -72,28 +72,28 @@ def cut_spans(partitions: Iterable[tuple[str, int]]) -> Iterator[Span]:
 
 
 class Pace:
-    """Decides whether another page is worth asking for, by what the latest ones told.
+    """Decides from the latest pages whether another page is worth asking for.
 
-    Where each dataset has a long history, a page passes few planned partitions: then it is cheaper
-    to ask for each key by HEAD. A page of a new span is tried nevertheless, but a small one, so
-    that a walk that pays nowhere costs one small page for each span, about 0.1 % of its files.
+    If each dataset has a long history, a page passes few planned partitions: then a HEAD for each
+    key is cheaper. The first page of each span is tried nevertheless, but a small one, so that a
+    walk that never pays costs one small page per span, about 0.1 % of its files.
     """
 
     def __init__(self) -> None:
         self._paid = True
 
     def page_size(self, files: int) -> int:
-        """Return how many keys to ask for where `files` are not known of."""
+        """Return how many keys to ask for if `files` are unknown."""
         return min(MAX_PAGE if self._paid else _PROBE, files * _ENTRIES_FOR_ONE)
 
     def judge(self, settled: int, listed: int) -> bool:
-        """Return whether a page of `listed` keys that told of `settled` files has paid."""
+        """Return whether a page of `listed` keys that covered `settled` files has paid."""
         self._paid = settled * _ENTRIES_FOR_ONE >= listed
         return self._paid
 
 
 def is_in_order(keys: Iterable[str], prefix: str, start: str) -> bool:
-    """Whether the keys of a page that was to begin behind `start` are listed as S3 lists them."""
+    """Return whether a page that was to begin after `start` is in S3's order."""
     last = start
     for key in keys:
         if key <= last or not key.startswith(prefix):

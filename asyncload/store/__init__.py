@@ -1,1 +1,1 @@
-"""The `ObjectStore` protocol, and what limits and repeats its calls."""
+"""The `ObjectStore` protocol, and the limits and retries of its requests."""

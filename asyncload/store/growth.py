@@ -1,29 +1,28 @@
-"""How many requests at once are worth it, and how many a store takes: decisions, no event loop.
+"""Decide how many requests to make at once. Pure: no event loop.
 
-`Throttle` is about what the store says: halved by its complaints, grown by its successes. `Climb`
-is about what more requests bring: it doubles while that brings throughput.
+`Throttle` follows the store's complaints: it halves after one, and grows with successes. `Climb`
+follows the throughput: it doubles the number of requests while that brings more.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-# So many rounds of successes are to prove a limit just below one that the store refused, before
-# more is tried: of a store that serves so much and no more, most rounds should be there. A limit of
-# a few is proven sooner: that is where a storm leaves it, and its rounds are of a few successes.
+# After a complaint, so many rounds of successes confirm a limit just below the refused one before
+# more is tried: with a store of fixed capacity, most rounds should be there. A small limit, which a
+# storm leaves, is confirmed sooner: its rounds are of a few successes.
 _PROVEN_ROUNDS, _MIN_PROVEN_ROUNDS = 16, 3
 
-# Twice the requests at once have to bring so much more, or as much in proportion for fewer.
+# Twice the requests must bring so much more throughput, or a proportional share for fewer.
 _WORTHWHILE = 0.08
-# If it is less than this, noise may have brought it: it has to be so twice, with a look at the base
-# in between.
+# A smaller gain may be noise: it must be seen twice, with a measurement of the base in between.
 _CERTAIN = 0.5
-# Less than this of what it was: the store has changed, and what was found out no longer holds.
+# Below this share of the earlier throughput, the store has changed: measure everything again.
 _FALLEN = 0.7
 _FALLEN_TWICE = 2
-# Of a new measurement, at rest: noise is to even out, slow changes are to be followed.
+# The weight of a new measurement at rest: noise averages out, slow changes are followed.
 _WEIGHT = 0.25
-# Measurements between one try and the next: of a tenth of a second or more each.
+# Measurements between two tries, each of a tenth of a second or more.
 _FIRST_REST, _MAX_REST = 8, 512
 
 
@@ -31,19 +30,19 @@ _FIRST_REST, _MAX_REST = 8, 512
 class Throttle:
     """The limit on requests in flight: halved when the store complains, grown by successes.
 
-    It grows in rounds of as many successes as there were places when the round began. Unless the
-    store complained, each success makes room for one more, which doubles the limit in a round.
-    After a complaint about `refused` requests at once each round goes half of the way to one less.
+    It grows in rounds; a round has as many successes as there were places when it began. Before any
+    complaint, each success makes room for one more request, which doubles the limit in a round.
+    After a complaint about `refused` requests at once, each round goes half of the way to one less.
     There it stays for up to 16 rounds, then tries 1, 2, 4 more; at the ceiling the complaint is
-    forgotten. Where nothing succeeds between two complaints, `refused` stays that of the first: a
-    store that serves nobody says nothing of how many would be too many.
+    forgotten. If nothing succeeds between two complaints, `refused` stays that of the first: a
+    store that serves nothing says nothing about its capacity.
 
-    `halvings` are counted, and a request belongs to the halving that it begins after: of the
-    complaints about requests of one halving only the first counts, and so do only their successes,
-    because what was in flight then says nothing of the limit since. The limit stays between 1 and
+    `halvings` counts the halvings, and a request belongs to the latest halving before it began.
+    Only the first complaint about requests of one halving counts, and only successes of the present
+    halving: earlier requests say nothing about the present limit. The limit stays between 1 and
     `ceiling`.
 
-    Source: multiplicative decrease as of TCP (RFC 5681); the way back as of "Binary Increase
+    Source: multiplicative decrease as in TCP (RFC 5681); the way back as in "Binary Increase
     Congestion Control (BIC) for Fast Long-Distance Networks", Xu, Harfoush and Rhee, 2004.
     """
 
@@ -58,7 +57,7 @@ class Throttle:
 
     @property
     def limit(self) -> int:
-        """How many requests may be in flight now."""
+        """The maximum number of requests in flight at present."""
         return self.start + self.rise * self.successes // self.start
 
     def after_success(self, begun: int) -> Throttle:
@@ -85,7 +84,7 @@ class Throttle:
         return _next_round(halved)
 
     def with_ceiling(self, ceiling: int) -> Throttle:
-        """Return the state with another ceiling; below it, the limit goes on from where it is."""
+        """Return the state with another ceiling; below it, the limit stays."""
         if ceiling <= self.limit:
             return Throttle(ceiling, ceiling, halvings=self.halvings)
         return _next_round(replace(self, ceiling=ceiling, start=self.limit, successes=0))
@@ -93,12 +92,12 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Climb:
-    """How many requests at once are worth it: `aim` is what is tried, `base` what is known.
+    """How many requests at once are worth making: `aim` is tried, `base` is known.
 
-    Each step is taken by a measurement of the throughput at `aim`, in requests a second. From a
-    base that was measured, twice as many are tried. Where that brings more, it is the new base;
-    else they are given up, and tried again after a rest that doubles with each failure.
-    `throughput` is what the base brings, None where that is to be measured.
+    Each step follows a measurement of the throughput at `aim`, in requests a second. From a
+    measured base, twice as many requests are tried. If they bring more, they are the new base;
+    otherwise the climb returns to the base, and tries again after a rest that doubles with each
+    failure. `throughput` is that of the base; None if it has to be measured.
     """
 
     ceiling: int
@@ -118,19 +117,19 @@ class Climb:
 
     @property
     def done(self) -> bool:
-        """Whether all that may be tried is worth it: there is nothing left to find out."""
+        """Whether the maximum is worth making: nothing is left to find out."""
         return self.base == self.ceiling
 
     @property
     def resting(self) -> bool:
-        """Whether more were tried and brought nothing."""
+        """Whether more requests were tried and brought nothing."""
         return self.aim == self.base < self.ceiling and self.rest > 0 and not self.doubted
 
     def after(self, throughput: float) -> Climb:
         """Return the state after a measurement of `aim` requests at once."""
         before = self.throughput
         if not self.warm:
-            # Connections were made meanwhile, and all else was done for the first time.
+            # The first measurement includes the making of connections and other first steps.
             return replace(self, warm=True)
         if before is None:
             return _try_more(replace(self, throughput=throughput))
@@ -155,12 +154,12 @@ class Climb:
         return state if state.rest else _try_more(state)
 
     def anew(self) -> Climb:
-        """Return the state where requests of another kind are made: nothing is known of those."""
+        """Return the state for requests of another kind: nothing is known about them."""
         return Climb(self.ceiling, self.aim, self.aim)
 
 
 def _next_round(throttle: Throttle) -> Throttle:
-    """Begin a round of successes: decide by how much the limit grows during it."""
+    """Begin a round of successes: decide by how much the limit grows in it."""
     room = throttle.ceiling - throttle.start
     if throttle.refused is None:
         return replace(throttle, rise=min(throttle.start, room))
@@ -175,5 +174,5 @@ def _next_round(throttle: Throttle) -> Throttle:
 
 
 def _try_more(climb: Climb) -> Climb:
-    """Aim at twice as many requests at once as are known to be worth it."""
+    """Aim at twice as many requests as are known to be worth making."""
     return replace(climb, aim=min(2 * climb.base, climb.ceiling))

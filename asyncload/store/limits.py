@@ -1,6 +1,6 @@
-"""How many requests may be in flight: as many as are worth it, fewer while the store complains.
+"""Limit the requests in flight: as many as are worth making, fewer while the store complains.
 
-`growth` decides, and needs no event loop; `AdaptiveLimit` lets requests wait for their places.
+`growth` decides, without an event loop; `AdaptiveLimit` lets requests wait for their places.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import NamedTuple
 from asyncload.model.values import LimitReason
 from asyncload.store.growth import Climb, Throttle
 
-# A measurement is of so many requests and takes so many seconds, or noise would decide.
+# A measurement has at least so many requests and seconds, or noise would decide.
 _MIN_SAMPLES = 16
 _MIN_SECONDS = 0.08
-# Only a request that began when this share of the places was taken tells what they bring.
+# Only requests that began while this share of the places was in use count.
 _BUSY = 0.75
 
 
 class Place(NamedTuple):
-    """A request's place: what was the case when it began.
+    """A request's place, with the circumstances at its start.
 
-    `halvings` and `generation` tell which limit it began under, `begun` when, in seconds, and
-    `in_flight` how many requests there were with it.
+    `halvings` and `generation` identify the limit it began under, `begun` is its time in seconds,
+    and `in_flight` the number of requests including it.
     """
 
     halvings: int
@@ -35,16 +35,16 @@ class Place(NamedTuple):
 
 
 class AdaptiveLimit:
-    """Places for requests in flight, given in the order in which they are asked for.
+    """Places for requests in flight, given in the order of the waits.
 
     Args:
-        ceiling: the most requests at once.
-        start: what to begin with, and to grow from while that brings throughput; None keeps to
-            the ceiling for as long as the store does not complain.
-        ceiling_reason: why there can't be more than the ceiling.
-        tell: is called with the limit, with what it would be if the store did not complain, and
-            with the reason, whenever there is news of it; it must not block.
-        clock: tells seconds, from any start; the running loop's time where there is none.
+        ceiling: the maximum number of requests at once.
+        start: the initial number, which grows while that brings throughput; None starts at the
+            ceiling and stays there unless the store complains.
+        ceiling_reason: why the ceiling is not higher.
+        tell: called after every change with the limit, the limit without complaints, and the
+            reason; it must not block.
+        clock: returns seconds, from any start; by default the running loop's time.
     """
 
     def __init__(
@@ -70,27 +70,27 @@ class AdaptiveLimit:
 
     @property
     def limit(self) -> int:
-        """How many requests may be in flight now."""
+        """The maximum number of requests in flight at present."""
         return self._throttle.limit
 
     @property
     def aim(self) -> int:
-        """How many might be in flight if the store did not complain."""
+        """The limit if the store did not complain."""
         return self._throttle.ceiling
 
     @property
     def in_flight(self) -> int:
-        """How many places are taken; more than the limit just after it was halved."""
+        """The number of places in use; above the limit just after a halving."""
         return self._in_flight
 
     @property
     def peak(self) -> int:
-        """How many places were taken at most."""
+        """The maximum number of places that were in use."""
         return self._peak
 
     @property
     def reason(self) -> LimitReason:
-        """Why the limit is what it is."""
+        """The reason for the present limit."""
         if self._throttle.refused is not None:
             return "throttled"
         if self._climb is None:
@@ -111,27 +111,27 @@ class AdaptiveLimit:
             if waiter.cancelled():
                 with suppress(ValueError):
                     self._waiters.remove(waiter)
-                # Those behind it no longer wait for its turn.
+                # Those behind it need not wait for its turn.
                 self._hand_on()
             else:
-                # The place was given to it already.
+                # The place had been given to it already.
                 self.release()
             raise
 
     def delayed(self, place: Place) -> Place:
-        """Return the place of a request that begins only now, because of a limit of ours.
+        """Return the place of a request whose start one of our own limits delayed.
 
-        That says nothing of the store, nor of what more requests at once would bring.
+        Such a request says nothing about the store or about more requests at once.
         """
         return place._replace(begun=self._clock(), in_flight=0)
 
     def release(self) -> None:
-        """Give a place back, to whoever has waited longest."""
+        """Return a place; the longest waiter gets it."""
         self._in_flight -= 1
         self._hand_on()
 
     def succeeded(self, place: Place, kind: str = "") -> None:
-        """Take in that the store served a request; `kind` tells which take equally long."""
+        """Record that the store served a request; requests of one `kind` take equally long."""
         throttle = self._throttle
         if throttle.refused is not None or throttle.limit != throttle.ceiling:
             self._move(throttle.after_success(place.halvings))
@@ -142,7 +142,7 @@ class AdaptiveLimit:
             self._measure(climb, place, kind)
 
     def overloaded(self, place: Place) -> None:
-        """Take in that the store complained about a request, or gave no answer."""
+        """Record that the store complained about a request, or did not answer it."""
         throttle = self._throttle.after_complaint(place.halvings)
         if throttle.halvings != self._throttle.halvings:
             self._begin_generation()
@@ -184,7 +184,7 @@ class AdaptiveLimit:
         while self._waiters and self._in_flight < self._throttle.limit:
             waiter = self._waiters.popleft()
             if not waiter.done():
-                # Counted for whoever wakes, so that nobody comes between.
+                # Counted before the waiter wakes, so that no other request takes the place.
                 waiter.set_result(self._place())
 
     def _place(self) -> Place:
@@ -195,10 +195,10 @@ class AdaptiveLimit:
 
 
 class _Measurement:
-    """The throughput of the requests of one kind that began while most places were taken.
+    """The throughput of requests of one kind that began while most places were in use.
 
-    By Little's law it is how many were in flight by how long each took: that is as right for a few
-    that all end at once as for many that end evenly.
+    By Little's law it is the number in flight divided by the time each took, which is as accurate
+    for a few requests that end together as for many that end evenly.
     """
 
     def __init__(self, kind: str | None = None) -> None:
@@ -210,7 +210,7 @@ class _Measurement:
         self._seconds = 0.0
 
     def add(self, place: Place, kind: str, now: float, busy: float) -> None:
-        """Take in a request that succeeded now; only `busy` requests at once count."""
+        """Record a request that succeeded now; it counts only if `busy` requests were in flight."""
         self._now = now
         if self._begun is None:
             self.kind = self.kind or kind
@@ -226,18 +226,18 @@ class _Measurement:
 
     @property
     def other_kind(self) -> bool:
-        """Whether most requests are of other kinds by now."""
+        """Whether most requests are of other kinds now."""
         return self._others > _MIN_SAMPLES + 2 * (self._samples + self._idle)
 
     def enough(self, samples: int) -> bool:
-        """Whether it is of so many samples, and of the time that it takes to tell."""
+        """Whether there are enough samples over enough time."""
         seconds = 0.0 if self._begun is None else self._now - self._begun
         count = self._samples + self._idle
         return count >= max(samples, _MIN_SAMPLES) and seconds >= _MIN_SECONDS
 
     @property
     def throughput(self) -> float | None:
-        """In requests a second; None where there were too few at once to tell."""
+        """In requests a second; None if too few were in flight."""
         if self._samples <= self._idle or not self._seconds:
             return None
         return self._in_flight / self._seconds

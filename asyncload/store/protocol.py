@@ -1,7 +1,7 @@
-"""What asyncload asks of an object store, and what it relies on.
+"""The interface of an object store, and the promises asyncload relies on.
 
-`ObjectStore` is the one seam between moving files and speaking S3. An in-memory store and the
-S3 one pass the same contract tests.
+`ObjectStore` is the only boundary between moving files and S3. An in-memory store and the S3 store
+pass the same contract tests.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Body = bytes | bytearray | memoryview
 class RemoteObject:
     """An object as the store describes it: its size in bytes, and its checksums by algorithm.
 
-    They are those that the store vouches for: each checksum of the full object that it keeps, and
-    what the ETag has the form of, an MD5 or an MD5 of parts. What its writer noted in its metadata
-    is none of them. What they prove is for `transfer.proof` to say. `storage_class` is "" for the
-    standard one.
+    These are the checksums the store itself states: each full-object checksum that it keeps, and
+    the ETag if it has the form of an MD5 or an MD5 of parts. Checksums in the metadata, which the
+    writer chose, are not included. `transfer.proof` decides what they prove. `storage_class` is ""
+    for the standard one.
     """
 
     size: int
@@ -36,7 +36,7 @@ class RemoteObject:
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """An object in a listing: its key, whatever it may be, its size in bytes and its ETag."""
+    """An object in a listing: its key (of any form), its size in bytes and its ETag."""
 
     key: str
     size: int
@@ -45,9 +45,9 @@ class ListedObject:
 
 @dataclass(frozen=True, slots=True)
 class OpenUpload:
-    """A multipart upload that was begun and neither completed nor aborted.
+    """A multipart upload that was created and neither completed nor aborted.
 
-    The key may be anything. `initiated` is None, `initiator` empty where the store does not tell.
+    The key may be any text. If the store does not say, `initiated` is None and `initiator` empty.
     """
 
     key: str
@@ -58,9 +58,9 @@ class OpenUpload:
 
 @dataclass(frozen=True, slots=True)
 class StoredPart:
-    """A part that an open upload has: its checksum is a CRC64NVME, or None.
+    """A part of an open upload: its checksum is a CRC64NVME, or None.
 
-    `modified` is None where the store does not tell.
+    `modified` is None if the store does not say.
     """
 
     number: int
@@ -72,25 +72,25 @@ class StoredPart:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """A part of a listing; `next` is where to go on, None at the end."""
+    """One page of a listing; `next` is the marker of the next page, None at the end."""
 
     items: Sequence[T]
     next: str | None
 
 
 MAX_EMPTY_PAGES = 1000
-"""So many pages without an item may follow each other in one listing."""
+"""At most so many pages without an item may follow each other in one listing."""
 
 
 async def pages_of(
     ask: Callable[[str | None], Awaitable[Page[T]]],
 ) -> AsyncIterator[Sequence[T]]:
-    """Yield a listing's pages; `ask` is given where to go on.
+    """Yield a listing's pages; `ask` is called with the marker of each page.
 
     Raises:
-        EndlessListing: a page or a marker comes again, so that the listing would never end.
+        EndlessListing: a page or a marker is repeated, so the listing would never end.
     """
-    # Hashes of markers and pages: of a listing of millions, too, they take little memory.
+    # Hashes of markers and pages take little memory, even for a listing of millions.
     seen: set[int] = set()
     after, empty = None, 0
     while True:
@@ -114,9 +114,9 @@ async def pages_of(
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What is stored beside an object's bytes: its content type, and metadata in ASCII.
+    """What is stored with an object's bytes: its content type, and metadata in ASCII.
 
-    `bookkeeping` says that it is a manifest or marker, and none of the data.
+    `bookkeeping`: the object is a manifest or a marker, not data.
     """
 
     content_type: str = "text/csv"
@@ -129,9 +129,9 @@ CSV = ObjectInfo()
 
 @dataclass(frozen=True, slots=True)
 class PutResult:
-    """The store's answer to bytes it took: its ETag, and the checksum it returned, if any.
+    """The store's answer to bytes it accepted: the ETag, and the returned checksum, if any.
 
-    `encryption` is the server-side encryption that it names, "" for none.
+    `encryption` is the server-side encryption it states, "" for none.
     """
 
     etag: str
@@ -141,7 +141,7 @@ class PutResult:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part that the store took: its number, the ETag it got, and the checksum it was sent."""
+    """A stored part: its number, its ETag, and the checksum it was sent with."""
 
     number: int
     etag: str
@@ -151,49 +151,50 @@ class Part:
 class ObjectStore(Protocol):
     """One bucket of an object store.
 
-    Promises: every method may be called concurrently, and repeated after any failure without
-    harm; an object appears whole or not at all; a body's bytes are not read after the call
-    returned. Bodies and checksums must agree, or the store rejects the request.
+    Promises: every method may be called concurrently, and repeated after any failure without harm;
+    an object appears whole or not at all; a body's bytes are not read after the call returned. The
+    store rejects a request whose body and checksum disagree.
 
-    Every method raises `StoreError`: its subclass says what was meant, its `retryable` whether
-    the same request may succeed later.
+    Every method raises `StoreError`: its subclass says what happened, its `retryable` whether the
+    same request may succeed later.
     """
 
     @property
     def signs_payloads(self) -> bool:
-        """Whether a body's SHA-256, where the caller has it, saves the store computing it."""
+        """Whether passing a body's SHA-256, if the caller has it, saves the store computing it."""
 
     @property
     def clock_offset(self) -> float | None:
         """By how many seconds the store's clock is ahead of this machine's.
 
-        From the `Date` of its latest answer that has one, errors included; None before that.
+        Taken from the `Date` of its latest response that has one, errors included; None before
+        that.
         """
 
     def object_settings(self, info: ObjectInfo) -> Mapping[str, Any]:
-        """Return all that an object is stored with besides its bytes, as JSON has it.
+        """Return all settings an object is stored with, in JSON types.
 
         Content type, metadata, tags, ACL, storage class and encryption, in S3's words. Two objects
-        of equal settings differ in their bytes only.
+        with equal settings differ only in their bytes.
         """
 
     @property
     def foreign_endpoint(self) -> str | None:
-        """The address of a store that is not AWS's own, None of AWS."""
+        """The address of a store other than AWS; None for AWS."""
 
     async def check_bucket(self, prefix: str) -> None:
-        """Make sure that the bucket is there and its prefix can be used.
+        """Check that the bucket exists and its prefix can be used.
 
         Raises:
-            StoreRefused: credentials, bucket or region are wrong. A bucket that may not be
-                listed passes: putting may be allowed all the same.
+            StoreRefused: credentials, bucket or region are wrong. A denied listing is ignored,
+                because puts may still be allowed.
         """
 
     async def head(self, key: ObjectKey) -> RemoteObject | None:
-        """Describe an object; None if there is none.
+        """Describe an object; None if it does not exist.
 
         Raises:
-            AccessDenied: the store won't say, which means neither "there" nor "not there".
+            AccessDenied: the store does not say whether it exists.
         """
 
     async def put(
@@ -208,18 +209,18 @@ class ObjectStore(Protocol):
     ) -> PutResult:
         """Store an object in one request.
 
-        `checksum` is a CRC or the MD5. `sha256` is the body's in hex, where `signs_payloads` asks
-        for it.
+        `checksum` is a CRC or the MD5. `sha256` is the body's in hex, if `signs_payloads` asks for
+        it.
 
         Raises:
-            PreconditionFailed: `create_only`, and the key is taken.
+            PreconditionFailed: `create_only`, and the key holds an object.
         """
 
     async def read(self, key: ObjectKey, offset: int, length: int) -> bytes:
         """Return an object's bytes from `offset`, at most `length`; none beyond its end.
 
         Raises:
-            RequestRejected: there is no such object.
+            RequestRejected: the object does not exist.
         """
 
     async def list_objects(
@@ -230,10 +231,10 @@ class ObjectStore(Protocol):
         start_after: str = "",
         max_keys: int = 0,
     ) -> Page[ListedObject]:
-        """List what is below a prefix, in any order; `after` is the last page's `next`.
+        """List the objects below a prefix, in any order; `after` is the last page's `next`.
 
-        A first page can be asked to begin behind a key, and to hold at most so many keys. Whether
-        the store did so is for the caller to see.
+        The first page can be asked to begin after a key and to hold at most so many keys. The
+        caller has to check whether the store did so.
         """
 
     async def list_uploads(self, prefix: str, after: str | None = None) -> Page[OpenUpload]:
@@ -242,16 +243,16 @@ class ObjectStore(Protocol):
     async def list_parts(
         self, key: ObjectKey, upload_id: str, after: str | None = None
     ) -> Page[StoredPart]:
-        """List what an open upload has; `after` is as above.
+        """List the parts of an open upload; `after` is as above.
 
         Raises:
-            NoSuchUpload: the upload was completed, aborted or never opened.
+            NoSuchUpload: the upload was completed, aborted or never created.
         """
 
     async def create_multipart(
         self, key: ObjectKey, *, algorithm: str = "CRC64NVME", info: ObjectInfo = CSV
     ) -> str:
-        """Open a multipart upload and return its upload id.
+        """Create a multipart upload and return its id.
 
         `algorithm` is that of its parts' checksums, and, for a CRC, of the full object's.
         """
@@ -266,12 +267,12 @@ class ObjectStore(Protocol):
         *,
         sha256: str | None = None,
     ) -> PutResult:
-        """Store one part. The same number again replaces the part.
+        """Store one part; a part with the same number is replaced.
 
         `sha256` is as for `put`.
 
         Raises:
-            NoSuchUpload: the upload was completed, aborted or never opened.
+            NoSuchUpload: the upload was completed, aborted or never created.
         """
 
     async def complete_multipart(
@@ -286,16 +287,16 @@ class ObjectStore(Protocol):
         """Make one object of the parts; `checksum` is the full object's, None for MD5.
 
         Raises:
-            PreconditionFailed: `create_only`, and the key is taken; the upload stays open.
+            PreconditionFailed: `create_only`, and the key holds an object; the upload stays open.
             NoSuchUpload: as for `upload_part`.
-            UploadBroken: the store lost a part, or wants all of them anew.
+            UploadBroken: the store lost a part, or requires all of them again.
         """
 
     async def read_tags(self, key: ObjectKey) -> Mapping[str, str]:
         """Return an object's tags."""
 
     async def delete(self, key: ObjectKey) -> None:
-        """Remove an object; one that is gone is no error. It is for success markers only."""
+        """Delete an object; a missing one is not an error. Only success markers are deleted."""
 
     async def abort_multipart(self, key: ObjectKey, upload_id: str) -> None:
-        """Discard an upload and its parts; one that is gone is no error."""
+        """Discard an upload and its parts; a missing one is not an error."""

@@ -1,4 +1,4 @@
-"""How many bytes of bodies a second may be sent (`--limit-rate`), evenly, over all requests."""
+"""Limit the bytes of bodies sent per second (`--limit-rate`), evenly over all requests."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from contextlib import asynccontextmanager
 
 _KIB = 1024
 
-# A body is paid for in slices of a sixteenth of a second, so that none goes out in one burst.
+# A body is sent in slices of a sixteenth of a second, so that none goes out in one burst.
 _SLICES_A_SECOND = 16
 _MIN_SLICE, _MAX_SLICE = 16 * _KIB, 1024 * _KIB
 
-# Bodies of more than a slice share the rate: each gets at least so many bytes a second, four times
-# what its deadline counts on.
+# In bytes per second: what each body larger than a slice gets at least, four times the rate that
+# its deadline assumes.
 _MIN_PACE = 256 * _KIB
 
 
 class RateLimit:
-    """Lets at most `rate` bytes a second pass, in the order in which they are asked for.
+    """Lets at most `rate` bytes a second pass, in the order of the calls.
 
-    In any time of `seconds` no more than `rate * seconds + burst` bytes pass, counted when `take`
+    In any period of `seconds`, at most `rate * seconds + burst` bytes pass, counted when `take`
     returns.
 
     Attributes:
-        slice: so many bytes of a body are sent at once.
-        sent_in_slices: whoever writes a body takes its slices, all but the first; else all of it is
-            taken before it is sent, and goes out at once.
+        slice: the number of bytes of a body sent at once.
+        sent_in_slices: the writer of a body takes its slices, all but the first; otherwise the
+            whole body is taken before it is sent, and sent at once.
 
     Args:
         rate: in bytes a second.
-        sleep: waits for that many seconds.
-        clock: tells seconds, from any start; the running loop's time where there is none.
+        sleep: waits for a number of seconds.
+        clock: returns seconds, from any start; by default the running loop's time.
 
-    Source: the generic cell rate algorithm, ITU-T I.371, which is a token bucket without a timer.
+    Source: the generic cell rate algorithm, ITU-T I.371: a token bucket without a timer.
     """
 
     def __init__(
@@ -49,16 +49,16 @@ class RateLimit:
         self._rate = rate
         self._sleep = sleep
         self._clock = clock or _loop_time
-        # When the bucket would be full again, had nothing more been asked for.
+        # The time when the bucket is full again, if nothing more is taken.
         self._full_at = float("-inf")
         self._turns = asyncio.Semaphore(max(1, rate // _MIN_PACE))
 
     @asynccontextmanager
     async def turn(self, size: int) -> AsyncIterator[None]:
-        """Hold the body back while as many others are under way as the rate can feed.
+        """Hold a body back while as many others are in progress as the rate allows.
 
-        Each one under way gets on so fast that it arrives within its deadline. A body that is a
-        single slice needs no turn.
+        Each body in progress is fast enough to arrive within its deadline. A body of a single slice
+        needs no turn.
         """
         if size <= self.slice:
             yield
@@ -67,7 +67,7 @@ class RateLimit:
             yield
 
     async def begin(self, size: int) -> bool:
-        """Wait until a body of `size` bytes may be begun; return whether the rate delays it."""
+        """Wait until a body of `size` bytes may start; return whether the rate delays it."""
         if not self.sent_in_slices:
             return await self.take(size)
         return await self.take(min(size, self.slice)) or size > self.slice

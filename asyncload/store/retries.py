@@ -1,7 +1,7 @@
-"""How each request to the store is made: at most so many at once, again where that may help.
+"""Limit concurrent requests to the store, and retry transient failures.
 
-`RetryingStore` wraps any `ObjectStore` behind the same protocol. Back-off sleeps hold no place
-among the requests in flight.
+`RetryingStore` wraps any `ObjectStore` behind the same protocol. A request that waits for its next
+attempt does not count as in flight.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from asyncload.store.rates import RateLimit
 
 T = TypeVar("T")
 
-# How long a request with a body of more bytes takes says nothing of others.
+# The duration of a request with a larger body says nothing about other requests.
 _SMALL = 256 * 1024
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -50,17 +50,17 @@ Sleep = Callable[[float], Awaitable[None]]
 class RetryPolicy:
     """When to give up on a request, and how long to wait before the next attempt.
 
-    Waits are drawn from 0 to a bound that starts at `first_wait` and doubles up to `max_wait`
-    (full jitter). Where the store says how long to wait, that comes on top, up to
-    `max_asked_wait`. All times are in seconds.
+    Waits are random, from 0 to a bound that starts at `first_wait` and doubles up to `max_wait`
+    (full jitter). If the store says how long to wait, that is added, up to `max_asked_wait`. All
+    times are in seconds.
 
-    A request is given up after `attempts` failures, `damaged` where the store finds its body
-    damaged, or before a wait that would not end within `seconds` of its first attempt. Being
-    throttled is no failure: the store works, and asks for patience. Ten attempts are over after
-    half a minute on average, so a storm of a minute would fail every file; they wait in it for as
-    long as their time lasts, at intervals that grow to `max_throttled_wait`. Those need not grow
-    further: how much the store is asked at once is the limit's concern, and the last files of a
-    run should not sleep long after the storm.
+    A request fails after `attempts` failures (`damaged` if the store finds its body damaged), or
+    before a wait that would not end within `seconds` of its first attempt. Being throttled is not a
+    failure: the store works and asks for fewer requests. Ten attempts take half a minute on
+    average, so a storm of a minute would fail every file; throttled requests therefore wait until
+    their time is over, at intervals that grow to `max_throttled_wait`. Longer intervals are not
+    needed: the limit decides how many requests are made at once, and the last files of a run should
+    not sleep long after the storm.
 
     Source: "Exponential Backoff And Jitter", AWS Architecture Blog.
     """
@@ -76,11 +76,11 @@ class RetryPolicy:
     def next_wait(
         self, error: StoreError, *, tries: int, throttled: int, elapsed: float, draw: float
     ) -> float | None:
-        """Return how long to wait before the next attempt, None to give up.
+        """Return how long to wait before the next attempt; None to give up.
 
         Args:
-            error: what the last attempt met.
-            tries: how many attempts there were.
+            error: the error of the last attempt.
+            tries: the number of attempts so far.
             throttled: how many of them were throttled.
             elapsed: seconds since the first of them began.
             draw: a random number from 0 to 1.
@@ -89,7 +89,7 @@ class RetryPolicy:
         attempts = min(self.damaged, self.attempts) if damaged else self.attempts
         if not error.retryable or tries - throttled >= attempts:
             return None
-        # An exponent without a bound would end in an overflow.
+        # An unbounded exponent would overflow.
         most = self.max_throttled_wait if isinstance(error, Throttled) else self.max_wait
         most = min(most, self.max_wait)
         wait = draw * min(most, self.first_wait * 2 ** min(tries - 1, 32))
@@ -99,7 +99,7 @@ class RetryPolicy:
 
 @dataclass(slots=True)
 class Traffic:
-    """Counts attempts at requests, how many of them were retries, and acknowledged body bytes."""
+    """Counts requests, retries among them, and acknowledged body bytes."""
 
     requests: int = 0
     retries: int = 0
@@ -107,7 +107,7 @@ class Traffic:
 
 
 def _loop_time() -> float:
-    """Return the running loop's time, which is what the waits are measured by."""
+    """Return the running loop's time, by which waits are measured."""
     return asyncio.get_running_loop().time()
 
 
@@ -116,13 +116,13 @@ class RetryingStore:
 
     Args:
         store: the store that makes the requests.
-        limit: holds one place for each request in flight, and hears how each of them went.
+        limit: holds one place for each request in flight, and learns how each one ended.
         retries: when to try again.
-        traffic: counts what is asked for.
-        rate: how fast bodies may be sent; None for any.
-        sleep: waits for that many seconds.
-        clock: tells seconds, from any start.
-        draw: gives random numbers from 0 to 1.
+        traffic: counts the requests.
+        rate: limits how fast bodies are sent; None for no limit.
+        sleep: waits for a number of seconds.
+        clock: returns seconds, from any start.
+        draw: returns random numbers from 0 to 1.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class RetryingStore:
         self._draw = draw
 
     async def _make(self, kind: str, call: Callable[[], Awaitable[T]], size: int = 0) -> T:
-        """Make a request with a body of `size` bytes, again where that may help.
+        """Make a request with a body of `size` bytes, and retry it if it may succeed.
 
         `kind` tells the limit which requests take equally long.
         """
@@ -181,7 +181,7 @@ class RetryingStore:
         place = await self._limit.acquire()
         self._traffic.requests += 1
         try:
-            # After the wait for a place: what was let pass earlier would go out in a burst.
+            # Only after the wait for a place: bytes released earlier would go out in a burst.
             if paced and self._rate is not None and await self._rate.begin(paced):
                 place = self._limit.delayed(place)
             answer = await call()
@@ -189,7 +189,7 @@ class RetryingStore:
             if error.overloaded:
                 self._limit.overloaded(place)
             elif not error.retryable:
-                # That it said no is the request's fault: it had the time to say so.
+                # A refusal is about the request: the store had time to answer.
                 self._limit.succeeded(place, kind)
             raise
         else:
@@ -245,13 +245,13 @@ class RetryingStore:
         return result
 
     async def _send(self, key: ObjectKey, call: Callable[[], Awaitable[T]], size: int) -> T:
-        """Make a request with a body; where none is answered, ask whether the store is there.
+        """Make a request with a body; if it gets no answer, check whether the store is reachable.
 
-        A server, or a proxy before it, that takes no body of this size may reset the connection in
-        its midst, and some networks lose large packets only.
+        A server or proxy that does not accept a body of this size may reset the connection, and
+        some networks lose only large packets.
 
         Raises:
-            BodyUnanswered: the store is there; other files may land.
+            BodyUnanswered: the store is reachable; other files may succeed.
         """
         try:
             return await self._make("bulk" if size > _SMALL else "small", call, size)
@@ -276,10 +276,10 @@ class RetryingStore:
     async def _what_came_first(
         self, key: ObjectKey, conflict: WriteConflict
     ) -> PreconditionFailed | None:
-        """Return the error that the key is taken, None where the put is to be made again.
+        """Return the error for an existing object; None if the put has to be repeated.
 
-        Two runs over the same files meet at every key. The one that comes second need neither wait
-        nor send the bytes again to learn that they are there.
+        Two runs over the same files meet at every key. The second one need neither wait nor send
+        the bytes again to learn that they exist.
         """
         self._traffic.requests += 1
         try:
