@@ -19,11 +19,11 @@ from asyncload.model.values import Checksum
 
 @dataclass(frozen=True, slots=True)
 class Crc:
-    """A cyclic redundancy check: the whole's can be combined from its parts'.
+    """A cyclic redundancy check, which can be combined from those of parts.
 
-    `name` is S3's, `size` its digest's in bytes. `update(data, previous)` goes on from
+    `name` is S3's, `size` its digest's in bytes. `update(data, previous)` continues from
     `previous`, 0 at the start. `join(first, second, length)` is the value of both one after the
-    other, where the second has `length` bytes.
+    other; the second has `length` bytes.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Crc:
         return whole
 
     def checksum(self, value: int) -> Checksum:
-        """Put a value into S3's spelling."""
+        """Return a value as a `Checksum`."""
         return Checksum(self.name, base64.b64encode(value.to_bytes(self.size)).decode())
 
 
@@ -49,12 +49,14 @@ CRC32C = Crc("CRC32C", 4, crt.crc32c, crt.combine_crc32c)
 CRCS = {crc.name: crc for crc in (CRC64NVME, CRC32, CRC32C)}
 
 MD5_OF_PARTS = "MD5 of parts"
-"""What the ETag of a plain multipart object holds: the MD5 of its parts' MD5s, and their number."""
+"""The content of the ETag of an unencrypted multipart object: the MD5 of its parts' MD5s, and their
+number.
+"""
 
 
 def crc64nvme(data: bytes | bytearray | memoryview, previous: int = 0) -> int:
-    """Return the CRC64NVME of `data`, going on from `previous`."""
-    # awscrt takes any buffer, though it is annotated for bytes.
+    """Return the CRC64NVME of `data`, continuing from `previous`."""
+    # awscrt accepts any buffer, though it is annotated for bytes.
     return int(crt.crc64nvme(data, previous))
 
 
@@ -64,12 +66,12 @@ def combine_crc64nvme(parts: Iterable[tuple[int, int]]) -> int:
 
 
 def crc64nvme_checksum(value: int) -> Checksum:
-    """Put a CRC64NVME into S3's spelling."""
+    """Return a CRC64NVME as a `Checksum`."""
     return CRC64NVME.checksum(value)
 
 
 def checksum_of(data: bytes | bytearray | memoryview, algorithm: str) -> Checksum | None:
-    """Return the checksum of `data` by an algorithm in S3's spelling; None for one not known."""
+    """Return the checksum of `data` by an algorithm in S3's spelling; None if it is unknown."""
     if algorithm in CRCS:
         crc = CRCS[algorithm]
         return crc.checksum(crc.update(data, 0))
@@ -79,22 +81,22 @@ def checksum_of(data: bytes | bytearray | memoryview, algorithm: str) -> Checksu
 
 
 def md5_checksum(data: bytes | bytearray | memoryview) -> Checksum:
-    """Return the MD5 of `data`: what a plain single put's ETag holds."""
+    """Return the MD5 of `data`, which the ETag of an unencrypted single put contains."""
     return md5_digest(hashlib.md5(data, usedforsecurity=False).digest())
 
 
 def md5_digest(digest: bytes) -> Checksum:
-    """Put an MD5 into S3's spelling."""
+    """Return an MD5 as a `Checksum`."""
     return Checksum("MD5", base64.b64encode(digest).decode())
 
 
 def sha256_digest(digest: bytes) -> Checksum:
-    """Put a SHA-256 into S3's spelling."""
+    """Return a SHA-256 as a `Checksum`."""
     return Checksum("SHA256", base64.b64encode(digest).decode())
 
 
 def md5_of_parts(digests: Iterable[bytes]) -> Checksum:
-    """Return what the ETag of a plain multipart object holds, from its parts' MD5s."""
+    """Return the MD5 of parts, which the ETag of an unencrypted multipart object contains."""
     joined = b"".join(digests)
     count = len(joined) // _MD5_SIZE
     digest = hashlib.md5(joined, usedforsecurity=False).hexdigest()
@@ -102,7 +104,7 @@ def md5_of_parts(digests: Iterable[bytes]) -> Checksum:
 
 
 class PartsMd5:
-    """A running MD5 of parts: of bytes that come in pieces of any size, cut every `part_size`."""
+    """A running MD5 of parts, over bytes in pieces of any size, cut every `part_size`."""
 
     def __init__(self, part_size: int) -> None:
         self._part_size = part_size
@@ -111,7 +113,7 @@ class PartsMd5:
         self._room = part_size
 
     def update(self, data: memoryview, /) -> None:
-        """Go on with the next bytes."""
+        """Add the next bytes."""
         while len(data) > self._room:
             self._part.update(data[: self._room])
             data = data[self._room :]
@@ -129,7 +131,7 @@ class PartsMd5:
 def find_md5_of_parts(
     data: memoryview, part_sizes: Iterable[int], wanted: Checksum
 ) -> Checksum | None:
-    """Return the MD5 of parts that is wanted, if cutting `data` by one of the sizes gives it."""
+    """Return the wanted MD5 of parts if cutting `data` by one of the sizes gives it; else None."""
     for size in part_sizes:
         parts = PartsMd5(size)
         parts.update(data)
@@ -139,12 +141,12 @@ def find_md5_of_parts(
 
 
 def count_of_parts(checksum: Checksum) -> int:
-    """Return the number of parts that an MD5 of parts is of."""
+    """Return the number of parts of an MD5 of parts."""
     return int(checksum.digest.rpartition("-")[2])
 
 
 def by_algorithm(*checksums: Checksum | None) -> dict[str, Checksum]:
-    """Return the checksums there are by their algorithm; of two by the same one, the first."""
+    """Return checksums by their algorithm; the first of two by the same one, None skipped."""
     found: dict[str, Checksum] = {}
     for checksum in checksums:
         if checksum is not None:
@@ -153,9 +155,9 @@ def by_algorithm(*checksums: Checksum | None) -> dict[str, Checksum]:
 
 
 def md5_of_etag(etag: str) -> Checksum | None:
-    """Return the MD5, or MD5 of parts, that an ETag may hold; None where it has not the form.
+    """Return the MD5, or MD5 of parts, that an ETag has the form of; None if it has another form.
 
-    An ETag is opaque: the result is good for proving equality, never difference.
+    An ETag is opaque: the result may prove equality, never difference.
     """
     text, dash, count = etag.strip('"').lower().partition("-")
     digest = md5_bytes(text)
@@ -167,7 +169,7 @@ def md5_of_etag(etag: str) -> Checksum | None:
 
 
 def md5_bytes(etag: str) -> bytes:
-    """Return the 16 bytes of the MD5 that an ETag has the form of, else none."""
+    """Return the 16 bytes of an MD5 that an ETag has the form of; else none."""
     text = etag.strip('"')
     try:
         digest = bytes.fromhex(text)
@@ -176,6 +178,6 @@ def md5_bytes(etag: str) -> bytes:
     return digest if len(digest) == _MD5_SIZE else b""
 
 
-# S3 takes up to 10,000 parts.
+# S3 allows up to 10,000 parts.
 _COUNT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _MD5_SIZE = hashlib.md5(usedforsecurity=False).digest_size

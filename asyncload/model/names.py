@@ -1,7 +1,7 @@
 """Names of files: bytes in the file system, text by UTF-8 everywhere else, whatever the locale.
 
-Bytes that are not UTF-8 become lone surrogates, as Python's own `surrogateescape` has it, so that
-each name has one text and each such text leads back to its name.
+Bytes that are not UTF-8 become lone surrogates, as with Python's `surrogateescape`, so that names
+and texts correspond one to one.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ def to_text(name: bytes) -> str:
 
 
 def to_bytes(text: str) -> bytes:
-    """Return the name or path in the file system that a text of `to_text` stands for."""
+    """Return the file system's bytes for a text of `to_text`."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def from_command_line(word: str) -> str:
-    """Return what a word of the command line or of the environment is as UTF-8.
+    """Return a word of the command line or the environment as UTF-8.
 
-    Python reads both by the locale, where Latin-1 would make two letters of an `é`.
+    Python decodes both by the locale; in Latin-1 an `é` would become two letters.
     """
     return word if sys.getfilesystemencoding() == "utf-8" else to_text(os.fsencode(word))
 
 
 def composed(text: str) -> str:
-    """Return a text in NFC: an `é` may be one character or two, as macOS writes it."""
+    """Return a text in NFC: an `é` may be one character, or two as in macOS."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)

@@ -1,4 +1,4 @@
-"""Names that asyncload writes into a bucket by itself, and users may not."""
+"""Names that asyncload writes into a bucket, and users must not use."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ SOURCE_PATH = "source-path"
 MTIME = "mtime"
 
 METADATA_NAMES = frozenset({VERSION, RUN, CRC64NVME, SOURCE_PATH, MTIME})
-"""The names that objects' metadata has from us."""
+"""The metadata names that asyncload sets."""
 
 UPLOADS = "uploads"
-"""The folder below the prefix of manifests that holds a record of each multipart upload."""
+"""The folder below the prefix of manifests with a record of each multipart upload."""
 
 SUCCESS_MARKER = "_SUCCESS"
 """The name of the object that marks a complete partition."""

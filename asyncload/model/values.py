@@ -20,9 +20,9 @@ _INVALID_IN_KEY = re.compile(r"[\x00-\x1f\x7f-\x9f]|(?:^|/)\.{0,2}(?:/|$)")
 class ObjectKey(str):
     """The full name of an object in a bucket, valid by construction.
 
-    Invariants: no leading `/`; no empty, `.` or `..` segment; no control character; valid
-    Unicode; 1 to 1,024 bytes of UTF-8. No character is changed: what goes in is the key, byte
-    for byte (spaces, `%`, `+`, `#`, NFC and NFD included).
+    Invariants: no leading `/`; no empty, `.` or `..` segment; no control character; valid Unicode;
+    1 to 1,024 bytes of UTF-8. No character is changed (spaces, `%`, `+`, `#`, NFC and NFD
+    included).
 
     Source: "Naming Amazon S3 objects" in the S3 user guide.
 
@@ -54,7 +54,7 @@ class ObjectKey(str):
 
 
 class SourceFile(NamedTuple):
-    """One CSV of the volume, as the scan saw it.
+    """One CSV of the volume, as found by the scan.
 
     `path` is relative to the volume, with `/` between segments; bytes that are not UTF-8 are
     surrogate-escaped as Python does for file names. `size` is in bytes.
@@ -65,9 +65,9 @@ class SourceFile(NamedTuple):
 
 
 class PlannedUpload(NamedTuple):
-    """A source file, the object key it is to land under, and the partition that key is in.
+    """A source file, its object key, and the partition that the key is in.
 
-    A partition is the prefix that a dataset's keys of one date have in common.
+    A partition is the common prefix of a dataset's keys of one date.
     """
 
     source: SourceFile
@@ -95,7 +95,7 @@ ExcludedReason = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
-    """An entry of the volume that is not loaded, and why."""
+    """An entry of the volume that is not loaded, with the reason."""
 
     path: str
     reason: ExcludedReason
@@ -114,11 +114,10 @@ class Checksum:
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """The file's bytes were sent, and the store proved by `checksum` that it holds them.
+    """The file was sent, and the store proved by `checksum` that it holds the bytes.
 
-    `mtime_ns` is when the file was last modified, in nanoseconds since 1970. `replaced` says
-    that other bytes were there before. `checksums` holds every checksum of the file that is
-    known, by algorithm.
+    `mtime_ns` is the modification time, in nanoseconds since 1970. `replaced`: an object with other
+    bytes was replaced. `checksums` holds every known checksum of the file, by algorithm.
     """
 
     status: ClassVar[str] = "uploaded"
@@ -133,7 +132,7 @@ class Uploaded:
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """The object was already there, with the same bytes by `checksum`.
+    """The object already existed, with the same bytes by `checksum`.
 
     `checksums` is as for `Uploaded`.
     """
@@ -149,7 +148,7 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """The key is taken by other bytes, which were left as they are, as was asked for."""
+    """The key holds an object with other bytes, which was kept on request."""
 
     status: ClassVar[str] = "skipped"
     path: str
@@ -160,7 +159,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The file did not land; `error` says why. `key` is None where none could be formed."""
+    """The file failed with `error`. `key` is None if it has no valid key."""
 
     status: ClassVar[str] = "failed"
     path: str
@@ -174,7 +173,7 @@ Outcome = Uploaded | Unchanged | Skipped | Failed
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run began, at `started`: it loads into `bucket`, under the processing date `day`."""
+    """A run began at `started`: it loads into `bucket`, under the processing date `day`."""
 
     run_id: str
     bucket: str
@@ -184,7 +183,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """So many CSVs of so many bytes were found so far."""
+    """The number of CSVs found so far, and their size in bytes."""
 
     files: int
     size: int
@@ -192,7 +191,7 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class LoadStarted:
-    """The plan is made, and the first file is about to be sent."""
+    """The plan is complete, and the first file is about to be sent."""
 
     files: int
     size: int
@@ -200,10 +199,10 @@ class LoadStarted:
 
 @dataclass(frozen=True, slots=True)
 class PartSent:
-    """`size` bytes of a large file were sent and acknowledged, as the part of this number.
+    """`size` bytes of a large file were sent and acknowledged, as the part with this number.
 
-    Where an upload is begun anew, its parts are sent again. `planned` is the size that the file
-    had when it was found.
+    If an upload is started again, its parts are sent again. `planned` is the file's size in the
+    plan.
     """
 
     path: str
@@ -214,9 +213,9 @@ class PartSent:
 
 @dataclass(frozen=True, slots=True)
 class PartKept:
-    """`size` bytes of a large file are in the store since an earlier, broken-off run.
+    """`size` bytes of a large file are in the store from an earlier, interrupted run.
 
-    `number` and `planned` are as of `PartSent`.
+    `number` and `planned` are as in `PartSent`.
     """
 
     path: str
@@ -235,7 +234,7 @@ class StaleUploadAborted:
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """Something went wrong that cost no file: what, and what to do."""
+    """A problem without a failed file: a message and a hint."""
 
     message: str
     hint: str = ""
@@ -243,10 +242,10 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class StoreJudged:
-    """What the store's answers are worth.
+    """How far the store's answers can be relied on.
 
-    `sent` is the algorithm of the checksums that are sent, `proofs` are those that prove a file,
-    the best one first. `record` says what was found; its names are those of `StoreWorth`.
+    `sent` is the algorithm of the checksums that are sent; `proofs` are those that prove a file,
+    the best one first. `record` holds the findings, with the names of `StoreWorth`.
     """
 
     sent: str
@@ -263,7 +262,7 @@ class ManifestWritten:
 
 @dataclass(frozen=True, slots=True)
 class MarkerFailed:
-    """A partition's files all landed, and its success marker could not be written: why."""
+    """All files of a partition are in the store, but its success marker could not be written."""
 
     partition: str
     error: AsyncloadError
@@ -271,7 +270,7 @@ class MarkerFailed:
 
 @dataclass(frozen=True, slots=True)
 class PartitionUnmarked:
-    """A partition gets no success marker: why is `reason`."""
+    """A partition gets no success marker; `reason` says why."""
 
     partition: str
     reason: str
@@ -279,7 +278,7 @@ class PartitionUnmarked:
 
 @dataclass(frozen=True, slots=True)
 class UploadLeftOpen:
-    """A multipart upload was begun and could neither be completed nor aborted: why is `reason`.
+    """A multipart upload could neither be completed nor aborted; `reason` says why.
 
     `path` is "" for the record of the run.
     """
@@ -292,10 +291,10 @@ class UploadLeftOpen:
 
 @dataclass(frozen=True, slots=True)
 class FileFinished:
-    """One file reached its outcome, `seconds` after it was first looked at.
+    """One file has its outcome, `seconds` after work on it began.
 
-    `partition` and `dataset` are those of its key, "" where none could be formed. `planned` is the
-    size that the file had when it was found; None if that is the outcome's.
+    `partition` and `dataset` are those of its key, "" if it has no valid key. `planned` is the
+    file's size in the plan; None if it equals that of the outcome.
     """
 
     outcome: Outcome
@@ -307,10 +306,10 @@ class FileFinished:
 
 @dataclass(frozen=True, slots=True)
 class RequestsMade:
-    """So many requests went to the store in the whole run, at its end.
+    """The number of requests of the whole run, emitted at its end.
 
-    `retries` of them repeated one that had failed. `sent` are the bytes of files that the store
-    acknowledged, whether their files landed or not.
+    `retries` of them repeated a failed request. `sent` are the bytes of files that the store
+    acknowledged, including those of failed files.
     """
 
     requests: int
@@ -321,16 +320,17 @@ class RequestsMade:
 LimitReason = Literal[
     "asked for", "enough", "throughput", "throttled", "open files", "memory", "ceiling"
 ]
-"""Why so many requests may be in flight and no more: so many were asked for; no more were needed,
-or the run was too short to tell; more brought no more throughput; the store asked to slow down;
-there is no room for more open files, or in the memory; more are never tried."""
+"""Why the limit on requests in flight is not higher: it was asked for; no more were needed, or the
+run was too short to tell; more brought no more throughput; the store asked to slow down; open files
+or memory are limited; more are never tried.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class ConcurrencyChanged:
-    """At most `limit` requests are now in flight at once, and `reason` says why.
+    """The limit on requests in flight has changed to `limit`, for `reason`.
 
-    `ceiling` is what the limit is where the store takes them.
+    `ceiling` is the limit if the store does not complain.
     """
 
     limit: int
@@ -340,7 +340,7 @@ class ConcurrencyChanged:
 
 @dataclass(frozen=True, slots=True)
 class ConcurrencySettled:
-    """At the end of a run: the limit on requests in flight, and the most that there were."""
+    """Emitted at the end of a run: the limit on requests in flight, and the maximum reached."""
 
     limit: int
     peak: int

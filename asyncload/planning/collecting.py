@@ -1,4 +1,4 @@
-"""From a scan of the volume to a plan, slice by slice, telling an observer how far it got."""
+"""Turn a scan of the volume into a plan, slice by slice, with progress events."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from asyncload.planning.plan import LoadPlan
 from asyncload.source.scanner import Found, Scanner
 
 SLICE = 2_000
-"""Entries of the volume to handle between two looks at the clock, signals and progress."""
+"""The number of entries between two checks of clock, signals and progress."""
 
 
 _LINKS_HINT = "--follow-symlinks follows symbolic links that stay inside the volume"
 
 
 def add_found(plan: LoadPlan, found: Iterable[Found], observe: Callable[[Event], None]) -> None:
-    """Put a slice of what the scan found into the plan."""
+    """Add a slice of a scan's results to the plan."""
     for item in found:
         if isinstance(item, SourceFile):
             plan.add(item)
@@ -30,7 +30,7 @@ def add_found(plan: LoadPlan, found: Iterable[Found], observe: Callable[[Event],
 
 
 def warnings_of(scanner: Scanner, plan: LoadPlan) -> Iterator[Warned]:
-    """Yield what was surely not meant, once the scan is done: files and rules without effect."""
+    """Yield warnings after the scan: about packed files, and options without effect."""
     kinds = [kind for kind in ("compressed", "archive") if plan.excluded[kind]]
     if kinds:
         counts = ", ".join(f"{plan.excluded[kind]:,} {kind}" for kind in kinds)
@@ -48,7 +48,7 @@ def warnings_of(scanner: Scanner, plan: LoadPlan) -> Iterator[Warned]:
 
 
 def check_plan(plan: LoadPlan, *, allow_empty: bool) -> None:
-    """Make sure that there is something to load, and that no two files want one key.
+    """Check that there is something to load, and that no two files have one key.
 
     Raises:
         NothingToLoad: the plan is empty, and must not be.
@@ -71,7 +71,7 @@ _EXCLUDED_HINTS = {
 
 
 def _nothing_to_load(excluded: Mapping[str, int]) -> NothingToLoad:
-    """Say what there was instead, and what to do about each kind of it."""
+    """Return the error of an empty plan: what was excluded, and a hint for each kind."""
     counts = ", ".join(f"{n:,} {reason}" for reason, n in sorted(excluded.items()) if n)
     hints = [hint for reason, hint in _EXCLUDED_HINTS.items() if excluded.get(reason)]
     if not counts:

@@ -1,8 +1,8 @@
-"""From a source file's path and the run's date to its object key. Pure.
+"""Make object keys from source paths and the run's date. Pure.
 
 The default layout is `{layer}/{origin}/{format}/{dataset}/{date:%Y/%m/%d}/{path}`: the file
-`movies.csv` becomes `Raw/Local/CSV/Movies/2022/05/02/movies.csv`, and `ratings/eu/1.csv`
-becomes `Raw/Local/CSV/Ratings/2022/05/02/eu/1.csv`.
+`movies.csv` becomes `Raw/Local/CSV/Movies/2022/05/02/movies.csv`, and `ratings/eu/1.csv` becomes
+`Raw/Local/CSV/Ratings/2022/05/02/eu/1.csv`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ FIELDS = ("layer", "origin", "format", "dataset", "date", "path")
 
 
 def dataset_and_path(path: str) -> tuple[str, str]:
-    """Split a relative path into the name of its dataset and what is left for the key.
+    """Split a relative path into the name of its dataset and the rest of the key.
 
-    The dataset is the first folder, or the stem of a file that lies at the top; its first
-    letter is upper-cased. The rest keeps its sub-folders, so that no two files of a tree
-    collide by accident.
+    The dataset is the first folder, or the stem of a file at the top; its first letter is
+    upper-cased. The rest keeps its sub-folders, so that different files have different keys.
     """
     folder, slash, rest = path.partition("/")
     if not slash:
@@ -38,15 +37,15 @@ def dataset_and_path(path: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class KeyLayout:
-    """Where a run's objects go: the template with all that is fixed for the run filled in.
+    """The layout of a run's keys: the template with the run's fixed values filled in.
 
     Args:
         template: a name of `LAYOUTS`, or a template with the fields of `FIELDS`. `{path}` is
-            required; `{date}` takes a strftime format, ISO (`2022-05-02`) without one.
+            required; `{date}` accepts a strftime format, and is ISO (`2022-05-02`) without one.
         layer, origin, format: the key's segments of those names.
         date: the run's processing date.
-        datasets: pairs of a path pattern (see `globs`) and the name of the dataset that the
-            files it matches belong to; the first match counts.
+        datasets: pairs of a path pattern (see `globs`) and the name of the dataset that the files
+            it matches belong to; the first match counts.
 
     Raises:
         UsageError: the template or a name can't be used; the message says why.
@@ -78,14 +77,14 @@ class KeyLayout:
         """Return the key of the file at `path`, relative to the volume.
 
         Raises:
-            InvalidKey: the path makes no valid key.
+            InvalidKey: the path does not give a valid key.
         """
         return self.locate(path)[0]
 
     def locate(self, path: str) -> tuple[ObjectKey, str, str]:
         """Return key, partition and dataset of the file at `path`. Raises as `key_for` does.
 
-        The partition is what the keys of a dataset have in common, up to a `/`.
+        The partition is the common prefix of a dataset's keys, up to a `/`.
         """
         dataset, rest = dataset_and_path(path)
         for glob, name in self._rules:
@@ -97,7 +96,7 @@ class KeyLayout:
         return ObjectKey(f"{head}{rest}{tail}"), partition, dataset
 
     def partition_of(self, path: str) -> str:
-        """Return the partition of the file at `path`, whether it makes a key or not."""
+        """Return the partition of the file at `path`, even if its key is invalid."""
         dataset = dataset_and_path(path)[0]
         dataset = next((name for glob, name in self._rules if glob.matches(path)), dataset)
         return (self._heads.get(dataset) or self._fill_dataset(dataset))[2]
@@ -105,14 +104,14 @@ class KeyLayout:
     def partitions_below(self, folder: str) -> set[str]:
         """Return the partitions that files below a folder may belong to.
 
-        Those are its own dataset's and, wherever the folder is, each that a rule names.
+        These are its own dataset's and those of all rules.
         """
         names = {name for _, name in self._rules} | {dataset_and_path(f"{folder}/")[0]}
         return {(self._heads.get(name) or self._fill_dataset(name))[2] for name in names}
 
     @property
     def unused_rules(self) -> list[str]:
-        """The rules for datasets that no file's key was made by so far, each with its option."""
+        """The rules for datasets that have not applied to any file so far, each with its option."""
         return [
             f"--dataset {f'{glob.pattern}={name}'!r}"
             for glob, name in self._rules
@@ -120,18 +119,18 @@ class KeyLayout:
         ]
 
     def common_prefix(self) -> str:
-        """Return what all keys of the run start with, up to a `/`."""
+        """Return the common prefix of all keys of the run, up to a `/`."""
         head = "".join(self._pieces).partition(_DATASET)[0].partition(_PATH)[0]
         return head[: head.rfind("/") + 1]
 
     def fixed_prefix(self) -> str:
-        """Return what the keys of all dates and datasets start with, up to a `/`."""
+        """Return the common prefix of the keys of all dates and datasets, up to a `/`."""
         pieces = []
         fields = iter(_parse_template(LAYOUTS.get(self.template, self.template)))
         literal, name, _ = next(fields)
         while name in ("layer", "origin", "format"):
             pieces += [literal, getattr(self, name)]
-            # There is always one more: the path's.
+            # There is always one more segment: the path.
             literal, name, _ = next(fields)
         pieces.append(literal)
         head = "".join(pieces)
@@ -179,10 +178,10 @@ class KeyLayout:
         return pieces
 
 
-# Stand-ins for what is filled in per file. NUL can't occur in an option or a file name.
+# Placeholders for values that are filled in per file. NUL can't occur in an option or a file name.
 _DATASET = "\0dataset\0"
 _PATH = "\0path\0"
-# Files at the top are a dataset each: remember no more than this many.
+# Each file at the top is a dataset; only so many are cached.
 _MANY_DATASETS = 10_000
 
 
@@ -216,7 +215,7 @@ def _parse_template(template: str) -> list[tuple[str, str | None, str]]:
 
 
 def _format_date(day: date, spec: str) -> str:
-    # The C library doesn't pad the years before 1000.
+    # The C library does not pad years before 1000.
     try:
         text = format(day, (spec or "%Y-%m-%d").replace("%Y", f"{day.year:04}"))
     except UnicodeEncodeError:

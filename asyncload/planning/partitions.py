@@ -1,4 +1,4 @@
-"""How many files each partition of a plan has: for any number of them, in the order of keys. Pure.
+"""Count the files of each partition, for any number of partitions, in the order of keys. Pure.
 
 Each file at the top of a volume is a partition of its own, so there can be a million of them.
 """
@@ -13,15 +13,15 @@ from itertools import groupby, islice
 from operator import itemgetter
 
 _RECENT = 8192
-# So many are inflated at once of each sorted run.
+# So many names of each sorted run are inflated at once.
 _BLOCK = 256
 
 
 class PartitionCounts:
     """Counts files by partition, in a few bytes for each partition.
 
-    Partitions that come close to each other are counted together; then they are sorted, and their
-    names, which share most of their letters, deflated. Reading merges these sorted runs.
+    Partitions that arrive close together are counted together, then sorted, and their names, which
+    are similar, are deflated. Reading merges these sorted runs.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class PartitionCounts:
         """Yield each partition and the number of its files, in the order of their UTF-8 bytes."""
         runs: list[Iterable[tuple[str, int]]] = [sorted(self._recent.items())]
         runs += map(_inflate, self._runs)
-        # Texts compare by code points, which is how their UTF-8 bytes do.
+        # Texts compare by code points, which gives the order of their UTF-8 bytes.
         for partition, counted in groupby(heapq.merge(*runs), key=itemgetter(0)):
             yield partition, sum(files for _, files in counted)
 
@@ -47,7 +47,7 @@ class PartitionCounts:
 def _deflate(counts: Iterable[tuple[str, int]]) -> Iterator[bytes]:
     rest = iter(counts)
     while block := list(islice(rest, _BLOCK)):
-        # No key holds a line end.
+        # Keys contain no line breaks.
         yield zlib.compress("\n".join([f"{name}\n{files}" for name, files in block]).encode(), 1)
 
 

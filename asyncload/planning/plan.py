@@ -1,8 +1,7 @@
-"""Decisions about what is to be sent where. Pure: no loop, no disk, no network.
+"""Plan what is sent where. Pure: no loop, no disk, no network.
 
-`LoadPlan` holds a volume's files compactly (under 50 bytes a file) so that a million of them
-fit in memory; it hands them out largest first, where that matters, and finds
-files that map to one key before anything is sent.
+`LoadPlan` holds a volume's files compactly (under 50 bytes a file) so that a million of them fit in
+memory. It yields large files first, and finds files that map to one key before anything is sent.
 """
 
 from __future__ import annotations
@@ -28,13 +27,14 @@ MAX_OBJECT_SIZE = 5 * 1024 * 1024 * MIB
 """S3's limit on one object in bytes: 5 TiB."""
 
 PUT_LIMIT = 16 * MIB
-"""Files of more bytes than this go as multipart uploads."""
+"""Larger files are uploaded as multipart uploads; in bytes."""
 
 PARTS_AT_ONCE = 8
-"""So many parts are to fit the memory, and are under way at first: some are hashed while others are
-sent. Twelve were no faster on two cores."""
+"""So many parts must fit the memory, and are in progress at first: some are hashed while others are
+sent. Twelve were no faster on two cores.
+"""
 
-# From so many parts on, larger ones are worth more than more of them, up to this size.
+# From so many parts on, larger parts are better than more parts, up to this size.
 _PARTS_ENOUGH = 128
 _ROOMY = 16 * MIB
 
@@ -58,11 +58,11 @@ class PartLayout:
 
     @property
     def count(self) -> int:
-        """The number of parts; an empty file has one, empty too."""
+        """The number of parts; an empty file has one empty part."""
         return max(1, -(-self.size // self.part_size))
 
     def length(self, number: int) -> int:
-        """Return the length in bytes of the part of this number, from 1."""
+        """Return the length in bytes of the part with this number, from 1."""
         return min(self.part_size, self.size - (number - 1) * self.part_size)
 
     def parts(self) -> Iterator[tuple[int, int, int]]:
@@ -71,7 +71,7 @@ class PartLayout:
             yield number, (number - 1) * self.part_size, self.length(number)
 
     def holds(self, sizes: Mapping[int, int]) -> bool:
-        """Whether parts of these numbers and sizes in bytes can be of this layout."""
+        """Return whether parts with these numbers and sizes in bytes fit this layout."""
         return all(
             1 <= number <= self.count and size == self.length(number)
             for number, size in sizes.items()
@@ -82,9 +82,9 @@ def lay_out_parts(size: int, *, min_size: int, max_size: int) -> PartLayout:
     """Cut a file of `size` bytes into parts of at least `min_size` and at most `max_size` bytes.
 
     The part size is a whole number of MiB: for files of over a thousand MiB a 128th of the file up
-    to 16 MiB, and only as much more as 10,000 parts demand. A part costs half a millisecond besides
-    its bytes, so larger ones are faster; but only so many fit the memory, and each is the least
-    that is sent again.
+    to 16 MiB, and larger only if 10,000 parts require it. A part costs half a millisecond besides
+    its bytes, so larger parts are faster; but only so many fit the memory, and a failed part is
+    sent again as a whole.
 
     Raises:
         SourceTooLarge: the file is over 5 TiB, or needs parts larger than `max_size`.
@@ -109,10 +109,10 @@ def lay_out_parts(size: int, *, min_size: int, max_size: int) -> PartLayout:
 
 
 def plausible_part_sizes(size: int, count: int, likely: int) -> list[int]:
-    """Return the part sizes that may have cut `size` bytes into `count` parts, the likeliest first.
+    """Return part sizes that may have cut `size` bytes into `count` parts, the most likely first.
 
-    All in bytes. Programs use few part sizes: `likely` comes first, then the usual ones, then
-    whole MiB; no more than 16, for each of them costs an MD5 of the file.
+    All in bytes. Programs use few part sizes: `likely` is first, then the usual ones, then whole
+    MiB; at most 16, because each costs an MD5 of the file.
     """
     if count == 1:
         return [max(size, 1)]
@@ -124,15 +124,15 @@ def plausible_part_sizes(size: int, count: int, likely: int) -> list[int]:
 
 
 class LoadPlan:
-    """The files of a volume and where each is to land.
+    """The files of a volume and their object keys.
 
-    `partitions` counts the files planned for each partition, `excluded` what is not loaded, by the
+    `partitions` counts the files planned for each partition, `excluded` the excluded entries by
     reason.
 
     Args:
         layout: makes the keys.
-        put_limit: files of more bytes than this are *large*: they are handed out first, the
-            largest first, so that none is left over at the end of a run.
+        put_limit: files of more bytes than this are *large*: they are yielded first, the largest
+            first, so that none remains at the end of a run.
     """
 
     def __init__(self, layout: KeyLayout, *, put_limit: int) -> None:
@@ -149,7 +149,7 @@ class LoadPlan:
         self.partitions = PartitionCounts()
 
     def add(self, source: SourceFile) -> None:
-        """Plan one more file; a file that makes no valid key becomes a failure."""
+        """Plan one more file; a file without a valid key becomes a failure."""
         try:
             key, partition, _ = self.layout.locate(source.path)
         except InvalidKey as error:
@@ -166,7 +166,7 @@ class LoadPlan:
         self._small.add(source)
 
     def add_failure(self, failure: Failed) -> None:
-        """Count a file or folder that is known to fail before anything is sent."""
+        """Add a file or folder that failed before anything was sent."""
         self.files += 1
         self.size += failure.size
         self.failures.append(failure)
@@ -187,7 +187,7 @@ class LoadPlan:
             yield PlannedUpload(source, *self.layout.locate(source.path))
 
     def holds(self, key: str) -> bool:
-        """Whether a file is planned for this key, or for another one of the same hash."""
+        """Return whether a file is planned for this key, or for another key with the same hash."""
         if not self._sorted:
             for hashes in self._hashes:
                 hashes[:] = array("q", sorted(hashes))
@@ -203,10 +203,10 @@ class LoadPlan:
         yield from self.small()
 
     def check_collisions(self) -> None:
-        """Make sure that no two files map to one key.
+        """Check that no two files map to one key.
 
         Raises:
-            KeyCollision: two or more do; the message names them and their key.
+            KeyCollision: some do; the message names them and their keys.
         """
         suspects: set[int] = set()
         for hashes in self._hashes:
@@ -238,7 +238,7 @@ class _CompactSources:
         self._sizes.append(source.size)
         if len(self._paths) == self._SLICE:
             joined = b"\0".join(map(to_bytes, self._paths))
-            # Neighbours share most of their paths: the fastest level finds nearly all of it.
+            # Neighbours share most of their paths, so the fastest level finds nearly all of it.
             self._packed.append((zlib.compress(joined, 1), self._sizes))
             self._paths, self._sizes = [], array("q")
 

@@ -1,1 +1,1 @@
-"""Source files: opened beneath the volume's root, read in threads, never for ever."""
+"""Source files: opened beneath the volume's root, read in threads, with time limits."""

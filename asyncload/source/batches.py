@@ -1,4 +1,4 @@
-"""What becomes of small files that are read together into one buffer."""
+"""Results of reading small files together into one buffer."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from asyncload.model.values import PlannedUpload
 
 
 class Digest(Protocol):
-    """A running digest, as hashlib makes them."""
+    """A running digest, as in hashlib."""
 
     def update(self, data: memoryview, /) -> None: ...
 
 
 Beat = Callable[[], None]
-"""Is called whenever a read got on."""
+"""Called after each progress of a read."""
 
 
 class LoadedFile(NamedTuple):
     """A small file read whole, in one version: its bytes and their digests.
 
-    `crc` is by the algorithm that was wanted, `sha256` in hex and `md5` in bytes if wanted.
-    `mtime_ns` is when the file was last modified, in nanoseconds since 1970.
+    `crc` is by the requested algorithm, `sha256` in hex and `md5` in bytes, if requested.
+    `mtime_ns` is the modification time, in nanoseconds since 1970.
     """
 
     upload: PlannedUpload
@@ -37,7 +37,7 @@ class LoadedFile(NamedTuple):
 
 
 class Digests(NamedTuple):
-    """What to compute of a small file's bytes while they are in the processor's cache.
+    """Which digests of a small file to compute while its bytes are in the processor's cache.
 
     `md5_at` holds the paths of files whose MD5 is wanted if they have that size in bytes.
     """
@@ -49,14 +49,14 @@ class Digests(NamedTuple):
 
 
 class UnloadedFile(NamedTuple):
-    """A file of a batch that could not be read, and why."""
+    """A file of a batch that could not be read, with its error."""
 
     upload: PlannedUpload
     error: FileFailed
 
 
 class OutgrownFile(NamedTuple):
-    """A file that no longer fits where the plan had room for it."""
+    """A file that outgrew its place in the batch."""
 
     upload: PlannedUpload
     size: int

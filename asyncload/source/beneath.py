@@ -11,9 +11,9 @@ from asyncload.errors import SourceUnreadable
 from asyncload.source.file_state import unreadable
 
 _FOLDER_FLAGS = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
-# O_NONBLOCK: opening a FIFO that has taken a file's name must not hang.
+# O_NONBLOCK: opening a FIFO that has replaced a file must not hang.
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-# As Linux has it.
+# As in Linux.
 _MAX_LINKS = 40
 
 
@@ -21,13 +21,13 @@ _MAX_LINKS = 40
 class Beneath:
     """A folder whose files are opened by paths below it.
 
-    Each folder on the way is opened by its name in the one before, which is held open meanwhile. So
-    `..` in a link leads to the folder that it was reached by, whatever is moved in the meantime,
-    and never above the root.
+    Each folder of a path is opened by its name in the previous one, which stays open meanwhile. So
+    `..` in a link leads back to the previous folder even if folders are moved in the meantime, and
+    never above the root.
 
     Args:
         root: the open folder's descriptor.
-        real: its absolute path without links: where absolute links lead below it.
+        real: its absolute path without links, to locate absolute links below it.
         follow_links: whether links are followed.
     """
 
@@ -39,7 +39,8 @@ class Beneath:
         """Open a file for reading; the caller closes the descriptor.
 
         Raises:
-            SourceUnreadable: it can't be opened, or a link is on its way that may not be followed.
+            SourceUnreadable: it can't be opened, or its path contains a link that must not be
+                followed.
             TooManyOpenFiles: it can't be opened now.
         """
         opened = [self.root]
@@ -50,7 +51,7 @@ class Beneath:
                 close(fd)
 
     def _walk(self, names: list[bytes], opened: list[int]) -> int:
-        """Open what the names lead to, the last one first; folders go to the end of `opened`."""
+        """Open the path with these names, given last to first; folders are added to `opened`."""
         links = 0
         while True:
             name = names.pop()
@@ -82,7 +83,7 @@ class Beneath:
         close(opened.pop())
 
     def _target(self, name: bytes, folder: int, error: OSError) -> bytes | None:
-        """Return where a link leads; None for what is none."""
+        """Return the target of a link; None if it is not a link."""
         if error.errno not in (errno.ELOOP, errno.ENOTDIR):
             return None
         with suppress(OSError):
@@ -97,13 +98,13 @@ class Beneath:
 
 
 def close(fd: int) -> None:
-    """Close what was only read: no error of that can mean anything for what was read."""
+    """Close a descriptor that was only read: an error has no consequence."""
     with suppress(OSError):
         os.close(fd)
 
 
 def _status(name: bytes, folder: int, error: OSError) -> os.stat_result | None:
-    """Return what the system says of something that may not be opened."""
+    """Return the status of a path that can't be opened; None if there is none."""
     if error.errno == errno.EACCES:
         with suppress(OSError):
             return os.stat(name, dir_fd=folder, follow_symlinks=False)  # as above

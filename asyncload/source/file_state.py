@@ -1,4 +1,4 @@
-"""What must stay the same for a file to be one version, and how it is told that it did not."""
+"""The attributes that identify one version of a file, and their comparison."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from asyncload.errors import SourceChanged, SourceUnreadable, TooManyOpenFiles, 
 
 
 class FileState(NamedTuple):
-    """What may have to stay the same for a file to be one version: size, times and identity."""
+    """Attributes that may identify one version of a file: size, times and identity."""
 
     size: int
     mtime_ns: int
@@ -22,14 +22,14 @@ class FileState(NamedTuple):
 
 
 TRUST = ("size", "mtime", "ctime", "inode")
-"""What can be trusted to differ where a file is another version, and to stay the same else."""
+"""The attributes that differ between versions of a file, and stay the same within one."""
 
 
 def check_trust(names: Sequence[str]) -> tuple[str, ...]:
-    """Return what tells versions of a file apart, in the order of `TRUST`.
+    """Return the attributes to compare, in the order of `TRUST`.
 
     Raises:
-        UsageError: one of the names is not known, or the size is missing.
+        UsageError: a name is unknown, or the size is missing.
     """
     wanted = {name.strip().lower() for item in names for name in item.split(",")}
     if not {"size"} <= wanted <= set(TRUST):
@@ -46,12 +46,12 @@ _FIELDS = {
     "ctime": ("ctime_ns",),
     "inode": ("inode", "device"),
 }
-# What some file systems change though nobody changes the file.
+# Attributes that some file systems change without a change of the file.
 _DOUBTFUL = {"ctime_ns": "ctime", "inode": "inode", "device": "inode"}
 
 
 def differences(expected: FileState, now: FileState, trust: Sequence[str] = TRUST) -> list[str]:
-    """Return the names of the fields that differ, of those that are trusted."""
+    """Return the names of the fields that differ, among the trusted ones."""
     if now == expected:
         return []
     return [
@@ -68,14 +68,14 @@ def check_same(
     trust: Sequence[str] = TRUST,
     again: Callable[[], FileState] | None = None,
 ) -> None:
-    """Raise `SourceChanged` where a file is not as it was, naming what differs.
+    """Raise `SourceChanged` if a file's state has changed; the message names the differences.
 
     Args:
-        expected: how it was.
-        now: how it is.
-        trust: what must be the same, see `TRUST`.
-        again: reads or opens the file once more, and returns its state: where that changes the
-            very fields that differ, the file system does so by itself.
+        expected: the earlier state.
+        now: the present state.
+        trust: the attributes to compare, see `TRUST`.
+        again: reads or opens the file once more, and returns its state: if the same fields change
+            again, the file system changes them by itself.
     """
     differing = differences(expected, now, trust)
     if not differing:
@@ -101,7 +101,7 @@ def check_same(
 
 
 def changed_again(first: SourceChanged, again: SourceChanged) -> SourceChanged:
-    """Return the error of a file that changed in both of its attempts, with what each saw."""
+    """Return the error of a file that changed in both attempts, with both changes."""
     return SourceChanged(
         f"{first.message}; and again on the second attempt: {again.message}", hint=again.hint
     )
@@ -120,7 +120,7 @@ _HINTS = {
 
 
 def unreadable(error: OSError, status: os.stat_result | None = None) -> SourceUnreadable:
-    """Return what an error of the operating system means for a source file, of this status."""
+    """Return our error for an operating system error on a source file with this status."""
     kind = TooManyOpenFiles if means_too_many_open(error) else SourceUnreadable
     hint = _HINTS.get(error.errno or 0, "")
     if error.errno in (errno.EACCES, errno.EPERM):
@@ -129,7 +129,7 @@ def unreadable(error: OSError, status: os.stat_result | None = None) -> SourceUn
 
 
 def unlistable(error: OSError, status: os.stat_result | None = None) -> SourceUnreadable:
-    """Return what an error of the operating system means for a folder, or an entry of one."""
+    """Return our error for an operating system error on a folder, or on an entry of one."""
     hint = "run again"
     if means_too_many_open(error):
         hint = _HINTS[errno.EMFILE if error.errno == errno.EMFILE else errno.ENFILE]
@@ -139,12 +139,12 @@ def unlistable(error: OSError, status: os.stat_result | None = None) -> SourceUn
 
 
 def reason_of(error: OSError) -> str:
-    """Return the operating system's words for its error."""
+    """Return the operating system's message for its error."""
     return os.strerror(error.errno) if error.errno else str(error)
 
 
 def permission_hint(status: os.stat_result | None) -> str:
-    """Return what to do where something of this status may not be read: who may, and who asks."""
+    """Return a hint for a path with this status that can't be read: who may, and who asks."""
     hint = f"give the user that runs asyncload (UID {os.geteuid()}) read permission"
     if status is None or status.st_uid == os.geteuid():
         return hint
@@ -154,5 +154,5 @@ def permission_hint(status: os.stat_result | None) -> str:
 
 
 def means_too_many_open(error: OSError) -> bool:
-    """Whether something can't be opened only because too much is open already."""
+    """Return whether opening failed only because too many files are open."""
     return error.errno in (errno.EMFILE, errno.ENFILE)

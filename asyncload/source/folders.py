@@ -1,4 +1,4 @@
-"""Folders of the volume: whether they can be listed, and what is in them."""
+"""Folders of the volume: check and list them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from asyncload.source.file_state import means_too_many_open, permission_hint
 
 _SLICE = 10_000
 _name = attrgetter("name")
-# In seconds, between tries to open a folder while too many files are open.
+# In seconds, between attempts to open a folder while too many files are open.
 _WAITS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 1.6)
 
 
 def check_volume(root: Path) -> None:
-    """Make sure that the volume is a folder that can be listed.
+    """Check that the volume is a folder that can be listed.
 
     Raises:
-        UsageError: it does not exist, is no folder or can't be listed.
+        UsageError: it does not exist, is not a folder or can't be listed.
     """
     try:
         found = root.exists()
@@ -57,7 +57,7 @@ def by_name(listing: Iterator[os.DirEntry[bytes]]) -> Iterator[os.DirEntry[bytes
                 if len(entries) == _SLICE:
                     break
         except OSError as error:
-            # Those that were listed before are there.
+            # Entries that were read before the error are yielded.
             failure = error
         if not entries:
             break
@@ -72,7 +72,7 @@ def list_folder(
     tell: Callable[[], None] = lambda: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> AbstractContextManager[Iterator[os.DirEntry[bytes]]]:
-    """Begin to list a folder; later, where too many files are open now."""
+    """Start listing a folder; wait and retry while too many files are open."""
     for wait in _WAITS:
         tell()
         try:
@@ -85,16 +85,16 @@ def list_folder(
 
 
 def leads_to_folder(link: os.DirEntry[bytes]) -> bool:
-    """Whether a link leads to a folder, for all that is known."""
+    """Return whether a link leads to a folder, as far as can be seen."""
     try:
         return link.is_dir()
     except OSError:
-        # It leads where we may not look, or nowhere: to no folder that we leave out.
+        # Its target can't be examined or does not exist: it is not a folder that we exclude.
         return False
 
 
 def status_of(path: bytes) -> os.stat_result | None:
-    """Return what the system says of a file or folder; None where it does not say."""
+    """Return the status of a path; None if there is none."""
     with suppress(OSError):
         return os.stat(path)  # noqa: PTH116  # of bytes
     return None

@@ -1,14 +1,12 @@
-r"""Path patterns, as the options `--include`, `--exclude` and `--dataset` take them.
+r"""Path patterns of the options `--include`, `--exclude` and `--dataset`.
 
-A pattern without `/` is matched against the file's name at any depth; one with `/` against the
-path from the volume's root; one that ends in `/` matches all that is below such a folder. `*` and
-`?` stay within a segment, `**` crosses segments, `[...]` is one character of several, and a `\`
-takes the meaning from the character after it. Case counts; composed and decomposed letters are the
-same.
+A pattern without `/` matches names at any depth; one with `/` matches paths relative to the volume;
+one that ends in `/` matches everything below such a folder. `*` and `?` stay within a segment, `**`
+crosses segments, `[...]` matches one of several characters, and a `\` makes the next character
+literal. Patterns are case-sensitive; composed and decomposed letters are equal.
 
 Matching takes time in proportion to pattern and path: of a run of `*` or `**` only the shortest
-match of what follows it is ever tried, which is enough where everything between them has a fixed
-length.
+match of its continuation is tried, which suffices because the parts between have fixed lengths.
 """
 
 from __future__ import annotations
@@ -28,14 +26,14 @@ class Glob:
     """One pattern.
 
     Args:
-        pattern: as it was given.
+        pattern: the text as given.
     """
 
     pattern: str
 
     @property
     def by_name(self) -> bool:
-        """Whether it is matched against names alone."""
+        """Whether it matches names only."""
         return "/" not in self.pattern
 
     @property
@@ -45,7 +43,7 @@ class Glob:
 
     @cached_property
     def segments(self) -> tuple[str, ...]:
-        """What the pattern says of a path, segment by segment; `**` stands for any number."""
+        """The pattern by path segments; `**` stands for any number of them."""
         text = composed(self.pattern)
         only_folder = text.endswith("/") and "/" not in text[:-1]
         if self.by_name or only_folder:
@@ -54,14 +52,14 @@ class Glob:
             text = text[1:]
         if self.pattern.endswith("/"):
             text += "**"
-        # At its end, `**` is at least the name of a file.
+        # At the end, `**` stands for at least the name of a file.
         if text == "**" or text.endswith("/**"):
             text += "/*"
         return tuple(text.split("/"))
 
     @cached_property
     def _runs(self) -> list[list[_Segment]]:
-        """What lies between the `**`, as matchers of a segment each."""
+        """The runs between the `**`, as one matcher per segment."""
         runs: list[list[_Segment]] = [[]]
         for segment in self.segments:
             if segment == "**":
@@ -72,20 +70,20 @@ class Glob:
 
     @cached_property
     def _folder_runs(self) -> list[list[_Segment]] | None:
-        """The runs of the folders that it covers, with all that is below them; None without any."""
+        """The runs of the folders that it covers with their contents; None without any."""
         if self.by_name or self.segments[-2:] != ("**", "*"):
             return None
         return [*self._runs[:-1], []]
 
     def matches(self, path: str) -> bool:
-        """Whether it matches a path below the volume."""
+        """Return whether it matches a path below the volume."""
         path = composed(path)
         if self.by_name:
             return bool(self._runs[-1][-1](path[path.rfind("/") + 1 :]))
         return _match(self._runs, path.split("/"))
 
     def covers(self, folder: str) -> bool:
-        """Whether it matches a folder by its name, or else every path below it."""
+        """Return whether it matches a folder by name, or every path below it."""
         if self.by_name:
             return self.matches(folder)
         return self._folder_runs is not None and _match(
@@ -93,7 +91,7 @@ class Glob:
         )
 
     def reaches(self, folder: str) -> bool:
-        """Whether it may match a path below this folder."""
+        """Return whether it may match a path below this folder."""
         if self.by_name:
             return True
         first, folders = self._runs[0], composed(folder).split("/")
@@ -102,14 +100,14 @@ class Glob:
         return all(segment(name) for segment, name in zip(first, folders, strict=False))
 
     def names(self, is_of_kind: Callable[[str], bool]) -> bool:
-        """Whether one of its segments is spelled as the names of some kind are."""
+        """Return whether one of its segments spells a name of the given kind."""
         return any(is_of_kind(segment) for segment in self.segments)
 
 
 class GlobRules:
-    """Several patterns, and which of them matched anything.
+    """Several patterns, and which of them have matched.
 
-    There may be thousands of plain names: those are looked up, not tried one after the other.
+    There may be thousands of plain names, so those are looked up, not tried one by one.
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
@@ -122,15 +120,15 @@ class GlobRules:
         return bool(self.globs)
 
     def match(self, path: str) -> bool:
-        """Whether any pattern matches the path. Each that does counts as used."""
+        """Return whether any pattern matches the path. Each that does counts as used."""
         return self._ask(Glob.matches, path)
 
     def cover(self, folder: str) -> bool:
-        """Whether any pattern covers the folder. Each that does counts as used."""
+        """Return whether any pattern covers the folder. Each that does counts as used."""
         return self._ask(Glob.covers, folder)
 
     def reach(self, folder: str) -> bool:
-        """Whether any pattern may match a path below the folder."""
+        """Return whether any pattern may match a path below the folder."""
         return any(glob.reaches(folder) for glob in self.globs)
 
     def _ask(self, matches: Callable[[Glob, str], bool], path: str) -> bool:
@@ -139,7 +137,7 @@ class GlobRules:
             self._unused.pop(plain, None)
         found = plain is not None
         for glob in self._others:
-            # Until a pattern was of use, it is tried even where another one matches.
+            # Unused patterns are tried even if another one matches.
             if (not found or glob in self._unused) and matches(glob, path):
                 self._unused.pop(glob, None)
                 found = True
@@ -152,12 +150,12 @@ class GlobRules:
 
     @property
     def unused(self) -> list[str]:
-        """The patterns that have matched nothing so far."""
+        """The patterns that have not matched anything so far."""
         return [glob.pattern for glob in self._unused]
 
 
 def _match(runs: list[list[_Segment]], names: list[str]) -> bool:
-    """Whether runs of segments, with any number of names between them, make up the names."""
+    """Return whether runs of segments, with any number of names between them, match the names."""
     first, last = runs[0], runs[-1]
     if len(runs) == 1:
         return len(first) == len(names) and _match_at(first, names, 0)
@@ -166,7 +164,7 @@ def _match(runs: list[list[_Segment]], names: list[str]) -> bool:
     if end < at or not _match_at(first, names, 0) or not _match_at(last, names, end):
         return False
     for run in runs[1:-1]:
-        # The earliest place leaves the most room for what follows.
+        # The earliest match leaves the most names for the rest.
         while at + len(run) <= end and not _match_at(run, names, at):
             at += 1
         at += len(run)
@@ -180,13 +178,13 @@ def _match_at(run: list[_Segment], names: list[str], at: int) -> bool:
 
 
 def _compile(segment: str) -> _Segment:
-    """Return what matches a name by one segment of a pattern."""
+    """Return a matcher of one segment of a pattern."""
     if not _SPECIAL.search(segment):
         return segment.__eq__
     first, *others = _pieces(segment)
     if not others:
         return re.compile(first, re.DOTALL).fullmatch
-    # What is before the last star takes its first match, once and for all.
+    # The text before the last star takes its first match; backtracking is not needed.
     middle = "".join(f"(?>.*?{piece})" for piece in others[:-1])
     return re.compile(f"{first}{middle}.*{others[-1]}", re.DOTALL).fullmatch
 
@@ -217,9 +215,9 @@ def _pieces(segment: str) -> list[str]:
 
 
 def _end_of_set(segment: str, at: int) -> int:
-    """Return where the `]` is of a set that begins here; 0 where it has no end."""
+    """Return the index of the `]` of a set that begins here; 0 if it has no end."""
     start = at + (segment[at : at + 1] in ("!", "^"))
-    # A bracket that comes first belongs to the set.
+    # A leading bracket belongs to the set.
     return max(0, segment.find("]", start + 1))
 
 
@@ -230,7 +228,7 @@ def _set(text: str) -> str:
     while at < len(chars):
         if chars[at + 1 : at + 2] == "-" and at + 2 < len(chars):
             low, high = chars[at], chars[at + 2]
-            # A range from high to low holds nothing.
+            # A range from high to low is empty.
             parts += [f"{re.escape(low)}-{re.escape(high)}"] if low <= high else []
             at += 3
         else:

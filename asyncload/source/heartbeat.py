@@ -1,4 +1,4 @@
-"""What a reader thread and whoever waits for it know of each other."""
+"""The state shared by a reader thread and its waiter."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import threading
 from asyncload.errors import SourceStalled
 
 STALLED_SECONDS = 30.0
-"""Work that did not get on for so long is given up."""
+"""In seconds; work without progress for so long is given up."""
 
 
 class GivenUp(Exception):
-    """Nobody waits for this work any more: it ends without touching anything."""
+    """No one waits for this work any more: it must end without side effects."""
 
 
 class Heartbeat:
-    """Beats while work in a thread gets on.
+    """Counts the progress of work in a thread.
 
     Attributes:
-        beats: how often.
-        at: what is being looked at, where that was told.
-        thread: the one that works; None before it has begun, or begun again.
-        given_up: nobody waits any more; the next beat ends the work.
+        beats: the number of steps so far.
+        at: the path in work, if known.
+        thread: the working thread; None before it has begun, or begun again.
+        given_up: no one waits any more; the next beat ends the work.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Heartbeat:
 
     @property
     def begun(self) -> bool:
-        """Whether a thread has taken the work up."""
+        """Whether a thread has started the work."""
         return self.thread is not None
 
     def rest(self) -> None:
@@ -40,20 +40,20 @@ class Heartbeat:
         self.thread = None
 
     def begin(self) -> None:
-        """Tell that the work has begun, in this thread.
+        """Record that the work has begun, in this thread.
 
         Raises:
-            GivenUp: too late.
+            GivenUp: no one waits for it any more.
         """
         self.thread = threading.current_thread()
         self.beat()
 
     def beat(self, at: str = "") -> None:
-        """Tell that the work got on.
+        """Record progress.
 
         Raises:
-            GivenUp: nobody waits for it any more. A thread that was stuck has to find out before it
-                goes on: its file may be closed by now.
+            GivenUp: no one waits for it any more. A thread that was stuck must learn this before it
+                continues, because its file may be closed by now.
         """
         if self.given_up:
             raise GivenUp
@@ -62,7 +62,7 @@ class Heartbeat:
 
 
 def unwatched(_at: str = "") -> None:
-    """Tell nobody: of work that is waited for however long it takes."""
+    """Ignore progress, for work without a time limit."""
 
 
 def stalled(why: str) -> SourceStalled:

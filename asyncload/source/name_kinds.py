@@ -1,4 +1,4 @@
-"""Names that say that a file or folder holds no data, or not yet, or not as it is."""
+"""Names of files and folders that hold no data, temporary data, or packed data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FileKind = ExcludedReason | Literal["csv", "other"]
 
 _CSV = ".csv"
 
-# What editors, office programs and writers of partial exports leave beside or instead of a CSV.
+# Files that editors, office programs and unfinished exports leave beside or instead of a CSV.
 _TEMPORARY = re.compile(
     r"(?:^~\$|^#.*#$|~$|\.csv\.(?:tmp|temp|part|partial|swp|bak|crdownload|filepart)$"
     r"|\.(?:tmp|part|partial|crdownload)\.csv$)",
@@ -45,8 +45,8 @@ _OF_SYSTEM = frozenset(
         "~snapshot",
     }
 )
-# In which jobs of Hadoop, Spark, Hive, Impala and their committers write what is not committed yet,
-# and what they note of it.
+# Folders in which jobs of Hadoop, Spark, Hive, Impala and their committers keep uncommitted data
+# and notes.
 _OF_JOB = re.compile(
     r"_temporary|_success|_spark_metadata|_delta_log|_impala_insert_staging|_distcp_logs"
     r"|_scratch.*|_tmp\..*|_task_tmp\..*|__magic.*",
@@ -55,9 +55,9 @@ _OF_JOB = re.compile(
 
 
 def folder_kind(name: str, *, at_root: bool) -> ExcludedReason | None:
-    """Return why a folder of this name is not entered; None where it is.
+    """Return why a folder with this name is not entered; None if it is.
 
-    `at_root` says that it lies at the root of the volume, where `lost+found` is the file system's.
+    `at_root`: it is at the root of the volume, where `lost+found` belongs to the file system.
     """
     if name.startswith("."):
         return "hidden"
@@ -67,7 +67,7 @@ def folder_kind(name: str, *, at_root: bool) -> ExcludedReason | None:
 
 
 def file_kind(name: str) -> FileKind:
-    """Return what a file of this name is: a CSV, something to leave out and why, or else."""
+    """Return the kind of a file by its name: a CSV, a reason to exclude it, or other."""
     csv = name[-4:].lower() == _CSV
     kind: FileKind
     if _TEMPORARY.search(name) and _CSV in name.lower():

@@ -1,4 +1,4 @@
-"""Blocking work from the event loop: a hop to a thread and back, by aiofiles, never for ever."""
+"""Run blocking work in threads, by aiofiles, with time limits."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from asyncload.source.threads import ReaderThreads
 
 T = TypeVar("T")
 
-# What a read may take to end once its caller is cancelled: uploads are aborted only then, and
-# `docker stop` kills after 10 s.
+# In seconds; the time for a read to end after its caller is cancelled. Uploads are aborted only
+# then, and `docker stop` kills after 10 s.
 _CANCELLED_SECONDS = 2.0
 
 
 class Offload:
-    """Has an executor's threads do work that blocks.
+    """Runs blocking functions in an executor's threads.
 
-    A hop is waited for, cancelled or not: its thread is writing into a buffer that must not find a
-    new user before. But a system call on a dead mount may never return. So a hop is given up that
-    did not get on during a whole period of `patience` seconds since its thread took it up, or that
-    does not end within two seconds of its caller's cancellation. Its thread is left to itself, and
-    whatever it may still write into must not be used again.
+    A call is awaited even after a cancellation, because its thread writes into a buffer that must
+    not be reused before. But a system call on a dead mount may never return. So a call is given up
+    if it made no progress during a whole period of `patience` seconds since its thread started, or
+    if it does not end within two seconds of its caller's cancellation. Its thread is abandoned, and
+    the buffer it may still write into must not be used again.
     """
 
     def __init__(self, executor: Executor, *, patience: float = STALLED_SECONDS) -> None:
@@ -41,17 +41,17 @@ class Offload:
         through: Executor | None = None,
         undo: Callable[[T], None] | None = None,
     ) -> T:
-        """Call a function in a thread, and return what it returns.
+        """Call a function in a thread, and return its result.
 
         Args:
-            function: what is called.
-            arguments: what it is called with.
-            heartbeat: beats while it gets on; a call without is one step.
-            through: hands the work to the executor in its own way.
-            undo: is called with the result where the caller was cancelled meanwhile.
+            function: the function.
+            arguments: its arguments.
+            heartbeat: beats with each progress; a call without one is a single step.
+            through: an executor that hands over the work in its own way.
+            undo: called with the result if the caller was cancelled meanwhile.
 
         Raises:
-            SourceStalled: it was given up, or not even begun because too many were before it.
+            SourceStalled: it was given up, or not started because too many threads are stuck.
         """
         executor = self._executor
         if isinstance(executor, ReaderThreads) and executor.exhausted:
@@ -59,7 +59,7 @@ class Offload:
         heartbeat = heartbeat or Heartbeat()
         heartbeat.rest()
         loop = asyncio.get_running_loop()
-        # Outside of a TaskGroup, which would cancel it.
+        # Outside of a group, which would cancel it.
         task: asyncio.Future[T] = asyncio.ensure_future(
             _in_thread(heartbeat, function, *arguments, executor=through or executor)
         )
@@ -70,7 +70,7 @@ class Offload:
                 if (await asyncio.wait({task}, timeout=timeout))[0]:
                     break
             except asyncio.CancelledError:
-                # Further ones don't put the end off.
+                # Further cancellations do not extend the time.
                 until = until or loop.time() + _CANCELLED_SECONDS
                 continue
             if until is not None or (heartbeat.begun and heartbeat.beats == seen):
@@ -87,7 +87,7 @@ class Offload:
 
     def _give_up(self, heartbeat: Heartbeat, task: asyncio.Future[Any]) -> None:
         heartbeat.given_up = True
-        # Where its turn has not come, it never will.
+        # If it has not started, it never will.
         task.cancel()
         if heartbeat.thread is not None and isinstance(self._executor, ReaderThreads):
             self._executor.replace(heartbeat.thread)

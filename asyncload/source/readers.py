@@ -1,4 +1,4 @@
-"""The volume from the event loop: each call is one hop to a reader thread."""
+"""The volume for the event loop: each call runs in a reader thread."""
 
 from __future__ import annotations
 
@@ -31,20 +31,19 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 DESCRIPTOR_WAIT_SECONDS = 10.0
-"""While nothing at all could be opened for so long, too many open files are no passing state."""
+"""In seconds; if nothing at all can be opened for so long, too many open files are an error."""
 
-# In seconds, between two tries to open something: the first, doubled each time, and the longest.
+# In seconds, between two attempts to open something: the first, doubled each time, and the maximum.
 _FIRST_WAIT = 0.01
 _MAX_WAIT = 0.5
 
 
 class _PatientExecutor(Executor):
-    """Gives work to an executor, and waits a moment for it to be done.
+    """Hands work to an executor, and blocks briefly until it is done.
 
-    Worth it for a batch that takes less than a millisecond where the files are in memory: event
-    loop and reader thread then don't take the GIL from each other at each system call, which
-    costs more than the calls. Where the medium is slower, waiting would be in vain, and is soon
-    left off.
+    This pays for a batch that takes less than a millisecond because its files are in memory: event
+    loop and reader thread then do not take the GIL from each other at each system call, which costs
+    more than the calls. On a slower medium the wait is useless, and is skipped for a while.
     """
 
     _SECONDS = 0.002
@@ -64,10 +63,10 @@ class _PatientExecutor(Executor):
 
 
 class ReadBatch(NamedTuple):
-    """What became of a batch's first files, and its others, which are still to be read.
+    """The results of a batch's first files, and its other files, still to be read.
 
-    `stuck` says that a thread may still write into the buffer: into no file's bytes that are among
-    `items`, but where the others would go.
+    `stuck`: a thread may still write into the buffer, not over the files in `items` but in the
+    space after them.
     """
 
     items: Sequence[BatchItem]
@@ -77,7 +76,7 @@ class ReadBatch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Scan(Generic[T]):
-    """A blocking iterator that tells how far it is."""
+    """A blocking iterator with its heartbeat."""
 
     items: Iterator[T]
     heartbeat: Heartbeat
@@ -86,19 +85,19 @@ class Scan(Generic[T]):
 class Readers:
     """Reads a volume's files in an executor's threads.
 
-    A hop is what costs, not the read: hence one hop for a batch of small files and one for a
-    part. Each ends, as `Offload` says; after an error the buffer it was given may still be
-    written into.
+    The hand-over to a thread is expensive, not the read: so there is one call for a batch of small
+    files and one for a part. Calls end as `Offload` describes; after an error the buffer may still
+    be written into.
 
-    Where too many files are open, what is to be opened waits until others were closed: whoever
-    waits holds no file, so there are fewer at once. That goes on while anything can be opened, and
-    for some seconds more.
+    While too many files are open, opening waits until others are closed. A waiter holds no open
+    file, so the number falls. This continues while anything can be opened, and for some seconds
+    more.
 
     Args:
         volume: the volume.
-        executor: whose threads read it.
+        executor: its threads read the volume.
         patience: see `Offload`; in seconds.
-        descriptor_wait: for how many seconds nothing at all may be opened before files fail for it.
+        descriptor_wait: if nothing at all can be opened for so many seconds, files fail.
     """
 
     def __init__(
@@ -120,8 +119,8 @@ class Readers:
     ) -> ReadBatch:
         """Read small files into a buffer, as `Volume.read_batch` does.
 
-        A file whose read stalls fails alone: those before it are there, and those after it are
-        left to be read into another buffer.
+        A file whose read stalls fails alone: files before it are complete, and files after it have
+        to be read into another buffer.
         """
         items: list[BatchItem] = []
         while len(items) < len(uploads):
@@ -131,7 +130,7 @@ class Readers:
             except TooManyOpenFiles as error:
                 items.append(UnloadedFile(uploads[len(items)], error))
             except SourceStalled as error:
-                # As far as it is known now: the thread may add to its own list yet.
+                # A copy, because the thread may still append to its own list.
                 known = list(items)
                 unread = uploads[len(known) :]
                 known += [UnloadedFile(stalled, error) for stalled in unread[:1]]
@@ -159,7 +158,7 @@ class Readers:
 
     @asynccontextmanager
     async def opened(self, path: str) -> AsyncIterator[tuple[OpenFile, FileState]]:
-        """Open a file and say in what state it is. Raises as `Volume.open` does."""
+        """Open a file and return it with its state. Raises as `Volume.open` does."""
         file, state = await self._retry_while_exhausted(partial(self._open, path))
         with file:
             yield file, state
@@ -197,9 +196,9 @@ class Readers:
         await self._retry_while_exhausted(partial(self._offload.run, file.check_in_place, expected))
 
     def scan(self, begin: Callable[[Callable[[str], None]], Iterator[T]]) -> Scan[T]:
-        """Return a blocking iterator's items, to be taken by `take`.
+        """Return a blocking iterator for `take`.
 
-        `begin` is given what is to be called with all that is about to be looked at.
+        `begin` gets a function to call with each path before it is examined.
         """
         heartbeat = Heartbeat()
         return Scan(begin(heartbeat.beat), heartbeat)
@@ -208,7 +207,7 @@ class Readers:
         """Return the next `count` items of a scan; fewer only at its end.
 
         Raises:
-            SourceStalled: it did not get on; it can't be gone on with.
+            SourceStalled: it made no progress; the scan can't be continued.
         """
         try:
             return await self._offload.run(_take, scan.items, count, heartbeat=scan.heartbeat)

@@ -1,4 +1,4 @@
-"""Find the CSVs of a volume: recursively, in any letter case, following links only if asked to.
+"""Find the CSVs of a volume: recursively, in any letter case, following links only on request.
 
 The scan blocks; `scan` yields as it goes, so that a caller can run it in slices.
 """
@@ -27,27 +27,27 @@ Found = SourceFile | Excluded | Failed
 
 
 class _Folder(NamedTuple):
-    """A folder to list: its path, and where links are followed the folders that it lies in."""
+    """A folder to list: its path and, if links are followed, the folders that contain it."""
 
     path: str
     above: tuple[tuple[int, int], ...] = ()
 
 
 class Scanner:
-    """Walks a volume and says of each entry that looks like a CSV what is to become of it.
+    """Walks a volume and decides which entries are loaded.
 
-    Folders that hold no data by their names, or that the patterns rule out, are not entered: what
-    is in them, or that they can't be listed, is of no interest. A pattern of `include` that spells
-    such a name has it entered, or loaded, all the same: `--include '_temporary/*.csv'`.
+    Folders that hold no data by their names, or that the patterns exclude, are not entered; their
+    contents, or errors in listing them, do not matter. An `include` pattern that spells such a name
+    overrides this: `--include '_temporary/*.csv'`.
 
     Args:
         root: the volume's folder; it may itself be a link.
-        include: path patterns (see `globs`); where there are any, only files that match one
-            are loaded.
+        include: path patterns (see `globs`); if there are any, only files that match one are
+            loaded.
         exclude: path patterns of files and folders that are not loaded.
-        modified_before: files modified later are left out; a time in seconds since 1970.
-        follow_links: whether symbolic links are followed that lead to what is in the volume.
-        sleep: waits for that many seconds.
+        modified_before: files modified later are excluded; in seconds since 1970.
+        follow_links: whether symbolic links are followed that stay inside the volume.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Scanner:
 
     @property
     def unused_rules(self) -> list[str]:
-        """The patterns that have matched nothing so far, each with its option."""
+        """The patterns that have not matched anything so far, each with its option."""
         return [
             f"{option} {pattern!r}"
             for option, rules in (("--include", self._include), ("--exclude", self._exclude))
@@ -77,13 +77,13 @@ class Scanner:
         ]
 
     def scan(self, tell: Callable[[str], None] = unwatched) -> Iterator[Found]:
-        """Yield the volume's CSVs, what is left out, and folders that can't be listed.
+        """Yield the volume's CSVs, excluded entries, and folders that can't be listed.
 
-        Folder by folder, each folder's files before its sub-folders, by name (in a folder of
-        very many entries: by name within slices of it, so that memory stays flat).
+        Folder by folder, each folder's files before its sub-folders, by name (in a folder of very
+        many entries: by name within slices of it, so that memory stays flat).
 
         Args:
-            tell: is called with what is about to be looked at: that may take long, or for ever.
+            tell: called with each path before it is examined, which may take long.
         """
         folders = [_Folder("", self._identities(b"", ()))]
         while folders:
@@ -148,9 +148,9 @@ class Scanner:
     def _judge_other(
         self, entry: os.DirEntry[bytes], name: str, path: str, folder: _Folder
     ) -> Found | _Folder | None:
-        """Judge what is not named as a CSV: a link may lead to a folder of CSVs."""
+        """Judge an entry that is not named as a CSV: a link may lead to a folder of CSVs."""
         if not self._exclude.all_used:
-            # So that nobody is told that a pattern is of no use.
+            # So that the pattern is not reported as unused.
             self._exclude.match(path)
         if name.startswith(".") or not entry.is_symlink():
             return None
@@ -203,7 +203,7 @@ class Scanner:
     def _identities(
         self, path: bytes, above: tuple[tuple[int, int], ...]
     ) -> tuple[tuple[int, int], ...]:
-        """Return what tells a folder, and those that it lies in, from others: for circles."""
+        """Return the identities of a folder and of those that contain it, to detect circles."""
         if not self._follow_links:
             return ()
         status = status_of(self._root + b"/" + path)

@@ -1,4 +1,4 @@
-"""Threads to read in, of which one that is stuck holds up neither the others nor the exit."""
+"""Reader threads; a stuck one delays neither the others nor the exit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def start(thread: threading.Thread) -> None:
     """Start a thread.
 
     Raises:
-        OutOfThreads: the system starts none.
+        OutOfThreads: the system can't start one.
     """
     try:
         thread.start()
@@ -28,7 +28,7 @@ def start(thread: threading.Thread) -> None:
 
 
 def out_of_threads(error: BaseException) -> OutOfThreads | None:
-    """Return what an error means that says that no thread could be started, wherever it was."""
+    """Return our error if an error means that no thread could be started; else None."""
     if not isinstance(error, RuntimeError) or "can't start new thread" not in str(error):
         return None
     return OutOfThreads(
@@ -39,11 +39,11 @@ def out_of_threads(error: BaseException) -> OutOfThreads | None:
 
 
 class ReaderThreads(Executor):
-    """Does work in up to `count` threads; leaving its context waits for those that are not stuck.
+    """Runs work in up to `count` threads; leaving its context waits for those that are not stuck.
 
-    concurrent.futures' own executor has the interpreter wait for each of its threads at its exit,
-    for ever where one sits in a system call that never returns. These are daemons: the process
-    ends without them.
+    With concurrent.futures' own executor the interpreter waits for each thread at its exit, forever
+    if one is in a system call that never returns. These threads are daemons: the process ends
+    without them.
     """
 
     def __init__(self, count: int) -> None:
@@ -56,7 +56,7 @@ class ReaderThreads(Executor):
 
     @property
     def stuck(self) -> int:
-        """How many threads were taken for stuck, and have not come back."""
+        """The number of threads considered stuck that have not returned."""
         return len(self._stuck)
 
     @property
@@ -68,7 +68,7 @@ class ReaderThreads(Executor):
         """See `Executor`.
 
         Raises:
-            OutOfThreads: there is no thread, and none can be started.
+            OutOfThreads: no thread is running, and none can be started.
         """
         future: Future[T] = Future()
 
@@ -78,7 +78,7 @@ class ReaderThreads(Executor):
             try:
                 result = fn(*args, **kwargs)
             except BaseException as error:
-                # Whatever it is: for whoever waits.
+                # Any error belongs to the waiter.
                 future.set_exception(error)
             else:
                 future.set_result(result)
@@ -91,20 +91,20 @@ class ReaderThreads(Executor):
         return future
 
     def replace(self, thread: threading.Thread) -> None:
-        """Take a thread for stuck: another one works in its place, it ends once it comes back.
+        """Consider a thread stuck: another one replaces it, and it ends when it returns.
 
-        Where no other can be started, the rest of them do.
+        If none can be started, the remaining threads do the work.
         """
         with self._lock:
             if thread in self._threads:
                 self._threads.remove(thread)
                 self._stuck.add(thread)
-                # At the worst the next call finds that there is none left.
+                # At worst the next call finds that no thread is left.
                 with suppress(OutOfThreads):
                     self._start()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002  # all work is waited for or given up
-        """See `Executor`; a thread that is stuck is not waited for."""
+        """See `Executor`; stuck threads are not waited for."""
         with self._lock:
             threads = list(self._threads)
         for _ in threads:
@@ -118,7 +118,7 @@ class ReaderThreads(Executor):
         try:
             start(thread)
         except OutOfThreads:
-            # With fewer of them all is read, too.
+            # Fewer threads suffice to read everything.
             if not self._threads:
                 raise
         else:
@@ -128,7 +128,7 @@ class ReaderThreads(Executor):
         me = threading.current_thread()
         while (work := self._work.get()) is not None:
             work()
-            # It holds what it worked with.
+            # Drop the references to the work.
             del work
             with self._lock:
                 if me in self._stuck:

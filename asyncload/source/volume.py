@@ -1,7 +1,7 @@
-"""The mounted volume: open its files safely, read them whole, notice when they change.
+"""The mounted volume: open its files safely, read them whole, detect changes.
 
-Everything here blocks and is meant to run in a reader thread, one call per batch of small
-files or per part of a large one.
+Everything here blocks and runs in a reader thread, one call per batch of small files or per part of
+a large one.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from asyncload.source.file_state import (
 )
 from asyncload.source.heartbeat import unwatched
 
-# A part is read and summed up in pieces that stay in the processor's cache: a third less time.
+# A part is read and hashed in pieces that stay in the processor's cache: a third less time.
 _CACHED = 256 * 1024
 
 
@@ -50,7 +50,7 @@ class Volume:
 
     Args:
         root: the folder.
-        trust: what tells one version of a file from another, see `file_state.TRUST`.
+        trust: the attributes that identify a version of a file, see `file_state.TRUST`.
         follow_links: whether links are followed at all.
 
     Raises:
@@ -78,13 +78,13 @@ class Volume:
         """Open a regular file for reading; the caller closes it.
 
         Raises:
-            SourceUnreadable: it can't be opened, is a link or no regular file.
+            SourceUnreadable: it can't be opened, or is a link or not a regular file.
             TooManyOpenFiles: it can't be opened now.
         """
         return OpenFile(self, path, self._open(path))
 
     def state_of(self, path: str) -> FileState:
-        """Return the state of the file that now has this path."""
+        """Return the state of the file at this path."""
         with self.open(path) as file:
             return file.state()
 
@@ -102,14 +102,14 @@ class Volume:
 
         Args:
             uploads: the files.
-            buffer: where their bytes go, each after those before.
-            digests: what to compute of them.
-            items: what became of the first of them in an earlier call; gets that of the others,
-                each as soon as it is known.
-            beat: is called whenever the reading got on.
+            buffer: receives their bytes, one file after the other.
+            digests: the digests to compute.
+            items: the results of the first files, from an earlier call; each further result is
+                appended as soon as it is known.
+            beat: called after each progress.
 
         Raises:
-            TooManyOpenFiles: the first file that is not among `items` can't be opened now.
+            TooManyOpenFiles: the first file without a result can't be opened now.
         """
         items = [] if items is None else items
         start = sum(len(item.body) for item in items if isinstance(item, LoadedFile))
@@ -197,7 +197,7 @@ class OpenFile:
         """Return the state of the open file.
 
         Raises:
-            SourceUnreadable: it can't be told, as where a mount has gone.
+            SourceUnreadable: the system can't tell, for example because a mount is gone.
         """
         try:
             status = os.fstat(self.fd)
@@ -254,7 +254,7 @@ class OpenFile:
         return value
 
     def check_unchanged(self, expected: FileState) -> None:
-        """Raise `SourceChanged` where the open file is not as `expected`."""
+        """Raise `SourceChanged` if the open file is not in the `expected` state."""
         check_same(expected, self.state(), self.volume.trust, self._state_after_a_read)
 
     def _state_after_a_read(self) -> FileState:
@@ -262,9 +262,9 @@ class OpenFile:
         return self.state()
 
     def check_end(self, size: int) -> None:
-        """Raise `SourceChanged` where the file goes on beyond the size that the system tells.
+        """Raise `SourceChanged` if the file continues beyond the size that the system reports.
 
-        So do files of /proc, which have no size, and some of FUSE. Sizes are in bytes.
+        Files of /proc, which have no size, and some of FUSE do so, too. Sizes are in bytes.
 
         Raises:
             SourceUnreadable: the read failed.
@@ -281,7 +281,7 @@ class OpenFile:
             )
 
     def check_in_place(self, expected: FileState) -> None:
-        """Raise `SourceChanged` where the file's path now leads elsewhere or to another state.
+        """Raise `SourceChanged` if the file's path now leads elsewhere or to another state.
 
         Raises:
             TooManyOpenFiles: it can't be opened now.

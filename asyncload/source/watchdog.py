@@ -1,4 +1,4 @@
-"""Looking at a volume without an event loop, never waiting for it for ever."""
+"""Examine a volume without an event loop, with a time limit."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ T = TypeVar("T")
 
 
 def watched(function: Callable[[], T], heartbeat: Heartbeat, *, patience: float) -> T:
-    """Call a function in a thread of its own; return what it returns, or raise what it raises.
+    """Call a function in a new thread; return its result or raise its error.
 
-    Meanwhile a signal ends the process, which waits for no thread that is stuck in a system call.
+    A signal ends the process meanwhile; it does not wait for a thread that is stuck in a system
+    call.
 
     Args:
-        function: what is called.
-        heartbeat: beats while it gets on, and says where it is.
-        patience: it is given up where it did not get on for so many seconds.
+        function: the function.
+        heartbeat: beats with each progress, and knows the path in work.
+        patience: the function is given up after so many seconds without progress.
 
     Raises:
         SourceStalled: it was given up.
-        OutOfThreads: there is none for it.
+        OutOfThreads: the system can't start the thread.
     """
     results: list[T] = []
     errors: list[BaseException] = []
@@ -33,7 +34,7 @@ def watched(function: Callable[[], T], heartbeat: Heartbeat, *, patience: float)
         try:
             results.append(function())
         except BaseException as error:
-            # Whatever it is: for whoever waits.
+            # Any error belongs to the waiter.
             errors.append(error)
 
     thread = threading.Thread(target=run, name="asyncload-reader", daemon=True)
