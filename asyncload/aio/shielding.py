@@ -50,9 +50,8 @@ async def run_to_end(
 ) -> T:
     """Await `step` to its end, and return its result.
 
-    A caller that is cancelled meanwhile is cancelled afterwards, whatever the step returned or
-    raised. Once cancelled, the step gets `grace` more seconds (None: no limit) and is then
-    cancelled itself.
+    A caller that is cancelled meanwhile is cancelled afterwards, even if the step fails. Once
+    cancelled, the step gets `grace` more seconds (None: no limit) and is then cancelled itself.
 
     Args:
         step: the awaitable.

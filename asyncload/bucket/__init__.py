@@ -1,1 +1,1 @@
-"""What is in the bucket before anything is sent."""
+"""The contents of the bucket before anything is sent."""

@@ -1,1 +1,1 @@
-"""Which file is to land under which key, and in what parts."""
+"""The plan: the key of each file, and its parts."""

@@ -26,7 +26,7 @@ from asyncload.transfer.verify import LocalFile, find_proof, prove_by_head
 def wanted_digests(tools: TransferTools, known: Mapping[str, Known]) -> Digests:
     """Return the digests to compute while small files are read for `put_file`.
 
-    `known` is what is known of each file's key, by the file's path.
+    `known` is the listing's information about each file's key, by the file's path.
     """
     policy = tools.policy
     # The MD5 in a listing may already show that the object equals the file.

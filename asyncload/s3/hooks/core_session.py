@@ -1,4 +1,4 @@
-"""The sessions that make clients: aiobotocore's and, around it, aioboto3's."""
+"""The sessions that make clients: aiobotocore's, and aioboto3's around it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from botocore.configprovider import ConfiguredEndpointProvider
 
 
 class CoreSession(AioSession):  # type: ignore[misc]  # aiobotocore is untyped
-    """aiobotocore's session, whose credential chain a subclass prepares."""
+    """aiobotocore's session; a subclass prepares its credential chain."""
 
     def prepare_chain(self, resolver: Any) -> None:
-        """Prepare the resolver of credentials that this session is about to use."""
+        """Prepare the resolver of credentials, which this session uses next."""
 
     def configured_endpoint(self, service: str) -> str | None:
-        """Return the endpoint that environment or configuration name for a service."""
+        """Return the endpoint that the environment or the configuration sets for a service."""
         provider = ConfiguredEndpointProvider(self.full_config, self.get_scoped_config(), service)
         url: str | None = provider.provide()
         return url
 
     def _create_csm_monitor(self) -> None:
-        """Have no client-side monitoring: it sends session tokens by UDP, in the clear."""
+        """Disable client-side monitoring: it sends session tokens by UDP, unencrypted."""
 
     def _create_credential_resolver(self) -> Any:
         resolver = create_credential_resolver(self, region_name=self._last_client_region_used)
@@ -32,12 +32,12 @@ class CoreSession(AioSession):  # type: ignore[misc]  # aiobotocore is untyped
 
 
 class ClientSession(aioboto3.Session):  # type: ignore[misc]  # aioboto3 is untyped
-    """aioboto3's session, whose clients have no methods for files."""
+    """aioboto3's session, without the file methods of its clients."""
 
     def _register_default_handlers(self) -> None:
-        """Add no methods for files to the client: we use none, and their imports take long."""
+        """Add no file methods to clients: they are not used, and importing them takes long."""
 
 
 def given_options(config: Any) -> dict[str, Any]:
-    """Return the options that a botocore `Config` was made with; None was made with none."""
+    """Return the options a botocore `Config` was made with; empty for None."""
     return dict(config._user_provided_options) if config else {}

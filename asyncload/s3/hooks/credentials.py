@@ -1,7 +1,7 @@
-"""The providers of botocore's credential chain, and the refresh of what they made.
+"""The providers of botocore's credential chain, and the refresh of their credentials.
 
-A *provider* is botocore's: it has a `METHOD` and a coroutine method `load`. *Credentials* are what
-it made; those that expire have a function that fetches them anew, the *refresh*.
+A *provider* is botocore's: it has a `METHOD` and a coroutine method `load`. *Credentials* are its
+result; if they expire, they have a function that fetches new ones, the *refresh*.
 """
 
 from __future__ import annotations
@@ -22,40 +22,40 @@ Refresh = Callable[[], Awaitable[Any]]
 
 
 def refresh_of(credentials: Any) -> Refresh | None:
-    """Return how credentials are fetched anew; None for those that never are."""
+    """Return the refresh of credentials; None if they do not expire."""
     refresh = getattr(credentials, "_refresh_using", None)
     if refresh is None:
         return None
 
     async def fetch() -> Any:
-        # Some providers' functions are coroutines, some return what they have.
+        # Some providers' functions are coroutines, others are not.
         return await resolve_awaitable(refresh())
 
     return fetch
 
 
 def refresh_by(credentials: Any, refresh: Refresh) -> None:
-    """Have credentials fetched anew by another function, which returns what botocore's does."""
+    """Replace the refresh of credentials by a function with the same kind of result."""
     credentials._refresh_using = refresh
 
 
 def are_valid(credentials: Any) -> bool:
-    """Whether credentials that expire were fetched, and have not expired."""
+    """Return whether credentials that expire were fetched, and have not expired."""
     return credentials._expiry_time is not None and not credentials.refresh_needed(0)
 
 
 def is_refreshable(credentials: Any) -> bool:
-    """Whether credentials can be fetched anew."""
+    """Return whether credentials have a refresh."""
     return hasattr(credentials, "refresh_needed")
 
 
 @contextmanager
 def refresh_forced(credentials: Any) -> Iterator[None]:
-    """Have credentials fetched anew whenever they are asked for, whatever their time of expiry."""
+    """Make the next access to credentials refresh them, even if they have not expired."""
     by_the_clock = credentials.refresh_needed
 
     def needed(refresh_in: float | None = None) -> bool:
-        # With 0, those just fetched are asked whether they have expired already.
+        # Called with 0, this asks whether the new credentials have already expired.
         return refresh_in != 0 or by_the_clock(refresh_in)
 
     credentials.refresh_needed = needed
@@ -66,13 +66,13 @@ def refresh_forced(credentials: Any) -> Iterator[None]:
 
 
 def read_expiry(text: str) -> datetime:
-    """Return the time of expiry that a provider told."""
+    """Return the time of expiry in a provider's answer."""
     expiry: datetime = parse(text)
     return expiry
 
 
 def prepare_sources(resolver: Any, prepare: Callable[[Any], None]) -> None:
-    """Prepare the providers of a chain, and those that a profile's `credential_source` may name."""
+    """Prepare the providers of a chain, and those for a profile's `credential_source`."""
     roles = resolver.get_provider("assume-role")
     for provider in {*resolver.providers, *roles._credential_sourcer._providers}:
         prepare(provider)
@@ -93,7 +93,7 @@ def prepare_profiles(resolver: Any, prepare: Callable[[Any, str], None]) -> None
 
 
 def watch_roles(provider: Any, made: Callable[[Any, str], None]) -> None:
-    """Have `made` called with the credentials of each role of a chain, and the role's profile."""
+    """Call `made` with the credentials of each role of a chain, and the role's profile."""
     load_role = provider._load_creds_via_assume_role
 
     async def load_watched(profile_name: str) -> Any:
@@ -105,7 +105,7 @@ def watch_roles(provider: Any, made: Callable[[Any, str], None]) -> None:
 
 
 def take_mfa_codes(provider: Any, take: Callable[[str], str]) -> None:
-    """Have a provider of assumed roles take its MFA codes from a function, which gets a prompt."""
+    """Make a provider of assumed roles get its MFA codes from a function, which gets a prompt."""
     provider._prompter = take
 
 
@@ -114,12 +114,12 @@ def fetch_from_container_by(
     make_session: Callable[..., Any],
     authorizes: Callable[[str | None], None],
 ) -> None:
-    """Have a container's endpoint asked by another HTTP session, and its token told.
+    """Ask a container's endpoint by another HTTP session, and report its token.
 
     Args:
         provider: botocore's.
         make_session: returns a `RefCountedSession`, given its `timeout` in seconds.
-        authorizes: is told of the token that requests carry, None for none.
+        authorizes: called with the token that requests carry; None for none.
     """
     timeout = AioContainerMetadataFetcher.TIMEOUT_SECONDS
     fetcher = AioContainerMetadataFetcher(session=make_session(timeout=timeout))
@@ -135,7 +135,7 @@ def fetch_from_container_by(
 
 
 def ask_processes_by(provider: Any, ask: Callable[[str], Awaitable[dict[str, Any]]]) -> None:
-    """Have a `credential_process` run by another function: given a command, it returns its JSON."""
+    """Run a `credential_process` by another function, which returns its JSON for a command."""
     provider._retrieve_credentials_using = ask
 
 
@@ -146,7 +146,7 @@ def metadata_url(provider: Any) -> str:
 
 
 def fetch_metadata_by(provider: Any, make_session: Callable[..., Any]) -> None:
-    """Have the metadata service asked by another HTTP session.
+    """Ask the metadata service by another HTTP session.
 
     Args:
         provider: botocore's.
@@ -157,23 +157,23 @@ def fetch_metadata_by(provider: Any, make_session: Callable[..., Any]) -> None:
 
 
 def keep_tokens_in(provider: Any, cache: TokenFiles, session: Any, profile: str) -> None:
-    """Have a provider of SSO's credentials keep its tokens in another cache."""
+    """Make a provider of SSO credentials keep its tokens in another cache."""
     provider._token_cache = cache
     provider._token_provider = AioSSOTokenProvider(session, cache=cache, profile_name=profile)
 
 
 class TokenFiles(JSONFileCache):  # type: ignore[misc]  # botocore is untyped
-    """The files of SSO tokens, where the AWS CLI keeps them, too."""
+    """The files of SSO tokens, shared with the AWS CLI."""
 
     def __init__(self) -> None:
         super().__init__(AioSSOTokenProvider._SSO_TOKEN_CACHE_DIR, _sso_json_dumps)
 
     @property
     def folder(self) -> str:
-        """Where the files are."""
+        """The folder of the files."""
         return str(self._working_dir)
 
     def dump(self, token: Any) -> str:
-        """Return what a file would hold."""
+        """Return a token in the form of a file."""
         text: str = self._dumps(token)
         return text

@@ -1,6 +1,6 @@
-"""Handlers of a client's events: what botocore would send, ask again, or read, and is not to.
+"""Handlers of a client's events, which change what botocore sends, retries and reads.
 
-The events' names are public; what botocore does before and after each of them is not.
+The events' names are public; botocore's own steps around each of them are not.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from botocore.exceptions import ClientError
 
 
 def take_every_answer(client: Any) -> None:
-    """Keep botocore from asking again, here or elsewhere: where data goes is the user's decision.
+    """Keep botocore from repeating requests, here or elsewhere: the user decides where data goes.
 
-    Of some errors it takes a bucket in another region for the cause, and asks which. Nor is a 101
-    a success, for which it takes whatever is less than 300.
+    For some errors it assumes that the bucket is in another region, and looks for it. It also takes
+    any status below 300 for a success, such as 101.
     """
     client.meta.events.register_first("needs-retry.s3", _take_as_answer)
 
 
 def expect_nothing(client: Any) -> None:
-    """Send no `Expect: 100-continue`: a server that never answers it would hang the call."""
+    """Send no `Expect: 100-continue`: a server that never answers it would hang the request."""
     client.meta.events.register_last("before-call.s3", _expect_nothing)
 
 
 def check_before_sending(client: Any, check: Callable[[Mapping[str, str | bytes]], None]) -> None:
-    """Have the headers of each request checked right before it is sent, as they are sent."""
+    """Check the headers of each request right before it is sent."""
 
     def check_request(request: Any, **_: Any) -> None:
         check(request.headers)
@@ -36,7 +36,7 @@ def check_before_sending(client: Any, check: Callable[[Mapping[str, str | bytes]
 
 
 def hear_answers(client: Any, hear: Callable[[Mapping[str, str]], None]) -> None:
-    """Have the headers of each answer told, errors included; names are in lower case."""
+    """Call a function with the headers of each response or error; names are in lower case."""
 
     def hear_response(response_dict: dict[str, Any] | None, **_: Any) -> None:
         if response_dict is not None:
@@ -46,12 +46,12 @@ def hear_answers(client: Any, hear: Callable[[Mapping[str, str]], None]) -> None
 
 
 def read_entries_by(client: Any, take: Callable[[Element], list[dict[str, Any]]]) -> None:
-    """Have a client read what a page lists by a function, and only the rest by its parser.
+    """Have a client read the entries of listing pages by a function, and the rest by its parser.
 
     Args:
         client: aioboto3's.
-        take: returns the entries of a page and takes them out of its document; a ValueError leaves
-            all of it to the client.
+        take: returns the entries of a page and removes them from its document; after a ValueError
+            the client's parser reads the whole page.
     """
 
     def read(
@@ -67,11 +67,11 @@ def read_entries(
     response: dict[str, Any],
     customized: dict[str, Any],
 ) -> None:
-    """Take the entries out of the answer that botocore's parser gets next, into what it adds."""
+    """Move the entries from the response that botocore's parser reads to the result it extends."""
     if response["status_code"] != 200:
         return
     try:
-        # What a store answers is for botocore's parser to read the same way.
+        # botocore's parser would read the response in the same way.
         root = fromstring(response["body"])  # noqa: S314  # it is bounded, and read so anyway
         entries = take(root)
     except (ParseError, ValueError):
@@ -82,7 +82,7 @@ def read_entries(
 
 
 async def make_put_request(client: Any, bucket: str, **arguments: Any) -> Any:
-    """Return a put as the client makes and signs it, to the key `k`; it is not sent.
+    """Return a put to the key `k` as the client makes and signs it; it is not sent.
 
     Args:
         client: aioboto3's.
@@ -90,7 +90,7 @@ async def make_put_request(client: Any, bucket: str, **arguments: Any) -> Any:
         arguments: of PutObject, besides key and body.
 
     Raises:
-        BotoCoreError: no request can be made for this bucket, or none be signed.
+        BotoCoreError: no request can be made or signed for this bucket.
     """
     client.meta.events.register_first("before-send.s3.PutObject", _take)
     try:

@@ -1,4 +1,4 @@
-"""aiobotocore's HTTP session, with what it keeps to itself under public names."""
+"""aiobotocore's HTTP session, with its private parts under public names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["HttpSession", "RefCountedSession"]
 
 
 class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyped
-    """aiobotocore's session, whose parts a subclass makes.
+    """aiobotocore's session; a subclass makes its parts.
 
     Args:
         proxies_by: decides which proxy a request goes through.
@@ -27,16 +27,16 @@ class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyp
 
     @property
     def verify(self) -> Any:
-        """Whether certificates are verified, or by which bundle: as botocore decided."""
+        """Whether certificates are verified, or the bundle for it, as botocore decided."""
         return self._verify
 
     def make_connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:
-        """Return what makes connections, with the TLS context that `proxy_url` asks for."""
+        """Return a connector, with the TLS context for `proxy_url`."""
         connector: aiohttp.TCPConnector = super()._create_connector(proxy_url)
         return connector
 
     def make_plain_connector(self) -> aiohttp.TCPConnector:
-        """Return what makes connections without TLS."""
+        """Return a connector without TLS."""
         return aiohttp.TCPConnector(limit=self._max_pool_connections, **self._connector_args)
 
     def make_tls(self) -> ssl.SSLContext:
@@ -45,11 +45,11 @@ class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyp
         return context
 
     def wrap_requests(self, session: aiohttp.ClientSession) -> Any:
-        """Return what aiobotocore makes its requests with: by a coroutine method `request`."""
+        """Return the object by which aiobotocore makes requests, with a coroutine `request`."""
         return session
 
     async def open_requests(self, proxy_url: str | None) -> Any:
-        """Return what makes requests through a proxy, None for none; the session keeps it open."""
+        """Return an open client session for a proxy, None for none; this session closes it."""
         if proxy_url not in self._sessions:
             session = aiohttp.ClientSession(
                 connector=self.make_connector(proxy_url),
@@ -58,8 +58,8 @@ class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyp
                 skip_auto_headers={"CONTENT-TYPE"},
                 auto_decompress=False,
             )
-            # aiohttp would ask once more, by itself and uncounted, where a connection broke. There
-            # is no option for it.
+            # aiohttp would repeat a request, uncounted, if a connection breaks; it has no option
+            # for this.
             session._retry_connection = False
             self._sessions[proxy_url] = await self._exit_stack.enter_async_context(session)
         return self.wrap_requests(self._sessions[proxy_url])

@@ -1,7 +1,7 @@
-"""botocore's service models, read with less work: they are most of what making a client takes.
+"""Load botocore's service models faster: they take most of the time of making a client.
 
-botocore lists the folders of all of its 400 services to find out whether it knows the one that is
-asked for, and builds its 3 MB of JSON from ordered dictionaries, which plain ones are, too.
+botocore lists the folders of all of its 400 services to check that the requested one exists, and
+parses its 3 MB of JSON into ordered dictionaries, which plain ones are, too.
 """
 
 from __future__ import annotations
@@ -22,22 +22,23 @@ _USUAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z", re.ASCI
 
 
 def read_times_strictly(session: Any) -> None:
-    """Have a botocore session's parsers raise a ValueError for any time that is not one.
+    """Make a botocore session's parsers raise a ValueError for any invalid time.
 
-    botocore's own reader raises a RuntimeError for a number beyond all times.
+    botocore's own parser raises a RuntimeError for a number out of range.
     """
     parsers = session.get_component("response_parser_factory")
     parsers.set_parser_defaults(timestamp_parser=read_time)
 
 
 def read_time(value: Any) -> datetime:
-    """Return the time that a text or a number of an answer means.
+    """Parse a time in a response, from a text or a number.
 
     Raises:
-        ValueError: it means none.
+        ValueError: it is not a valid time.
     """
     if isinstance(value, str) and _USUAL_TIME.fullmatch(value):
-        # A page of a listing has a thousand: botocore's reader takes longer than all of the rest.
+        # A listing page has a thousand of them: botocore's parser takes longer for them than for
+        # the rest.
         return datetime.fromisoformat(value)
     try:
         time: datetime = parse_timestamp(value)
@@ -47,7 +48,7 @@ def read_time(value: Any) -> datetime:
 
 
 def use_quick_models(session: Any) -> None:
-    """Have a botocore session load its models from where it would, by a `QuickLoader`."""
+    """Make a botocore session load its models by a `QuickLoader`, from the same folders."""
     paths = session.get_component("data_loader").search_paths
     loader = QuickLoader(list(paths), QuickFiles(), include_default_search_paths=False)
     session.register_component("data_loader", loader)
@@ -68,7 +69,7 @@ class QuickFiles(JSONFileLoader):  # type: ignore[misc]  # botocore is untyped
 
 
 class QuickLoader(Loader):  # type: ignore[misc]  # as above
-    """Looks for the one service that is asked for, where botocore's looks at them all."""
+    """Looks up the requested service only; botocore's loader examines all services."""
 
     def list_available_services(self, type_name: str) -> Collection[str]:
         """Return the services that have a model of this type."""
@@ -81,7 +82,7 @@ class QuickLoader(Loader):  # type: ignore[misc]  # as above
 
 
 class _Services(Collection[str]):
-    """Looks into one folder to find a service, and into all only when they are to be named."""
+    """Examines one folder to find a service, and all only to list them."""
 
     def __init__(self, loader: QuickLoader, type_name: str) -> None:
         self._loader = loader

@@ -9,13 +9,13 @@ from botocore.auth import S3SigV4Auth
 
 
 def choose_signers(client: Any, choose: Callable[[Any], Callable[[], str] | None]) -> None:
-    """Have a say in how each request of a client is signed.
+    """Choose how each request of a client is signed.
 
     Args:
         client: aioboto3's.
-        choose: is told with which frozen credentials, None for none, a request is about to be
-            signed. Returns what tells the time to sign at, as `20220502T120000Z`; None for
-            botocore's own time, which all signatures but S3's version 4 have in any case.
+        choose: called with the frozen credentials, or None, that a request is about to be signed
+            with. Returns a function that returns the time to sign at, as `20220502T120000Z`; None
+            for botocore's own time, which all signatures except S3's version 4 use in any case.
     """
     signer = client._request_signer
     choose_auth = signer.get_auth_instance
@@ -36,6 +36,6 @@ class _ClockedAuth(S3SigV4Auth):  # type: ignore[misc]  # botocore is untyped
         self._signed_at = timestamp
 
     def _modify_request_before_signing(self, request: Any) -> None:
-        # botocore has just set it; headers, scope and signature are made from it next.
+        # botocore has just set it; headers, scope and signature are derived from it next.
         request.context["timestamp"] = self._signed_at()
         super()._modify_request_before_signing(request)
