@@ -86,9 +86,9 @@ class Pace:
         """Return how many keys to ask for if `files` are unknown."""
         return min(MAX_PAGE if self._paid else _PROBE, files * _ENTRIES_FOR_ONE)
 
-    def judge(self, settled: int, listed: int) -> bool:
-        """Return whether a page of `listed` keys that covered `settled` files has paid."""
-        self._paid = settled * _ENTRIES_FOR_ONE >= listed
+    def judge(self, covered: int, listed: int) -> bool:
+        """Return whether a page of `listed` keys that covered `covered` files has paid."""
+        self._paid = covered * _ENTRIES_FOR_ONE >= listed
         return self._paid
 
 

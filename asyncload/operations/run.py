@@ -38,7 +38,7 @@ def requests_limit(
     """Return the limit on concurrent requests; `on_change` is called when it changes."""
     ceiling, reason = settings.ceiling
     start = None if isinstance(settings.concurrency, int) else min(AUTO_START, ceiling)
-    return AdaptiveLimit(ceiling, start=start, ceiling_reason=reason, tell=on_change)
+    return AdaptiveLimit(ceiling, start=start, ceiling_reason=reason, on_change=on_change)
 
 
 class Run:

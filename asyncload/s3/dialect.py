@@ -32,26 +32,26 @@ class Dialect:
 
     Args:
         checksum: `auto`; `md5`, which never sends S3's checksums; or the CRC to insist on.
-        tell: called once if the store refuses checksums.
+        warn: called once if the store refuses checksums.
 
     Attributes:
         checksums: whether requests carry S3's checksums; otherwise they carry a Content-MD5.
         checksum_mode: whether HEAD asks for checksums.
     """
 
-    def __init__(self, checksum: str, tell: Callable[[Warned], None]) -> None:
+    def __init__(self, checksum: str, warn: Callable[[Warned], None]) -> None:
         self.checksums = self.checksum_mode = checksum != "md5"
         self._checksum = checksum
-        self._tell = tell
-        self._told = False
+        self._warn = warn
+        self._warned = False
         # Whether the store has returned a checksum it was sent: then a refusal has another cause.
-        self._taken = False
+        self._confirmed = False
         self._trials = _MAX_TRIALS
         self._trying = asyncio.Lock()
 
-    def takes_checksums(self) -> None:
+    def confirm_checksums(self) -> None:
         """Record that the store returned a checksum that it was sent."""
-        self._taken = True
+        self._confirmed = True
 
     async def send(self, ask: Callable[[bool], Awaitable[T]]) -> T:
         """Make a request with checksums; without them if the store refuses them.
@@ -69,7 +69,7 @@ class Dialect:
             return await ask(True)
         except (RequestRejected, EndpointRefused) as refusal:
             named = refusal.header.startswith(_HEADERS)
-            vague = not refusal.header and refusal.code in _VAGUE and not self._taken
+            vague = not refusal.header and refusal.code in _VAGUE and not self._confirmed
             if not named and not vague:
                 raise
             if self._checksum != "auto":
@@ -79,7 +79,7 @@ class Dialect:
                 return await ask(False)
             return await self._try_without(refusal, lambda: ask(False))
 
-    async def look(self, ask: Callable[[bool], Awaitable[T]], renewals: Callable[[], int]) -> T:
+    async def head(self, ask: Callable[[bool], Awaitable[T]], renewals: Callable[[], int]) -> T:
         """Make a HEAD that asks for checksums; without asking if the store refuses that.
 
         Args:
@@ -134,9 +134,9 @@ class Dialect:
         self.checksum_mode = False
         if not mode:
             self.checksums = False
-        if not self._told:
-            self._told = True
-            self._tell(
+        if not self._warned:
+            self._warned = True
+            self._warn(
                 Warned(
                     "the store refuses S3's checksums: requests carry an MD5 instead, and files "
                     "are verified by ETags that are the MD5 of a file or of its parts "

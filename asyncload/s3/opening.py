@@ -16,7 +16,7 @@ from asyncload.s3.auth.chain import ChainSession
 from asyncload.s3.auth.chain_messages import (
     Provider,
     explain_configuration,
-    in_words,
+    explaining,
     unreadable_file,
 )
 from asyncload.s3.auth.clock import SigningClock, sign_by
@@ -45,23 +45,23 @@ _CREDENTIALS_SECONDS = MACHINE_SECONDS
 _PERSON_SECONDS = PERSON_SECONDS
 
 
-def _tell_nobody(_: Warned) -> None:
-    """Ignore warnings; the default for `tell`."""
+def _ignore(_: Warned) -> None:
+    """Ignore warnings; the default for `warn`."""
 
 
 @asynccontextmanager
 async def open_store(
-    options: S3Options, tell: Callable[[Warned], None] = _tell_nobody
+    options: S3Options, warn: Callable[[Warned], None] = _ignore
 ) -> AsyncIterator[S3Store]:
     """Open the bucket as an `ObjectStore`. Raises as `open_client` does.
 
     Args:
         options: the bucket, and how to reach it.
-        tell: called with warnings, for example about unsupported features or waits for a person.
+        warn: called with warnings, for example about unsupported features or waits for a person.
     """
     clock = SigningClock()
-    async with _open(options, clock, tell) as (client, lane):
-        yield S3Store(client, options, lane, clock, Dialect(options.checksum, tell))
+    async with _open(options, clock, warn) as (client, lane):
+        yield S3Store(client, options, lane, clock, Dialect(options.checksum, warn))
 
 
 @asynccontextmanager
@@ -78,12 +78,12 @@ async def open_client(options: S3Options) -> AsyncIterator[Any]:
 
 @asynccontextmanager
 async def _open(
-    options: S3Options, clock: SigningClock, tell: Callable[[Warned], None] = _tell_nobody
+    options: S3Options, clock: SigningClock, warn: Callable[[Warned], None] = _ignore
 ) -> AsyncIterator[tuple[Any, FastLane | None]]:
     """Open client and fast lane. Raises as `open_client` does."""
     cap_loggers()
     capture = _CapturedSession(clock)
-    patience = Patience(machine=_CREDENTIALS_SECONDS, person=_PERSON_SECONDS, tell=tell)
+    patience = Patience(machine=_CREDENTIALS_SECONDS, person=_PERSON_SECONDS, warn=warn)
     async with AsyncExitStack() as stack:
         try:
             client, lane = await _connect(options, clock, capture, patience, stack)
@@ -180,7 +180,7 @@ async def _find_credentials(core: ChainSession, clock: SigningClock, patience: P
     """
     chain = Provider("the AWS credential chain", core.profile_name, core.full_config)
     async with patience.for_machine(chain.name):
-        with in_words(chain, clock.secrets):
+        with explaining(chain, clock.secrets):
             credentials = await core.get_credentials()
             if credentials is None:
                 if (unreadable := _unreadable_configuration()) is not None:

@@ -105,7 +105,7 @@ class S3Store:
     @property
     def clock_offset(self) -> float | None:
         """See `ObjectStore`."""
-        return self._clock.told_offset
+        return self._clock.reported_offset
 
     def object_settings(self, info: ObjectInfo) -> Mapping[str, Any]:
         """See `ObjectStore`."""
@@ -161,7 +161,7 @@ class S3Store:
             return await self._call("HeadObject", describe_object, Key=key, **mode)
 
         try:
-            return await self._dialect.look(ask, lambda: renewal.count)
+            return await self._dialect.head(ask, lambda: renewal.count)
         except RequestRejected as error:
             if error.status == 404:
                 return None
@@ -379,7 +379,7 @@ class S3Store:
 
         result = await self._dialect.send(ask_with)
         if result.checksum is not None:
-            self._dialect.takes_checksums()
+            self._dialect.confirm_checksums()
         return result
 
     async def _call(

@@ -69,12 +69,12 @@ def by_name(listing: Iterator[os.DirEntry[bytes]]) -> Iterator[os.DirEntry[bytes
 
 def list_folder(
     folder: bytes,
-    tell: Callable[[], None] = lambda: None,
+    beat: Callable[[], None] = lambda: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> AbstractContextManager[Iterator[os.DirEntry[bytes]]]:
     """Start listing a folder; wait and retry while too many files are open."""
     for wait in _WAITS:
-        tell()
+        beat()
         try:
             return os.scandir(folder)
         except OSError as error:

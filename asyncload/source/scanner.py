@@ -76,25 +76,25 @@ class Scanner:
             for pattern in rules.unused
         ]
 
-    def scan(self, tell: Callable[[str], None] = unwatched) -> Iterator[Found]:
+    def scan(self, beat: Callable[[str], None] = unwatched) -> Iterator[Found]:
         """Yield the volume's CSVs, excluded entries, and folders that can't be listed.
 
         Folder by folder, each folder's files before its sub-folders, by name (in a folder of very
         many entries: by name within slices of it, so that memory stays flat).
 
         Args:
-            tell: called with each path before it is examined, which may take long.
+            beat: called with each path before it is examined, which may take long.
         """
         folders = [_Folder("", self._identities(b"", ()))]
         while folders:
             folder = folders.pop()
             below: list[_Folder] = []
             try:
-                with self._listed(folder, tell) as listing:
+                with self._listed(folder, beat) as listing:
                     for entry in by_name(listing):
                         name = to_text(entry.name)
                         path = f"{folder.path}/{name}" if folder.path else name
-                        tell(path)
+                        beat(path)
                         try:
                             found = self._judge(entry, name, path, folder)
                         except OSError as error:
@@ -108,9 +108,9 @@ class Scanner:
             folders.extend(sorted(below, reverse=True))
 
     def _listed(
-        self, folder: _Folder, tell: Callable[[str], None]
+        self, folder: _Folder, beat: Callable[[str], None]
     ) -> AbstractContextManager[Iterator[os.DirEntry[bytes]]]:
-        return list_folder(self._at(folder.path), partial(tell, folder.path or "."), self._sleep)
+        return list_folder(self._at(folder.path), partial(beat, folder.path or "."), self._sleep)
 
     def _at(self, path: str) -> bytes:
         return self._root + b"/" + to_bytes(path)

@@ -153,7 +153,7 @@ class Climb:
         state = replace(self, throughput=even, fallen=0, rest=max(0, self.rest - 1))
         return state if state.rest else _try_more(state)
 
-    def anew(self) -> Climb:
+    def reset(self) -> Climb:
         """Return the state for requests of another kind: nothing is known about them."""
         return Climb(self.ceiling, self.aim, self.aim)
 

@@ -42,7 +42,7 @@ class AdaptiveLimit:
         start: the initial number, which grows while that brings throughput; None starts at the
             ceiling and stays there unless the store complains.
         ceiling_reason: why the ceiling is not higher.
-        tell: called after every change with the limit, the limit without complaints, and the
+        on_change: called after every change with the limit, the limit without complaints, and the
             reason; it must not block.
         clock: returns seconds, from any start; by default the running loop's time.
     """
@@ -53,7 +53,7 @@ class AdaptiveLimit:
         *,
         start: int | None = None,
         ceiling_reason: LimitReason = "asked for",
-        tell: Callable[[int, int, LimitReason], None] = lambda *_: None,
+        on_change: Callable[[int, int, LimitReason], None] = lambda *_: None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._climb = None if start is None else Climb.starting_at(start, ceiling)
@@ -61,7 +61,7 @@ class AdaptiveLimit:
         self._throttle = Throttle(aim, aim)
         self._ceiling = ceiling
         self._ceiling_reason = ceiling_reason
-        self._tell = tell
+        self._on_change = on_change
         self._clock = clock or _loop_time
         self._in_flight = self._peak = 0
         self._waiters: deque[asyncio.Future[Place]] = deque()
@@ -153,7 +153,7 @@ class AdaptiveLimit:
         measured.add(place, kind, self._clock(), _BUSY * climb.aim)
         if measured.other_kind:
             self._measured = _Measurement(kind)
-            self._climb = climb.anew()
+            self._climb = climb.reset()
         elif self._throttle.limit == climb.aim and measured.enough(climb.aim // 2):
             throughput = measured.throughput
             self._measured = _Measurement(kind)
@@ -177,7 +177,7 @@ class AdaptiveLimit:
         if throttle.limit != before.limit:
             at_ceiling = throttle.limit == throttle.ceiling
             if at_ceiling or throttle.refused is not None:
-                self._tell(throttle.limit, throttle.ceiling, self.reason)
+                self._on_change(throttle.limit, throttle.ceiling, self.reason)
             self._hand_on()
 
     def _hand_on(self) -> None:

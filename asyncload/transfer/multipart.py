@@ -224,10 +224,10 @@ class _MultipartUpload:
     async def _abort(self, upload_id: str) -> None:
         tools, path, key = self.tools, self.upload.source.path, self.upload.key
 
-        def tell(reason: str) -> None:
+        def emit(reason: str) -> None:
             tools.observe(UploadLeftOpen(path, key, upload_id, reason))
 
-        await abort_upload(tools.store, key, upload_id, grace=tools.policy.grace, left_open=tell)
+        await abort_upload(tools.store, key, upload_id, grace=tools.policy.grace, left_open=emit)
 
     async def _send_parts(self, opened: Resumable, *, recorded: bool) -> list[Part]:
         sending: list[asyncio.Task[Part]] = []

@@ -47,7 +47,7 @@ class _Outage:
     def __init__(self) -> None:
         self._given_up = 0
 
-    def landed(self) -> None:
+    def succeeded(self) -> None:
         """Count a file that was uploaded or already existed."""
         self._given_up = 0
 
@@ -188,7 +188,7 @@ class Pipeline:
         self.observe(
             FileFinished(outcome, upload.partition, upload.dataset, seconds, upload.source.size)
         )
-        self._outage.landed()
+        self._outage.succeeded()
         return True
 
     def _fail(self, upload: PlannedUpload, error: AsyncloadError, seconds: float = 0.0) -> None:

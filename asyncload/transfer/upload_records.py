@@ -119,7 +119,7 @@ class UploadRecords:
         store: the store that holds them.
         prefix: the prefix of the manifests.
         policy: the checksum to send, and the run named in the records.
-        tell: called once if records can't be written.
+        emit: called once if records can't be written.
         now: returns the time in UTC.
     """
 
@@ -128,15 +128,15 @@ class UploadRecords:
         store: ObjectStore,
         prefix: str,
         policy: TransferPolicy,
-        tell: Callable[[Event], None],
+        emit: Callable[[Event], None],
         now: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._prefix = prefix
         self._policy = policy
-        self._tell = tell
+        self._emit = emit
         self._now = now
-        self._told = False
+        self._warned = False
 
     async def write(self, record: UploadRecord) -> None:
         """Record an upload of this run. If that fails, the upload can't be resumed later."""
@@ -147,9 +147,9 @@ class UploadRecords:
         try:
             await self._store.put(key, body, checksum, create_only=False, info=INFO)
         except StoreError as error:
-            if not self._told:
-                self._told = True
-                self._tell(
+            if not self._warned:
+                self._warned = True
+                self._emit(
                     Warned(
                         f"an upload in progress could not be recorded as {key}: {error.message}",
                         "files are uploaded nevertheless, but if this run is killed, the next one "

@@ -146,9 +146,9 @@ def test_sources_named_in_a_profile_are_watched(session):
     resolver = session.get_component("credential_provider")
     roles = resolver.get_provider("assume-role")
     for provider in (*resolver.providers, *roles._credential_sourcer._providers):
-        assert provider.load.__name__ == "load_in_words", provider
+        assert provider.load.__name__ == "load_explained", provider
     for provider in roles._profile_provider_builder.providers("people", disable_env_vars=True):
-        assert provider.load.__name__ == "load_in_words", provider
+        assert provider.load.__name__ == "load_explained", provider
 
 
 def test_endpoints_are_looked_up_as_clients_do():

@@ -97,7 +97,7 @@ def load_model(store, files, *, fixed=None, ceiling=256, workers=256, rate=None,
             fixed or ceiling,
             start=None if fixed else 32,
             ceiling_reason="asked for" if fixed else "ceiling",
-            tell=lambda *told: news.append(told),
+            on_change=lambda *told: news.append(told),
         )
         draw = random.Random(2).random
         limiter = None if rate is None else rate()

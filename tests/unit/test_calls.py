@@ -116,7 +116,7 @@ class Sleeper:
 def with_retries(store, *, places=1, told=None, draw=lambda: 0.5, **policy):
     """Return the store and its sleeper; `told` hears of each limit."""
     told = [] if told is None else told
-    limit = AdaptiveLimit(places, tell=lambda limit, *_: told.append(limit))
+    limit = AdaptiveLimit(places, on_change=lambda limit, *_: told.append(limit))
     sleep = Sleeper(limit)
     retrying = RetryingStore(
         store, limit=limit, retries=RetryPolicy(**policy), sleep=sleep, draw=draw
@@ -397,7 +397,7 @@ def test_a_storm_of_a_minute_over_a_thousand_files_fails_none(concurrency):
 
     async def load():
         queue = list(range(1000))
-        limit = AdaptiveLimit(concurrency, tell=lambda limit, *_: told.append(limit))
+        limit = AdaptiveLimit(concurrency, on_change=lambda limit, *_: told.append(limit))
         clock = asyncio.get_running_loop().time
         retrying = RetryingStore(store, limit=limit, retries=RetryPolicy(), clock=clock)
 

@@ -57,7 +57,7 @@ async def test_the_first_refusal_is_learned_from_and_told_once(dialect, told, re
     store = Store(refusal)
     assert await asyncio.gather(*(dialect.send(store.ask) for _ in range(5))) == ["done"] * 5
     assert store.asked.count(True) == 5
-    assert await dialect.send(store.ask) == await dialect.look(store.ask, never) == "done"
+    assert await dialect.send(store.ask) == await dialect.head(store.ask, never) == "done"
     assert store.asked.count(True) == 5
     assert len(told) == 1
     assert not dialect.checksums
@@ -67,14 +67,14 @@ async def test_the_first_refusal_is_learned_from_and_told_once(dialect, told, re
 async def test_head_alone_may_refuse_them(dialect, told):
     """Puts go on with their checksums."""
     store = Store(VAGUE)
-    assert await asyncio.gather(*(dialect.look(store.ask, never) for _ in range(3))) == ["done"] * 3
+    assert await asyncio.gather(*(dialect.head(store.ask, never) for _ in range(3))) == ["done"] * 3
     assert (dialect.checksum_mode, dialect.checksums, len(told)) == (False, True, 1)
 
 
 async def test_that_there_is_no_object_is_learned_from_too(dialect):
     """By checksum mode HEAD is refused, without it the key is free."""
     with pytest.raises(RequestRejected, match="none"):
-        await dialect.look(Store(VAGUE, GONE).ask, never)
+        await dialect.head(Store(VAGUE, GONE).ask, never)
     assert not dialect.checksum_mode
 
 
@@ -110,13 +110,13 @@ async def test_what_can_not_be_for_the_checksums_is_no_reason(dialect, refusal):
     with pytest.raises(type(refusal)):
         await dialect.send(store.ask)
     with pytest.raises(type(refusal)):
-        await dialect.look(Store(GONE if refusal is OTHER else refusal).ask, never)
+        await dialect.head(Store(GONE if refusal is OTHER else refusal).ask, never)
     assert store.asked == [True]
 
 
 async def test_a_store_that_returned_a_checksum_objects_to_something_else(dialect):
     """Unless it names the header."""
-    dialect.takes_checksums()
+    dialect.confirm_checksums()
     store = Store(VAGUE)
     with pytest.raises(RequestRejected):
         await dialect.send(store.ask)
@@ -127,7 +127,7 @@ async def test_a_store_that_returned_a_checksum_objects_to_something_else(dialec
 async def test_credentials_that_were_renewed_meanwhile_were_the_reason(dialect, told):
     """Expired ones are refused by the same 400 to HEAD: nothing is learned."""
     renewals = iter(range(9))
-    assert await dialect.look(Store(VAGUE).ask, lambda: next(renewals)) == "done"
+    assert await dialect.head(Store(VAGUE).ask, lambda: next(renewals)) == "done"
     assert (dialect.checksum_mode, told) == (True, [])
 
 
@@ -135,7 +135,7 @@ async def test_by_md5_they_are_never_sent(told):
     """From the first request on."""
     dialect, store = Dialect("md5", told.append), Store()
     await dialect.send(store.ask)
-    await dialect.look(store.ask, never)
+    await dialect.head(store.ask, never)
     assert (store.asked, told) == ([False, False], [])
 
 
@@ -153,6 +153,6 @@ async def test_one_that_is_insisted_on_is_not_replaced(told, refusal, kind, hint
         await dialect.send(store.ask)
     assert hint in caught.value.hint
     with pytest.raises(RequestRejected) as caught:
-        await dialect.look(Store(RequestRejected("no", code="400", status=400)).ask, never)
+        await dialect.head(Store(RequestRejected("no", code="400", status=400)).ask, never)
     assert "might not support" in caught.value.hint
     assert (store.asked, told) == ([True], [])

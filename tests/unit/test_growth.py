@@ -192,7 +192,7 @@ def test_slow_changes_are_followed():
 
 def test_of_requests_of_another_kind_nothing_is_known():
     """The limit stays; what it brings is measured anew."""
-    climb = warm(32, 256).after(1000).anew()
+    climb = warm(32, 256).after(1000).reset()
     assert (climb.aim, climb.base, climb.throughput) == (64, 64, None)
 
 

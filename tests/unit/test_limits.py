@@ -48,7 +48,7 @@ async def test_places_are_given_in_the_order_they_were_asked_for():
 async def test_a_lower_limit_lets_nobody_in_until_enough_have_left():
     """What is in flight goes on; then the waiting ones get the places that are left."""
     told = []
-    limit = AdaptiveLimit(4, tell=lambda limit, *_: told.append(limit))
+    limit = AdaptiveLimit(4, on_change=lambda limit, *_: told.append(limit))
     begun = [await limit.acquire() for _ in range(4)]
     limit.overloaded(begun[0])
     waiting = [asyncio.ensure_future(limit.acquire()) for _ in range(2)]
@@ -68,7 +68,7 @@ async def test_a_lower_limit_lets_nobody_in_until_enough_have_left():
 async def test_a_higher_limit_lets_the_waiting_in():
     """Without anybody leaving."""
     told = []
-    limit = AdaptiveLimit(2, tell=lambda *news: told.append(news))
+    limit = AdaptiveLimit(2, on_change=lambda *news: told.append(news))
     place = await limit.acquire()
     limit.overloaded(place)
     waiting = asyncio.ensure_future(limit.acquire())
@@ -85,7 +85,7 @@ async def test_a_higher_limit_lets_the_waiting_in():
 async def test_a_success_at_the_ceiling_and_an_old_complaint_tell_nothing():
     """Only a limit that changed is told."""
     told = []
-    limit = AdaptiveLimit(8, tell=lambda limit, *_: told.append(limit))
+    limit = AdaptiveLimit(8, on_change=lambda limit, *_: told.append(limit))
     place = await limit.acquire()
     limit.succeeded(place)
     limit.overloaded(place)

@@ -32,14 +32,14 @@ def test_machines_together_have_the_time_of_one():
 def test_a_machines_time_stands_still_while_a_person_acts():
     """And begins anew afterwards; before that it is told what is waited for."""
     told = []
-    patience = Patience(machine=10, person=300, quiet=2, tell=told.append)
+    patience = Patience(machine=10, person=300, quiet=2, warn=told.append)
 
     async def main():
         async with patience.for_machine("the role"):
             await asyncio.sleep(9)
             async with patience.for_person("the push approval"):
                 await asyncio.sleep(1)
-            async with patience.for_person("the MFA code", told=False):
+            async with patience.for_person("the MFA code", announce=False):
                 await asyncio.sleep(100)
             async with patience.for_person("the login"):
                 await asyncio.sleep(200)
@@ -54,7 +54,7 @@ def test_a_person_who_acts_in_time_is_not_noticed():
     told = []
 
     async def main():
-        async with Patience(tell=told.append).for_person("the push approval"):
+        async with Patience(warn=told.append).for_person("the push approval"):
             await asyncio.sleep(1)
 
     assert (run_virtually(main())[1], told) == (1, [])

@@ -16,7 +16,7 @@ from aiobotocore.config import AioConfig
 from botocore.utils import get_environ_proxies
 
 from asyncload.model.values import Warned
-from asyncload.s3.auth.chain_messages import Provider, in_words
+from asyncload.s3.auth.chain_messages import Provider, explaining
 from asyncload.s3.auth.patience import Patience
 from asyncload.s3.auth.redaction import Secrets
 from asyncload.s3.auth.watched import MfaCodes, watch
@@ -144,14 +144,14 @@ class ChainSession(CoreSession):
             prepare(provider, known)
         load = provider.load
 
-        async def load_in_words() -> Any:
+        async def load_explained() -> Any:
             async with self._patience.for_machine(known.name):
-                with in_words(known, self._secrets):
+                with explaining(known, self._secrets):
                     credentials = await load()
             watch(credentials, known, self._secrets, self._patience)
             return credentials
 
-        provider.load = load_in_words
+        provider.load = load_explained
 
     def _prepare_roles(self, provider: Any, _: Provider) -> None:
         """Watch each role of a chain of roles on its own, and ask for its MFA code."""
@@ -199,7 +199,7 @@ class ChainSession(CoreSession):
         provider.load = load_judged
 
     def _prepare_sso(self, provider: Any, known: Provider) -> None:
-        cache = TokenCache(known, self._patience.tell)
+        cache = TokenCache(known, self._patience.warn)
         keep_tokens_in(provider, cache, self, known.profile)
 
     def _make_fetcher_session(self, **options: Any) -> _FetcherSession:
@@ -217,10 +217,10 @@ class TokenCache(TokenFiles):
     After a refresh only the new token is valid: the previous one may be revoked.
     """
 
-    def __init__(self, known: Provider, tell: Callable[[Warned], None]) -> None:
+    def __init__(self, known: Provider, warn: Callable[[Warned], None]) -> None:
         super().__init__()
         self._known = known
-        self._tell = tell
+        self._warn = warn
         self._unsaved: dict[str, Any] = {}
 
     def __contains__(self, key: str) -> bool:
@@ -240,7 +240,7 @@ class TokenCache(TokenFiles):
         except OSError as error:
             # In the form in which it would be read from a file.
             self._unsaved[key] = json.loads(self.dump(token))
-            self._tell(
+            self._warn(
                 Warned(
                     f"the refreshed SSO token can't be saved in {self.folder}: "
                     f"{error.strerror}; this run continues with it",

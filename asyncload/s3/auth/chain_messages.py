@@ -69,7 +69,7 @@ class Provider(NamedTuple):
 
 
 @contextmanager
-def in_words(provider: Provider, secrets: Secrets) -> Iterator[None]:
+def explaining(provider: Provider, secrets: Secrets) -> Iterator[None]:
     """Convert any error of a provider in the body to a `CredentialsMissing` that explains it."""
     try:
         yield

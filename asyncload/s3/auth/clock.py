@@ -32,7 +32,7 @@ class SigningClock:
 
     Attributes:
         offset: in seconds; positive if the machine's clock is behind the store's.
-        told_offset: the offset seen in the store's latest response; None before the first one.
+        reported_offset: the offset seen in the store's latest response; None before the first one.
         secrets: the secrets the client has signed with so far.
         renewal: renews the credentials.
     """
@@ -40,12 +40,12 @@ class SigningClock:
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self.now = now
         self.offset = 0.0
-        self.told_offset: float | None = None
+        self.reported_offset: float | None = None
         self.secrets = Secrets()
         self.renewal = Renewal(self.secrets)
         self._used = self._accepted = ""
 
-    def signs_with(self, credentials: Any) -> None:
+    def record_credentials(self, credentials: Any) -> None:
         """Record the frozen access key that the next request is signed with; None for unsigned."""
         self.secrets.add(credentials)
         self._used = credentials.access_key if credentials is not None else ""
@@ -63,11 +63,11 @@ class SigningClock:
         """Return the time to sign at in UTC, as `20220502T120000Z`."""
         return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.now() + self.offset))
 
-    def heard(self, headers: Mapping[str, str]) -> None:
+    def record_time(self, headers: Mapping[str, str]) -> None:
         """Record the store's time from a response's headers, whose names are in lower case."""
         offset = read_offset(headers, self.now())
         if offset is not None:
-            self.told_offset = offset
+            self.reported_offset = offset
 
     def learn(self, failure: AsyncloadError, error: Exception, *, used: float) -> AsyncloadError:
         """Return a failed request's error; if its time was rejected, use the store's from now on.
@@ -102,8 +102,8 @@ def sign_by(clock: SigningClock, client: Any) -> None:
     """
 
     def choose(credentials: Any) -> Callable[[], str] | None:
-        clock.signs_with(credentials)
+        clock.record_credentials(credentials)
         return clock.timestamp if clock.offset else None
 
     choose_signers(client, choose)
-    hear_answers(client, clock.heard)
+    hear_answers(client, clock.record_time)

@@ -21,8 +21,8 @@ PERSON_SECONDS = 300.0
 _QUIET_SECONDS = 2.0
 
 
-def _tell_nobody(_: Warned) -> None:
-    """Ignore warnings; the default for `tell`."""
+def _ignore(_: Warned) -> None:
+    """Ignore warnings; the default for `warn`."""
 
 
 @dataclass(slots=True)
@@ -44,13 +44,13 @@ class Patience:
         machine: the limit for services.
         person: the limit for people.
         quiet: a longer wait for a person is reported.
-        tell: called with that report.
+        warn: called with that report.
     """
 
     machine: float = MACHINE_SECONDS
     person: float = PERSON_SECONDS
     quiet: float = _QUIET_SECONDS
-    tell: Callable[[Warned], None] = _tell_nobody
+    warn: Callable[[Warned], None] = _ignore
 
     @asynccontextmanager
     async def for_machine(self, asked: str) -> AsyncIterator[None]:
@@ -86,12 +86,12 @@ class Patience:
             _waits.reset(token)
 
     @asynccontextmanager
-    async def for_person(self, action: str, *, told: bool = True) -> AsyncIterator[None]:
+    async def for_person(self, action: str, *, announce: bool = True) -> AsyncIterator[None]:
         """Give the body a person's time; the time of machines is paused meanwhile.
 
         Args:
             action: the awaited action, for messages: a noun with its article.
-            told: whether to report the wait; False if the caller does.
+            announce: whether to report the wait; False if the caller does.
 
         Raises:
             CredentialsMissing: the time is over.
@@ -100,9 +100,9 @@ class Patience:
         loop = asyncio.get_running_loop()
         if wait is not None:
             wait.deadline.reschedule(None)
-        tell = self.tell if told else _tell_nobody
+        warn = self.warn if announce else _ignore
         waiting = Warned(f"waiting for {action}, up to {describe_seconds(self.person)}")
-        telling = loop.call_later(self.quiet, tell, waiting)
+        announcement = loop.call_later(self.quiet, warn, waiting)
         deadline = asyncio.timeout(self.person)
         try:
             async with deadline:
@@ -115,7 +115,7 @@ class Patience:
                 hint="run again when someone can respond, or use credentials that need no login",
             ) from error
         finally:
-            telling.cancel()
+            announcement.cancel()
         if wait is not None:
             wait.deadline.reschedule(loop.time() + self.machine)
 

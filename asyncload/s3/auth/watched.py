@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from asyncload.errors import CredentialsMissing
-from asyncload.s3.auth.chain_messages import Provider, in_words
+from asyncload.s3.auth.chain_messages import Provider, explaining
 from asyncload.s3.auth.patience import Patience
 from asyncload.s3.auth.redaction import Secrets
 from asyncload.s3.hooks.credentials import are_valid, read_expiry, refresh_by, refresh_of
@@ -40,13 +40,13 @@ def watch(credentials: Any, provider: Provider, secrets: Secrets, patience: Pati
         return
     failed: list[tuple[float, CredentialsMissing]] = []
 
-    async def refresh_in_words() -> dict[str, Any]:
+    async def refresh_explained() -> dict[str, Any]:
         if failed and time.monotonic() - failed[0][0] < _REST_SECONDS and are_valid(credentials):
             # Otherwise each request would ask and wait.
             raise failed[0][1]
         try:
             async with patience.for_machine(provider.name):
-                with in_words(provider, secrets):
+                with explaining(provider, secrets):
                     made: dict[str, Any] = await refresh()
                     check_refreshed(made, provider)
         except CredentialsMissing as error:
@@ -57,7 +57,7 @@ def watch(credentials: Any, provider: Provider, secrets: Secrets, patience: Pati
         secrets.add_value(made["token"])
         return made
 
-    refresh_by(credentials, refresh_in_words)
+    refresh_by(credentials, refresh_explained)
 
 
 def check_refreshed(made: Any, provider: Provider) -> None:
@@ -148,7 +148,7 @@ class MfaCodes:
         from asyncload.s3.auth.terminal import ask_at_terminal
 
         try:
-            async with self._patience.for_person(f"the MFA code of {serial}", told=False):
+            async with self._patience.for_person(f"the MFA code of {serial}", announce=False):
                 return await ask_at_terminal(f"Enter MFA code for {serial}: ")
         except OSError as error:
             raise CredentialsMissing(

@@ -180,7 +180,7 @@ class FastLane:
         """Sign a request, send it and return the response."""
         path = self._base_path + quote(key, safe="/~")
         credentials = await self._credentials.get_frozen_credentials()
-        self._clock.signs_with(credentials)
+        self._clock.record_credentials(credentials)
         signed = self._signer.sign(
             credentials,
             method=method,
@@ -195,7 +195,7 @@ class FastLane:
         signed["accept-encoding"] = "identity"
         target = f"{path}?{query}" if query else path
         reply = await self._http.request(method, self._origin, target, signed, body)
-        self._clock.heard(reply.headers)
+        self._clock.record_time(reply.headers)
         return reply
 
 
