@@ -1,6 +1,6 @@
-"""The faults that asyncload must survive. Each has tests that carry its id.
+"""The faults that asyncload must survive. Each fault has tests marked with its id.
 
-A fault is an entry in the module of its kind, and the marker `fault` of its tests:
+A fault is an entry in the module of its kind, and its tests have the marker `fault`:
 
     @pytest.mark.fault("S1", "S2")
     def test_an_error_that_passes_costs_retries_only(...):
@@ -31,22 +31,22 @@ from tests.faults.catalogue.fault import Fault
 __all__ = ["CATALOGUE", "KINDS", "Fault"]
 
 KINDS: dict[str, tuple[str, tuple[Fault, ...]]] = {
-    "S": ("The server's answers", server.FAULTS),
-    "N": ("The network", network.FAULTS),
-    "L": ("The volume and the machine", machine.FAULTS),
-    "P": ("The process", process.FAULTS),
+    "S": ("Server answers", server.FAULTS),
+    "N": ("Network", network.FAULTS),
+    "L": ("Volume and machine", machine.FAULTS),
+    "P": ("Process", process.FAULTS),
     "K": ("Credentials and permissions", credentials.FAULTS),
-    "A": ("Proof", proof.FAULTS),
-    "B": ("Ownership", ownership.FAULTS),
-    "C": ("Tasks and ends", ends.FAULTS),
-    "D": ("The credential chain", chain.FAULTS),
-    "E": ("Connections", connections.FAULTS),
+    "A": ("Verification", proof.FAULTS),
+    "B": ("Uploads and objects of others", ownership.FAULTS),
+    "C": ("Tasks and their ends", ends.FAULTS),
+    "D": ("Credential chain", chain.FAULTS),
+    "E": ("Other connections", connections.FAULTS),
     "F": ("Streams, names, clock, filters", surroundings.FAULTS),
-    "G": ("Stores that are not AWS", stores.FAULTS),
-    "H": ("Asked once", asked_once.FAULTS),
-    "I": ("A day's work", days_work.FAULTS),
+    "G": ("S3-compatible stores", stores.FAULTS),
+    "H": ("Requests made once", asked_once.FAULTS),
+    "I": ("Daily use", days_work.FAULTS),
 }
-"""Heading and faults of each kind, by the letter that its ids begin with."""
+"""Heading and faults of each kind, by the first letter of its ids."""
 
 CATALOGUE: dict[str, Fault] = {fault.id: fault for _, faults in KINDS.values() for fault in faults}
 """Every fault, by its id."""

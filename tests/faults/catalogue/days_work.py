@@ -1,42 +1,62 @@
-"""I: a day's work, as a new user would do it."""
+"""I: daily use."""
 
 from __future__ import annotations
 
 from tests.faults.catalogue.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
-    Fault("I1", "a container's limit on memory", "kept by default; more is refused"),
-    Fault("I2", "our name on the package index is another's", "no hint installs that"),
-    Fault("I3", "JSON asked for, and something fails early", "the last line is a summary"),
-    Fault("I4", "a run ends by an error or a signal", "its record says what landed, and why"),
-    Fault("I5", "files skipped, a partition without marker", "named with the reason"),
-    Fault("I6", "very many files fail alike", "the first are named, the others counted"),
-    Fault("I7", "a terminal that can't move its cursor", "plain lines"),
-    Fault("I9", "odd settings or observers from Python", "taken, or a usage error; a clean end"),
-    Fault("I10", "an option mistyped or meant otherwise", "what is meant, or a near name"),
-    Fault("I11", "an empty night, or all left out", "exit code 4 and why, or 0 if allowed"),
-    Fault("I13", "verify against a failed run", "what lies under the key is told"),
-    Fault("I14", "a program reads JSON and manifest", "one vocabulary, with a version, described"),
-    Fault("I8", "a volume of another user", "both user IDs, and the --user that helps"),
-    Fault("I12", "packed CSVs in the volume", "left out, counted and named"),
-    Fault("I15", "two runs over the same files at once", "the second costs one HEAD a file"),
+    Fault("I1", "a container's memory limit", "kept by default; a larger value is rejected"),
+    Fault("I2", "asyncload's name on the package index is another project", "no hint installs it"),
+    Fault("I3", "JSON requested, and an early failure", "the last line is a summary"),
     Fault(
-        "I17", "a signal as the record is being written", "the record is whole, or there is none"
+        "I4",
+        "a run ends with an error or a signal",
+        "the manifest has all uploaded files and the error",
+    ),
+    Fault("I5", "skipped files, a partition without marker", "named with the reason"),
+    Fault("I6", "very many files fail in the same way", "the first are named, the others counted"),
+    Fault("I7", "a terminal without a movable cursor", "plain lines"),
+    Fault(
+        "I9", "unusual settings or observers in Python", "accepted, or a usage error; a clean end"
     ),
     Fault(
-        "I18", "a store that hangs as a run is cut off", "the record is given up in time, and told"
+        "I10",
+        "a mistyped option, or one of another program",
+        "a hint to the right or a similar name",
+    ),
+    Fault(
+        "I11",
+        "an empty volume, or all files excluded",
+        "exit code 4 and the reason, or 0 if allowed",
+    ),
+    Fault("I13", "verify against a failed run", "the existing object is described"),
+    Fault("I14", "a program reads JSON and manifest", "one vocabulary, versioned and documented"),
+    Fault("I8", "a volume of another user", "both user ids, and the --user that helps"),
+    Fault("I12", "compressed CSVs in the volume", "excluded, counted and named"),
+    Fault(
+        "I15", "two runs over the same files at the same time", "the second sends one HEAD per file"
+    ),
+    Fault(
+        "I17",
+        "a signal while the manifest is written",
+        "the manifest is complete, or does not exist",
+    ),
+    Fault(
+        "I18",
+        "a store that hangs when a run is interrupted",
+        "the manifest is given up in time, and reported",
     ),
     Fault("I19", "an observer that raises an error", "the run ends, nothing stays open"),
     Fault("I20", "no volume, and no bucket to record that in", "the volume's error, exit code 2"),
-    Fault("I21", "very many files are left out", "the first are named, the others counted"),
-    Fault("I22", "a conflict with a writer that gives up", "the put is made again and lands"),
-    Fault("I23", "limits of nested control groups, of both versions", "the least counts"),
-    Fault("I24", "JSON asked of a command that is not there", "a summary without a command"),
-    Fault("I25", "very many files fail, and all are kept", "errors hold no file's bytes"),
-    Fault("I26", "a value of the command line that is empty", "a usage error that names it"),
-    Fault("I27", "a signal while the program is being imported", "its exit code, no traceback"),
+    Fault("I21", "very many files are excluded", "the first are named, the others counted"),
+    Fault("I22", "a conflict with a writer that gives up", "the put is repeated and succeeds"),
+    Fault("I23", "limits of nested control groups, of both versions", "the smallest one is used"),
+    Fault("I24", "JSON requested from an unknown command", "a summary without a command"),
+    Fault("I25", "very many files fail, and all are kept", "errors don't hold file data"),
+    Fault("I26", "an empty value on the command line", "a usage error that names the option"),
+    Fault("I27", "a signal during the program's imports", "its exit code, no traceback"),
+    Fault("I28", "an invalid settings file", "a usage error: file, line, key, what to do"),
     Fault(
-        "I28", "a settings file that can't be used", "a usage error: file, line, key, what to do"
+        "I29", "an unknown variable with asyncload's prefix", "a warning with the most similar name"
     ),
-    Fault("I29", "a variable that is named as ours, and is none", "a warning with the nearest one"),
 )

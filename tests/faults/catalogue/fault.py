@@ -1,4 +1,4 @@
-"""What an entry of the catalogue says."""
+"""An entry of the catalogue."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class Fault:
     """One fault that asyncload must survive.
 
     Args:
-        id: the kind's letter and a number; tests carry it as `@pytest.mark.fault(id)`.
+        id: the letter of the kind and a number; tests are marked with `@pytest.mark.fault(id)`.
         condition: the fault, in a few words.
-        expected: the right outcome, in a few words.
+        expected: the expected outcome, in a few words.
     """
 
     id: str

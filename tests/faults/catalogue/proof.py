@@ -1,21 +1,27 @@
-"""A: things that count as proof, or must not."""
+"""A: verification: what counts as proof."""
 
 from __future__ import annotations
 
 from tests.faults.catalogue.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
-    Fault("A1", "other bytes under our own metadata", "a conflict; not whole"),
-    Fault("A2", "a second run's manifest, an untouched bucket", "whole, by any common checksum"),
-    Fault("A3", "another checksum than the one asked for", "is no proof, on any run"),
-    Fault("A4", "an object in parts of another size", "the same, or can't be compared"),
-    Fault("A5", "a success that comes before the body was sent", "does not count; made again"),
-    Fault("A6", "a file that holds more than its size", "fails, and is not landed as empty"),
-    Fault("A7", "success markers of what is not complete", "none is written, an old one goes"),
-    Fault("A8", "a listing that leads in a circle", "stop"),
-    Fault("A9", "a write through mmap to a dirty page", "can't be noticed, which is said"),
-    Fault("A10", "a crafted file of the same checksum", "counts as the same, which is said"),
-    Fault("A11", "a manifest with odd entries, or that is none", "told with its line; flat memory"),
-    Fault("A12", "a partition that changes under its marker", "the marker goes first"),
-    Fault("A13", "pages that come again under other markers, or stay empty", "stop"),
+    Fault("A1", "different content with asyncload's own metadata", "a conflict; verify reports it"),
+    Fault(
+        "A2", "the manifest of a second run, an unchanged bucket", "matches, by any common checksum"
+    ),
+    Fault("A3", "a checksum other than the requested one", "is no proof, in any run"),
+    Fault("A4", "an object in parts of another size", "matches, or can't be compared"),
+    Fault("A5", "a success before the body was sent", "does not count; repeated"),
+    Fault("A6", "a file with more content than its size", "fails, and is not uploaded as empty"),
+    Fault(
+        "A7", "success markers of incomplete partitions", "none is written, an old one is removed"
+    ),
+    Fault("A8", "a listing that repeats itself", "the run ends"),
+    Fault("A9", "a write through mmap to a dirty page", "can't be detected; documented"),
+    Fault("A10", "a crafted file with the same checksum", "counts as the same; documented"),
+    Fault(
+        "A11", "an invalid manifest, or invalid entries", "reported with the line; constant memory"
+    ),
+    Fault("A12", "a partition that changes while it has a marker", "the marker is removed first"),
+    Fault("A13", "pages repeated under other markers, or always empty", "the run ends"),
 )
