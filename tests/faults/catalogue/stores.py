@@ -31,7 +31,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "G11",
         "a store that answers but serves no file: its disks are full (507)",
-        "the run ends after ten files in a row were given up, exit code 6, with the store's message",
+        "the run ends after ten files in a row were given up, exit code 6, in the store's words",
     ),
     Fault("G10", "files that fail or change after data was sent", "every number is correct"),
     Fault(
