@@ -306,6 +306,6 @@ def test_a_file_that_holds_more_than_its_size_is_not_landed_by_its_size(
     assert code == 3
     assert files["good.csv"]["status"] == "uploaded"
     error = files["odd.csv"]["error"]
-    assert f"goes on beyond the {told:,} bytes" in error["message"]
+    assert f"is longer than the {told:,} bytes" in error["message"]
     assert "copy it to a disk first" in error["hint"]
     assert list(moto_zone.server.objects(layer)) == [moto_zone.key("Good", "good.csv")]

@@ -142,8 +142,8 @@ async def test_by_md5_they_are_never_sent(told):
 @pytest.mark.parametrize(
     ("refusal", "kind", "hint"),
     [
-        (MAX_NAMED, EndpointRefused, "does not take --checksum crc32: use --checksum auto or md5"),
-        (VAGUE, RequestRejected, "may not take --checksum crc32: use --checksum auto or md5"),
+        (MAX_NAMED, EndpointRefused, "does not support --checksum crc32: use --checksum auto or md5"),
+        (VAGUE, RequestRejected, "might not support --checksum crc32: use --checksum auto or md5"),
     ],
 )
 async def test_one_that_is_insisted_on_is_not_replaced(told, refusal, kind, hint):
