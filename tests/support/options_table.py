@@ -30,7 +30,7 @@ def rendered():
 
 def table(heading, options):
     """A table with a row for each option."""
-    lines = [f"| {heading} | variable | default | what it does |", "|---|---|---|---|"]
+    lines = [f"| {heading} | variable | default | description |", "|---|---|---|---|"]
     lines += [f"| {' | '.join(map(cell, row(option)))} |" for option in options]
     return "\n".join(lines)
 

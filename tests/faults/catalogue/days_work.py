@@ -55,7 +55,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("I25", "very many files fail, and all are kept", "errors don't hold file data"),
     Fault("I26", "an empty value on the command line", "a usage error that names the option"),
     Fault("I27", "a signal during the program's imports", "its exit code, no traceback"),
-    Fault("I28", "an invalid settings file", "a usage error: file, line, key, what to do"),
+    Fault("I28", "an invalid settings file", "a usage error with file, line, key and remedy"),
     Fault(
         "I29", "an unknown variable with asyncload's prefix", "a warning with the most similar name"
     ),

@@ -9,7 +9,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "A2", "the manifest of a second run, an unchanged bucket", "matches, by any common checksum"
     ),
-    Fault("A3", "a checksum other than the requested one", "is no proof, in any run"),
+    Fault("A3", "a checksum other than the requested one", "not accepted as proof, in any run"),
     Fault("A4", "an object in parts of another size", "matches, or can't be compared"),
     Fault("A5", "a success before the body was sent", "does not count; repeated"),
     Fault("A6", "a file with more content than its size", "fails, and is not uploaded as empty"),
