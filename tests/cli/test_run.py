@@ -348,7 +348,7 @@ def without_override():
         (("--limit-rate", "2000GiB"), "is not between 64 KiB and 1 TiB"),
         (("--limit-rate", "fast"), "error: --limit-rate: 'fast' is not a valid size"),
         (("--memory", "lots"), "error: --memory: 'lots' is not a valid size"),
-        (("--memory", "1MiB"), "error: --memory: 1,048,576 bytes is too little"),
+        (("--memory", "1MiB"), "error: --memory: 1,048,576 bytes is too small"),
         (
             ("--layout", "{layer}/{dataste}/{path}"),
             (

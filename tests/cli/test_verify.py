@@ -150,9 +150,9 @@ def test_files_that_failed_in_a_past_run_are_missing_and_skipped_ones_are_not(
     [
         ("no-such-run", "there is no object '_asyncload/no-such-run.json'"),
         ("s3://elsewhere/_asyncload/x.json", "is not in bucket"),
-        ("a//b", "is no key"),
+        ("a//b", "is not a valid key"),
         ("{layer}/none", "is not a manifest of asyncload"),
-        ("{layer}/cut", "is cut off"),
+        ("{layer}/cut", "is incomplete"),
         ("{layer}/broken", "can't be read"),
     ],
 )
