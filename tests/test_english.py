@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +53,15 @@ DOCUMENTS = (
     "RELIABILITY.md",
     "benchmarks/README.md",
 )
+BANNED_IN_COMMENTS = {
+    "'is no x' for 'is not a valid x'": BANNED["'is no x' for 'is not a valid x'"],
+    "'go on with' for 'continue' or 'resume'": BANNED["'go on with' for 'continue' or 'resume'"],
+    "'becomes of'": BANNED["'becomes of'"],
+    "a clause that begins with whoever": r"\b(whatever|whoever|whichever)\b",
+    "'where' for 'if'": r"(^|[.;:] )where\b",
+    "a plain word in place of a term": r"\b(swept|sweeps?|anew|lately|somebody|nobody)\b",
+    "'all the same' for 'nevertheless'": BANNED["'all the same' for 'nevertheless'"],
+}
 SUBJECTLESS = re.compile(r"its?\b", re.IGNORECASE)
 ERRORS = frozenset(name for name in vars(errors) if isinstance(vars(errors)[name], type))
 
@@ -85,6 +96,14 @@ def messages(tree: ast.AST) -> Iterator[tuple[int, str]]:
             name = named.id if isinstance(named, ast.Name) else named
             if name in ERRORS or name == "Warned":
                 yield node.lineno, text_of(node.args[0])
+
+
+def comments(source: str) -> Iterator[tuple[int, str]]:
+    """Yield the line and text of each docstring and comment, on one line."""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        documents = token.type == tokenize.STRING and token.string.lstrip("r").startswith('"""')
+        if documents or token.type == tokenize.COMMENT:
+            yield token.start[0], " ".join(token.string.strip('r"# ').split())
 
 
 def trees(package: str) -> Iterator[tuple[Path, ast.AST]]:
@@ -126,6 +145,19 @@ def test_no_document_for_users_has_a_banned_phrase(document):
 
 
 @pytest.mark.parametrize("package", PACKAGES)
+def test_no_docstring_or_comment_has_a_banned_phrase(package):
+    """Those that a reader of the code would have to get used to."""
+    found = [
+        f"{module}:{line}: {habit}"
+        for module, _ in trees(package)
+        for line, text in comments((ROOT / module).read_text())
+        for habit, pattern in BANNED_IN_COMMENTS.items()
+        if re.search(pattern, text, re.IGNORECASE)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
 def test_every_message_begins_with_its_subject(package):
     """'The file changed', not 'it changed': a message is read alone."""
     found = [
@@ -160,6 +192,7 @@ def f(x):
     tree = ast.parse(source)
     assert list(messages(tree)) == [(4, "it is bad")]
     assert sorted(text for _, text in literals(tree)) == ["it is bad", "{} is no date"]
+    assert list(comments(source)) == [(3, "Whatever it is, it is no date.")]
     examples = (
         "'x' is no date",
         "the run is gone on with",

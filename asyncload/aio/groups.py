@@ -20,9 +20,9 @@ class Group:
     cancels the others, and one error is raised: see `first_error`. A cancelled owner raises its
     cancellation even if something failed as well, unless a bug has to be reported.
 
-    `asyncio.TaskGroup` is not used for three reasons. It ignores a task that ends as cancelled, by
-    whatever cause: its work is missing, and waiters for it wait forever. An error replaces the
-    owner's cancellation. And up to Python 3.12 the owner may count as cancelled after an error.
+    `asyncio.TaskGroup` is not used for three reasons. It ignores a task that ends as cancelled, for
+    any cause: its work is missing, and waiters for it wait forever. An error replaces the owner's
+    cancellation. And up to Python 3.12 the owner may count as cancelled after an error.
     """
 
     def __init__(self) -> None:

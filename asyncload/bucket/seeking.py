@@ -1,8 +1,8 @@
 """Decide where each page of a listing begins, and whether pages are worth asking for. Pure.
 
 One page covers all planned partitions that it passes. So partitions of few files are looked up in
-the order of keys, and each page begins at the end of the last one, or right before the next planned
-partition, whichever is further.
+the order of keys, and each page begins at the end of the last one or right before the next planned
+partition, the later of the two.
 """
 
 from __future__ import annotations

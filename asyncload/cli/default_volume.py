@@ -8,7 +8,7 @@ from asyncload.source.heartbeat import STALLED_SECONDS, Heartbeat
 from asyncload.source.watchdog import watched
 
 MOUNTED = Path("/data")
-"""Where a container mounts its volume."""
+"""The folder at which a container mounts its volume."""
 
 
 def default_volume() -> Path:

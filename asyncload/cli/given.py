@@ -17,7 +17,7 @@ from asyncload.settings.run import Settings
 
 
 class Origin(NamedTuple):
-    """Where a value came from: `flag`, `variable`, `file` or `default`."""
+    """The source of a value: `flag`, `variable`, `file` or `default`."""
 
     source: str
     variable: str | None = None

@@ -1,4 +1,4 @@
-"""Names of files: bytes in the file system, text by UTF-8 everywhere else, whatever the locale.
+"""Names of files: bytes in the file system, text by UTF-8 everywhere else, in any locale.
 
 Bytes that are not UTF-8 become lone surrogates, as with Python's `surrogateescape`, so that names
 and texts correspond one to one.

@@ -62,7 +62,7 @@ class Option(NamedTuple):
         short: a one-letter flag.
         default: the default of an option that is not a field of `Settings`.
         more_variables: environment variables besides `ASYNCLOAD_NAME`.
-        sources: where a value may come from.
+        sources: the places a value may come from.
         positional: whether it is an argument without a flag.
         spelling: the flag, if it differs from the name.
     """

@@ -11,8 +11,8 @@ _NOWHERE = logging.NullHandler()
 def cap_loggers() -> None:
     """Keep the libraries from logging secrets, and from printing tracebacks to standard error.
 
-    At debug level they log session tokens and signatures, whichever logger has that level. Their
-    warnings precede errors that we raise; a program that configures logging still gets them.
+    At debug level they log session tokens and signatures, no matter which logger has that level.
+    Their warnings precede errors that we raise; a program that configures logging still gets them.
     """
     for name in _LIBRARIES:
         logging.getLogger(name).addHandler(_NOWHERE)

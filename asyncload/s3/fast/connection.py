@@ -78,7 +78,8 @@ class Connection(asyncio.Protocol):
     async def send(self, head: bytes, body: memoryview, *, bodiless: bool = False) -> Reply:
         """Send a request and return its response; the body is not read any more afterwards.
 
-        `bodiless`: the response ends after its headers, whatever its Content-Length, as for a HEAD.
+        `bodiless`: the response ends after its headers, regardless of its Content-Length, as for a
+        HEAD.
 
         Raises:
             OSError: the connection broke.
