@@ -2,7 +2,9 @@
 
     report = await asyncload.load(asyncload.Settings(volume=Path("data"), bucket="lake"))
 
-The names below are the public ones; everything else may change.
+`load`, `verify` and `clean` are the operations, `Settings` their options, and `Report`,
+`Verification` and `Cleanup` their results. Events, outcomes and errors are exported, too. The names
+in `__all__` are public; everything else may change.
 """
 
 from __future__ import annotations
@@ -14,19 +16,200 @@ from asyncload import version
 __version__ = version.VERSION
 
 if TYPE_CHECKING:
-    from asyncload.errors import AsyncloadError
+    from asyncload.errors import (
+        AccessDenied,
+        AsyncloadError,
+        BucketNotFound,
+        ChecksumMismatch,
+        ClocksDisagree,
+        CredentialsMissing,
+        CredentialsRejected,
+        EndlessListing,
+        EndpointRefused,
+        FileFailed,
+        Interrupted,
+        InvalidKey,
+        KeyCollision,
+        NothingToLoad,
+        NotVerified,
+        ObjectConflict,
+        ObserverFailed,
+        OutOfMemory,
+        OutOfThreads,
+        ProtectionIgnored,
+        Refused,
+        RequestRejected,
+        ServerError,
+        SourceChanged,
+        SourceStalled,
+        SourceTooLarge,
+        SourceUnreadable,
+        StoreError,
+        StoreRefused,
+        StoreUnavailable,
+        Throttled,
+        TimedOut,
+        TooManyOpenFiles,
+        UsageError,
+        WrongRegion,
+    )
+    from asyncload.model.values import (
+        Checksum,
+        ConcurrencyChanged,
+        ConcurrencySettled,
+        Event,
+        Excluded,
+        Failed,
+        FileFinished,
+        LoadStarted,
+        ManifestWritten,
+        MarkerFailed,
+        ObjectKey,
+        Outcome,
+        PartitionUnmarked,
+        PartKept,
+        PartSent,
+        RequestsMade,
+        RunStarted,
+        Scanned,
+        Skipped,
+        StaleUploadAborted,
+        StoreJudged,
+        Unchanged,
+        Uploaded,
+        UploadLeftOpen,
+        Warned,
+    )
+    from asyncload.operations.clean import clean
     from asyncload.operations.load import load
-    from asyncload.reporting.report import Report
+    from asyncload.operations.verify import verify
+    from asyncload.reporting.cleanup import (
+        CleanEvent,
+        Cleanup,
+        CleanupStarted,
+        Leftover,
+        SkippedUpload,
+    )
+    from asyncload.reporting.report import FailureGroup, Report
+    from asyncload.reporting.verification import (
+        Difference,
+        FileVerified,
+        Verification,
+        VerificationStarted,
+        VerifyEvent,
+    )
     from asyncload.settings.run import Settings
+    from asyncload.store.protocol import OpenUpload
 
-__all__ = ["AsyncloadError", "Report", "Settings", "__version__", "load"]
+__all__ = [
+    "AccessDenied",
+    "AsyncloadError",
+    "BucketNotFound",
+    "Checksum",
+    "ChecksumMismatch",
+    "CleanEvent",
+    "Cleanup",
+    "CleanupStarted",
+    "ClocksDisagree",
+    "ConcurrencyChanged",
+    "ConcurrencySettled",
+    "CredentialsMissing",
+    "CredentialsRejected",
+    "Difference",
+    "EndlessListing",
+    "EndpointRefused",
+    "Event",
+    "Excluded",
+    "Failed",
+    "FailureGroup",
+    "FileFailed",
+    "FileFinished",
+    "FileVerified",
+    "Interrupted",
+    "InvalidKey",
+    "KeyCollision",
+    "Leftover",
+    "LoadStarted",
+    "ManifestWritten",
+    "MarkerFailed",
+    "NotVerified",
+    "NothingToLoad",
+    "ObjectConflict",
+    "ObjectKey",
+    "ObserverFailed",
+    "OpenUpload",
+    "OutOfMemory",
+    "OutOfThreads",
+    "Outcome",
+    "PartKept",
+    "PartSent",
+    "PartitionUnmarked",
+    "ProtectionIgnored",
+    "Refused",
+    "Report",
+    "RequestRejected",
+    "RequestsMade",
+    "RunStarted",
+    "Scanned",
+    "ServerError",
+    "Settings",
+    "Skipped",
+    "SkippedUpload",
+    "SourceChanged",
+    "SourceStalled",
+    "SourceTooLarge",
+    "SourceUnreadable",
+    "StaleUploadAborted",
+    "StoreError",
+    "StoreJudged",
+    "StoreRefused",
+    "StoreUnavailable",
+    "Throttled",
+    "TimedOut",
+    "TooManyOpenFiles",
+    "Unchanged",
+    "UploadLeftOpen",
+    "Uploaded",
+    "UsageError",
+    "Verification",
+    "VerificationStarted",
+    "VerifyEvent",
+    "Warned",
+    "WrongRegion",
+    "__version__",
+    "clean",
+    "load",
+    "verify",
+]
 
-_HOMES = {
-    "AsyncloadError": "asyncload.errors",
-    "Report": "asyncload.reporting.report",
-    "Settings": "asyncload.settings.run",
-    "load": "asyncload.operations.load",
+# The public names of each module, below `asyncload`.
+_NAMES = {
+    "errors": """
+        AccessDenied AsyncloadError BucketNotFound ChecksumMismatch ClocksDisagree
+        CredentialsMissing CredentialsRejected EndlessListing EndpointRefused FileFailed
+        Interrupted InvalidKey KeyCollision NothingToLoad NotVerified ObjectConflict
+        ObserverFailed OutOfMemory OutOfThreads ProtectionIgnored Refused RequestRejected
+        ServerError SourceChanged SourceStalled SourceTooLarge SourceUnreadable StoreError
+        StoreRefused StoreUnavailable Throttled TimedOut TooManyOpenFiles UsageError WrongRegion
+    """,
+    "model.values": """
+        Checksum ConcurrencyChanged ConcurrencySettled Event Excluded Failed FileFinished
+        LoadStarted ManifestWritten MarkerFailed ObjectKey Outcome PartitionUnmarked PartKept
+        PartSent RequestsMade RunStarted Scanned Skipped StaleUploadAborted StoreJudged
+        Unchanged Uploaded UploadLeftOpen Warned
+    """,
+    "operations.clean": "clean",
+    "operations.load": "load",
+    "operations.verify": "verify",
+    "reporting.cleanup": "CleanEvent Cleanup CleanupStarted Leftover SkippedUpload",
+    "reporting.report": "FailureGroup Report",
+    "reporting.verification": """
+        Difference FileVerified Verification VerificationStarted VerifyEvent
+    """,
+    "settings.run": "Settings",
+    "store.protocol": "OpenUpload",
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
@@ -35,4 +218,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(f"asyncload.{_HOMES[name]}"), name)

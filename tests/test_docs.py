@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import typer
 
+import asyncload
 from asyncload import errors
 from asyncload.cli.app import app
 from asyncload.settings.options import COMMANDS
 from tests.support import options_table
+from tests.support.loads import write_files
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
@@ -38,6 +40,38 @@ def test_the_readme_names_no_option_that_is_not_there():
     others += "--abort-on-container-exit --exit-code-from --pids-limit --write"
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert named <= known | set(others.split())
+
+
+def library_examples():
+    """The Python of the section on the library, in its order."""
+    section = README.partition("\n## As a library\n")[2].partition("\n## ")[0]
+    return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+
+
+@pytest.mark.moto
+def test_the_examples_of_the_library_run(moto, tmp_path, monkeypatch, capsys):
+    """One after the other, as a user would paste them, against a real server."""
+    for name, value in moto.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto.endpoint_url)
+    moto.client().create_bucket(Bucket="my-lake")
+    write_files(tmp_path / "exports", {"movies.csv": b"1\n", "ratings/1.csv": b"2\n"})
+    monkeypatch.chdir(tmp_path)
+    printed = []
+    for example in library_examples():
+        exec(compile(example, "README.md", "exec"), {"__name__": "__main__"})
+        printed.append(capsys.readouterr().out.splitlines())
+    load, land, observe, check = printed
+    assert re.fullmatch(r"2 of 2 files are in the raw zone, run \w+-\w+", load[0])
+    assert land == ["exit code 0"]
+    assert sorted(observe)[-2:] == ["unchanged movies.csv", "unchanged ratings/1.csv"]
+    assert check == ["verified: {'MD5': 2}", "0 open uploads, 0 aborted"]
+
+
+def test_the_examples_of_the_library_use_public_names_only():
+    """All of them by `asyncload.`."""
+    used = {name for text in library_examples() for name in re.findall(r"asyncload\.(\w+)", text)}
+    assert {"load", "verify", "clean", "Settings", "Event"} <= used <= set(asyncload.__all__)
 
 
 def policies():

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from asyncload.cli.ending import Ending
 from asyncload.cli.output import Output, stderr, stdout, warn
 from asyncload.cli.signals import run_interruptible
-from asyncload.errors import RequestRejected, StoreError, UsageError
-from asyncload.model.values import ObjectKey
-from asyncload.operations.cleaning import Leftover, SkippedUpload, find_leftovers
-from asyncload.operations.load import open_bucket
+from asyncload.model.values import Warned
+from asyncload.operations.clean import clean as clean_bucket
+from asyncload.reporting.cleanup import CleanEvent, Cleanup, Leftover, SkippedUpload
 from asyncload.reporting.records import VERSION, clean_totals, error_record, format_time, to_json
 from asyncload.reporting.text import format_count, format_error, format_size, printable
 from asyncload.settings.run import Settings
-from asyncload.store.protocol import ObjectStore, OpenUpload
+from asyncload.store.protocol import OpenUpload
 
 
 def clean(settings: Settings, ending: Ending, *, older_than: int, yes: bool) -> int:
@@ -33,56 +32,38 @@ def clean(settings: Settings, ending: Ending, *, older_than: int, yes: bool) -> 
         UsageError: the keys of the layout share no prefix.
         AsyncloadError: the store can't be queried.
     """
-    # Any date works here: the prefix does not contain it.
-    prefix = settings.key_layout(datetime.now(UTC)).fixed_prefix()
-    if not prefix:
-        raise UsageError(
-            "--layout: the keys share no prefix, so uploads of other programs can't be excluded",
-            hint="start the layout with a fixed segment, or with {layer}",
-        )
-    output = _CleanOutput(settings.bucket, prefix, aborted=yes, json=ending.json)
+    output = _CleanOutput(settings.bucket, abort=yes, json=ending.json)
     ending.totals = output.totals
-    run_interruptible(_clean(settings, older_than, output))
+    run_interruptible(
+        clean_bucket(settings, older_than=older_than, abort=yes, observer=output.observe)
+    )
     return output.close()
 
 
-async def _clean(settings: Settings, older_than: int, output: _CleanOutput) -> None:
-    async with open_bucket(settings, output.prefix, warn) as store:
-        finding = find_leftovers(store, output.prefix, older_than, datetime.now(UTC))
-        # List all before aborting any, so that the listing does not change meanwhile.
-        found = [one async for one in finding]
-        for one in found:
-            if isinstance(one, SkippedUpload):
-                output.skip(one)
-            else:
-                output.add(one, await _abort(store, one) if output.aborted else None)
-
-
-async def _abort(store: ObjectStore, leftover: Leftover) -> RequestRejected | None:
-    try:
-        await store.abort_multipart(ObjectKey(leftover.upload.key), leftover.upload.upload_id)
-    except RequestRejected as error:
-        return error
-    return None
-
-
 class _CleanOutput:
-    def __init__(self, bucket: str, prefix: str, *, aborted: bool, json: bool) -> None:
-        self.prefix = prefix
-        self.aborted = aborted
+    def __init__(self, bucket: str, *, abort: bool, json: bool) -> None:
+        self._result = Cleanup()
+        self._abort = abort
         self._bucket = bucket
         self._json = json
         self._out: Output = stdout()
-        self._count = self._size = self._failed = self._skipped = self._unseen = 0
 
-    def add(self, leftover: Leftover, error: RequestRejected | None) -> None:
-        self._count += 1
-        self._size += leftover.size
-        self._failed += error is not None
+    def observe(self, event: CleanEvent) -> None:
+        self._result.observe(event)
+        if isinstance(event, Leftover):
+            self._add(event)
+        elif isinstance(event, SkippedUpload):
+            self._skip(event)
+        elif isinstance(event, Warned):
+            warn(event)
+
+    def _add(self, leftover: Leftover) -> None:
+        error = leftover.error
+        status = "aborted" if leftover.aborted else "left open"
         upload = leftover.upload
         if self._json:
             record = {
-                **self._describe(upload, self._status(error)),
+                **self._describe(upload, status),
                 "last_activity": _time(leftover.last_activity),
                 "parts": leftover.parts,
                 "size": leftover.size,
@@ -94,7 +75,7 @@ class _CleanOutput:
             started = f", started {upload.initiated:%Y-%m-%d %H:%M} UTC" if upload.initiated else ""
             by = f" by {printable(upload.initiator)}" if upload.initiator else ""
             self._out.line(
-                f"{self._status(error)}: s3://{self._bucket}/{printable(upload.key)}: "
+                f"{status}: s3://{self._bucket}/{printable(upload.key)}: "
                 f"{format_count(leftover.parts, 'part')}, {format_size(leftover.size)}"
                 f"{started}{by}, id {printable(upload.upload_id)}"
             )
@@ -103,19 +84,17 @@ class _CleanOutput:
             err.line(f"error: {format_error(error)}")
             err.flush()
 
-    def skip(self, found: SkippedUpload) -> None:
+    def _skip(self, found: SkippedUpload) -> None:
         """Report an upload that is not aborted, and the reason."""
-        self._skipped += 1
         upload, error = found.upload, found.error
-        # A key that asyncload never writes is skipped on purpose; this upload was not.
-        unseen = isinstance(error, StoreError)
-        self._unseen += unseen
         if self._json:
             record = self._describe(upload, "skipped")
             self._out.line(to_json({**record, "error": error_record(error)}))
         else:
             # Which rule for keys it breaks does not matter to the user.
-            reason = error.message if unseen else "asyncload never writes a key of this form"
+            reason = (
+                error.message if found.is_failure else "asyncload never writes a key of this form"
+            )
             self._out.line(
                 f"skipped: s3://{self._bucket}/{printable(upload.key)}: {printable(reason)}, "
                 f"id {printable(upload.upload_id)}"
@@ -133,28 +112,29 @@ class _CleanOutput:
             "initiator": upload.initiator or None,
         }
 
-    def _status(self, error: RequestRejected | None) -> str:
-        return "aborted" if self.aborted and error is None else "left open"
-
     def totals(self) -> dict[str, Any]:
         """Return the fields of the summary that only this command has."""
-        return clean_totals(self.prefix, self._count, self._size, self._done, self._skipped)
-
-    @property
-    def _done(self) -> int:
-        return self._count - self._failed if self.aborted else 0
+        result = self._result
+        return clean_totals(
+            result.prefix,
+            len(result.leftovers),
+            result.size,
+            result.aborted,
+            len(result.skipped),
+        )
 
     def close(self) -> int:
         """Write the totals, and return the exit code."""
+        result = self._result
         if not self._json:
-            where = f"below s3://{self._bucket}/{printable(self.prefix)}"
-            found = format_count(self._count, "open upload")
-            text = f"{found} {where}, {format_size(self._size)}"
+            where = f"below s3://{self._bucket}/{printable(result.prefix or '')}"
+            found = format_count(len(result.leftovers), "open upload")
+            text = f"{found} {where}, {format_size(result.size)}"
             way_out = "; --yes aborts them, including those of other programs"
-            hint = f"; {self._done:,} aborted" if self.aborted else way_out
-            self._out.line(text + (hint if self._count else ""))
+            hint = f"; {result.aborted:,} aborted" if self._abort else way_out
+            self._out.line(text + (hint if result.leftovers else ""))
         self._out.flush()
-        return 3 if self._failed or self._unseen else 0
+        return result.exit_code
 
 
 def _time(time: datetime | None) -> str | None:

@@ -20,10 +20,11 @@ from asyncload.errors import (
 )
 from asyncload.model.values import Event, LoadStarted, Warned
 from asyncload.operations.clock_check import check_clock, check_day
+from asyncload.operations.observing import check_arguments
 from asyncload.operations.opening import open_readers
 from asyncload.operations.probing import probe_store
 from asyncload.operations.readback import ReadBack
-from asyncload.operations.run import Run, check_arguments, new_run_id, requests_limit, utc_now
+from asyncload.operations.run import Run, new_run_id, requests_limit, utc_now
 from asyncload.planning.collecting import SLICE, add_found, check_plan, warnings_of
 from asyncload.planning.plan import PARTS_AT_ONCE, LoadPlan
 from asyncload.reporting.report import Report
@@ -101,7 +102,7 @@ def _begin(
     now: datetime | None,
     interruption: Callable[[], Interrupted],
 ) -> Run:
-    check_arguments(settings, observer)
+    check_arguments("load", settings, observer)
     started = now or utc_now()
     policy = _policy(settings, new_run_id(started))
     return Run(settings, policy, observer, started, interruption, by_clock=now is None)

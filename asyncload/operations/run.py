@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import cast
 
-from asyncload.errors import Interrupted, ObserverFailed, UsageError
+from asyncload.errors import Interrupted
 from asyncload.model.values import (
     ConcurrencyChanged,
     ConcurrencySettled,
@@ -17,6 +15,7 @@ from asyncload.model.values import (
     RequestsMade,
     RunStarted,
 )
+from asyncload.operations.observing import Emitter
 from asyncload.operations.recording import Recording
 from asyncload.reporting.report import Report
 from asyncload.reporting.success_markers import SuccessMarkers
@@ -28,8 +27,6 @@ from asyncload.store.rates import RateLimit
 from asyncload.store.retries import RetryingStore, RetryPolicy, Traffic
 from asyncload.transfer import TransferPolicy
 from asyncload.transfer.pipeline import Observer
-
-_PLAIN_FUNCTION = "pass a plain function of one event, such as asyncio.Queue.put_nowait"
 
 
 def requests_limit(
@@ -65,7 +62,7 @@ class Run:
         self.prefix = self.layout.common_prefix()
         self.markers: SuccessMarkers | None = None
         self.others, self.of_files = Traffic(), Traffic()
-        self._observer = observer
+        self._emit = Emitter(self._count, observer)
         self._interruption = interruption
         self._limit = requests_limit(settings, self._report_limit)
         self.rate = RateLimit(settings.limit_rate) if settings.limit_rate else None
@@ -75,34 +72,12 @@ class Run:
 
     def observe(self, event: Event) -> None:
         """Count an event, and pass it to the observer."""
+        self._emit(event)
+
+    def _count(self, event: Event) -> None:
         self.report.observe(event)
         if self.markers is not None:
             self.markers.observe(event)
-        if self._observer is not None:
-            self._pass_on(self._observer, event)
-
-    def _pass_on(self, observer: Observer, event: Event) -> None:
-        """Call the observer; after a failure it is not called again.
-
-        Raises:
-            ObserverFailed: the observer raised an error, or returned an awaitable.
-        """
-        try:
-            # It may return something else than its type says.
-            returned: object = cast("Callable[[Event], object]", observer)(event)
-        except Exception as error:
-            self._observer = None
-            raise ObserverFailed(
-                f"the observer raised {type(error).__name__}: {error}",
-                hint="the run was ended; files that were already uploaded stay",
-            ) from error
-        if inspect.isawaitable(returned):
-            self._observer = None
-            if inspect.iscoroutine(returned):
-                returned.close()
-            raise ObserverFailed(
-                "the observer returned an awaitable, which is never awaited", hint=_PLAIN_FUNCTION
-            )
 
     def with_retries(
         self, store: ObjectStore, retries: RetryPolicy, traffic: Traffic
@@ -146,24 +121,6 @@ class Run:
             now=utc_now,
             interruption=self._interruption,
         )
-
-
-def check_arguments(settings: object, observer: object) -> None:
-    """Check the types of the arguments.
-
-    Raises:
-        UsageError: a type is wrong, or the observer is a coroutine function.
-    """
-    if not isinstance(settings, Settings):
-        raise UsageError(f"load() takes Settings, not {type(settings).__name__}")
-    if observer is None:
-        return
-    if not callable(observer):
-        raise UsageError(f"observer: {observer!r} is not a function", hint=_PLAIN_FUNCTION)
-    if inspect.iscoroutinefunction(observer) or inspect.iscoroutinefunction(
-        getattr(observer, "__call__", None)  # noqa: B004  # its kind matters
-    ):
-        raise UsageError("observer: a coroutine function is never awaited", hint=_PLAIN_FUNCTION)
 
 
 def new_run_id(started: datetime) -> str:

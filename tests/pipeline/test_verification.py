@@ -10,19 +10,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from asyncload.aio.buffers import BufferPool
-from asyncload.bucket.key_index import KeyIndex
 from asyncload.errors import NoSuchUpload, StoreUnavailable
 from asyncload.model.values import ObjectKey
-from asyncload.operations.cleaning import find_leftovers
-from asyncload.operations.verification import Comparison, verify_manifest, verify_volume
+from asyncload.operations.clean import find_leftovers
+from asyncload.operations.comparison import Comparison, compare_manifest, compare_volume
 from asyncload.planning.collecting import add_found
 from asyncload.planning.plan import MIB, LoadPlan
+from asyncload.reporting.verification import Verification
 from asyncload.settings.run import Settings
 from asyncload.source.readers import Readers
 from asyncload.source.scanner import Scanner
 from asyncload.source.volume import Volume
 from asyncload.store.protocol import Page, RemoteObject
-from asyncload.transfer import PartWindow, TransferPolicy, TransferTools
+from asyncload.transfer import TransferPolicy
 from tests.support.loads import NOW, PREFIX, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
@@ -31,25 +31,15 @@ FOLDER = f"{PREFIX}/D/2022/05/02"
 
 async def compare(store, folder, between=lambda: None):
     """Compare a volume with a store; `between` runs after the plan is made."""
-    told = []
     plan = LoadPlan(Settings(volume=folder, bucket="lake").key_layout(NOW), put_limit=16 * MIB)
     add_found(plan, Scanner(folder).scan(), lambda event: None)
     between()
     with Volume(folder) as volume, ThreadPoolExecutor(2) as threads:
-        tools = TransferTools(
-            store=store,
-            readers=Readers(volume, threads),
-            buffers=BufferPool(16 * MIB),
-            window=PartWindow(4),
-            policy=TransferPolicy(),
-            key_index=KeyIndex(),
-            left_open={},
-            observe=lambda event: None,
-            now=lambda: NOW,
-        )
-        comparison = Comparison(told.append)
-        await verify_volume(plan, tools, comparison, 4)
-    return comparison, {found.path: (found.kind, found.detail) for found in told}
+        readers = Readers(volume, threads)
+        result = Verification()
+        comparison = Comparison(store, TransferPolicy(), 4, result.observe)
+        await compare_volume(plan, comparison, readers, BufferPool(16 * MIB))
+    return result, {found.path: (found.kind, found.detail) for found in result.differences}
 
 
 @pytest.fixture
@@ -76,9 +66,9 @@ async def test_an_object_that_vanishes_meanwhile_is_missing(loaded, volume):
 
 async def test_a_file_that_vanishes_meanwhile_is_unreadable(loaded, volume):
     """It can't be compared, and is told as what it is."""
-    comparison, told = await compare(loaded, volume, (volume / "d/0.csv").unlink)
+    result, told = await compare(loaded, volume, (volume / "d/0.csv").unlink)
     assert told["d/0.csv"][0] == "unreadable"
-    assert comparison.verified == Counter({"CRC64NVME": 2})
+    assert result.verified_by == Counter({"CRC64NVME": 2})
 
 
 async def test_an_object_without_any_checksum_can_not_be_compared(loaded, volume):
@@ -90,8 +80,8 @@ async def test_an_object_without_any_checksum_can_not_be_compared(loaded, volume
 
     store = Silent()
     store.objects = loaded.objects
-    comparison, told = await compare(store, volume)
-    assert not comparison.matches
+    result, told = await compare(store, volume)
+    assert not result.matches
     assert told["d/0.csv"] == (
         "unverified",
         "the object can't be compared: the store has no checksum of it",
@@ -113,20 +103,20 @@ async def test_a_store_that_is_gone_ends_the_comparison(loaded, volume):
 
 async def test_a_long_manifest_is_read_and_compared_in_pieces(volume, monkeypatch):
     """Neither its lines nor its bytes come at once; empty lines are nothing."""
-    monkeypatch.setattr("asyncload.operations.verification._ENTRIES_AT_ONCE", 7)
+    monkeypatch.setattr("asyncload.operations.comparison._BATCH", 7)
     monkeypatch.setattr("asyncload.reporting.manifest_reading._READ", 100)
     write_files(volume, {f"d/{n}.csv": b"1" for n in range(50)})
     store = MemoryStore()
     report = await load_volume(store, volume, manifest=True)
     key = ObjectKey(report.manifest)
     store.objects[key] = store.objects[key].rstrip(b"\n").replace(b'"files":[\n', b'"files":[\n\n')
-    told = []
-    comparison = Comparison(told.append)
-    await verify_manifest(key, store, comparison, 4)
-    assert comparison.verified == Counter({"CRC64NVME": 50})
+    result = Verification()
+    comparison = Comparison(store, TransferPolicy(), 4, result.observe)
+    await compare_manifest(key, comparison)
+    assert result.verified_by == Counter({"CRC64NVME": 50})
     del store.objects[f"{FOLDER}/7.csv"]
-    await verify_manifest(key, store, comparison, 4)
-    assert [found.path for found in told] == ["d/7.csv"]
+    await compare_manifest(key, comparison)
+    assert [found.path for found in result.differences] == ["d/7.csv"]
 
 
 async def test_left_overs_are_those_without_a_new_part():

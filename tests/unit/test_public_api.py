@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
+import inspect
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -20,10 +26,69 @@ def modules_after(code):
     return {name.partition(".")[0] for name in json.loads(done.stderr)}
 
 
-@pytest.mark.parametrize("name", sorted(set(asyncload.__all__) - {"__version__"}))
-def test_a_public_name_is_there_when_it_is_used(name):
+UNIONS = {"CleanEvent", "Event", "Outcome", "VerifyEvent"}
+
+
+def test_a_public_name_is_there_when_it_is_used():
     """Wherever it is at home."""
-    assert getattr(asyncload, name).__name__ == name
+    for name in set(asyncload.__all__) - UNIONS - {"__version__"}:
+        assert getattr(asyncload, name).__name__ == name
+
+
+@pytest.mark.parametrize("name", sorted(UNIONS))
+def test_what_a_union_is_made_of_is_public(name):
+    """Whoever handles events or outcomes can name each of them."""
+    kinds = get_args(getattr(asyncload, name))
+    assert {kind.__name__ for kind in kinds} <= set(asyncload.__all__)
+
+
+def test_type_checkers_see_the_same_names():
+    """By imports that are never run."""
+    tree = ast.parse(Path(asyncload.__file__).read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.name: node.module for node in block.body for alias in node.names}
+    assert seen == {name: f"asyncload.{home}" for name, home in asyncload._HOMES.items()}
+    assert set(asyncload.__all__) == {*seen, "__version__"}
+
+
+@pytest.mark.parametrize("name", ["load", "verify", "clean"])
+def test_errors_that_an_operation_names_are_public(name):
+    """So are the settings, the result and the events that its signature names."""
+    operation = getattr(asyncload, name)
+    assert inspect.iscoroutinefunction(operation)
+    raised = inspect.getdoc(operation).partition("Raises:")[2]
+    names = re.findall(r"^ *(\w+):", raised, re.MULTILINE)
+    assert {"UsageError", "Refused", "StoreUnavailable", "ObserverFailed"} <= set(names)
+    signature = inspect.signature(operation)
+    types = " ".join([str(p.annotation) for p in signature.parameters.values()])
+    names += re.findall(r"\b(?!None)[A-Z]\w+", f"{types} {signature.return_annotation}")
+    others = {"Callable", "Observer"}
+    assert set(names) - others <= set(asyncload.__all__)
+
+
+@pytest.mark.parametrize("name", ["load", "verify", "clean"])
+@pytest.mark.parametrize(
+    ("settings", "observer", "message"),
+    [
+        (dict, None, "takes Settings, not dict"),
+        (asyncload.Settings, 5, "observer: 5 is not a function"),
+        (asyncload.Settings, asyncio.sleep, "a coroutine function is never awaited"),
+    ],
+)
+async def test_wrong_arguments_are_told_before_anything_is_done(name, settings, observer, message):
+    """By every operation, and by its name."""
+    operation = getattr(asyncload, name)
+    with pytest.raises(asyncload.UsageError, match=message) as caught:
+        await operation(settings(volume="nowhere", bucket="lake"), observer=observer)
+    if settings is dict:
+        assert caught.value.message.startswith(f"{name}() takes")
+
+
+async def test_uploads_of_a_bucket_without_a_prefix_are_not_cleaned(volume):
+    """They may be anybody's."""
+    settings = asyncload.Settings(volume=volume, bucket="lake", layout="{dataset}/{path}")
+    with pytest.raises(asyncload.UsageError, match="share no prefix"):
+        await asyncload.clean(settings)
 
 
 def test_the_version_is_public():

@@ -1,0 +1,109 @@
+"""Compare the raw zone with the volume, or with a run's manifest, by checksum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from asyncload.aio.buffers import BufferPool
+from asyncload.model.values import Event, Warned
+from asyncload.operations.clock_check import check_clock, check_day
+from asyncload.operations.comparison import (
+    Comparison,
+    compare_manifest,
+    compare_volume,
+    manifest_key_of,
+)
+from asyncload.operations.load import fill_plan, open_bucket
+from asyncload.operations.observing import Emitter, check_arguments
+from asyncload.operations.opening import open_readers
+from asyncload.operations.probing import remembered_worth
+from asyncload.operations.run import utc_now
+from asyncload.planning.plan import PUT_LIMIT, LoadPlan
+from asyncload.reporting.verification import Verification, VerificationStarted, VerifyEvent
+from asyncload.settings.run import Settings
+from asyncload.store.protocol import ObjectStore
+from asyncload.transfer import TransferPolicy
+
+
+async def verify(
+    settings: Settings,
+    *,
+    manifest: str | None = None,
+    observer: Callable[[VerifyEvent], None] | None = None,
+    now: datetime | None = None,
+) -> Verification:
+    """Compare the raw zone with a volume, or with the manifest of a past run. Nothing is written.
+
+    Args:
+        settings: as for the load: the volume, the bucket, the date and all options of keys.
+        manifest: run id, key or `s3://` address of a manifest; the volume is not read then.
+        observer: called with each event, in the event loop; must neither block nor be a coroutine
+            function. If it raises an error, the comparison ends.
+        now: the time from which `today` and `yesterday` are computed; None for the current time.
+
+    Returns:
+        What was verified, by which checksums, and what differs. Differences raise nothing.
+
+    Raises:
+        UsageError: a setting is invalid, the volume does not exist, or there is no such manifest.
+        NothingToLoad: the volume contains no CSV.
+        SourceUnreadable: the volume can't be opened, or does not respond.
+        Refused: credentials, permission, bucket, region, colliding keys, or a clock with a wrong
+            date; see its subclasses.
+        ServerError: the store failed to answer a request, after all retries.
+        StoreUnavailable: the store can't be reached, or became unavailable.
+        ObserverFailed: the observer raised an error, which is the cause.
+    """
+    check_arguments("verify", settings, observer)
+    started = now or utc_now()
+    result = Verification()
+    emit = Emitter(result.observe, observer)
+    if manifest is not None:
+        await _verify_manifest(settings, manifest, started, emit)
+    else:
+        await _verify_volume(settings, started, emit, by_clock=now is None)
+    return result
+
+
+async def _verify_manifest(
+    settings: Settings, manifest: str, now: datetime, emit: Callable[[VerifyEvent], None]
+) -> None:
+    prefix = settings.key_layout(now).common_prefix()
+    async with open_bucket(settings, prefix, emit) as store:
+        key = manifest_key_of(manifest, settings.bucket, settings.manifest_prefix)
+        emit(VerificationStarted(None, key))
+        await compare_manifest(key, await _comparison(settings, store, emit))
+
+
+async def _verify_volume(
+    settings: Settings, now: datetime, emit: Callable[[VerifyEvent], None], *, by_clock: bool
+) -> None:
+    layout = settings.key_layout(now)
+    emit(VerificationStarted(layout.date))
+
+    def observe(event: Event) -> None:
+        # What is excluded, and how far the scan is, is of no interest here.
+        if isinstance(event, Warned):
+            emit(event)
+
+    async with (
+        open_readers(settings) as readers,
+        open_bucket(settings, layout.common_prefix(), emit) as store,
+    ):
+        if warned := check_clock(store.clock_offset, utc_now()):
+            emit(warned)
+        if by_clock:
+            check_day(settings, store.clock_offset, now)
+        plan = LoadPlan(layout, put_limit=PUT_LIMIT)
+        await fill_plan(plan, settings, readers, observe, now)
+        comparison = await _comparison(settings, store, emit)
+        await compare_volume(plan, comparison, readers, BufferPool(settings.memory))
+
+
+async def _comparison(
+    settings: Settings, store: ObjectStore, emit: Callable[[VerifyEvent], None]
+) -> Comparison:
+    # Checksums count as proof according to earlier probes of the store.
+    worth = await remembered_worth(store, settings.manifest_prefix, utc_now())
+    return Comparison(store, TransferPolicy(worth=worth), settings.max_requests, emit)
