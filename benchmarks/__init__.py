@@ -1,1 +1,1 @@
-"""Benchmarks of asyncload beside its peers; `README.md` in this folder tells how to run them."""
+"""Benchmarks of asyncload and similar tools; see `README.md` in this folder."""

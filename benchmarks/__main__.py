@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: asyncload and its peers on the same work, in turn."""
+"""`python -m benchmarks`: run asyncload and similar tools on the same work, in turn."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _QUICK_ROUNDS = 2
 
 
 def main() -> int:
-    """Run what the command line says; return 1 where a tool failed or wasn't verified."""
+    """Run the command line; return 1 if a tool failed or could not be verified."""
     options = _parse_arguments()
     chosen = _chosen(options)
     if options.list:
         print(_format_list(chosen, options))
         return 0
-    # Servers and tools are stopped on the way out.
+    # Servers and tools are stopped on exit.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     stem = "quick" if options.quick else "full"
     options.out.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def main() -> int:
             _say(" was run before, on the same code and machine")
             continue
         failed = failed or bool(result.failed)
-        # After each: a benchmark that is interrupted keeps what it has.
+        # After each workload, so that an interrupted benchmark keeps its results.
         document = save_results(results, [result])
         results.with_suffix(".md").write_text(format_results(document, OURS))
         draw_chart(document, OURS, results.with_suffix(".svg"))
@@ -61,7 +61,7 @@ def _run(
     before: dict[str, Any],
     verified_before: dict[object, str],
 ) -> WorkloadResult | None:
-    """Run a workload; return None where it is to be resumed and was run before."""
+    """Run a workload; return None if `--resume` skips it."""
     tools = _installed(workload.entries)
     entries = tuple(entry for entry in workload.entries if _label(entry) in tools)
     rounds = _rounds(options)
@@ -94,7 +94,7 @@ def _run(
 
 
 def _installed(entries: Iterable[Entry]) -> dict[str, tuple[str, str]]:
-    """Return version and settings of each tool that there is, apart where it is tuned."""
+    """Return version and settings of each installed tool, with separate entries for tuned rows."""
     tools = {}
     for entry in entries:
         peer = PEERS[entry.tool]
@@ -130,7 +130,7 @@ def _rounds(options: argparse.Namespace) -> int:
 
 
 def _minutes(chosen: Iterable[Workload], options: argparse.Namespace) -> float:
-    """Return about how long workloads take: a round is as long as a verification."""
+    """Return the approximate duration of workloads: a round takes as long as a verification."""
     rounds = _rounds(options)
     share = (rounds + 1) / (ROUNDS + 1) * (0.1 if options.quick else 1.0)
     return sum(workload.minutes for workload in chosen) * share

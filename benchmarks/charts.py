@@ -11,18 +11,18 @@ _PEER_COLOUR = "#b8c4cc"
 _WIDTH = 8.5
 _ROW = 0.24
 _GAP = 0.75
-# A row of less than a hundredth of the files says nothing of the whole.
+# A row with less than a hundredth of the files can't be scaled to all files.
 _FEWEST_SHARE = 100
 
 
 def draw_chart(document: dict[str, Any], ours: str, path: Path) -> bool:
-    """Draw a bar of wall time per row, a panel per workload; tell whether there was any to draw.
+    """Draw one bar of wall time per row and one panel per workload; return whether anything was
+    drawn.
 
-    A workload that only we run has no one to be compared with, and is left out. Where a row had
-    less to upload its bar is as long as it would be for all, and its label begins with ≈; one with
-    hardly a file is left out.
+    Workloads without another tool are omitted. The bar of a row with fewer files is scaled to all
+    files, and its label starts with ≈; a row with very few files is omitted.
     """
-    # Late: the harness does without until the end, and without an SVG where it isn't installed.
+    # Imported late: it is needed only at the end, and if it isn't installed there is no chart.
     import matplotlib as mpl
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -34,13 +34,13 @@ def draw_chart(document: dict[str, Any], ours: str, path: Path) -> bool:
     ]
     if not panels:
         return False
-    # The same figures give the same file.
+    # The same figures must give the same file.
     mpl.rcParams["svg.hashsalt"] = "asyncload"
     mpl.rcParams["svg.fonttype"] = "none"
     rows = [len(panel["medians"]) for panel in panels]
     figure = Figure(
         figsize=(_WIDTH, sum(_ROW * count + _GAP for count in rows)),
-        # Fonts differ from one viewer to the next: names need some room to be wider.
+        # Fonts differ between viewers: leave room for wider names.
         layout=ConstrainedLayoutEngine(w_pad=0.2, h_pad=0.08),
     )
     figure.patch.set_facecolor("white")
@@ -56,7 +56,7 @@ def draw_chart(document: dict[str, Any], ours: str, path: Path) -> bool:
 
 
 def _comparable(result: dict[str, Any]) -> dict[str, Any]:
-    """Return the wall time of each row for all files, and whether that was reckoned."""
+    """Return the wall time of each row for all files, and whether it was scaled."""
     return {
         row: {
             "wall": one["wall"] * (result["bytes"] or 1) / (one["size"] or 1),

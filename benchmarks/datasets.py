@@ -1,4 +1,4 @@
-"""The data sets, made from a seed: `python -m benchmarks.datasets NAME FOLDER` makes one."""
+"""Data sets generated from a seed: `python -m benchmarks.datasets NAME FOLDER` creates one."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Kind = Literal["films", "flat", "empty", "sparse"]
 class DataSet:
     """A volume of `files` CSVs of about `size` bytes each.
 
-    `films` are film CSVs, 100 to a folder; `flat` the same at the volume's top; `empty` files have
-    no bytes, for planning; `sparse` ones have zeros that take no disk space, for sizes that nobody
-    has time to write.
+    `films` are film CSVs, 100 to a folder; `flat` are the same at the volume's top; `empty` files
+    have no bytes, for planning; `sparse` files contain zeros that use no disk space, for very large
+    sizes.
     """
 
     kind: Kind
@@ -37,11 +37,11 @@ class DataSet:
 
     @property
     def name(self) -> str:
-        """What tells it from every other data set."""
+        """A name that is unique among data sets."""
         return f"{self.kind}-{self.files}x{self.size}"
 
     def make(self, folder: Path) -> Path:
-        """Make it below `folder`, where it isn't there already, and return its volume."""
+        """Create it below `folder` if it doesn't exist, and return its volume."""
         volume = folder / self.name
         if volume.is_dir():
             return volume
@@ -49,7 +49,7 @@ class DataSet:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
         _MAKERS[self.kind](unfinished, self.files, self.size)
-        # Under its own name it is whole: an interrupted one is made anew.
+        # Renamed when complete: an interrupted one is created again.
         unfinished.rename(volume)
         return volume
 
@@ -69,7 +69,7 @@ def sparse(size: int) -> DataSet:
 
 
 def totals(volume: Path) -> tuple[int, int]:
-    """Return the number of files below a folder and their bytes, in flat memory."""
+    """Return the number of files below a folder and their bytes, in constant memory."""
     files = size = 0
     for folder, _, names in os.walk(volume):
         handle = os.open(folder, os.O_RDONLY)
@@ -120,7 +120,7 @@ def _sparse(root: Path, files: int, size: int) -> None:
 
 
 def _make_films() -> ModuleType:
-    """Load the script that makes film CSVs: it is no part of any package."""
+    """Load the script that creates film CSVs; it is not part of a package."""
     spec = importlib.util.spec_from_file_location("make_films", _MAKE_FILMS)
     assert spec is not None
     assert spec.loader is not None
@@ -133,7 +133,7 @@ _MAKERS = {"films": _films, "flat": _flat, "empty": _empty, "sparse": _sparse}
 
 
 def main() -> None:
-    """Make one data set, named as in `DATA_SETS` or as `KIND-FILESxSIZE`."""
+    """Create one data set, named as in `DATA_SETS` or as `KIND-FILESxSIZE`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.datasets", description=__doc__)
     parser.add_argument("name", help=f"{', '.join(DATA_SETS)}, or such as sparse-1x21474836480")
     parser.add_argument("folder", type=Path)

@@ -1,4 +1,4 @@
-"""Pure arithmetic on what was measured: medians, ratios, targets."""
+"""Pure calculations on measurements: medians, ratios, targets."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Metric = Literal[
     "cpu_us_per_file",
     "body_bytes",
 ]
-# The published bounds are for the image's Python; an older one, with its OpenSSL, is slower.
+# The published bounds apply to the image's Python; an older one with its OpenSSL is slower.
 _BOUNDS_ARE_FOR = (3, 13)
 _OLDER_MAY_TAKE = 1.25
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One timed run of one tool: seconds, MiB, and what the server counted.
+    """One timed run of one tool: seconds, MiB, and the server's counts.
 
-    `calls` are API calls, `lists` the listings of objects among them; `body_bytes` came as bodies
-    of puts and parts. What a server does not count is None.
+    `calls` are API calls, of which `lists` are listings of objects; `body_bytes` are the bytes of
+    puts and parts. A count is None if the server does not provide it.
     """
 
     wall: float
@@ -43,7 +43,7 @@ class Run:
 class Summary:
     """The medians of a row's runs of one workload, and the range of its wall times.
 
-    `files` and `size` (bytes) are what there was to upload; of body bytes it is the most.
+    `files` and `size` (bytes) are the data to upload; for body bytes it is the maximum.
     """
 
     files: int
@@ -64,7 +64,7 @@ def summarise(files: int, size: int, runs: Sequence[Run]) -> Summary:
     """Return medians and range.
 
     Raises:
-        ValueError: there is no run.
+        ValueError: there are no runs.
     """
     if not runs:
         raise ValueError("there is no run to summarise")
@@ -77,7 +77,7 @@ def summarise(files: int, size: int, runs: Sequence[Run]) -> Summary:
         wall_least=min(walls),
         wall_most=max(walls),
         cpu=median(run.cpu for run in runs),
-        # A peak is a peak: the middle of several would understate it.
+        # The maximum: a median would understate the peak.
         rss_mib=max(run.rss_mib for run in runs),
         calls=_median_or_none(run.calls for run in runs),
         lists=_median_or_none(run.lists for run in runs),
@@ -89,10 +89,10 @@ def summarise(files: int, size: int, runs: Sequence[Run]) -> Summary:
 
 
 def ratio(ours: float, theirs: float) -> float:
-    """Return ours over theirs: below 1 is better than they are, 0.5 takes half as much.
+    """Return our value divided by theirs: below 1 is better than theirs.
 
     Raises:
-        ValueError: theirs is not above 0.
+        ValueError: their value is not above 0.
     """
     if theirs <= 0:
         raise ValueError(f"a ratio to {theirs} says nothing")
@@ -101,12 +101,12 @@ def ratio(ours: float, theirs: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A bound on a figure of one of our rows, or on its ratio to that of the best of `peers`.
+    """A bound on a figure of one of our rows, or on its ratio to the best of `peers`.
 
-    Ratios of time are per byte, since a slow tool may have had fewer. `calls_per_file` leaves out
-    listings, `requests_per_file` does not. `cpu_us_per_file` is what each file took in microseconds
-    beyond the row in `peers`, a run with hardly a file. A target is met at or below its bound; one
-    of `files_per_second`, of which more is better, at or above.
+    Ratios of time are per byte, since a slow tool may have had fewer. `calls_per_file` excludes
+    listings, `requests_per_file` includes them. `cpu_us_per_file` is the CPU time per file in
+    microseconds, minus that of the row in `peers`, a run with very few files. A target is met at or
+    below its bound; for `files_per_second`, at or above.
     """
 
     metric: Metric
@@ -120,9 +120,9 @@ class Target:
         return bool(self.peers) and self.metric != "cpu_us_per_file"
 
     def bound_on(self, python: str) -> float:
-        """Return the bound for a version of Python: an older one may take a quarter more time.
+        """Return the bound for a Python version: an older one may take a quarter more time.
 
-        What is no time, and a comparison with ourselves on the same Python, is bound as ever.
+        Bounds that are not about time, and comparisons with asyncload itself, are not changed.
         """
         alone = any(peer.startswith("asyncload") for peer in self.peers) and self.is_ratio
         timed = self.metric in {"wall", "cpu", "cpu_us_per_file"}
@@ -132,7 +132,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A target, the bound in force, what was reached (None: not measured), and if it is enough."""
+    """A target, its bound, the measured value (None: not measured), and whether it is met."""
 
     target: Target
     bound: float
@@ -141,7 +141,7 @@ class Verdict:
 
 
 def judge(target: Target, python: str, summaries: Mapping[str, Summary]) -> Verdict:
-    """Hold a target against what was measured, by row."""
+    """Compare a target with the measurements by row."""
     bound = target.bound_on(python)
     reached = _reached(target, summaries)
     if reached is None:
@@ -167,13 +167,13 @@ def _reached(target: Target, summaries: Mapping[str, Summary]) -> float | None:
 
 def _per_byte(metric: Metric, summary: Summary) -> float | None:
     value = value_of(metric, summary)
-    # Of empty files there are no bytes to tell them apart by.
+    # Empty files have no bytes to compare.
     timed = value is not None and metric in {"wall", "cpu"} and summary.size
     return value / summary.size if timed else value  # type: ignore[operator]  # it is not None
 
 
 def value_of(metric: Metric, summary: Summary) -> float | None:
-    """Return one of a summary's figures, None where there was nobody to count it."""
+    """Return a figure of a summary, None if it was not counted."""
     match metric:
         case "wall":
             return summary.wall

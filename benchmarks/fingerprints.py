@@ -1,4 +1,4 @@
-"""All that the figures of a workload depend on, as one value: what has it need not run again."""
+"""A digest of everything that the figures of a workload depend on; equal ones need no new run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def fingerprint_of(
     tools: Mapping[str, tuple[str, str]],
     machine: Mapping[str, str | int],
 ) -> str:
-    """Return a digest of asyncload's and the harness's code, rows, rounds, tools and machine."""
+    """Return a digest of the code of asyncload and the harness, rows, rounds, tools and machine."""
     digest = hashlib.sha256()
     for folder in _SOURCES:
         for path in sorted(folder.rglob("*.py")):

@@ -1,7 +1,7 @@
-"""Start one command, wait for it, and say what it took: a script for `measuring.py`.
+"""Start one command, wait for it, and report its resource usage: a script for `measuring.py`.
 
-The kernel counts as a process's peak memory at least that of the process that started it, so the
-starter has to be small: this one imports as little as it can, and is run with `-I -S`.
+The kernel counts at least the memory of the starting process as a process's peak memory, so the
+launcher must be small: it imports as little as possible, and runs with `-I -S`.
 Standard input: JSON with `argv`, `environment`, `stdout`, `stderr` (files), `limit` (seconds).
 Standard output: JSON with `status`, `wall`, `user`, `system`, `rss_kib`.
 """
@@ -14,9 +14,9 @@ import time
 
 
 def main() -> None:
-    """Do it."""
+    """Run the command."""
     order = json.load(sys.stdin)
-    # The output is for us alone, and the input is none.
+    # The output is only for us, and there is no input.
     actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
     for number, name in ((1, "stdout"), (2, "stderr")):
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
@@ -32,7 +32,7 @@ def main() -> None:
     for number in (signal.SIGALRM, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     signal.alarm(order["limit"])
-    # With the usage of the children that it has waited for.
+    # Includes the usage of children that it waited for.
     _, status, usage = os.wait4(child, 0)
     result = {
         "status": os.waitstatus_to_exitcode(status),

@@ -1,4 +1,4 @@
-"""What the figures were taken on, without anything that names the machine."""
+"""Describe the machine of a measurement, without identifying it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run a command and measure it whole: start-up, work and end."""
+"""Run a command and measure the whole process: start-up, work and exit."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ _TAIL = 2000
 
 
 class CommandFailed(Exception):
-    """A command ended with another status than 0, or not in time."""
+    """A command exited with a status other than 0, or exceeded the time limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a command took: seconds of wall and CPU time, and its peak resident set in MiB.
+    """The resources used by a command: seconds of wall and CPU time, and peak resident set in MiB.
 
-    CPU time is user and system, of the command and of all children that it waited for. The peak
-    is that of the largest of these processes, and never reads as less than the launcher's own
-    (some 10 MiB).
+    CPU time is user and system time of the command and all children that it waited for. The peak is
+    that of the largest of these processes, and at least the launcher's own (about 10 MiB).
     """
 
     wall: float
@@ -35,12 +34,13 @@ class Usage:
 def measure(
     argv: tuple[str, ...], environment: Mapping[str, str], folder: Path, limit: int = 1800
 ) -> tuple[Usage, int]:
-    """Run a command to its end; return what it took, and how many lines it printed.
+    """Run a command; return its usage, and the number of lines it printed.
 
-    What it prints goes to files in `folder`, which is also where it runs.
+    Its output goes to files in `folder`, which is also its working directory.
 
     Raises:
-        CommandFailed: it ended with another status than 0, or was not through in `limit` seconds.
+        CommandFailed: it exited with a status other than 0, or took longer than `limit`
+            seconds.
     """
     out, err = folder / "stdout", folder / "stderr"
     order = {
@@ -58,7 +58,7 @@ def measure(
         try:
             answer, _ = launcher.communicate(json.dumps(order))
         except BaseException:
-            # It ends what it has started, and then itself.
+            # It terminates its command, and then itself.
             launcher.terminate()
             launcher.communicate()
             raise

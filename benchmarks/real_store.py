@@ -1,4 +1,4 @@
-"""A bucket in a real server: make it, and compare what a tool put there with the volume."""
+"""A bucket in a real server: create it, and compare its objects with the volume."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _READ = 1024 * 1024
 
 
 def make_bucket(server: Server, bucket: str) -> None:
-    """Make a bucket that has taken a write before."""
+    """Create a bucket and write to it once."""
     client = _client(server)
     client.create_bucket(Bucket=bucket)
-    # A new bucket's first write makes the server set its storage up: not on a tool's time.
+    # The first write to a new bucket sets up its storage, which must not count for a tool.
     client.put_object(Bucket=bucket, Key="warm-up", Body=b"")
     client.delete_object(Bucket=bucket, Key="warm-up")
 
 
 def compare_bucket(server: Server, bucket: str, volume: Path) -> str:
-    """Compare names and sizes of all objects, and the bytes of a sample; return what was compared.
+    """Compare names and sizes of all objects, and the bytes of a sample; return a description.
 
     Raises:
         NotVerified: they differ.

@@ -1,4 +1,4 @@
-"""What a benchmark found, as a JSON file that tables and chart are made from."""
+"""The results of a benchmark, as a JSON file from which tables and chart are made."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from benchmarks.workloads import Workload, workloads
 class WorkloadResult:
     """The runs of one workload by row.
 
-    `work` has how many files and bytes each row uploads, `tools` each tool's version and settings,
-    `fingerprint` all that the figures depend on (see `fingerprints`), `minutes` how long it took.
+    `work` has the number of files and bytes of each row, `tools` each tool's version and settings,
+    `fingerprint` a digest of everything that the figures depend on (see `fingerprints`), `minutes`
+    the duration.
     """
 
     workload: Workload
@@ -35,13 +36,13 @@ class WorkloadResult:
         return {row: summarise(*self.work[row], runs) for row, runs in self.runs.items()}
 
     def verdicts(self) -> list[Verdict]:
-        """Return what became of each of our targets."""
+        """Return the result of each of our targets."""
         summaries = self.summaries()
         python = str(self.machine["python"])
         return [judge(target, python, summaries) for target in self.workload.targets]
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as plain data, medians and verdicts included."""
+        """Return plain data, including medians and verdicts."""
         workload = self.workload
         return {
             "title": workload.title,
@@ -85,18 +86,18 @@ class WorkloadResult:
 
 
 def load_results(path: Path) -> dict[str, Any]:
-    """Return what was found before, by workload; nothing where there is no file.
+    """Return earlier results by workload; empty if there is no file.
 
-    Results without a fingerprint are of an older harness, whose rows were others.
+    Results without a fingerprint come from an older harness with other rows.
     """
     document: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     return {name: result for name, result in document.items() if "fingerprint" in result}
 
 
 def save_results(path: Path, results: list[WorkloadResult]) -> dict[str, Any]:
-    """Write results to a JSON file and return all that is in it.
+    """Write results to a JSON file and return its content.
 
-    Workloads that were in the file and not run this time stay, with the machine they ran on.
+    Workloads in the file that were not run this time are kept, with their machine.
     """
     document = load_results(path)
     document |= {result.workload.name: result.as_json() for result in results}

@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A data set on disk: its folder, and how many files and bytes there are."""
+    """A data set on disk: its folder, and the number of files and bytes."""
 
     root: Path
     files: int
@@ -39,15 +39,15 @@ class Volume:
 
     @classmethod
     def at(cls, root: Path) -> Volume:
-        """Count what is in a folder."""
+        """Count the files in a folder."""
         return cls(root, *totals(root))
 
 
 class WorkloadRunner:
-    """Rows of one workload, on data sets that are made below `data`.
+    """Runs the rows of one workload, on data sets created below `data`.
 
-    `verified` has what was verified of the same command earlier in this call, and gets what is
-    verified here: workloads that differ in their delay only need not do it again.
+    `verified` has earlier verifications of the same commands in this call, and receives new ones:
+    workloads that differ only in their delay are verified once.
     """
 
     def __init__(
@@ -60,16 +60,16 @@ class WorkloadRunner:
         self._known = {} if verified is None else verified
 
     def volume(self, entry: Entry | None = None) -> Volume:
-        """Return the volume of a row, or of the workload; it is made where it isn't there."""
+        """Return the volume of a row, or of the workload; create it if it doesn't exist."""
         data = (entry.data if entry else None) or self._workload.data
         if data.name not in self._volumes:
             self._volumes[data.name] = Volume.at(data.make(self._data))
         return self._volumes[data.name]
 
     def verify(self, entries: tuple[Entry, ...]) -> tuple[dict[str, str], dict[str, str]]:
-        """Run each row once, untimed; return what was verified of each, and what went wrong.
+        """Run each row once without timing; return what was verified, and the errors.
 
-        A row of which nothing could be verified is not to be timed.
+        A row without verification must not be timed.
         """
         verified, failed = {}, {}
         for entry in entries:
@@ -87,10 +87,10 @@ class WorkloadRunner:
     def time(
         self, entries: tuple[Entry, ...], rounds: int
     ) -> tuple[dict[str, list[Run]], dict[str, str]]:
-        """Time each row `rounds` times, or as often as it says, in turn in each round.
+        """Time each row `rounds` times, or its own number of times, in turn in each round.
 
         Returns:
-            The runs by row, and what went wrong: a row that failed once has no figures.
+            The runs by row, and the errors: a row that failed once has no figures.
         """
         runs: dict[str, list[Run]] = {entry.name: [] for entry in entries}
         failed: dict[str, str] = {}
@@ -126,11 +126,11 @@ class WorkloadRunner:
 
     def _time_once(self, entry: Entry, servers: dict[object, Server], stack: ExitStack) -> Run:
         if self._workload.server == "SeaweedFS":
-            # One of its own for each run: the same empty storage for everybody.
+            # A new server for each run: all tools start with empty storage.
             with self._server(entry, digests=False) as own:
                 return self._run(entry, own, again=False)[0]
         again = entry.zone == "unchanged"
-        # What a first run put there stays for the later ones of the same row.
+        # Objects of the first run stay for later runs of the same row.
         key = entry.name if again else entry.zone
         server = servers.get(key)
         if server is None:
@@ -182,7 +182,7 @@ class WorkloadRunner:
         )
 
     def _command_of(self, entry: Entry) -> object:
-        """Return all that a verification depends on: the command, and the server it talks to."""
+        """Return everything that a verification depends on: the command and its server."""
         workload = self._workload
         data = (entry.data or workload.data).name
         how = (entry.tool, entry.concurrency, entry.tuned, entry.zone, data)
@@ -197,7 +197,7 @@ class WorkloadRunner:
                 make_bucket(server, BUCKET)
                 yield server
             return
-        # The verification may go without what only takes time.
+        # The verification need not include options that only affect time.
         slow = not digests or workload.capacity is not None
         history = None
         if entry.zone == "history":

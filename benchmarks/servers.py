@@ -1,4 +1,4 @@
-"""The servers that the tools upload to, each in a process of its own on loopback."""
+"""The servers for the tools, each in its own process on loopback."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _STOP_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server. `ca_bundle` is what to trust where it is a TLS one."""
+    """A running server. `ca_bundle` is the certificate authority of a TLS server."""
 
     url: str
     credentials: Mapping[str, str] = field(repr=False)
     ca_bundle: Path | None = None
 
     def environment(self) -> dict[str, str]:
-        """Return the whole environment for a tool: this server, and nothing of the user's."""
+        """Return a tool's complete environment, with this server and nothing of the user's."""
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": os.devnull,
@@ -46,18 +46,18 @@ class Server:
             **self.credentials,
         }
         if self.ca_bundle:
-            # Each tool has its own name for it: botocore and s5cmd, Go and Rust, curl.
+            # Each tool uses another variable: botocore and s5cmd, Go and Rust, curl.
             for name in ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"):
                 environment[name] = str(self.ca_bundle)
         return environment
 
     def stats(self, objects: bool = False) -> dict[str, Any]:
-        """Return what a null server has counted."""
+        """Return the counts of a null server."""
         stats: dict[str, Any] = json.loads(self._ask("/_stats?objects" if objects else "/_stats"))
         return stats
 
     def reset(self, counts_only: bool = False) -> None:
-        """Have a null server forget everything, or what it counted only."""
+        """Reset everything in a null server, or only its counts."""
         self._ask("/_reset?counts" if counts_only else "/_reset", "POST")
 
     def _ask(self, path: str, method: str = "GET") -> bytes:
@@ -71,7 +71,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """What a null server is like; `benchmarks.null_server.NullServer` says what each means."""
+    """The conditions of a null server; see `benchmarks.null_server.NullServer`."""
 
     tls: bool = False
     delay: float = 0.0
@@ -84,7 +84,7 @@ class Conditions:
 
 @contextmanager
 def null_server(folder: Path, conditions: Conditions = Conditions()) -> Iterator[Server]:
-    """Run a null server for as long as the context lasts; what it reads goes to `folder`."""
+    """Run a null server while the context is active; its files go to `folder`."""
     argv = [sys.executable, "-m", "benchmarks.null_server", f"--delay={conditions.delay}"]
     ca_bundle = None
     if conditions.tls:
@@ -116,7 +116,7 @@ def null_server(folder: Path, conditions: Conditions = Conditions()) -> Iterator
 
 @contextmanager
 def seaweedfs() -> Iterator[Server]:
-    """Run a SeaweedFS with empty storage for as long as the context lasts."""
+    """Run a SeaweedFS with empty storage while the context is active."""
     with local_s3() as store:
         wanted = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
         environment = store.environment()
@@ -124,8 +124,8 @@ def seaweedfs() -> Iterator[Server]:
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path, Path]:
-    """Make an authority and its certificate for loopback; return authority, certificate, key."""
-    # Late: only TLS needs it.
+    """Create an authority and its certificate for loopback; return authority, certificate, key."""
+    # Imported late: only TLS needs it.
     import trustme
 
     authority = trustme.CA()

@@ -1,6 +1,6 @@
-"""The README's table, from the published results: `python -m benchmarks.summary [--write FILE]`.
+"""The README's table from the published results: `python -m benchmarks.summary [--write FILE]`.
 
-Between the two comments that mark it, the file's table is replaced.
+Replaces the table between the two comments that mark it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from benchmarks.results import load_results
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 _RESULTS = Path(__file__).parent / "results" / "full.json"
 _PEERS = ("s5cmd", "obstore", "awscrt", "opendal", "aioboto3", "aws cli", "boto3")
-# What a row of the README is called, the workload, and what the bucket held before.
+# The title of a row in the README, the workload, and the earlier content of the bucket.
 _ROWS = (
     ("20,000 CSVs of about 17 kB at the top of the volume", "flat", "empty"),
     ("the same into a zone with 400 days of history", "flat", "history"),
@@ -36,7 +36,7 @@ _ROWS = (
 def format_summary(document: dict[str, Any]) -> str:
     """Return the table: wall time in seconds by tool, with default settings.
 
-    A tool that had less to upload is reckoned for all of it, and marked ≈.
+    Figures of tools with fewer files are scaled to all files, and marked ≈.
     """
     lines = [
         f"| with default settings | {' | '.join((OURS, *_PEERS))} |",
@@ -58,7 +58,7 @@ def _cell(result: dict[str, Any], tool: str, zone: str) -> str:
     ]
     if not rows:
         return ""
-    # The first of those that had the most to do.
+    # The first of the rows with the most data.
     one = max(rows, key=lambda row: row["size"])
     wall = one["wall"] * result["bytes"] / one["size"]
     sign = "" if one["size"] == result["bytes"] else "≈"

@@ -15,7 +15,7 @@ _COLUMNS = (
     "our wall / theirs",
     "our CPU / theirs",
 )
-# What a figure is called, its unit, and that of its ratio.
+# Title of a figure, its unit, and the title of its ratio.
 _TIMES = "\N{MULTIPLICATION SIGN}"
 _METRICS = {
     "wall": ("wall", " s"),
@@ -30,7 +30,7 @@ _METRICS = {
 
 
 def format_results(document: dict[str, Any], ours: str) -> str:
-    """Return the whole report: a table per workload, the targets, the settings."""
+    """Return the complete report: a table per workload, the targets, the settings."""
     parts = ["# Benchmark results\n"]
     parts += [_workload(result, ours) for result in document.values()]
     parts.append(_targets(document))
@@ -132,16 +132,16 @@ def _settings(document: dict[str, Any]) -> str:
 
 
 def _last_words(reason: str) -> str:
-    """Return the line of a tool's output that says what went wrong: the last that says something.
+    """Return the last meaningful line of a tool's output, which describes the error.
 
-    What is indented goes into details.
+    Indented lines are details.
     """
     lines = [line for line in reason.strip().splitlines() if line[:1].strip() and ": " in line]
     return (lines or reason.strip().splitlines())[-1].removesuffix(".")
 
 
 def _merged(verified: dict[str, str]) -> list[tuple[str, str]]:
-    """Put the tools of which the same was verified together."""
+    """Combine tools with the same verification."""
     by_text: dict[str, list[str]] = {}
     for tool, text in verified.items():
         by_text.setdefault(text, []).append(tool)

@@ -1,4 +1,4 @@
-"""Check that what a tool said it uploaded arrived: every object, its size, its digest."""
+"""Check the objects that a tool uploaded: names, sizes and digests."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _READ = 1024 * 1024
 
 
 class NotVerified(Exception):
-    """The objects are not the files."""
+    """The objects differ from the files."""
 
 
 def verify_contents(volume: Path, stats: Mapping[str, Any]) -> str:
-    """Compare a null server's digests with the files; return what was compared.
+    """Compare a null server's digests with the files; return a description.
 
-    Tools have keys of their own, so an object stands for the file with the same name, size and
+    Tools use different keys, so an object is matched to the file with the same name, size and
     digest. A large object is compared part by part, in the sizes in which it was sent.
 
     Raises:
-        NotVerified: a file is missing, an object is no file's, or an upload was left open.
+        NotVerified: a file is missing, an object has no file, or an upload was left open.
     """
     if stats["open_uploads"]:
         raise NotVerified(f"{stats['open_uploads']} multipart uploads were left open")
@@ -73,10 +73,10 @@ def part_digests(path: Path, sizes: tuple[int, ...]) -> tuple[str, ...]:
 
 
 def verify_counts(files: int, size: int, stats: Mapping[str, Any]) -> None:
-    """Check a timed run: as many objects and bytes as there are files, and no upload left open.
+    """Check a timed run: equal numbers of objects, files and bytes, and no open upload.
 
     Raises:
-        NotVerified: that is not so.
+        NotVerified: the numbers differ.
     """
     reached = (stats["objects"], stats["object_bytes"], stats["open_uploads"])
     if reached != (files, size, 0):
@@ -84,10 +84,10 @@ def verify_counts(files: int, size: int, stats: Mapping[str, Any]) -> None:
 
 
 def verify_nothing_sent(stats: Mapping[str, Any]) -> str:
-    """Check a run over what was there already; return what was checked.
+    """Check a run over existing objects; return a description.
 
     Raises:
-        NotVerified: bytes of a file were sent once more.
+        NotVerified: file data was sent again.
     """
     if stats["body_bytes"]:
         raise NotVerified(f"{stats['body_bytes']:,} bytes were sent again")

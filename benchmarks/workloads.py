@@ -1,4 +1,4 @@
-"""The workloads: what is uploaded where, by whom, and what we mean to reach."""
+"""The workloads: data, servers, tools, and our targets."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Zone = Literal["empty", "history", "unchanged"]
 HISTORY_DAYS = 400
 ROUNDS = 5
 """How often each row is timed, unless it or the command line says otherwise."""
-# Those that take as long as we do, or less, and those that take many times as long, with how many
-# files these have under way (rclone four, with two requests each).
+# Tools that take as long as asyncload or less, and tools that take many times as long, with the
+# number of their concurrent files (rclone: four, with two requests each).
 _FAST = ("s5cmd", "obstore", "opendal", "awscrt")
 _SLOW: Mapping[str, float] = {
     UNOPTIMISED: 256,
@@ -29,7 +29,7 @@ _SLOW: Mapping[str, float] = {
 }
 _SENDS_AGAIN = "it sends everything again"
 _SPARSE = {"1B": 1, "8MiB": 8 * MIB + 1, "1GiB": GIB, "20GiB": 20 * GIB}
-# What a process may hold besides the buffers that --memory sets, and what that sets by default.
+# Memory of a process besides the buffers of --memory, and the default of --memory.
 _BASE_MIB = 128
 _DEFAULT_MEMORY_MIB = 256
 _SPARSE_MEMORY_MIB = 64
@@ -38,12 +38,12 @@ _CAPACITY = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One row of a workload's table: a tool, and in what its run differs from the workload.
+    """One row of a workload's table: a tool, and the differences of its run from the workload.
 
-    `differs` says that in words. `data` is another data set than the workload's, such as a tenth of
-    it for a tool that takes long; `zone` is what the bucket holds before; `concurrency` and `tuned`
-    are as in a `Job`, where neither is set the tool runs with its defaults. `rounds` is how often
-    it is timed at the most.
+    `differs` describes them. `data` is another data set than the workload's, such as a tenth of it
+    for a slow tool; `zone` is the earlier content of the bucket; `concurrency` and `tuned` are as
+    in a `Job`; without both the tool runs with its defaults. `rounds` is the maximum number of
+    timed runs.
     """
 
     tool: str
@@ -56,18 +56,18 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The tool, and what is different."""
+        """The tool, and the differences."""
         return f"{self.tool} ({self.differs})" if self.differs else self.tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """One table of the benchmark: its rows are run in turn.
+    """One table of the benchmark; its rows are run in turn.
 
-    `delay` is the null server's, in seconds per request; `rate` how many bytes a second it reads
-    from one connection; `capacity` how many requests a second it serves. `excluded` has tools that
-    can't do the work, and why. `minutes` is about how long it takes with five rounds on two cores;
-    `on_defaults` says whether it is about default settings.
+    `delay` is the null server's delay in seconds per request; `rate` the bytes per second that it
+    reads from one connection; `capacity` the requests per second that it serves. `excluded` has the
+    tools that can't do the work, with the reason. `minutes` is the approximate duration with five
+    rounds on two cores; `on_defaults` says whether it is about default settings.
     """
 
     name: str
@@ -88,18 +88,18 @@ class Workload:
 
     @property
     def title(self) -> str:
-        """What is uploaded, and where."""
+        """The data and its target."""
         return f"{describe(self.data)}, {self.where}"
 
     def only(
         self, tools: Collection[str] | None, *, defaults: bool = False, bounds: bool = False
     ) -> Workload:
-        """Return it with fewer rows, and the time that these take.
+        """Return the workload with fewer rows, and their duration.
 
         Args:
-            tools: those of these tools only, None for all.
-            defaults: none that is tuned by hand.
-            bounds: only what a target is about.
+            tools: only rows of these tools, None for all.
+            defaults: no tuned rows.
+            bounds: only rows with a target.
         """
         bounded = {row for target in self.targets for row in (target.ours, *target.peers)}
         kept = tuple(
@@ -118,7 +118,7 @@ def _rounds(entry: Entry) -> int:
 
 
 def describe(data: DataSet) -> str:
-    """Say in words what a data set is."""
+    """Describe a data set in words."""
     count = "one" if data.files == 1 else f"{data.files:,}"
     noun = "CSV" if data.files == 1 else "CSVs"
     if data.kind == "empty":
@@ -130,7 +130,7 @@ def describe(data: DataSet) -> str:
 
 
 def format_size(size: int) -> str:
-    """Return bytes as people say them: 1 B, 17 kB, 4 GiB."""
+    """Format bytes: 1 B, 17 kB, 4 GiB."""
     for unit, name in ((GIB, "GiB"), (MIB, "MiB")):
         if size >= unit:
             return f"{size / unit:.0f} {name}"
@@ -138,7 +138,7 @@ def format_size(size: int) -> str:
 
 
 def workloads(quick: bool) -> list[Workload]:
-    """Return all of them; `quick` ones are a tenth of the size or less, to see that all works."""
+    """Return all workloads; with `quick`, of at most a tenth of the size, for a functional check."""
     return [
         *_many_files(_Sizes(quick)),
         *_late_answers(_Sizes(quick)),
@@ -154,7 +154,7 @@ class _Sizes:
     quick: bool
 
     def of(self, data: DataSet) -> DataSet:
-        """Return a data set, or what a quick run has in its stead."""
+        """Return a data set, or its replacement in a quick run."""
         if not self.quick:
             return data
         files = max(data.files // 10, min(data.files, 2))
@@ -170,7 +170,7 @@ def _tuned(*tools: str, rounds: int | None = None) -> list[Entry]:
 
 
 def _fewer(row: Entry, data: DataSet, divisor: int = 10, rounds: int = 2) -> Entry:
-    """Return the row with a tenth of the files or less, and two rounds: where a tool takes long."""
+    """Return the row with a tenth of the files or less, and two rounds, for a slow tool."""
     part = replace(data, files=max(data.files // divisor, 2))
     words = [row.differs] if row.differs else []
     differs = ", ".join([*words, f"{part.files:,} files"])
@@ -273,7 +273,7 @@ def _many_files(sizes: _Sizes) -> list[Workload]:
 
 def _late_answers(sizes: _Sizes) -> list[Workload]:
     small = sizes.of(DATA_SETS["small"])
-    # Milliseconds, our bound on s5cmd's time, the fixed numbers that may be best, minutes.
+    # Milliseconds, our bound relative to s5cmd's time, candidates for concurrency, minutes.
     auto = [
         _late(small, 5, 0.75, (32, 64, 128), 3),
         _late(small, 30, 0.6, (128, 256), 3),
@@ -316,7 +316,7 @@ def _late(
         ),
         targets=(
             Target("wall", bound, ("s5cmd",)),
-            # 0.9 of the best number's throughput.
+            # 0.9 of the throughput with the best number.
             Target("wall", 1 / 0.9, tuple(one.name for one in ours_fixed)),
         ),
         delay=milliseconds / 1000,
@@ -325,10 +325,10 @@ def _late(
 
 
 def _divisor(data: DataSet, milliseconds: int, at_once: float) -> int:
-    """Return what part of the files a tool is to have that answers keep waiting: some 10 s of it.
+    """Return the divisor of the number of files for a tool that waits for delayed answers.
 
-    One after the other, 20,000 requests of 100 ms take half an hour; of too few files, start-up is
-    all that is seen.
+    It should take about 10 s: one after the other, 20,000 requests of 100 ms take half an hour;
+    with too few files, only start-up is measured.
     """
     seconds = data.files / at_once * milliseconds / 1000
     return next((part for part in (10, 20) if seconds / part <= 11), 100)
@@ -447,7 +447,7 @@ def _planning_and_memory(sizes: _Sizes) -> list[Workload]:
         minutes=1,
     )
     memory = {
-        # Made smaller, some are the same.
+        # After reduction, some are equal.
         min(size, 256 * MIB) if sizes.quick else size: label
         for label, size in _SPARSE.items()
     }

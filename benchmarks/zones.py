@@ -1,4 +1,4 @@
-"""What a raw zone holds before a run."""
+"""The content of a raw zone before a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.verification import list_files
 
 
 def history_of(volume: Path, bucket: str, days: int) -> HistorySpec:
-    """Return what loads of the same volume on each of the days before would have left there."""
+    """Return the objects that loads of the same volume on earlier days would have left."""
     datasets: defaultdict[str, list[str]] = defaultdict(list)
     for path in list_files(volume):
         first, *below = path.relative_to(volume).parts

@@ -1,4 +1,4 @@
-"""A null S3 server: answers as S3 does, reads every body and throws it away."""
+"""A null S3 server: answers like S3, reads every body and discards it."""
 
 from benchmarks.null_server.serving import NullServer
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.null_server`: run the null server until it is ended."""
+"""`python -m benchmarks.null_server`: run the null server until it is terminated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.null_server.serving import NullServer
 
 
 def main() -> None:
-    """Serve, as the command line says."""
+    """Serve according to the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.null_server", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--tls", nargs=2, type=Path, metavar=("CERT", "KEY"), help="PEM files")
@@ -39,7 +39,7 @@ def main() -> None:
         rate=options.rate,
         ledger=Ledger(history, options.capacity),
     )
-    # What is kept grows and has no cycles: looking for them would only cost time.
+    # The stored data grows and has no cycles: searching for them would only cost time.
     gc.disable()
     print(server.url, flush=True)
     with contextlib.suppress(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""What S3 answers to each operation, worked out from the ledger alone."""
+"""S3's answer to each operation, computed from the ledger alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.null_server.ledger import Checksums, Ledger, Part, Stored, Uploa
 from benchmarks.null_server.operations import operation_of
 
 _MIN_PART = 5 * 1024 * 1024
-# How the parts and the whole will be checked, as said when an upload begins.
+# How parts and object will be checked, as given when the upload starts.
 _ANNOUNCED = (b"x-amz-checksum-algorithm", b"x-amz-checksum-type")
 _LISTED_PART = re.compile(
     rb"<Part>(?=.*?<PartNumber>(\d+)</PartNumber>)(?=.*?<ETag>([^<]*)</ETag>).*?</Part>", re.DOTALL
@@ -24,7 +24,7 @@ _LISTED_PART = re.compile(
 
 
 def answer(ledger: Ledger, request: Request) -> Response:
-    """Carry out a request whose body was read, and return what S3 would say."""
+    """Carry out a request whose body was read, and return S3's answer."""
     if request.path == "/_stats":
         document = ledger.stats(with_objects="objects" in request.query)
         return Response(body=json.dumps(document).encode())
@@ -139,12 +139,12 @@ def _head_object(ledger: Ledger, request: Request) -> Response:
 
 
 def _head_bucket(ledger: Ledger, request: Request) -> Response:
-    del ledger, request  # every bucket is there
+    del ledger, request  # every bucket exists
     return Response(headers={b"x-amz-bucket-region": b"us-east-1"})
 
 
 def _location(ledger: Ledger, request: Request) -> Response:
-    del ledger, request  # every bucket is in us-east-1, for which S3 says nothing
+    del ledger, request  # every bucket is in us-east-1, for which S3 returns no name
     return Response(body=listings.document("LocationConstraint", ""))
 
 

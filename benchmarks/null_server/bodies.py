@@ -1,4 +1,4 @@
-"""Read one request's body: count it, or look at every byte where digests are kept."""
+"""Read a request's body: only count its bytes, or process each byte if digests are needed."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ _MAX_DOCUMENT = 8 * 1024 * 1024
 
 
 class Body(Protocol):
-    """A body on its way. It is fed until it is done, then `finish` tells the request of it."""
+    """A body being received. Call `feed` until it is done, then `finish` stores the result."""
 
     @property
     def skippable(self) -> int:
-        """How many bytes of the wire come next that need not be looked at."""
+        """Number of following bytes that need not be processed."""
         ...
 
     @property
     def done(self) -> bool:
-        """Whether all of it was read."""
+        """Whether the body was read completely."""
         ...
 
     def skip(self, count: int) -> None:
-        """Take note of bytes that were thrown away unseen, at most `skippable`."""
+        """Count bytes that were discarded without processing, at most `skippable`."""
         ...
 
     def feed(self, view: memoryview) -> int:
-        """Take what belongs to the body from the start of `view`; return how many bytes did.
+        """Consume the body's bytes from the start of `view`; return their number.
 
         Raises:
-            ValueError: the bytes are not what the headers promised.
+            ValueError: the bytes contradict the headers.
         """
         ...
 
     def finish(self) -> None:
-        """Write size, digest and trailers into the request."""
+        """Store size, digest and trailers in the request."""
         ...
 
 
 def body_of(request: Request, digests: bool, md5: bool = False) -> Body:
     """Return the reader for the body that a request's headers announce.
 
-    `digests` and `md5` are wanted of what is put: its SHA-256, and its MD5.
+    `digests` and `md5` say which digests of stored bodies are needed: SHA-256 and MD5.
 
     Raises:
-        ValueError: the length is no number.
+        ValueError: the length is not a number.
     """
     if digests or md5 or request.method == b"POST" or _is_chunked(request):
         return _SeenBody(request, digests, md5)
@@ -66,7 +66,7 @@ def _is_aws_chunked(request: Request) -> bool:
 
 
 class _CountedBody:
-    """A body of a known length of which nobody wants more than the length."""
+    """A body of known length, of which only the length is needed."""
 
     __slots__ = ("_request", "skippable")
 
@@ -91,7 +91,7 @@ class _CountedBody:
 
 
 class _SeenBody:
-    """A body that is unwrapped, and hashed or kept."""
+    """A body that is decoded, and hashed or kept."""
 
     __slots__ = ("_digest", "_document", "_layers", "_left", "_md5", "_outer", "_request", "_size")
 
@@ -108,7 +108,7 @@ class _SeenBody:
             self._layers.append(ChunkDecoder(sink))
             sink = self._layers[-1].feed
         self._outer = sink
-        # With no length said, the end of the chunks is the end of the body.
+        # Without a length, the body ends with its chunks.
         self._left = -1
         if request.headers.get(b"transfer-encoding", b"").lower() == b"chunked":
             self._layers.append(ChunkDecoder(sink))

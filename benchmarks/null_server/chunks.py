@@ -1,4 +1,4 @@
-"""Take chunked bodies apart: HTTP's `chunked` and S3's `aws-chunked`, which have one grammar."""
+"""Decode chunked bodies: HTTP's `chunked` and S3's `aws-chunked`, which have the same grammar."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _LINE_END = 2
 
 
 class ChunkDecoder:
-    r"""Undo one layer of chunking, in pieces of any size.
+    r"""Decodes one layer of chunking, in pieces of any size.
 
-    A chunk is `hex size[;extension]\r\n`, that many bytes, `\r\n`; the last is of size 0 and is
-    followed by trailers, a line each, and an empty line. What chunks hold goes to `sink` as
-    slices of what was fed, without a copy: a sink that keeps them must copy them.
+    A chunk is `hex size[;extension]\r\n`, that many bytes, `\r\n`; the last chunk has size 0
+    and is followed by trailers, one per line, and an empty line. The content is passed to `sink` as
+    slices of the input, without a copy: a sink that keeps them must copy them.
 
     Sources: RFC 9112, section 7.1; "Signature calculations: transferring a payload in multiple
     chunks" in Amazon S3's API reference.
@@ -32,7 +32,7 @@ class ChunkDecoder:
         self._ends = False
 
     def feed(self, view: memoryview) -> int:
-        """Take what belongs to the body from the start of `view`; return how many bytes did.
+        """Consume the body's bytes from the start of `view`; return their number.
 
         Raises:
             ValueError: the bytes are not chunked.

@@ -1,4 +1,4 @@
-"""One client's connection: heads and bodies in, answers out, never blocking."""
+"""One client's connection: receives heads and bodies, sends answers, and never blocks."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from benchmarks.null_server.ledger import Ledger
 
 _HEAD_END = b"\r\n\r\n"
 _MAX_HEAD = 64 * 1024
-# How much is read at once where the bytes are looked at: a request with a small body in one go.
+# Bytes per read if they are processed: enough for a request with a small body.
 _READ = 256 * 1024
-# In the middle of a large body the kernel is asked to wake us for this much, not for every packet:
-# a tenth of the CPU time, and it leaves the client alone for longer.
+# Inside a large body the kernel wakes us after this many bytes, not for every packet:
+# a tenth of the CPU time, and fewer interruptions of the client.
 _WAKE_FOR = 1024 * 1024
 _WORTH_WAITING_FOR = 128 * 1024
-# What TLS may hold back of a record that has not arrived whole; nobody waits for these bytes.
+# Bytes that TLS may hold back of an incomplete record; don't wait for them.
 _HELD_BACK = 32 * 1024
-# A connection of limited rate is read for so long at once: small steps for an even flow.
+# A rate-limited connection is read in steps of this duration, for an even flow.
 _PACE_SECONDS = 0.005
-# Rounds of one connection before the others get their turn.
+# Reads from one connection before the others are served.
 _ROUNDS = 64
 
-# All connections are served by one thread, which is through with a buffer before the next read.
-# Where bytes are thrown away the buffer only says how many: the kernel never writes them to it.
+# One thread serves all connections, and finishes with a buffer before the next read.
+# For discarded bytes only the buffer's size matters: the kernel never writes to it.
 _buffer = bytearray(8 * 1024 * 1024)
 _view = memoryview(_buffer)
 
 
 class Connection:
-    """A connection of which `receive` is called when it is readable.
+    """A connection whose `receive` is called when it is readable.
 
-    `rate` is how many bytes a second are read from it, None for as many as come. `rests_until` is
-    when the next ones may be read, on the monotonic clock.
+    `rate` is the number of bytes per second to read, None for no limit. `rests_until` is the time
+    of the next read, on the monotonic clock.
     """
 
     def __init__(
@@ -67,33 +67,33 @@ class Connection:
         self._wakes_for = 1
 
     def receive(self) -> None:
-        """Read what has arrived, until there is no more or an answer is due."""
+        """Read the available data, until there is no more or an answer is due."""
         try:
             for _ in range(_ROUNDS):
                 if self.closed or self._answer or self.resting or not self._receive_some():
                     return
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return
-        except OSError:  # a reset, or something that is not TLS
+        except OSError:  # a reset, or data that is not TLS
             self.closed = True
 
     @property
     def resting(self) -> bool:
-        """Whether the rate allows no byte to be read now."""
+        """Whether the rate allows no read now."""
         return self._rate is not None and time.monotonic() < self.rests_until
 
     def take_answer(self) -> bytes:
-        """Return the answer to a request that was read whole, once; else nothing."""
+        """Return the answer to a completely read request, once; otherwise None."""
         taken, self._answer = self._answer, b""
         return taken
 
     def send(self, data: bytes) -> None:
-        """Send `data`, or as much as the client takes now; `flush` sends the rest."""
+        """Send as much of `data` as the client accepts now; `flush` sends the rest."""
         self.unsent += data
         self.flush()
 
     def flush(self) -> None:
-        """Send what is still unsent."""
+        """Send the remaining data."""
         try:
             while self.unsent:
                 self.unsent = self.unsent[self._wire.send(self.unsent) :]
@@ -105,7 +105,7 @@ class Connection:
         self.closed = self.closed or self._last
 
     def watch_changed(self) -> bool:
-        """Tell whether the wish to be told of room to write has come or gone since last asked."""
+        """Return whether the need to wait for writability has changed since the last call."""
         before, self._watched = self._watched, bool(self.unsent)
         return before != self._watched
 
@@ -114,7 +114,7 @@ class Connection:
         self._wire.close()
 
     def _receive_some(self) -> bool:
-        """Read once; return whether more may be waiting."""
+        """Read once; return whether more may be available."""
         body = self._body
         skippable = body.skippable if body else 0
         if body and skippable:
@@ -130,11 +130,11 @@ class Connection:
         if not got:
             self.closed = True
         if self._rate is not None:
-            # What it did not use of its rate before is lost to it.
+            # Unused rate of the past is lost.
             self.rests_until = max(self.rests_until, time.monotonic()) + got / self._rate
         else:
             self._wait_for(self._body.skippable if self._body else 0)
-        # TLS hands out a record at a time, however much was asked for.
+        # TLS returns one record at a time, regardless of the requested size.
         return self._encrypted or got == asked
 
     def _at_once(self, most: int) -> int:
@@ -145,13 +145,13 @@ class Connection:
         return self._wire.recv_into(_view, most, socket.MSG_TRUNC)
 
     def _drop_records(self, most: int) -> int:
-        """Decrypt what has arrived, a record at a time, and drop it; return how much it was."""
+        """Decrypt the received records one by one, and discard them; return their size."""
         assert isinstance(self._wire, ssl.SSLSocket)
         # Typed as if there were no buffer to read into.
         read: Callable[[int, bytearray], int] = self._wire.read  # type: ignore[assignment]
         left = most
         try:
-            # One connection's turn: what a socket holds, some megabytes.
+            # The turn of one connection: the content of a socket, some megabytes.
             while left:
                 got = read(left, _buffer)
                 if not got:
@@ -163,7 +163,7 @@ class Connection:
         return most - left
 
     def _wait_for(self, left: int) -> None:
-        """Have the loop woken for as much as `left` bytes of a body allow."""
+        """Set how many of the remaining `left` bytes must arrive before the loop is woken."""
         sure = left - _HELD_BACK
         if self._wakes_for == 1 and sure >= _WORTH_WAITING_FOR:
             self._wakes_for = min(sure, _WAKE_FOR)
@@ -174,7 +174,7 @@ class Connection:
         self._wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, self._wakes_for)
 
     def _take(self, view: memoryview) -> None:
-        """Take bytes that were read: of a head, of a body, of one after the other."""
+        """Process received bytes: of a head, of a body, or of both in turn."""
         try:
             if self._body is None:
                 view = self._take_head(view)
@@ -189,7 +189,7 @@ class Connection:
             self._answer = Response(400, body=str(error).encode(), closes=True).encode()
 
     def _take_head(self, view: memoryview) -> memoryview:
-        """Take bytes of a head; return those that follow it."""
+        """Process bytes of a head; return the bytes after it."""
         self._head += view
         end = self._head.find(_HEAD_END)
         if end < 0:
@@ -211,7 +211,7 @@ class Connection:
         self._body.finish()
         self._body = None
         response = answer(self._ledger, self._request)
-        # HTTP/1.1 keeps a connection unless it is told otherwise.
+        # HTTP/1.1 keeps a connection by default.
         self._last = response.closes = (
             self._request.headers.get(b"connection", b"").lower() == b"close"
         )

@@ -1,4 +1,4 @@
-"""Objects of earlier days that are listed and found without being held: their keys are computed."""
+"""Objects of earlier days, whose keys are computed when listed or requested, not stored."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _DATED = re.compile(r"(.*?/)(\d{4}/\d\d/\d\d)/(.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class HistorySpec:
-    """Which keys there are: each path of each dataset on each of `days` days from `first_day` on.
+    """The keys of a history: each path of each dataset on each of `days` days from `first_day` on.
 
-    `datasets` maps what comes before the date, `bucket/Raw/Local/CSV/Movies/`, to the paths that
-    come after it.
+    `datasets` maps the part before the date, `bucket/Raw/Local/CSV/Movies/`, to the paths after the
+    date.
     """
 
     first_day: date
@@ -37,13 +37,12 @@ class HistorySpec:
 
 
 class History:
-    """The names of a specification, in the order in which S3 lists: by UTF-8 bytes.
+    """The names of a specification, in S3's listing order: by UTF-8 bytes.
 
-    20,000 datasets of 400 days are eight million names; what is held are the prefixes, the paths
-    and the days.
+    20,000 datasets of 400 days are eight million names; only prefixes, paths and days are stored.
 
     Raises:
-        ValueError: one dataset's prefix begins with another's, so that their keys would mingle.
+        ValueError: one dataset's prefix starts with another's, so that their keys would mix.
     """
 
     def __init__(self, spec: HistorySpec) -> None:
@@ -64,7 +63,7 @@ class History:
 
     @classmethod
     def read(cls, path: Path) -> History:
-        """Read what `HistorySpec.write` wrote."""
+        """Read the output of `HistorySpec.write`."""
         document = json.loads(path.read_text())
         first_day = date.fromisoformat(document["first_day"])
         return cls(HistorySpec(first_day, document["days"], document["datasets"]))

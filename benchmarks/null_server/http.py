@@ -1,4 +1,4 @@
-"""Requests and responses of HTTP/1.1, as far as S3's clients use it."""
+"""Requests and responses of HTTP/1.1, as far as S3 clients use it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ _STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in
 
 @dataclass(slots=True)
 class Request:
-    """One request: its head, and what has been learnt of its body once all of it was read.
+    """One request: its head, and information about its body after that was read.
 
-    Header names are in lower case, trailers among them. `size` is in bytes of what was sent once
-    every chunking is undone; `digest` is the SHA-256 of that, where digests are kept, `md5` its
-    MD5, where ETags are to be; `body` is kept of requests whose body says something, such as
-    CompleteMultipartUpload.
+    Header names are in lower case, including trailers. `size` is the number of bytes after all
+    chunking is decoded; `digest` is their SHA-256 if digests are kept, `md5` their MD5 if ETags
+    need it; `body` is kept for requests with a meaningful body, such as CompleteMultipartUpload.
     """
 
     method: bytes
@@ -39,15 +38,15 @@ class Request:
 
     @property
     def key(self) -> str:
-        """What follows the bucket."""
+        """The part after the bucket."""
         return self.path[1:].partition("/")[2]
 
 
 def parse_head(head: bytes) -> Request:
-    """Read request line and headers, without the empty line that ends them.
+    """Read request line and headers, without the empty line at their end.
 
     Raises:
-        ValueError: it is no HTTP.
+        ValueError: the text is not HTTP.
     """
     first, *lines = head.split(b"\r\n")
     method, target, _version = first.split(b" ")
@@ -66,7 +65,7 @@ def parse_head(head: bytes) -> Request:
 
 @dataclass(slots=True)
 class Response:
-    """One answer. `length` is said instead of the body's own for HEAD, which sends none."""
+    """One answer. `length` replaces the body's own length for HEAD, which sends no body."""
 
     status: int = 200
     headers: Mapping[bytes, bytes] = field(default_factory=dict)
@@ -93,7 +92,7 @@ class Response:
 
 
 def http_date(seconds: float) -> str:
-    """Return a time as HTTP's headers have it."""
+    """Format a time for HTTP headers."""
     return time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(seconds))
 
 

@@ -1,4 +1,4 @@
-"""What the null server remembers: calls, and of each object all but its bytes."""
+"""The null server's memory: calls, and everything about objects except their bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.null_server.history import History
 
 Checksums = dict[bytes, bytes]
 """Checksums by their header, such as `x-amz-checksum-crc64nvme`."""
-# A tenth of a second's requests may come at once, so that what arrives in step is not punished.
+# A tenth of a second's requests may arrive at once, so that synchronous arrivals are not refused.
 _BURST_SECONDS = 0.1
 
 
@@ -40,9 +40,9 @@ class Upload:
 
 @dataclass(slots=True)
 class Stored:
-    """One object: `digests` has the SHA-256 of it, or of each of its parts with their sizes.
+    """One object: `digests` has its SHA-256, or those of its parts with their sizes.
 
-    `metadata` are the headers that came with it to be kept, `x-amz-meta-*`.
+    `metadata` are the headers stored with it, `x-amz-meta-*`.
     """
 
     size: int
@@ -54,9 +54,9 @@ class Stored:
 
 
 class Capacity:
-    """A store's capacity: so many requests a second are served, and the others refused.
+    """A store's capacity: at most `rate` requests per second are served, others are refused.
 
-    Source: a token bucket, which fills with `rate` a second.
+    Source: a token bucket that fills with `rate` per second.
     """
 
     def __init__(self, rate: float, now: float) -> None:
@@ -66,7 +66,7 @@ class Capacity:
         self._filled = now
 
     def serves(self, now: float) -> bool:
-        """Tell whether a request that arrives now is served."""
+        """Return whether a request that arrives now is served."""
         self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate)
         self._filled = now
         if self._tokens < 1:
@@ -81,8 +81,8 @@ _EARLIER = Stored(17_000, '"0123456789abcdef0123456789abcdef"', {}, [], 1.6e9)
 class Ledger:
     """Counts and objects since the start or the last reset. Names are `bucket/key`.
 
-    `history` are objects of earlier days, which no reset removes. `capacity` is in requests a
-    second, None for as many as come.
+    `history` are objects of earlier days, which a reset does not remove. `capacity` is in requests
+    per second, None for no limit.
     """
 
     def __init__(self, history: History | None = None, capacity: float | None = None) -> None:
@@ -91,7 +91,7 @@ class Ledger:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything that was put and counted."""
+        """Delete all objects and counts."""
         self.objects: dict[str, Stored] = {}
         self.uploads: dict[str, Upload] = {}
         self._etags = 0
@@ -99,38 +99,38 @@ class Ledger:
         self.reset_counts()
 
     def reset_counts(self) -> None:
-        """Begin to count anew; what was put stays."""
+        """Reset the counts; keep the objects."""
         self.calls: Counter[str] = Counter()
         self.statuses: Counter[int] = Counter()
         self.body_bytes = 0
         self._cpu_before = time.process_time()
 
     def next_etag(self) -> str:
-        """Return a tag that no other object or part has; like S3's it is opaque."""
+        """Return a unique tag; like S3's it is opaque."""
         self._etags += 1
         return f'"{self._etags:032x}"'
 
     def put(self, name: str, stored: Stored) -> None:
-        """Keep an object."""
+        """Store an object."""
         self.objects[name] = stored
 
     def listed(self, name: str) -> Stored:
-        """Return an object that `names_between` gave."""
+        """Return an object whose name `names_between` returned."""
         return self.objects.get(name, _EARLIER)
 
     def find(self, name: str) -> Stored | None:
-        """Return an object, be it of today or of an earlier day."""
+        """Return an object of today or of an earlier day."""
         stored = self.objects.get(name)
         if stored is None and self.history is not None and name in self.history:
             return _EARLIER
         return stored
 
     def names_between(self, start: bytes, end: bytes, count: int) -> list[str]:
-        """Return at most `count` names from `start` on and below `end`, in the order of S3's lists.
+        """Return at most `count` names from `start` on and below `end`, in S3's listing order.
 
         That is the order of their UTF-8 bytes.
         """
-        # No object is ever deleted, so the same number of names means the same names.
+        # Objects are never deleted, so an equal number of names means equal names.
         if len(self._sorted) != len(self.objects):
             self._sorted = sorted(self.objects, key=str.encode)
         at = bisect_left(self._sorted, start, key=str.encode)
@@ -140,13 +140,13 @@ class Ledger:
         earlier = self.history.names_between(start, end, count)
         if not names:
             return earlier
-        # One put over another of an earlier day is there once.
+        # A put over an object of an earlier day counts once.
         return sorted({*names, *earlier}, key=str.encode)[:count]
 
     def stats(self, with_objects: bool) -> dict[str, Any]:
-        """Return the counts, with each object's size and digests where they are asked for.
+        """Return the counts, and on request each object's size and digests.
 
-        `cpu_seconds` are the server's own, user and system, since the last reset.
+        `cpu_seconds` is the server's own user and system time since the last reset.
         """
         stats: dict[str, Any] = {
             "calls": dict(self.calls),

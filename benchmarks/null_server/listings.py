@@ -13,7 +13,7 @@ from benchmarks.null_server.ledger import Checksums, Ledger
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _PAGE = 1000
-# What neither XML nor a URL needs to have escaped, which is most keys.
+# Characters that need no escaping in XML or URLs, which covers most keys.
 _PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
 
 
@@ -25,7 +25,7 @@ def document(root: str, content: str) -> bytes:
 
 
 def error(request: Request, status: int, code: str, message: str) -> Response:
-    """Return an error as S3 says it."""
+    """Return an error as S3 sends it."""
     content = (
         f"<Code>{code}</Code><Message>{message}</Message>"
         f"<Resource>{escape(request.path)}</Resource><RequestId>0</RequestId>"
@@ -35,23 +35,23 @@ def error(request: Request, status: int, code: str, message: str) -> Response:
 
 
 def precondition_failed(request: Request) -> Response:
-    """Return the answer to a create-only put of a key that is there."""
+    """Return the answer to a create-only put of an existing key."""
     message = "At least one of the pre-conditions you specified did not hold"
     return error(request, 412, "PreconditionFailed", message)
 
 
 def slow_down(request: Request) -> Response:
-    """Return the answer of a store that is asked for more than it can serve."""
+    """Return the answer of a store above its capacity."""
     return error(request, 503, "SlowDown", "Please reduce your request rate.")
 
 
 def no_such_upload(request: Request) -> Response:
-    """Return the answer to a call for an upload that was completed, aborted or never was."""
+    """Return the answer to a call for an upload that does not exist."""
     return error(request, 404, "NoSuchUpload", "The specified upload does not exist.")
 
 
 def completed(request: Request, etag: str, checksums: Checksums) -> bytes:
-    """Return the document that CompleteMultipartUpload answers with."""
+    """Return the document that answers CompleteMultipartUpload."""
     content = (
         f"<Location>{escape(request.path)}</Location><Bucket>{escape(request.bucket)}</Bucket>"
         f"<Key>{escape(request.key)}</Key><ETag>{escape(etag)}</ETag>"
@@ -71,7 +71,7 @@ def list_objects(ledger: Ledger, request: Request) -> Response:
 
 
 def list_objects_v1(ledger: Ledger, request: Request) -> Response:
-    """Answer the first ListObjects, where a page goes on after a marker."""
+    """Answer the first version of ListObjects, in which a page continues after a marker."""
     return _list(ledger, request, request.query.get("marker", ""), "NextMarker")
 
 
@@ -80,7 +80,7 @@ def _list(ledger: Ledger, request: Request, after: str, next_name: str) -> Respo
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
     limit = min(int(query.get("max-keys", _PAGE)), _PAGE)
     base = f"{request.bucket}/"
-    # One more than fits tells whether there are more.
+    # One more than fits shows whether there are more.
     found = _entries(ledger, base, prefix, delimiter, after, limit + 1) if limit else []
     truncated, found = len(found) > limit, found[:limit]
     url = query.get("encoding-type") == "url"
@@ -94,7 +94,7 @@ def _list(ledger: Ledger, request: Request, after: str, next_name: str) -> Respo
     if url:
         content.append("<EncodingType>url</EncodingType>")
     if truncated:
-        # A token is opaque to a client, which is to send it back as it came; a marker is a key.
+        # A token is opaque to a client, which must send it back unchanged; a marker is a key.
         last = found[-1][0]
         last = _text(last, url) if next_name == "NextMarker" else escape(last)
         content.append(f"<{next_name}>{last}</{next_name}>")
@@ -119,7 +119,7 @@ def _entries(
     start = (base + prefix).encode()
     end = _behind(base + prefix)
     if after:
-        # A page that ended with a group goes on after the last key of that group.
+        # After a page that ended with a group, continue after the last key of that group.
         group = _group(after, prefix, delimiter)
         start = max(start, _behind(base + group) if group else (base + after).encode() + b"\0")
     found: list[tuple[str, bool]] = []
@@ -138,7 +138,7 @@ def _entries(
 
 
 def _behind(prefix: str) -> bytes:
-    """Return what comes after all names that begin so: UTF-8 has no byte that is 0xFF."""
+    """Return a string that sorts after all names with this prefix: UTF-8 has no byte 0xFF."""
     encoded = prefix.encode()
     return encoded[:-1] + bytes([encoded[-1] + 1])
 
@@ -171,7 +171,7 @@ def list_parts(ledger: Ledger, request: Request) -> Response:
 
 
 def list_uploads(ledger: Ledger, request: Request) -> Response:
-    """Answer ListMultipartUploads with all of a prefix on one page, however many they are."""
+    """Answer ListMultipartUploads with all uploads of a prefix on one page."""
     prefix = request.query.get("prefix", "")
     base = f"{request.bucket}/"
     url = request.query.get("encoding-type") == "url"
@@ -190,7 +190,7 @@ def list_uploads(ledger: Ledger, request: Request) -> Response:
 
 
 def _group(key: str, prefix: str, delimiter: str) -> str:
-    """Return the common prefix that a key is listed under, empty where it is listed itself."""
+    """Return the common prefix under which a key is listed, empty if the key itself is listed."""
     if not delimiter or not key.startswith(prefix):
         return ""
     head, found, _ = key[len(prefix) :].partition(delimiter)

@@ -1,4 +1,4 @@
-"""Which of S3's operations a request asks for."""
+"""Determine the S3 operation of a request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BUCKET_QUERIES = {
 
 
 def operation_of(request: Request) -> str:
-    """Return S3's name of what is asked for; `Unknown` where the null server does not know it."""
+    """Return S3's name of the operation; `Unknown` if the null server does not support it."""
     method, query = request.method, request.query
     if request.key:
         if method == b"PUT":

@@ -1,6 +1,6 @@
-"""The loop: one process, one thread, epoll, and no byte copied that nobody looks at.
+"""The event loop: one process, one thread, epoll, and no unnecessary copies.
 
-README.md in the folder above has the measurements that this was chosen by.
+README.md in the parent folder has the measurements behind this design.
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ from benchmarks.null_server.connection import Connection
 from benchmarks.null_server.ledger import Ledger
 
 _BACKLOG = 1024
-# With a larger buffer the kernel would take much of a part at once, whatever the rate.
+# With a larger buffer the kernel would accept much of a part at once, despite the rate.
 _PACED_BUFFER = 512 * 1024
 
 
 class NullServer:
     """A null S3 server on a loopback port.
 
-    `delay` is the seconds from a request to its answer, `rate` the bytes a second that are read
-    from each connection, `md5` says whether the ETag of a put is its MD5, as with S3 (else it is
-    opaque, which costs nothing). `ledger` has what is there already, and the store's capacity.
+    `delay` is the time from a request to its answer in seconds, `rate` the number of bytes per
+    second read from each connection. `md5` says whether the ETag of a put is its MD5, as in S3
+    (otherwise it is opaque, which costs nothing). `ledger` has the existing objects and the store's
+    capacity.
 
     Raises:
-        ValueError: TLS is to have a rate: what its records hold back would never be read.
+        ValueError: TLS with a rate is not supported: data held back in records would never be
+            read.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class NullServer:
         self._listener = socket.create_server(("127.0.0.1", port), backlog=_BACKLOG)
         self._listener.setblocking(False)
         if rate is not None:
-            # Connections inherit it.
+            # Connections inherit this.
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _PACED_BUFFER)
         self._tls = tls
         self._delay = delay
@@ -63,12 +65,12 @@ class NullServer:
 
     @property
     def url(self) -> str:
-        """The address, without a slash at its end."""
+        """The address, without a slash at the end."""
         scheme = "https" if self._tls else "http"
         return f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def serve(self) -> None:
-        """Serve until the process is ended."""
+        """Serve until the process is terminated."""
         listener = self._listener.fileno()
         connections = self._connections
         while True:
@@ -87,7 +89,7 @@ class NullServer:
         try:
             plain, _ = self._listener.accept()
         except OSError:
-            return  # the client has gone again
+            return  # the client has disconnected
         plain.setblocking(False)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         wire: socket.socket = plain
@@ -99,7 +101,7 @@ class NullServer:
         self._epoll.register(wire.fileno(), select.EPOLLIN)
 
     def _look_after(self, connection: Connection, number: int) -> None:
-        """Send what a connection has to say, now or later, and drop it when it has ended."""
+        """Send a connection's data, now or later, and remove it after its end."""
         answer = connection.take_answer()
         if answer and self._delay:
             self._late.append((time.monotonic() + self._delay, connection, answer))
@@ -107,7 +109,7 @@ class NullServer:
             connection.send(answer)
         if connection.closed:
             del self._connections[number]
-            # Closing takes it out of epoll, too.
+            # Closing also removes it from epoll.
             connection.close()
         elif connection.resting:
             self._epoll.modify(number, select.EPOLLOUT if connection.unsent else 0)
@@ -120,12 +122,12 @@ class NullServer:
         self._epoll.modify(number, select.EPOLLIN | writing)
 
     def _next_due(self) -> float | None:
-        """Do what is due; return the seconds until something else is."""
+        """Do everything that is due; return the seconds until the next event."""
         waits = [wait for wait in (self._send_late(), self._wake()) if wait is not None]
         return min(waits, default=None)
 
     def _wake(self) -> float | None:
-        """Watch those again that have rested; return the seconds until the next one has."""
+        """Watch connections again whose rest is over; return the seconds until the next one."""
         while self._resting:
             due, number, connection = self._resting[0]
             left = due - time.monotonic()
@@ -137,7 +139,7 @@ class NullServer:
         return None
 
     def _send_late(self) -> float | None:
-        """Send the answers that are due; return the seconds until the next one is."""
+        """Send the answers that are due; return the seconds until the next one."""
         while self._late:
             due, connection, answer = self._late[0]
             left = due - time.monotonic()

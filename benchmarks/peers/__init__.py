@@ -1,1 +1,1 @@
-"""One module per tool: how its users run it, at its best settings."""
+"""One module per tool: how its users run it, with its best settings."""

@@ -1,4 +1,4 @@
-"""asyncload: its defaults, but for the record of the run, which no other tool writes."""
+"""asyncload: its defaults, except for the manifest, which no other tool writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AWS CLI, version 1: the one that goes with aioboto3's botocore."""
+"""AWS CLI, version 1: the one that is compatible with aioboto3's botocore."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""awscrt's S3Client, in C: what aws cli and boto3 can be told to send with."""
+"""awscrt's S3Client, in C: aws cli and boto3 can be configured to use it."""
 
 from __future__ import annotations
 
 from benchmarks.peers.peer import PREFIX, Command, Job, Peer, installed, python
 
-# As s3transfer's manager for awscrt has it.
+# As in s3transfer's manager for awscrt.
 _AT_ONCE = 128
 
 

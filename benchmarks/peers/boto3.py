@@ -1,4 +1,4 @@
-"""boto3: the loop that everyone writes, and the same with threads."""
+"""boto3: the usual loop, and the same with threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the runners share: the files of a volume and the keys they get."""
+"""Common code of the runners: the files of a volume and their keys."""
 
 from __future__ import annotations
 

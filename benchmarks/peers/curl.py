@@ -1,4 +1,4 @@
-"""curl: one PUT of one file, unsigned, as one would with a presigned URL."""
+"""curl: one PUT of one file, unsigned, as with a presigned URL."""
 
 from __future__ import annotations
 

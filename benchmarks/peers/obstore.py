@@ -1,4 +1,4 @@
-"""obstore (Rust's object_store): asynchronous puts, so many at once."""
+"""obstore (Rust's object_store): asynchronous puts, a fixed number concurrently."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from benchmarks.peers.peer import PREFIX, Command, Job, Peer, installed, python
 
 _FILES_AT_ONCE = 32
 _PART_MIB = 8
-# Signing takes CPU time that more parts at once would only wait for.
+# Signing uses the CPU, so more concurrent parts would only wait.
 _PARTS_AT_ONCE = {"signed": 4, "unsigned": 8}
 
 

@@ -1,4 +1,4 @@
-"""opendal (Rust): asynchronous writes of whole files, so many at once."""
+"""opendal (Rust): asynchronous writes of complete files, a fixed number concurrently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the harness asks of a tool: its version, its settings, and the command for a job."""
+"""The interface of a tool for the harness: its version, its settings, and its command for a job."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ PREFIX = "bench"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Upload a volume: every file below `volume`; `single` is the file where there is but one.
+    """Upload a volume: every file below `volume`; `single` is the file if there is only one.
 
-    `signed` says whether the payload's SHA-256 is part of the signature, where the tool leaves a
-    choice. A tool runs with its defaults, or where it is `tuned` as it was fastest. `concurrency`
-    is how many requests or files at once, None what these settings say. `again` says that all is
-    there already. `scratch` is an empty folder for configuration files. `memory` is asyncload's
-    option.
+    `signed` says whether the payload's SHA-256 is part of the signature, if the tool has a choice.
+    A tool runs with its defaults, or if `tuned` with its fastest settings. `concurrency` is the
+    number of concurrent requests or files, None for the number in these settings. `again` says that
+    all objects exist already. `scratch` is an empty folder for configuration files. `memory` is
+    asyncload's option.
     """
 
     volume: Path
@@ -44,7 +44,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to start, and what to add to its environment."""
+    """The command to start, and additional environment variables."""
 
     argv: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -52,10 +52,10 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A tool. `version` is None where it isn't installed.
+    """A tool. `version` is None if it isn't installed.
 
-    `settings` says how it runs by default, `tuned` how where it was fastest, None where that is the
-    same. `looks_first` says whether it leaves out what is there already.
+    `settings` describes its default settings, `tuned` its fastest ones, None if they are the same.
+    `looks_first` says whether it skips existing objects.
     """
 
     name: str
@@ -75,7 +75,7 @@ def installed(distribution: str) -> Callable[[], str | None]:
     """Return a function that finds the version of an installed package."""
 
     def version() -> str | None:
-        # Late: this module is imported by every runner, and their start-up is measured.
+        # Imported late: every runner imports this module, and their start-up is measured.
         from importlib import metadata
 
         try:

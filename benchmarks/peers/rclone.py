@@ -1,4 +1,4 @@
-"""rclone: copy without the checks that cost it calls."""
+"""rclone: copy without the checks that cost calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Upload a volume with aioboto3's `upload_fileobj`; `peers/aioboto3.py` says with what."""
+"""Upload a volume with aioboto3's `upload_fileobj`; `peers/aioboto3.py` has the settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def _upload(endpoint: str, bucket: str, files: list[tuple[str, str]], at_o
 
         async def upload(path: str, key: str) -> None:
             async with gate:
-                # As its users write it: opening is quick, and the uploader reads beside the loop.
+                # As users write it: opening is fast, and the uploader reads in threads.
                 with Path(path).open("rb") as file:  # noqa: ASYNC230  # as above
                     await client.upload_fileobj(file, bucket, key)
 
@@ -27,7 +27,7 @@ async def _upload(endpoint: str, bucket: str, files: list[tuple[str, str]], at_o
 
 
 def main() -> None:
-    """Upload, as the command line says."""
+    """Upload according to the command line."""
     volume, bucket, prefix, endpoint, at_once = sys.argv[1:]
     asyncio.run(_upload(endpoint, bucket, find_csvs(volume, prefix), int(at_once)))
 

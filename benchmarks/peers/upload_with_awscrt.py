@@ -1,4 +1,4 @@
-"""Upload a volume with awscrt's `S3Client`; `peers/awscrt.py` says with what."""
+"""Upload a volume with awscrt's `S3Client`; `peers/awscrt.py` has the settings."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _open_client(encrypted: bool) -> S3Client:
 
 
 def main() -> None:
-    """Upload, as the command line says."""
+    """Upload according to the command line."""
     volume, bucket, prefix, endpoint, at_once = sys.argv[1:]
     address = urlsplit(endpoint)
     client = _open_client(address.scheme == "https")

@@ -1,4 +1,4 @@
-"""Upload a volume with boto3; `peers/boto3.py` says with what."""
+"""Upload a volume with boto3; `peers/boto3.py` has the settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PART = 16 * 1024 * 1024
 
 
 def main() -> None:
-    """Upload, as the command line says."""
+    """Upload according to the command line."""
     volume, bucket, prefix, endpoint, threads, at_once = sys.argv[1:]
     files = find_csvs(volume, prefix)
     if int(threads) == 1:
@@ -26,7 +26,7 @@ def main() -> None:
     client = boto3.client(
         "s3", endpoint_url=endpoint, config=Config(max_pool_connections=int(at_once))
     )
-    # Threads within a file only where there are not enough files to keep the others busy.
+    # Use threads within a file only if there are too few files for all threads.
     transfer = TransferConfig(
         use_threads=len(files) < int(threads),
         max_concurrency=int(at_once),

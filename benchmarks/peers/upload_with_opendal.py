@@ -1,4 +1,4 @@
-"""Upload a volume with opendal's `AsyncOperator`; `peers/opendal.py` says with what."""
+"""Upload a volume with opendal's `AsyncOperator`; `peers/opendal.py` has the settings."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ async def _upload(
 
 
 def main() -> None:
-    """Upload, as the command line says."""
+    """Upload according to the command line."""
     volume, bucket, prefix, endpoint, at_once = sys.argv[1:]
     operator = opendal.AsyncOperator("s3", bucket=bucket, endpoint=endpoint, region="us-east-1")
     asyncio.run(_upload(operator, find_csvs(volume, prefix), int(at_once)))
-    # As with obstore: its threads now and then abort the process at the interpreter's end.
+    # As with obstore: its threads sometimes abort the process at interpreter exit.
     os._exit(0)
 
 
