@@ -138,7 +138,7 @@ def format_size(size: int) -> str:
 
 
 def workloads(quick: bool) -> list[Workload]:
-    """Return all workloads; with `quick`, of at most a tenth of the size, for a functional check."""
+    """Return all workloads; with `quick`, of at most a tenth of the size, as a function test."""
     return [
         *_many_files(_Sizes(quick)),
         *_late_answers(_Sizes(quick)),

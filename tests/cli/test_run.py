@@ -627,7 +627,7 @@ def test_on_a_terminal_progress_is_drawn(asyncload, volume, lake, monkeypatch):
     ended = asyncload("run", volume, *options)
     assert ended.code == 0
     assert "found 1 CSV" not in ended.err.splitlines()
-    assert ended.out.startswith("1 of 1 files")
+    assert ended.out.startswith("1 of 1 file is")
 
 
 def test_a_bucket_that_no_request_can_name_is_refused(asyncload, volume, lake):

@@ -90,7 +90,7 @@ def test_what_a_server_repeats_is_not_printed(asyncload, volume, logs, fault, js
     assert (ended.code, bool(requests)) == (code, True)
     assert "CANARY" not in ended.out + ended.err + "".join(logs)
     if "to put" in fault or "to list" in fault:
-        assert "you sent host=127.0.0.1" in ended.out + ended.err
+        assert "you sent " in ended.out + ended.err
 
 
 FAULTS = {

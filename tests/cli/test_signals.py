@@ -124,7 +124,7 @@ def test_a_signal_that_was_ignored_at_the_start_stays_ignored(volume, spawn, mon
         let_go.set()
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert out.startswith("1 of 1 files")
+    assert out.startswith("1 of 1 file is")
 
 
 def test_the_second_signal_ends_a_run_at_once(stalled):

@@ -44,7 +44,7 @@ def test_a_name_with_a_backslash_is_whole_in_every_store(asyncload, volume, load
     assert asyncload("run", volume, *options, "--date", "2022-05-02").code == 0
     ended = asyncload("verify", volume, *options, "--date", "2022-05-02")
     assert "missing" not in ended.out
-    assert "7 equal" in ended.out
+    assert "7 files match" in ended.out
 
 
 def test_what_is_not_as_it_should_be_is_named(asyncload, volume, loaded, s3, layer):
@@ -148,7 +148,7 @@ def test_files_that_failed_in_a_past_run_are_missing_and_skipped_ones_are_not(
 @pytest.mark.parametrize(
     ("manifest", "message"),
     [
-        ("no-such-run", "there is no object '_asyncload/no-such-run.json'"),
+        ("no-such-run", "object '_asyncload/no-such-run.json' does not exist"),
         ("s3://elsewhere/_asyncload/x.json", "is not in bucket"),
         ("a//b", "is not a valid key"),
         ("{layer}/none", "is not a manifest of asyncload"),
