@@ -21,7 +21,7 @@ from asyncload.operations.demo import local_s3, sample_volume
 from asyncload.reporting.text import format_size, printable
 from asyncload.s3 import S3Options, create_bucket, open_client, read_objects
 from asyncload.s3.lake import ObjectContent
-from asyncload.settings.run import Settings
+from asyncload.settings.run import Settings, layout_of
 from asyncload.source.folders import check_volume
 from asyncload.source.scanner import Scanner
 
@@ -130,7 +130,7 @@ def _options(settings: Settings) -> S3Options:
 
 
 def _digests_of_volume(settings: Settings) -> dict[str, str]:
-    layout = settings.key_layout(datetime.now(UTC))
+    layout = layout_of(settings, datetime.now(UTC))
     digests = {}
     for found in Scanner(settings.volume).scan():
         if isinstance(found, SourceFile):

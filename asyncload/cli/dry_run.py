@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import islice
 
 from asyncload.cli.ending import Ending
 from asyncload.cli.output import stderr, stdout
 from asyncload.model.values import Event, Excluded, Failed, FileFinished, PlannedUpload, Warned
-from asyncload.planning.collecting import SLICE, add_found, check_plan, warnings_of
-from asyncload.planning.plan import PUT_LIMIT, LoadPlan
+from asyncload.operations.planning import scan_plan_blocking
+from asyncload.planning.plan import LoadPlan
 from asyncload.reporting.records import (
     excluded_record,
     file_record,
@@ -28,10 +27,7 @@ from asyncload.reporting.text import (
     printable,
     warning_lines,
 )
-from asyncload.settings.run import Settings
-from asyncload.source.folders import check_volume
-from asyncload.source.heartbeat import STALLED_SECONDS, Heartbeat
-from asyncload.source.watchdog import watched
+from asyncload.settings.run import Settings, layout_of
 
 
 def dry_run(settings: Settings, ending: Ending, *, quiet: bool) -> int:
@@ -41,10 +37,9 @@ def dry_run(settings: Settings, ending: Ending, *, quiet: bool) -> int:
         AsyncloadError: the run would end before its first upload.
     """
     now = datetime.now(UTC)
-    layout = settings.key_layout(now)
+    layout = layout_of(settings, now)
     report = Report(bucket=settings.bucket, day=layout.date)
     output = _JsonOutput(report) if ending.json else _TextOutput(report, quiet=quiet)
-    plan = LoadPlan(layout, put_limit=PUT_LIMIT)
     ending.totals = lambda: (
         run_totals(report)
         | {
@@ -62,19 +57,7 @@ def dry_run(settings: Settings, ending: Ending, *, quiet: bool) -> int:
             for line in warning_lines(event):
                 stderr().line(line)
 
-    heartbeat = Heartbeat()
-
-    def fill() -> None:
-        check_volume(settings.volume)
-        scanner = settings.scanner(now)
-        found = scanner.scan(heartbeat.beat)
-        while entries := list(islice(found, SLICE)):
-            add_found(plan, entries, observe)
-        for warned in warnings_of(scanner, plan):
-            observe(warned)
-
-    watched(fill, heartbeat, patience=STALLED_SECONDS)
-    check_plan(plan, allow_empty=settings.allow_empty)
+    plan = scan_plan_blocking(settings, layout, observe, now)
     for failure in plan.failures:
         report.observe(FileFinished(failure))
     output.failures(plan.failures)

@@ -27,7 +27,7 @@ from asyncload.reporting.cleanup import (
     SkippedUpload,
 )
 from asyncload.settings.parsing import as_seconds
-from asyncload.settings.run import Settings
+from asyncload.settings.run import Settings, layout_of
 from asyncload.store.protocol import ObjectStore, pages_of
 from asyncload.transfer import last_activity, list_all_parts, seconds_idle
 
@@ -73,7 +73,7 @@ async def clean(
     emit = Emitter(result.observe, observer)
     started = now or utc_now()
     # Any date works here: the prefix does not contain it.
-    prefix = settings.key_layout(started).fixed_prefix()
+    prefix = layout_of(settings, started).fixed_prefix()
     if not prefix:
         raise UsageError(
             "--layout: the keys share no prefix, so uploads of other programs can't be excluded",

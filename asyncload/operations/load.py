@@ -22,10 +22,10 @@ from asyncload.model.values import Event, LoadStarted, Warned
 from asyncload.operations.clock_check import check_clock, check_day
 from asyncload.operations.observing import check_arguments
 from asyncload.operations.opening import open_readers
+from asyncload.operations.planning import scan_plan
 from asyncload.operations.probing import probe_store
 from asyncload.operations.readback import ReadBack
 from asyncload.operations.run import Run, new_run_id, requests_limit, utc_now
-from asyncload.planning.collecting import SLICE, add_found, check_plan, warnings_of
 from asyncload.planning.plan import PARTS_AT_ONCE, LoadPlan
 from asyncload.reporting.report import Report
 from asyncload.reporting.success_markers import SuccessMarkers
@@ -232,8 +232,9 @@ async def _load_files(
         check_day(settings, retrying.clock_offset, run.started)
     if settings.success_marker:
         run.markers = SuccessMarkers(run.layout, retrying, observe)
-    plan = LoadPlan(run.layout, put_limit=policy.put_limit)
-    await fill_plan(plan, settings, readers, observe, run.started)
+    plan = await scan_plan(
+        settings, run.layout, readers, observe, run.started, put_limit=policy.put_limit
+    )
     policy = await probe_store(probing, settings, policy, utc_now(), observe)
     observe(LoadStarted(plan.files, plan.size))
     key_index = await list_existing(plan, retrying, markers=run.markers is not None)
@@ -310,21 +311,3 @@ async def _preflight(store: ObjectStore, prefix: str) -> None:
             f"no answer from the store within {PREFLIGHT.seconds:.0f} s",
             hint="check --endpoint-url, the network and the proxy settings",
         ) from error
-
-
-async def fill_plan(
-    plan: LoadPlan, settings: Settings, readers: Readers, observe: Observer, started: datetime
-) -> None:
-    """Scan the volume of a run that started at `started` into a plan.
-
-    Raises:
-        NothingToLoad, KeyCollision: see `check_plan`.
-        SourceStalled: a folder does not respond.
-    """
-    scanner = settings.scanner(started)
-    found = readers.scan(scanner.scan)
-    while entries := await readers.take(found, SLICE):
-        add_found(plan, entries, observe)
-    for warned in warnings_of(scanner, plan):
-        observe(warned)
-    check_plan(plan, allow_empty=settings.allow_empty)

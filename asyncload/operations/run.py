@@ -20,7 +20,7 @@ from asyncload.operations.recording import Recording
 from asyncload.reporting.report import Report
 from asyncload.reporting.success_markers import SuccessMarkers
 from asyncload.settings.container import memory_of
-from asyncload.settings.run import AUTO_START, Settings
+from asyncload.settings.run import AUTO_START, Settings, layout_of
 from asyncload.store.limits import AdaptiveLimit
 from asyncload.store.protocol import ObjectStore
 from asyncload.store.rates import RateLimit
@@ -58,7 +58,7 @@ class Run:
         self.by_clock = by_clock
         self.started = started
         self.report = Report()
-        self.layout = settings.key_layout(started)
+        self.layout = layout_of(settings, started)
         self.prefix = self.layout.common_prefix()
         self.markers: SuccessMarkers | None = None
         self.others, self.of_files = Traffic(), Traffic()

@@ -14,14 +14,14 @@ from asyncload.operations.comparison import (
     compare_volume,
     manifest_key_of,
 )
-from asyncload.operations.load import fill_plan, open_bucket
+from asyncload.operations.load import open_bucket
 from asyncload.operations.observing import Emitter, check_arguments
 from asyncload.operations.opening import open_readers
+from asyncload.operations.planning import scan_plan
 from asyncload.operations.probing import remembered_worth
 from asyncload.operations.run import utc_now
-from asyncload.planning.plan import PUT_LIMIT, LoadPlan
 from asyncload.reporting.verification import Verification, VerificationStarted, VerifyEvent
-from asyncload.settings.run import Settings
+from asyncload.settings.run import Settings, layout_of
 from asyncload.store.protocol import ObjectStore
 from asyncload.transfer import TransferPolicy
 
@@ -69,7 +69,7 @@ async def verify(
 async def _verify_manifest(
     settings: Settings, manifest: str, now: datetime, emit: Callable[[VerifyEvent], None]
 ) -> None:
-    prefix = settings.key_layout(now).common_prefix()
+    prefix = layout_of(settings, now).common_prefix()
     async with open_bucket(settings, prefix, emit) as store:
         key = manifest_key_of(manifest, settings.bucket, settings.manifest_prefix)
         emit(VerificationStarted(None, key))
@@ -79,7 +79,7 @@ async def _verify_manifest(
 async def _verify_volume(
     settings: Settings, now: datetime, emit: Callable[[VerifyEvent], None], *, by_clock: bool
 ) -> None:
-    layout = settings.key_layout(now)
+    layout = layout_of(settings, now)
     emit(VerificationStarted(layout.date))
 
     def observe(event: Event) -> None:
@@ -95,8 +95,7 @@ async def _verify_volume(
             emit(warned)
         if by_clock:
             check_day(settings, store.clock_offset, now)
-        plan = LoadPlan(layout, put_limit=PUT_LIMIT)
-        await fill_plan(plan, settings, readers, observe, now)
+        plan = await scan_plan(settings, layout, readers, observe, now)
         comparison = await _comparison(settings, store, emit)
         await compare_volume(plan, comparison, readers, BufferPool(settings.memory))
 

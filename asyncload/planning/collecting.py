@@ -47,6 +47,15 @@ def warnings_of(scanner: Scanner, plan: LoadPlan) -> Iterator[Warned]:
         )
 
 
+def finish_plan(
+    plan: LoadPlan, scanner: Scanner, observe: Callable[[Event], None], *, allow_empty: bool
+) -> None:
+    """Emit the warnings about a complete scan, and check the plan. Raises as `check_plan`."""
+    for warned in warnings_of(scanner, plan):
+        observe(warned)
+    check_plan(plan, allow_empty=allow_empty)
+
+
 def check_plan(plan: LoadPlan, *, allow_empty: bool) -> None:
     """Check that there is something to load, and that no two files have one key.
 

@@ -31,7 +31,6 @@ from asyncload.settings.objects import (
 from asyncload.settings.options import SETTINGS
 from asyncload.settings.parsing import AUTO_CONCURRENCY
 from asyncload.source.file_state import TRUST
-from asyncload.source.scanner import Scanner
 
 MAX_AUTO_CONCURRENCY = 256
 AUTO_START = 32
@@ -139,7 +138,7 @@ class Settings:
             )
         self._check_objects()
         # Any time can be used to validate date, time zone and layout.
-        layout = self.key_layout(datetime(2000, 1, 1, tzinfo=UTC))
+        layout = layout_of(self, datetime(2000, 1, 1, tzinfo=UTC))
         if self.manifest:
             _check_manifest_prefix(self.manifest_prefix, layout.common_prefix())
 
@@ -176,30 +175,21 @@ class Settings:
             return allowed, "open files"
         return most, "memory" if most == in_memory else "ceiling"
 
-    def scanner(self, now: datetime) -> Scanner:
-        """Return the scanner of a run that starts at `now`."""
-        return Scanner(
-            self.volume,
-            include=self.include,
-            exclude=self.exclude,
-            modified_before=now.timestamp() - self.min_age if self.min_age else None,
-            follow_links=self.follow_symlinks,
-        )
 
-    def key_layout(self, now: datetime) -> KeyLayout:
-        """Return the key layout of a run that starts at `now`, in any time zone.
+def layout_of(settings: Settings, now: datetime) -> KeyLayout:
+    """Return the key layout of a run that starts at `now`, in any time zone.
 
-        Raises:
-            UsageError: date, layout or a name is invalid.
-        """
-        return KeyLayout(
-            template=self.layout,
-            layer=self.layer,
-            origin=self.origin,
-            format=self.format,
-            date=resolve_date(self.date, now.astimezone(find_timezone(self.timezone))),
-            datasets=self.datasets,
-        )
+    Raises:
+        UsageError: date, layout or a name is invalid.
+    """
+    return KeyLayout(
+        template=settings.layout,
+        layer=settings.layer,
+        origin=settings.origin,
+        format=settings.format,
+        date=resolve_date(settings.date, now.astimezone(find_timezone(settings.timezone))),
+        datasets=settings.datasets,
+    )
 
 
 def find_timezone(name: str) -> tzinfo:

@@ -17,7 +17,7 @@ from asyncload.operations.comparison import Comparison, compare_manifest, compar
 from asyncload.planning.collecting import add_found
 from asyncload.planning.plan import MIB, LoadPlan
 from asyncload.reporting.verification import Verification
-from asyncload.settings.run import Settings
+from asyncload.settings.run import Settings, layout_of
 from asyncload.source.readers import Readers
 from asyncload.source.scanner import Scanner
 from asyncload.source.volume import Volume
@@ -31,7 +31,7 @@ FOLDER = f"{PREFIX}/D/2022/05/02"
 
 async def compare(store, folder, between=lambda: None):
     """Compare a volume with a store; `between` runs after the plan is made."""
-    plan = LoadPlan(Settings(volume=folder, bucket="lake").key_layout(NOW), put_limit=16 * MIB)
+    plan = LoadPlan(layout_of(Settings(volume=folder, bucket="lake"), NOW), put_limit=16 * MIB)
     add_found(plan, Scanner(folder).scan(), lambda event: None)
     between()
     with Volume(folder) as volume, ThreadPoolExecutor(2) as threads:

@@ -16,6 +16,7 @@ from asyncload.settings.parsing import parse_rule, parse_size
 from asyncload.settings.run import (
     Settings,
     find_timezone,
+    layout_of,
     resolve_date,
 )
 
@@ -28,7 +29,7 @@ def test_a_volume_and_a_bucket_will_do():
     """The defaults load into Raw/Local/CSV, today by UTC, with 256 MiB at a time."""
     settings = make_settings()
     assert (settings.concurrency, settings.memory) == ("auto", 256 * MIB)
-    layout = settings.key_layout(datetime(2022, 5, 2, 23, 59, tzinfo=UTC))
+    layout = layout_of(settings, datetime(2022, 5, 2, 23, 59, tzinfo=UTC))
     assert layout.key_for("movies.csv") == "Raw/Local/CSV/Movies/2022/05/02/movies.csv"
 
 
@@ -42,7 +43,7 @@ def test_all_that_makes_a_key_can_be_set():
         layout="hive",
         datasets=(("*", "Films"),),
     )
-    key = settings.key_layout(datetime.now(UTC)).key_for("a.csv")
+    key = layout_of(settings, datetime.now(UTC)).key_for("a.csv")
     assert key == "Bronze/IMDb/csv/Films/year=2021/month=12/day=31/a.csv"
 
 
@@ -288,7 +289,7 @@ def test_a_rate_that_no_part_arrives_at_is_refused(given):
 )
 def test_the_processing_date(text, zone, now, day):
     """A date is taken as it is; today and yesterday are those of the time zone."""
-    layout = make_settings(date=text, timezone=zone).key_layout(datetime.fromisoformat(now))
+    layout = layout_of(make_settings(date=text, timezone=zone), datetime.fromisoformat(now))
     assert layout.date == date.fromisoformat(day)
 
 

@@ -1,0 +1,79 @@
+"""Scan the volume into a plan: in the event loop for a load, in the main thread for a dry run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from asyncload.model.values import Event
+from asyncload.planning.collecting import SLICE, add_found, finish_plan
+from asyncload.planning.keys import KeyLayout
+from asyncload.planning.plan import PUT_LIMIT, LoadPlan
+from asyncload.settings.run import Settings
+from asyncload.source.folders import check_volume
+from asyncload.source.heartbeat import STALLED_SECONDS, Heartbeat
+from asyncload.source.scanner import Scanner
+from asyncload.source.watchdog import watched
+
+if TYPE_CHECKING:
+    # A dry run has no use for an event loop.
+    from asyncload.source.readers import Readers
+
+
+def scanner_of(settings: Settings, now: datetime) -> Scanner:
+    """Return the scanner of a run that starts at `now`."""
+    return Scanner(
+        settings.volume,
+        include=settings.include,
+        exclude=settings.exclude,
+        modified_before=now.timestamp() - settings.min_age if settings.min_age else None,
+        follow_links=settings.follow_symlinks,
+    )
+
+
+async def scan_plan(
+    settings: Settings,
+    layout: KeyLayout,
+    readers: Readers,
+    observe: Callable[[Event], None],
+    now: datetime,
+    *,
+    put_limit: int = PUT_LIMIT,
+) -> LoadPlan:
+    """Return the plan of a run that started at `now`, scanned by reader threads.
+
+    Raises:
+        NothingToLoad, KeyCollision: see `finish_plan`.
+        SourceStalled: a folder does not respond.
+    """
+    plan, scanner = LoadPlan(layout, put_limit=put_limit), scanner_of(settings, now)
+    found = readers.scan(scanner.scan)
+    while entries := await readers.take(found, SLICE):
+        add_found(plan, entries, observe)
+    finish_plan(plan, scanner, observe, allow_empty=settings.allow_empty)
+    return plan
+
+
+def scan_plan_blocking(
+    settings: Settings, layout: KeyLayout, observe: Callable[[Event], None], now: datetime
+) -> LoadPlan:
+    """Return the same plan without an event loop, while a watchdog looks for folders that hang.
+
+    Raises:
+        UsageError: the volume does not exist, is not a folder, or can't be listed.
+        NothingToLoad, KeyCollision, SourceStalled: see `scan_plan`.
+    """
+    plan, scanner = LoadPlan(layout, put_limit=PUT_LIMIT), scanner_of(settings, now)
+    heartbeat = Heartbeat()
+
+    def scan() -> None:
+        check_volume(settings.volume)
+        found = scanner.scan(heartbeat.beat)
+        while entries := list(islice(found, SLICE)):
+            add_found(plan, entries, observe)
+
+    watched(scan, heartbeat, patience=STALLED_SECONDS)
+    finish_plan(plan, scanner, observe, allow_empty=settings.allow_empty)
+    return plan
