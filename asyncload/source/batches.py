@@ -39,7 +39,8 @@ class LoadedFile(NamedTuple):
 class Digests(NamedTuple):
     """Which digests of a small file to compute while its bytes are in the processor's cache.
 
-    `md5_at` holds the paths of files whose MD5 is wanted if they have that size in bytes.
+    `md5_at` holds the paths of files whose MD5 is wanted, and no SHA-256, if they have that size in
+    bytes.
     """
 
     crc: Crc = CRC64NVME

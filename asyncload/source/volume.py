@@ -148,13 +148,14 @@ class Volume:
             file.read_into(body, 0, beat)
             file.check_unchanged(before)
             file.check_end(before.size)
-        wants_md5 = digests.md5 or digests.md5_at.get(upload.source.path) == before.size
+        listed = digests.md5_at.get(upload.source.path) == before.size
         return LoadedFile(
             upload,
             body,
             digests.crc.update(body, 0),
-            hashlib.sha256(body).hexdigest() if digests.sha256 else None,
-            hashlib.md5(body, usedforsecurity=False).digest() if wants_md5 else None,
+            # Most files that are listed with this size are not sent.
+            hashlib.sha256(body).hexdigest() if digests.sha256 and not listed else None,
+            hashlib.md5(body, usedforsecurity=False).digest() if digests.md5 or listed else None,
             before.mtime_ns,
         )
 

@@ -130,7 +130,7 @@ def killing(asyncload, volume, layer, seaweedfs, spawn, monkeypatch, large_body)
 
 
 @pytest.mark.fault("P4", "P5")
-@pytest.mark.parametrize("first", range(0, 40, 5))
+@pytest.mark.parametrize("first", range(0, 20, 5))
 def test_a_kill_at_any_request_leaves_no_part_of_a_file_and_loses_none(killing, first):
     """SIGKILL, as the kernel's killer of processes sends it: the next run lands the rest."""
     for seed in range(first, first + 5):

@@ -102,6 +102,7 @@ async def test_two_runs_at_once_write_each_object_once(s3, layer, volume):
             options = settings(s3, proxy.url, layer, volume)
             async with asyncio.TaskGroup() as group:
                 runs = [group.create_task(asyncload.load(options, now=NOW)) for _ in range(2)]
+            assert [run.result().failures for run in runs] == [[], []]
             assert [run.result().exit_code for run in runs] == [0, 0]
     stored = s3.objects(layer)
     assert len(stored) == 110

@@ -6,6 +6,7 @@ import ast
 import asyncio
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,8 +21,15 @@ import asyncload
 def modules_after(code):
     """The top-level modules that a fresh interpreter has imported after running some code."""
     code += "\nimport json, sys\nprint(json.dumps([*sys.modules]), file=sys.stderr)"
+    # Measuring coverage imports modules of its own.
+    environment = {name: v for name, v in os.environ.items() if not name.startswith("COV")}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     return {name.partition(".")[0] for name in json.loads(done.stderr)}
 
