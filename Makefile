@@ -2,8 +2,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Tests run on as many processes as there are cores.
-PYTEST := $(BIN)/python -m pytest
+# On more processes than there are cores: many tests wait for a server that is slow on purpose.
+WORKERS ?= $(shell echo $$(( ($$(nproc 2>/dev/null || echo 2) * 3 + 1) / 2 )))
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo bench bench-image check test test-fast test-nightly ceph lint format types architecture wheel dist lock clean
@@ -24,15 +25,15 @@ demo: $(READY)  ## Load the sample volume into a local S3, and show the lake
 	$(BIN)/asyncload demo
 
 test: check  ## Run all checks and tests, as CI does
-	$(PYTEST) -n auto -m "not nightly" --cov --cov-report= --cov-fail-under=0
-	$(PYTEST) -n auto -m "not nightly and (moto or seaweedfs)" --no-fast-lane \
+	$(PYTEST) -m "not nightly" --cov --cov-report= --cov-fail-under=0
+	$(PYTEST) -m "not nightly and (moto or seaweedfs)" --no-fast-lane \
 		--cov --cov-append --cov-report=term
 
 test-fast: $(READY)  ## Run the tests that need no server
-	$(PYTEST) -n auto tests/unit tests/pipeline
+	$(PYTEST) tests/unit tests/pipeline
 
 test-nightly: $(READY) ceph  ## Run the tests that take long
-	$(PYTEST) -n auto -m nightly
+	$(PYTEST) -m nightly
 
 # Ceph's S3 for the nightly tests; elsewhere than on Debian and its kin they skip it, and say so.
 ceph:

@@ -13,7 +13,7 @@ import pytest
 from asyncload.errors import SourceChanged, SourceUnreadable
 from asyncload.model.checksums import crc64nvme
 from asyncload.model.values import ObjectKey, PlannedUpload, SourceFile
-from asyncload.source.batches import LoadedFile, OutgrownFile, UnloadedFile
+from asyncload.source.batches import Digests, LoadedFile, OutgrownFile, UnloadedFile
 from asyncload.source.volume import OpenFile, Volume
 from tests.support.loads import write_files
 
@@ -234,6 +234,18 @@ def test_a_batch_is_read_into_one_buffer(volume, opened):
     assert [bytes(item.body) for item in items] == list(files.values())
     assert [item.crc for item in items] == [crc64nvme(body) for body in files.values()]
     assert buffer == b"".join(files.values()).ljust(2000, b"\0")
+
+
+def test_a_file_that_is_listed_with_its_size_is_not_hashed_for_a_signature(volume, opened):
+    """Its MD5 shows that it need not be sent; at another size it has to be."""
+    write_files(volume, {"same.csv": b"1234", "other.csv": b"1"})
+    same, other = opened.read_batch(
+        [planned("same.csv"), planned("other.csv")],
+        memoryview(bytearray(10)),
+        Digests(sha256=True, md5_at={"same.csv": 4, "other.csv": 2}),
+    )
+    assert (same.sha256, same.md5) == (None, hashlib.md5(b"1234").digest())
+    assert (other.sha256, other.md5) == (hashlib.sha256(b"1").hexdigest(), None)
 
 
 def test_a_file_is_read_as_it_is_now(volume, opened):
