@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
 import threading
@@ -12,7 +13,7 @@ import pytest
 
 from asyncload.bucket.key_index import KeyIndex
 from asyncload.errors import AccessDenied, ObjectConflict, RequestRejected, StoreUnavailable
-from asyncload.model.checksums import by_algorithm, crc64nvme, crc64nvme_checksum
+from asyncload.model.checksums import MD5_OF_PARTS, by_algorithm, crc64nvme, crc64nvme_checksum
 from asyncload.model.values import Checksum
 from asyncload.planning.plan import MIB
 from asyncload.source.volume import Volume
@@ -276,6 +277,26 @@ async def test_an_etag_that_differs_says_nothing_and_a_checksum_does(volume, com
     store.objects[f"{FOLDER}/1.csv"] = b"?"
     report, *_ = await load(store, volume)
     assert report.counts == ({"unchanged": 1} if computed == b"1" else {"failed": 1})
+
+
+@pytest.mark.parametrize("equal", [True, False])
+async def test_a_small_file_that_another_program_sent_in_parts_is_compared(volume, equal):
+    """By the MD5 of parts in the ETag, with each of the usual part sizes; nothing is sent."""
+    body = os.urandom(6 * MIB)
+    digests = b"".join(hashlib.md5(part).digest() for part in (body[: 5 * MIB], body[5 * MIB :]))
+    found = f"{hashlib.md5(digests).hexdigest() if equal else '0' * 32}-2"
+
+    class InParts(MemoryStore):
+        async def head(self, key):
+            await super().head(key)
+            return RemoteObject(len(body), by_algorithm(Checksum(MD5_OF_PARTS, found)))
+
+    write_files(volume, {"d/1.csv": body})
+    store = InParts()
+    store.objects[f"{FOLDER}/1.csv"] = bytes(len(body))
+    report, _, calls, _ = await load(store, volume)
+    assert report.counts == ({"unchanged": 1} if equal else {"failed": 1})
+    assert calls["put"] == 0
 
 
 def crafted(like, beginning):

@@ -105,5 +105,13 @@ async def test_a_body_is_written_in_large_slices_and_shown_as_no_text():
     payload = ViewPayload(view)
     await payload.write(Writer())
     assert Writer.sizes == [1 << 20, 1 << 20, 2_500_000 - (2 << 20)]
+    assert payload.is_sent()
     with pytest.raises(TypeError):
         payload.decode()
+
+
+async def test_a_body_that_was_never_begun_is_not_sent_and_has_nothing_to_abort():
+    """As where the connection broke before its first byte."""
+    payload = ViewPayload(memoryview(b"123"))
+    assert not payload.is_sent()
+    payload.abort()

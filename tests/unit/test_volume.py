@@ -221,6 +221,17 @@ def test_a_volume_is_a_folder_that_can_be_opened(volume, name):
         Volume(volume / name)
 
 
+def test_an_open_file_that_the_system_no_longer_knows_is_unreadable(volume, opened):
+    """As where a mount has gone: each question fails with the system's words."""
+    write_files(volume, {"a.csv": b"1"})
+    with opened.open("a.csv") as file:
+        lost = OpenFile(opened, "a.csv", 10**6)
+        for ask in (lost.state, lambda: lost.check_end(1)):
+            with pytest.raises(SourceUnreadable, match="Bad file descriptor"):
+                ask()
+        file.check_end(1)
+
+
 # Small files, in batches
 
 
