@@ -22,8 +22,8 @@ from asyncload.settings.parsing import as_seconds
 from asyncload.version import VERSION
 
 _EPILOG = (
-    "Exit codes: 0 all files are in the raw zone, 1 internal error, 2 usage, 3 some files "
-    "failed, 4 nothing to load, 5 refused, 6 the store stayed unavailable, 129/130/143 interrupted."
+    "Exit codes: 0 success, 1 internal error, 2 usage error, 3 some files failed, "
+    "4 nothing to load, 5 refused, 6 store unavailable, 129/130/143/152 interrupted."
 )
 
 app = typer.Typer(

@@ -99,7 +99,7 @@ def compare(expected: Mapping[str, str], objects: list[ObjectContent]) -> None:
 
 
 def compared(objects: int) -> str:
-    """Return the words for so many objects that equal their files."""
+    """Describe a number of objects that equal their files."""
     return (
         "the object equals its file"
         if objects == 1

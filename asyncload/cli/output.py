@@ -31,12 +31,12 @@ class Output:
 
 
 def stdout() -> Output:
-    """Return standard output as it is now."""
+    """Return the current standard output."""
     return Output(sys.stdout)
 
 
 def stderr() -> Output:
-    """Return standard error as it is now."""
+    """Return the current standard error."""
     return Output(sys.stderr)
 
 

@@ -1,1 +1,1 @@
-"""The use cases, and all their wiring: load, verify, clean, and what a run needs besides."""
+"""The use cases and their wiring: load, verify, clean, demo, and their shared parts."""

@@ -33,7 +33,7 @@ _BATCH = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What every comparison of a verification needs.
+    """The common parts of the comparisons of a verification.
 
     `policy` says which checksums count as proof, `concurrency` how many objects are compared at
     once. `emit` receives each verified file and each difference.

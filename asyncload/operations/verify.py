@@ -83,7 +83,7 @@ async def _verify_volume(
     emit(VerificationStarted(layout.date))
 
     def observe(event: Event) -> None:
-        # What is excluded, and how far the scan is, is of no interest here.
+        # Events about excluded entries and the progress of the scan are not needed here.
         if isinstance(event, Warned):
             emit(event)
 

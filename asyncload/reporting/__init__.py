@@ -1,1 +1,1 @@
-"""What is told of a run: totals, words, records, progress, manifest and success markers."""
+"""The output of a run: totals, text, records, progress, manifest and success markers."""

@@ -121,7 +121,7 @@ OPTIONS = (
         positional=True,
     ),
     # Target
-    Option("bucket", TEXT, WHERE, ALL, "Bucket to load into.", unset="required"),
+    Option("bucket", TEXT, WHERE, ALL, "Name of the bucket.", unset="required"),
     Option(
         "date",
         DAY,
