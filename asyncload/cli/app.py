@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from asyncload.cli.arguments import Arguments, read_arguments
 from asyncload.cli.command import Command
 from asyncload.cli.default_volume import MOUNTED, default_volume
 from asyncload.cli.ending import Ending
-from asyncload.cli.given import Given, given_to
 from asyncload.cli.imports import enable_garbage_collection, without_system_certificates
 from asyncload.cli.output import warn
 from asyncload.cli.parameters import parameters_of
@@ -62,8 +62,8 @@ def _command(function: Callable[..., int], *, epilog: str | None = None) -> None
     def call(context: typer.Context, **values: Any) -> None:
         for warning in unknown_variables(os.environ):
             warn(warning)
-        given = given_to(name, context, values)
-        raise typer.Exit(function(given, **given.command_options()))
+        arguments = read_arguments(name, context, values)
+        raise typer.Exit(function(arguments, **arguments.command_options()))
 
     context = inspect.Parameter(
         "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
@@ -74,10 +74,10 @@ def _command(function: Callable[..., int], *, epilog: str | None = None) -> None
     app.command(name, cls=Command, epilog=epilog, help=function.__doc__)(call)
 
 
-def run(given: Given, *, dry_run: bool, quiet: bool, json: bool) -> int:
+def run(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool) -> int:
     """Upload every CSV of a volume, complete and unchanged, under its dated key."""
-    with Ending("run", bucket=given.bucket, json=json) as ending:
-        settings = given.settings(volume=given.volume or default_volume())
+    with Ending("run", bucket=arguments.bucket, json=json) as ending:
+        settings = arguments.settings(volume=arguments.volume or default_volume())
         ending.bucket = settings.bucket
         if dry_run:
             from asyncload.cli.dry_run import dry_run as do
@@ -89,10 +89,10 @@ def run(given: Given, *, dry_run: bool, quiet: bool, json: bool) -> int:
     return ending.exit_code
 
 
-def verify(given: Given, *, manifest_run: str | None, quiet: bool, json: bool) -> int:
+def verify(arguments: Arguments, *, manifest_run: str | None, quiet: bool, json: bool) -> int:
     """Compare the raw zone with a volume, or with the manifest of a past run, by checksum."""
-    with Ending("verify", bucket=given.bucket, json=json) as ending:
-        settings = given.settings(volume=given.volume or default_volume())
+    with Ending("verify", bucket=arguments.bucket, json=json) as ending:
+        settings = arguments.settings(volume=arguments.volume or default_volume())
         with without_system_certificates():
             from asyncload.cli.verify import verify as do
         enable_garbage_collection()
@@ -100,11 +100,11 @@ def verify(given: Given, *, manifest_run: str | None, quiet: bool, json: bool) -
     return ending.exit_code
 
 
-def clean(given: Given, *, older_than: str | int, yes: bool, json: bool) -> int:
+def clean(arguments: Arguments, *, older_than: str | int, yes: bool, json: bool) -> int:
     """List multipart uploads left open below the layout's prefix; abort them with --yes."""
-    with Ending("clean", bucket=given.bucket, json=json) as ending:
+    with Ending("clean", bucket=arguments.bucket, json=json) as ending:
         # The volume is not read.
-        settings = given.settings(volume=MOUNTED, manifest=False)
+        settings = arguments.settings(volume=MOUNTED, manifest=False)
         seconds = as_seconds("--older-than", older_than)
         with without_system_certificates():
             from asyncload.cli.clean import clean as do
@@ -113,12 +113,12 @@ def clean(given: Given, *, older_than: str | int, yes: bool, json: bool) -> int:
     return ending.exit_code
 
 
-def config(given: Given, *, json: bool, **_: object) -> int:
+def config(arguments: Arguments, *, json: bool, **_: object) -> int:
     """Print each setting and its origin: flag, variable, settings file or default."""
-    with Ending("config", bucket=given.bucket, json=json) as ending:
+    with Ending("config", bucket=arguments.bucket, json=json) as ending:
         from asyncload.cli.config import config as do
 
-        do(given, ending)
+        do(arguments, ending)
     return ending.exit_code
 
 

@@ -9,9 +9,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from asyncload.cli.arguments import Arguments
 from asyncload.cli.default_volume import default_volume
 from asyncload.cli.ending import Ending
-from asyncload.cli.given import Given
 from asyncload.cli.output import stdout
 from asyncload.cli.parameters import shown_default
 from asyncload.model.names import to_text
@@ -22,35 +22,35 @@ from asyncload.settings.options import Option
 _NO_BUCKET = "no-bucket"
 
 
-def config(given: Given, ending: Ending) -> None:
+def config(arguments: Arguments, ending: Ending) -> None:
     """Print all settings as TOML or as records.
 
     Raises:
         UsageError: a setting is invalid.
     """
-    ending.totals = lambda: config_totals(given.file)
-    volume = given.volume or default_volume()
+    ending.totals = lambda: config_totals(arguments.file)
+    volume = arguments.volume or default_volume()
     # Check before printing: an address can contain a password, which is rejected.
-    given.settings(volume=volume, bucket=_NO_BUCKET)
-    for name, value in given.command_options().items():
-        option = given.options[name]
+    arguments.settings(volume=volume, bucket=_NO_BUCKET)
+    for name, value in arguments.command_options().items():
+        option = arguments.options[name]
         option.kind.convert(option.flag, value)
     out = stdout()
-    for option in given.options.values():
+    for option in arguments.options.values():
         if not option.in_file:
             continue
-        value = given.values.get(option.name, shown_default(option))
+        value = arguments.values.get(option.name, shown_default(option))
         if option.name == "volume":
             value = volume
         if ending.json:
-            out.line(to_json(_record(option, value, given)))
+            out.line(to_json(_record(option, value, arguments)))
         else:
-            out.line(_line(option, value, given))
+            out.line(_line(option, value, arguments))
     out.flush()
 
 
-def _record(option: Option, value: Any, given: Given) -> dict[str, Any]:
-    origin = given.origins[option.name]
+def _record(option: Option, value: Any, arguments: Arguments) -> dict[str, Any]:
+    origin = arguments.origins[option.name]
     return {
         "version": VERSION,
         "type": "option",
@@ -63,10 +63,10 @@ def _record(option: Option, value: Any, given: Given) -> dict[str, Any]:
     }
 
 
-def _line(option: Option, value: Any, given: Given) -> str:
+def _line(option: Option, value: Any, arguments: Arguments) -> str:
     if value is None:
         return f"# {option.key} is not set: {option.unset}"
-    return f"{option.key} = {toml_value(value)}  # {given.origins[option.name]}"
+    return f"{option.key} = {toml_value(value)}  # {arguments.origins[option.name]}"
 
 
 def _plain(value: Any) -> Any:

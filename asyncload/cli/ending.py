@@ -14,7 +14,7 @@ from asyncload.reporting.records import EMPTY_TOTALS, summary_record, to_json
 from asyncload.source.threads import out_of_threads
 
 
-def as_our_error(error: BaseException) -> AsyncloadError:
+def to_asyncload_error(error: BaseException) -> AsyncloadError:
     """Convert an exception that ended a command to an error with a message for users."""
     if isinstance(error, AsyncloadError):
         return error
@@ -67,7 +67,7 @@ class Ending:
         traceback: TracebackType | None,
     ) -> None:
         if self.json:
-            self.write(as_our_error(error) if error is not None else None)
+            self.write(to_asyncload_error(error) if error is not None else None)
 
     @property
     def seconds(self) -> float:

@@ -7,7 +7,7 @@ import sys
 from typing import NoReturn
 
 from asyncload.cli.app import app
-from asyncload.cli.ending import Ending, as_our_error
+from asyncload.cli.ending import Ending, to_asyncload_error
 from asyncload.cli.output import final_exit_code, print_traceback, stderr
 from asyncload.cli.streams import guard_standard_streams
 from asyncload.cli.usage import (
@@ -47,7 +47,7 @@ def _run() -> NoReturn:
     try:
         sys.exit(_run_command())
     except Exception as error:
-        ours = as_our_error(error)
+        ours = to_asyncload_error(error)
         if isinstance(ours, InternalError) and os.environ.get("ASYNCLOAD_TRACEBACK"):
             print_traceback(error)
         fail(ours)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from asyncload.cli.near import nearest
+from asyncload.cli.suggestions import nearest
 from asyncload.errors import UsageError
 from asyncload.model.names import to_bytes
 from asyncload.settings.option_kinds import OPTIONAL_PATH, PATH

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import typer
 
-from asyncload.cli.near import nearest
 from asyncload.cli.settings_file import settings_file_of
+from asyncload.cli.suggestions import nearest
 from asyncload.errors import UsageError
 from asyncload.settings.options import COMMANDS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from asyncload.cli.near import nearest
+from asyncload.cli.suggestions import nearest
 from asyncload.model.values import Warned
 from asyncload.settings.options import OPTIONS
 

@@ -100,7 +100,7 @@ async def _compare_file(
     # with a backslash.
     remote = await comparison.store.head(key)
     if remote is None:
-        comparison.add_difference("missing", path, key, "there is no object")
+        comparison.add_difference("missing", path, key, "the object does not exist")
         return
     try:
         verdict = await _verdict(upload, remote, comparison.policy, readers, buffers)
@@ -152,7 +152,7 @@ async def _compare_entry(entry: ManifestEntry, comparison: Comparison) -> None:
     remote = await comparison.store.head(key) if key is not None else None
     then = f"the file failed in that run: {entry.error}; " if entry.status == "failed" else ""
     if remote is None:
-        comparison.add_difference("missing", path, key, f"{then}there is no object")
+        comparison.add_difference("missing", path, key, f"{then}the object does not exist")
     elif remote.size != entry.size:
         size = format_count(remote.size, "byte")
         detail = f"{then}the object has {size}, the manifest says {entry.size:,}"

@@ -130,7 +130,7 @@ async def prove_by_head(store: ObjectStore, file: LocalFile, policy: TransferPol
             f"{error.message}",
             hint="permit s3:GetObject on the key",
         ) from error
-    verdict = Verdict("different", None, "there is no object")
+    verdict = Verdict("different", None, "the object does not exist")
     if remote is not None:
         verdict = await compare(remote, file, policy)
     if verdict.checksum is None:

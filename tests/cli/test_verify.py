@@ -65,10 +65,10 @@ def test_what_is_not_as_it_should_be_is_named(asyncload, volume, loaded, s3, lay
     lines.remove(differs)
     assert sorted(lines[:-1]) == sorted(
         [
-            f"missing: d/0.csv -> {address}/D/{DAY}/0.csv: there is no object",
+            f"missing: d/0.csv -> {address}/D/{DAY}/0.csv: the object does not exist",
             f"different: d/2.csv -> {address}/D/{DAY}/2.csv: the object has 7 bytes, the file 2",
             f"extra: {address}/D/{DAY}/x.csv: no file for this object of 1 byte",
-            f"missing: new.csv -> {address}/New/{DAY}/new.csv: there is no object",
+            f"missing: new.csv -> {address}/New/{DAY}/new.csv: the object does not exist",
             (
                 "unreadable: bad\\nname.csv: the object key would contain a control character or "
                 "an empty, "
@@ -95,7 +95,7 @@ def test_differences_are_records_for_programs(asyncload, volume, loaded, s3, lay
         "path": "top.csv",
         "bucket": s3.bucket,
         "key": key,
-        "reason": "there is no object",
+        "reason": "the object does not exist",
     }
     assert (summary["exit_code"], summary["result"]) == (3, "incomplete")
     assert summary["differences"] == {"missing": 1}

@@ -125,7 +125,7 @@ def test_what_lies_under_a_failed_files_key_is_told(zone, volume):
     assert lines[0].startswith("different: b.csv")
     assert "the object has 5 bytes, the manifest says 2" in lines[0]
     assert lines[1].startswith("missing: n\\x07me.csv: the file failed in that run: its key would")
-    assert lines[1].endswith("there is no object")
+    assert lines[1].endswith("the object does not exist")
     assert lines[3].startswith("unverified: a.csv")
     assert all("the file failed in that run" in line for line in (lines[0], lines[3]))
 
@@ -251,8 +251,8 @@ def test_entries_of_other_versions_are_understood(moto_zone, layer):
     code, words = moto_zone.verify_manifest(f"{layer}/m")
     assert code == 3
     assert "2 files match (2 by MD5); 3 differences: 3 missing" in words
-    assert "bad; there is no object" in words
-    assert "worse; there is no object" in words
+    assert "bad; the object does not exist" in words
+    assert "worse; the object does not exist" in words
 
 
 @pytest.mark.fault("A11")

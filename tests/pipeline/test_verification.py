@@ -61,7 +61,7 @@ async def test_an_object_that_vanishes_meanwhile_is_missing(loaded, volume):
     store = Vanishing()
     store.objects = loaded.objects
     _, told = await compare(store, volume)
-    assert told == {"d/0.csv": ("missing", "there is no object")}
+    assert told == {"d/0.csv": ("missing", "the object does not exist")}
 
 
 async def test_a_file_that_vanishes_meanwhile_is_unreadable(loaded, volume):

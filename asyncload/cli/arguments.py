@@ -34,7 +34,7 @@ class Origin(NamedTuple):
                 return source
 
 
-class Given(NamedTuple):
+class Arguments(NamedTuple):
     """The options of one call of a command, by their names.
 
     `values` are unconverted, as written on the command line or in the settings file. An option of
@@ -92,7 +92,7 @@ class Given(NamedTuple):
         return UsageError(error.lines[0], hint=error.hint, details=[*error.lines[1:], *details])
 
 
-def given_to(command: str, context: typer.Context, values: Mapping[str, Any]) -> Given:
+def read_arguments(command: str, context: typer.Context, values: Mapping[str, Any]) -> Arguments:
     """Return the options of a command, of which Typer has read `values`."""
     file = settings_file_of(context)
     options = {option.name: option for option in options_of(command)}
@@ -108,7 +108,7 @@ def given_to(command: str, context: typer.Context, values: Mapping[str, Any]) ->
                 pass
             case _:
                 given[name] = values[name]
-    return Given(options, given, origins, None if file is None else file.path)
+    return Arguments(options, given, origins, None if file is None else file.path)
 
 
 def _origin(option: Option, context: Any, file: SettingsFile | None) -> Origin:
