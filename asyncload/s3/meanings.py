@@ -161,7 +161,7 @@ _HINTS_BY_MEANING: tuple[tuple[type[StoreError], str], ...] = (
 def hint_by_code(code: str, status: int, message: str) -> str:
     """Return the hint for a code or status that explains itself, else ""."""
     if status in (400, 403, 404) and wants_virtual_hosts(code, message):
-        return "use --addressing-style virtual: the store wants the bucket in the host name"
+        return "use --addressing-style virtual: the store requires the bucket in the host name"
     return _HINTS.get(code) or _HINTS_BY_STATUS.get(status, "")
 
 

@@ -85,11 +85,11 @@ def not_comparable(checksums: Mapping[str, Checksum], policy: TransferPolicy) ->
     if not checksums:
         why = "the store has no checksum of it"
     elif policy.sent_algorithm in checksums and not policy.worth.proves(policy.sent_algorithm):
-        why = f"the store accepts wrong {policy.sent_algorithm}s, so its own proves nothing"
+        why = f"the store accepts wrong {policy.sent_algorithm}s, so its checksum proves nothing"
     elif not usable and policy.checksum in ("crc64nvme", "crc32"):
-        why = f"the store has its {_names(checksums)} only, and --checksum {policy.checksum} is set"
+        why = f"the store has only its {_names(checksums)}, and --checksum {policy.checksum} is set"
     elif not usable:
-        why = f"the store has its {_names(checksums)} only, which proves nothing here"
+        why = f"the store has only its {_names(checksums)}, which proves nothing here"
     elif MD5_OF_PARTS in checksums:
         why = "its ETag is not an MD5 of parts of any usual size"
     else:

@@ -77,7 +77,7 @@ async def test_a_put_returns_the_checksum_it_was_sent(store, key):
     assert result.checksum == checksum_of(body)
 
 
-async def test_head_describes_what_a_put_stored(store, key):
+async def test_head_describes_the_stored_object(store, key):
     """Size and full-object checksum come back."""
     body = memoryview(bytearray(b"a|b\n" * 1000))
     await store.put(key, body, checksum_of(body), create_only=True)
@@ -92,7 +92,7 @@ async def test_an_empty_body_is_an_object(store, key):
 
 
 async def test_head_of_a_free_key_is_none(store, key):
-    """No object is no error."""
+    """A missing object is not an error."""
     assert await store.head(key) is None
 
 
@@ -106,7 +106,7 @@ async def test_an_object_is_read_in_pieces(store, key):
         await store.read(ObjectKey(f"{key}.none"), 0, 4)
 
 
-async def test_create_only_leaves_what_is_there(store, key):
+async def test_create_only_keeps_an_existing_object(store, key):
     """A second create-only put is refused, and changes nothing."""
     await store.put(key, b"first", checksum_of(b"first"), create_only=True)
     with pytest.raises(PreconditionFailed):
@@ -149,7 +149,7 @@ async def test_a_part_sent_again_replaces_the_earlier_one(store, key):
     assert (await store.head(key)).checksums["CRC64NVME"] == checksum_of(b"new!")
 
 
-async def test_a_create_only_complete_leaves_what_is_there(store, key):
+async def test_a_create_only_complete_keeps_an_existing_object(store, key):
     """A key that was taken meanwhile keeps its object."""
     upload_id = await store.create_multipart(key)
     parts = await send_parts(store, key, upload_id, [b"mine"])
@@ -163,7 +163,7 @@ async def test_a_create_only_complete_leaves_what_is_there(store, key):
 
 
 async def test_an_aborted_upload_is_gone(store, key):
-    """No object appears, and aborting again is no error."""
+    """No object appears, and aborting again is not an error."""
     upload_id = await store.create_multipart(key)
     await send_parts(store, key, upload_id, [b"part"])
     await store.abort_multipart(key, upload_id)
@@ -274,7 +274,7 @@ async def test_a_bucket_that_is_not_there_is_named(request, server, monkeypatch)
 
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("algorithm", [None, "SHA256", "CRC32"])
-async def test_an_object_that_others_put_is_described_by_what_it_has(
+async def test_an_object_of_another_program_is_described_by_its_own_checksums(
     request, server, monkeypatch, key, algorithm
 ):
     """Another checksum than ours, or an ETag that is its MD5."""

@@ -110,7 +110,7 @@ async def test_a_time_that_stays_wrong_ends_the_run(volume, script, hint, attemp
 @pytest.mark.fault("P7", "H8")
 @pytest.mark.usefixtures("_credentials")
 async def test_a_clock_that_goes_wrong_midway_is_corrected_midway(volume):
-    """Requests in flight meanwhile are signed anew, too."""
+    """Requests in flight meanwhile are signed again, too."""
     write_files(volume, {f"{n:02}.csv": b"1" for n in range(40)})
     served = []
 
@@ -126,7 +126,7 @@ async def test_a_clock_that_goes_wrong_midway_is_corrected_midway(volume):
 
 
 @pytest.mark.parametrize("fast_lane", [True, False])
-async def test_a_real_store_takes_what_is_signed_at_a_corrected_time(s3, layer, fast_lane):
+async def test_a_real_store_accepts_requests_signed_at_a_corrected_time(s3, layer, fast_lane):
     """Within the quarter of an hour that it allows, every signature holds."""
     clock = SigningClock()
     clock.offset = 600.0
@@ -168,7 +168,7 @@ def answers_dated(ahead):
 @pytest.mark.usefixtures("_credentials")
 @pytest.mark.parametrize("fast_lane", [True, False])
 @pytest.mark.parametrize("name", ["taken.csv", "refused.csv"])
-async def test_each_answer_tells_the_stores_time(fast_lane, name):
+async def test_each_answer_updates_the_stores_time(fast_lane, name):
     """Errors too, by lane and client alike; one without a date changes nothing."""
     body = b"1|2\n"
 
@@ -192,7 +192,7 @@ async def test_each_answer_tells_the_stores_time(fast_lane, name):
 
 @pytest.mark.usefixtures("_credentials")
 @pytest.mark.parametrize("fast_lane", [True, False])
-async def test_an_endpoint_that_does_not_answer_tells_no_time(fast_lane):
+async def test_an_endpoint_that_does_not_answer_leaves_the_time_unknown(fast_lane):
     """Nor does a connection that breaks."""
     options = S3Options(
         "lake", connections=1, endpoint_url="http://127.0.0.1:9", fast_lane=fast_lane

@@ -102,7 +102,7 @@ async def test_requests_at_once_have_connections_of_their_own():
 
 
 async def test_an_answer_that_announces_another_is_not_the_answer():
-    """A `100 Continue`, which nobody asked for, changes nothing."""
+    """An unrequested `100 Continue` changes nothing."""
     early = b'HTTP/1.1 100 Continue\r\nETag: "no"\r\n\r\n'
     async with pool_to(answers(early + OK)) as (pool, connections):
         assert (await put(pool)).headers["etag"] == '"1"'
@@ -390,7 +390,7 @@ async def test_a_cancelled_request_takes_its_connection_along():
 
 
 async def test_a_server_that_reads_slowly_gets_all_of_it():
-    """The writer waits for room, and goes on."""
+    """The writer waits for room, and continues."""
     arrived = []
 
     async def answer(reader, writer):
@@ -406,7 +406,7 @@ async def test_a_server_that_reads_slowly_gets_all_of_it():
     assert arrived
 
 
-async def test_a_put_cancelled_while_nobody_reads_it_ends_in_silence():
+async def test_a_put_cancelled_while_the_server_does_not_read_raises_nothing_else():
     """Closing its connection wakes a writer that is gone: nothing is logged, nothing raised."""
     unhandled = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))

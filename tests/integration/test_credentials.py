@@ -103,10 +103,10 @@ async def test_a_library_takes_an_empty_variable_for_none(volume, name, monkeypa
 
 
 @pytest.mark.parametrize("fast_lane", [True, False])
-async def test_a_role_that_can_not_be_assumed_is_told_before_anything_is_sent(
+async def test_a_role_that_can_not_be_assumed_fails_before_anything_is_sent(
     volume, fast_lane, monkeypatch, tmp_path
 ):
-    """STS's refusal is no fault of the bucket."""
+    """STS's refusal is not reported as the bucket's."""
     write_files(volume, {"a.csv": b"1"})
     config = tmp_path / "config"
     config.write_text(ROLE)
@@ -130,7 +130,7 @@ async def test_a_role_that_can_not_be_assumed_is_told_before_anything_is_sent(
 
 @pytest.mark.fault("K5")
 @pytest.mark.parametrize("fast_lane", [True, False])
-async def test_a_role_whose_session_was_revoked_is_assumed_anew(
+async def test_a_role_whose_session_was_revoked_is_assumed_again(
     volume, fast_lane, monkeypatch, tmp_path
 ):
     """botocore keeps a role's credentials for as long as they say: those are forgotten."""

@@ -236,7 +236,7 @@ async def test_the_manifest_is_stored_where_it_can_be_read(volume):
     assert "x-amz-meta-owner" not in manifest.headers
 
 
-async def test_the_lane_is_taken_unless_turned_off(volume):
+async def test_the_lane_is_used_unless_turned_off(volume):
     """Its requests are known by what the client adds to its own."""
     write_files(volume, {"a.csv": b"1", "l.csv": bytes(17 * MIB)})
     for fast_lane in (True, False):
@@ -344,7 +344,7 @@ async def test_a_store_that_has_too_much_to_do_is_asked_once_at_a_time(volume, s
 
 
 @pytest.mark.parametrize("fast_lane", [True, False])
-async def test_a_throttled_put_tells_what_the_store_said(fast_lane):
+async def test_the_error_of_a_throttled_put_repeats_the_stores_message(fast_lane):
     """Its code, the request's id, and how long it asks to wait."""
     answer = error(503, "SlowDown", **{"Retry-After": "7"})
     options, checksum = S3Options("lake", connections=1), crc64nvme_checksum(crc64nvme(b""))
@@ -358,7 +358,7 @@ async def test_a_throttled_put_tells_what_the_store_said(fast_lane):
 
 
 @pytest.mark.parametrize("fast_lane", [True, False])
-async def test_a_success_without_an_etag_is_no_success(volume, fast_lane):
+async def test_a_success_without_an_etag_is_an_error(volume, fast_lane):
     """An answer that proves nothing lets the object be asked for; there is none."""
     write_files(volume, {"a.csv": b"1"})
 
@@ -461,7 +461,7 @@ async def test_a_signature_that_is_not_plain_version_4_has_no_lane():
 
 @pytest.fixture
 def certificate(tmp_path):
-    """A certificate for 127.0.0.1 that nobody vouches for."""
+    """A certificate for 127.0.0.1 that no authority has signed."""
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
     command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
@@ -517,7 +517,7 @@ print(json.dumps({"Version": 1, "AccessKeyId": "AKIA", "SecretAccessKey": "s",
 
 @pytest.mark.fault("H7")
 @pytest.mark.parametrize("fast_lane", [True, False])
-async def test_credentials_that_can_not_be_refreshed_are_told(fast_lane, monkeypatch, tmp_path):
+async def test_credentials_that_can_not_be_refreshed_are_an_error(fast_lane, monkeypatch, tmp_path):
     """By the lane as by the client; nothing is sent without them."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name)

@@ -376,7 +376,7 @@ def test_times_are_in_utc_and_one_that_is_lacking_is_not_made_up(asking, initiat
         (aiohttp.InvalidURL("http://"), StoreUnavailable),
     ],
 )
-def test_what_can_not_be_sent_is_told_from_what_can_not_be_understood(cause, kind):
+def test_a_malformed_request_is_distinguished_from_a_malformed_answer(cause, kind):
     """Libraries raise errors of the same kinds for both."""
     asked = Asked("PutObject", "lake", "https://store", "Raw/a.csv")
     assert type(translate(HTTPClientError(error=cause), asked, SigningClock())) is kind

@@ -129,7 +129,7 @@ async def test_a_denied_put_stops_the_run_and_names_the_permission(volume):
     ],
 )
 async def test_a_fault_that_passes_costs_a_retry_and_nothing_else(volume, passing):
-    """The same bytes are sent again, signed anew."""
+    """The same bytes are sent again, with a new signature."""
     puts = []
 
     def answer(request):
@@ -280,7 +280,7 @@ async def test_a_name_that_is_not_known_is_unavailable(volume, monkeypatch):
         (boto.ConnectionClosedError(endpoint_url="https://h"), errors.StoreUnavailable),
     ],
 )
-def test_only_what_takes_too_long_speaks_of_too_much_at_once(error, kind):
+def test_only_timeouts_count_as_overload(error, kind):
     """A connection that is refused or breaks does not."""
     asked = Asked("PutObject", "lake", "https://h")
     assert type(translate(error, asked, SigningClock())) is kind
@@ -320,7 +320,7 @@ async def test_a_server_that_never_answers_meets_its_deadline(volume, monkeypatc
 
 
 @pytest.mark.parametrize("missing", ["all", "secret"])
-async def test_missing_credentials_are_told_before_anything_is_sent(volume, monkeypatch, missing):
+async def test_missing_credentials_fail_before_anything_is_sent(volume, monkeypatch, missing):
     """None or half of them: exit code 5 and where to set them."""
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     if missing == "all":

@@ -61,7 +61,7 @@ async def test_files_at_the_top_cost_no_more_requests_than_in_folders(s3, layer,
 
 
 @pytest.mark.parametrize("fast_lane", [True, False])
-async def test_it_sends_only_what_is_new_or_to_be_replaced(s3, layer, volume, fast_lane):
+async def test_it_sends_only_new_and_replaced_files(s3, layer, volume, fast_lane):
     """One file of each kind, and a large one that is there."""
     write_files(volume, {f"d/{name}.csv": name.encode() for name in ("same", "other", "also")})
     (volume / "large.csv").write_bytes(os.urandom(17 * MIB))

@@ -37,7 +37,7 @@ def films(path, size):
     module.write_films(path, size, 7)
 
 
-async def test_the_sample_volume_lands_byte_for_byte(s3, layer):
+async def test_the_sample_volume_is_uploaded_byte_for_byte(s3, layer):
     """Quotes, embedded newlines, accents, a BOM, an empty file: each object is its file."""
     volume = REPOSITORY / "data"
     recorder = Recorder()
@@ -62,7 +62,7 @@ async def test_the_sample_volume_lands_byte_for_byte(s3, layer):
     assert {o.checksum.algorithm for o in recorder.outcomes.values()} == {PROOFS[s3.name][0]}
 
 
-async def test_a_large_film_csv_lands_whole_in_parts(s3, layer, volume):
+async def test_a_large_csv_is_uploaded_in_parts(s3, layer, volume):
     """Multipart, verified by the full object's checksum; nothing stays open."""
     films(volume / "movies.csv", 40 * MIB)
     recorder = Recorder()
@@ -78,7 +78,7 @@ async def test_a_large_film_csv_lands_whole_in_parts(s3, layer, volume):
     assert head["ContentType"] == "text/csv"
 
 
-async def test_running_again_leaves_what_is_there(s3, layer, volume):
+async def test_running_again_keeps_existing_objects(s3, layer, volume):
     """Identical is unchanged; different fails its file, unless replacing is asked for."""
     write_files(volume, {"a.csv": b"1", "b.csv": b"2", "l.csv": os.urandom(17 * MIB)})
     await asyncload.load(settings(s3, layer, volume), now=NOW)

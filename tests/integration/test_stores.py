@@ -47,7 +47,7 @@ def settings(server, url, layer, volume, **options):
     )
 
 
-def test_it_honours_what_the_table_says(real_store):
+def test_it_behaves_as_the_table_says(real_store):
     """Measured by boto3: create-only requests, wrong checksums, encryption, tags, the owner."""
     assert measure(real_store) == STORES[real_store.name]
 
@@ -76,7 +76,7 @@ def test_the_readmes_table_is_what_was_measured():
 
 
 @pytest.mark.parametrize("fast_lane", [True, False], ids=["lane", "client"])
-async def test_a_load_lands_whole_and_a_second_one_sends_nothing(
+async def test_a_load_is_complete_and_a_second_one_sends_nothing(
     real_store, layer, volume, fast_lane
 ):
     """Small files, an empty one, names that URLs treat in their own way, and one in parts."""
@@ -98,7 +98,9 @@ async def test_a_load_lands_whole_and_a_second_one_sends_nothing(
 
 
 @pytest.mark.parametrize("large", [False, True], ids=["put", "parts"])
-async def test_an_object_that_another_writer_lands_first_is_kept(real_store, layer, volume, large):
+async def test_an_object_that_another_writer_creates_first_is_kept(
+    real_store, layer, volume, large
+):
     """After the listing: where create-only is honoured up to the last moment, elsewhere up to the
     look at the key that comes right before."""
     path = "d/large.csv" if large else "d/a.csv"

@@ -113,7 +113,7 @@ async def test_a_certificate_for_another_host_is_refused(volume, authority, fast
 async def test_behind_a_proxy_the_stores_certificate_counts_too(
     volume, authority, trusted, fast_lane, monkeypatch
 ):
-    """The proxy passes the store's certificate on, or somebody else's."""
+    """The proxy passes the store's certificate on, or another one."""
     write_files(volume, {"a.csv": b"1"})
     issuer = authority if trusted else trustme.CA()
     with (
@@ -139,7 +139,7 @@ async def test_for_plain_http_no_certificates_are_read(volume, monkeypatch, tmp_
         assert (await load(volume, url)).exit_code == 0
 
 
-async def test_a_session_for_plain_http_trusts_nobody_unseen(authority):
+async def test_a_session_for_plain_http_still_verifies_https(authority):
     """Should it ever be led to an HTTPS address."""
     session = DirectSession(timeout=5)
     session.plain = True
@@ -152,7 +152,7 @@ async def test_a_session_for_plain_http_trusts_nobody_unseen(authority):
 
 @pytest.fixture
 def bundles(tmp_path):
-    """Files that are no bundle of certificates."""
+    """Files that are not bundles of certificates."""
     (tmp_path / "empty.pem").touch()
     (tmp_path / "text.pem").write_text("trust me")
     (tmp_path / "broken.pem").write_text(

@@ -1,4 +1,4 @@
-"""A bucket that keeps versions: no run adds one that nobody asked for."""
+"""A bucket that keeps versions: no run adds an unnecessary one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def versions(s3):
 
 
 @pytest.mark.parametrize("fast_lane", [True, False])
-async def test_a_version_is_added_only_where_bytes_are_replaced_or_were_deleted(
+async def test_a_version_is_added_only_if_bytes_are_replaced_or_were_deleted(
     versioned, volume, fast_lane
 ):
     """A second run adds none, --overwrite one of what differs; a deleted object comes back."""

@@ -91,7 +91,7 @@ async def test_a_store_without_checksums_proves_by_its_etags(volume, size, choic
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("choice", ["crc64nvme", "crc32"])
-async def test_a_checksum_that_does_not_come_back_is_no_proof(volume, size, choice):
+async def test_a_checksum_that_is_not_returned_proves_nothing(volume, size, choice):
     """Whoever asks for one by name gets that one, or a failure that names the option."""
     write_files(volume, {"a.csv": os.urandom(size)})
     _, recorder = await load(Plain(), volume, checksum=choice)
@@ -102,7 +102,7 @@ async def test_a_checksum_that_does_not_come_back_is_no_proof(volume, size, choi
 
 @pytest.mark.parametrize("algorithm", ["CRC32C", "SHA256", "MD5", "CRC32"])
 @pytest.mark.parametrize("size", [1, 17 * MIB])
-async def test_objects_that_others_put_are_compared_by_what_the_store_offers(
+async def test_objects_of_other_programs_are_compared_by_the_stores_checksums(
     volume, algorithm, size
 ):
     """Whatever algorithm their programs chose."""
@@ -117,7 +117,7 @@ async def test_objects_that_others_put_are_compared_by_what_the_store_offers(
 
 
 @pytest.mark.parametrize("size", [1, 17 * MIB])
-async def test_a_checksum_that_nobody_here_can_compute_proves_nothing(volume, size):
+async def test_a_checksum_of_an_unknown_algorithm_proves_nothing(volume, size):
     """The key is taken, by what can't be told."""
     write_files(volume, {"a.csv": os.urandom(size)})
     store = MemoryStore()

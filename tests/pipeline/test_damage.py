@@ -81,7 +81,7 @@ async def test_damage_that_stays_fails_the_file(volume, content):
 
 @pytest.mark.fault("S12")
 @pytest.mark.parametrize("size", [4, 6, None])
-async def test_a_small_file_that_is_no_longer_what_it_was_is_not_mixed(volume, size):
+async def test_two_versions_of_a_small_file_are_not_mixed(volume, size):
     """It lands as it is now, or fails where it is gone or has outgrown its place."""
     path = volume / "a.csv"
     path.write_bytes(b"12345")

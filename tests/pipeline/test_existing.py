@@ -34,7 +34,7 @@ async def load(store, volume, **options):
 
 
 @pytest.mark.parametrize(("files", "listings"), [(50, 1), (101, 2)])
-async def test_a_first_run_lists_what_is_there_and_puts_each_file_once(volume, files, listings):
+async def test_a_first_run_lists_the_bucket_and_puts_each_file_once(volume, files, listings):
     """No other call: what is not listed is free. Partitions of many files are listed each."""
     write_files(volume, {f"{d}/{n}.csv": b"1" for d in "de" for n in range(files)})
     _, _, calls, _ = await load(MemoryStore(), volume)
@@ -53,7 +53,7 @@ async def test_a_second_run_sends_nothing_and_asks_for_no_single_key(volume):
     assert {o.checksum.algorithm for o in recorder.outcomes.values()} == {"MD5"}
 
 
-async def test_where_etags_say_nothing_head_does_but_only_for_equal_sizes(volume):
+async def test_without_md5_etags_head_decides_for_equal_sizes(volume):
     """An ETag of another form is no MD5; other sizes are asked about once more before failing."""
 
     class Opaque(MemoryStore):
@@ -109,7 +109,7 @@ async def test_a_listing_that_is_denied_says_nothing(volume, error):
     assert (calls["head"], sent) == (5, 0)
 
 
-async def test_where_nothing_may_be_asked_the_put_decides(volume):
+async def test_if_listing_and_head_are_denied_the_put_decides(volume):
     """The condition on the put protects what is there, and nothing is taken for landed."""
 
     class DeniesAll(MemoryStore):
@@ -129,7 +129,7 @@ async def test_where_nothing_may_be_asked_the_put_decides(volume):
     assert (await load(store, volume, overwrite=True))[0].counts == {"uploaded": 3}
 
 
-async def test_what_is_listed_and_may_not_be_compared_is_a_conflict(volume):
+async def test_a_listed_object_that_can_not_be_compared_is_a_conflict(volume):
     """Unless it is to be replaced or left."""
 
     class Denies(MemoryStore):
@@ -146,7 +146,7 @@ async def test_what_is_listed_and_may_not_be_compared_is_a_conflict(volume):
 
 @pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
 @pytest.mark.parametrize("listed", [True, False])
-async def test_skip_existing_leaves_what_is_there_and_says_so(volume, size, listed):
+async def test_skip_existing_keeps_existing_objects_and_reports_them(volume, size, listed):
     """The same bytes are unchanged as ever; other bytes stay; the run is a success."""
     write_files(volume, {"d/a.csv": os.urandom(size), "d/b.csv": b"1"})
     if listed:
@@ -163,7 +163,7 @@ async def test_skip_existing_leaves_what_is_there_and_says_so(volume, size, list
 
 
 @pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
-async def test_overwrite_sends_only_what_differs_and_says_what_it_replaced(volume, size):
+async def test_overwrite_sends_only_files_that_differ_and_reports_replacements(volume, size):
     """What is the same stays untouched."""
     write_files(volume, {"d/a.csv": os.urandom(size), "d/b.csv": b"1", "d/c.csv": b"new"})
     store = MemoryStore()
@@ -195,7 +195,7 @@ async def test_a_wrong_md5_in_a_listing_is_not_believed(volume):
 
 @pytest.mark.fault("A1")
 @pytest.mark.parametrize("same", [True, False])
-async def test_what_asyncload_noted_itself_proves_nothing(volume, same):
+async def test_checksums_in_an_objects_metadata_prove_nothing(volume, same):
     """The metadata may be kept by whoever replaced the bytes: the object can't be compared."""
 
     class Forgets(MemoryStore):
@@ -219,7 +219,7 @@ async def test_what_asyncload_noted_itself_proves_nothing(volume, same):
     assert "can't be compared: the store has no checksum" in report.failures[0].error.message
 
 
-async def test_what_another_run_lands_meanwhile_is_success(volume):
+async def test_a_file_that_another_run_uploads_meanwhile_is_a_success(volume):
     """The same bytes, between our listing and our put."""
     write_files(volume, {f"d/{n}.csv": b"1" for n in range(3)})
 
@@ -347,7 +347,7 @@ async def test_a_write_through_a_memory_map_can_go_unnoticed(volume):
 
 @pytest.mark.fault("I25")
 @pytest.mark.parametrize("size", [200_000, 17 * MIB], ids=["small", "large"])
-async def test_what_failed_holds_no_memory(volume, size):
+async def test_failed_files_hold_no_memory(volume, size):
     """The report keeps its error without the frames, in which the file's bytes would lie."""
     write_files(volume, {f"d/{n}.csv": os.urandom(size) for n in range(4)})
     store = MemoryStore()

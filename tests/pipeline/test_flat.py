@@ -178,7 +178,7 @@ async def test_a_marker_that_was_listed_goes_before_its_partition_changes(volume
     assert (calls["head"], calls["delete"], calls["put"]) == (10, 10, 110)
 
 
-async def test_where_objects_are_replaced_each_marker_is_asked_for(volume):
+async def test_if_objects_are_replaced_each_marker_is_looked_up(volume):
     """Another run may have written it meanwhile."""
     write_files(volume, {f"{n}.csv": b"1" for n in range(10)})
     calls, _ = await calls_of(MemoryStore(), volume, success_marker=True, overwrite=True)
@@ -258,7 +258,7 @@ async def test_a_store_that_can_not_be_sought_through_is_asked_for_each_key(volu
 
 @pytest.mark.fault("G16")
 @pytest.mark.parametrize("kind", [Reversed, FromTheStart, Unmoving])
-async def test_where_seeking_fails_folders_are_listed_each(volume, kind):
+async def test_if_seeking_fails_each_folder_is_listed(volume, kind):
     """As far as they are worth it."""
     write_files(volume, {f"d{n}/{i}.csv": b"1" for n in range(20) for i in range(5)})
     store = kind()
@@ -299,9 +299,7 @@ NAMES = st.text(st.sampled_from("ab-/.0é"), min_size=1, max_size=5).filter(
     page=st.integers(1, 6),
     kind=st.sampled_from([MemoryStore, InTrees, Reversed, FromTheStart, Unmoving]),
 )
-async def test_whatever_is_there_no_key_is_taken_for_what_it_is_not(
-    planned, there, others, page, kind
-):
+async def test_the_state_of_each_key_is_right_for_any_bucket(planned, there, others, page, kind):
     """For any volume and bucket, any page size, and stores that list in one order or the other."""
     plan = LoadPlan(LAYOUT, put_limit=100)
     for name in sorted(planned):

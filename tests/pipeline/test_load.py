@@ -38,7 +38,7 @@ from tests.support.memory_store import MemoryStore
 DAY = "2022/05/02"
 
 
-async def test_every_csv_lands_whole_under_its_dated_key(volume):
+async def test_every_csv_is_stored_whole_under_its_dated_key(volume):
     """Small and large, empty and nested: the objects are the files."""
     files = {
         "movies.csv": b"id|titulo\n1|A\n",
@@ -160,7 +160,7 @@ async def test_overwrite_replaces_other_bytes(volume, size):
 
 
 @pytest.mark.parametrize("theirs", ["same", "other"])
-async def test_a_key_taken_during_a_large_upload_is_settled_by_its_bytes(volume, theirs):
+async def test_an_object_created_during_a_large_upload_is_compared_by_its_bytes(volume, theirs):
     """Somebody else completed first: the same bytes are success, others a conflict."""
     body = os.urandom(17 * MIB)
     write_files(volume, {"l.csv": body})
@@ -178,7 +178,7 @@ async def test_a_key_taken_during_a_large_upload_is_settled_by_its_bytes(volume,
     assert store.uploads == {}
 
 
-async def test_a_lost_answer_to_complete_is_no_failure(volume):
+async def test_a_lost_answer_to_complete_is_not_a_failure(volume):
     """Complete was applied, its answer lost, the retry finds no upload: the object is there."""
     body = os.urandom(17 * MIB)
     write_files(volume, {"l.csv": body})
@@ -195,7 +195,7 @@ async def test_a_lost_answer_to_complete_is_no_failure(volume):
 
 
 async def test_an_upload_that_is_gone_fails_its_file(volume):
-    """Aborted by somebody else: the file failed, and says so."""
+    """If another program aborts the upload, the file fails, and the error says so."""
     write_files(volume, {"l.csv": bytes(17 * MIB), "s.csv": b"1"})
 
     class LosesUploads(MemoryStore):
@@ -413,7 +413,7 @@ async def test_a_fault_of_the_run_ends_it_at_once(volume, error, size):
     assert store.calls["put"] < 500
 
 
-async def test_a_bug_is_not_taken_for_a_failed_file(volume):
+async def test_a_bug_does_not_count_as_a_failed_file(volume):
     """What is nobody's fault but ours propagates as it is."""
     write_files(volume, {"a.csv": b"1"})
 
@@ -426,7 +426,7 @@ async def test_a_bug_is_not_taken_for_a_failed_file(volume):
 
 
 @pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
-async def test_a_returned_checksum_that_differs_is_no_success(volume, size):
+async def test_a_returned_checksum_that_differs_is_a_failure(volume, size):
     """The store's answer must prove what arrived."""
     write_files(volume, {"a.csv": bytes(size)})
 
@@ -495,7 +495,7 @@ class Silent(MemoryStore):
 
 @pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
 @pytest.mark.parametrize("known", ["CRC64NVME", "MD5"])
-async def test_a_silent_store_is_asked_what_it_holds(volume, size, known):
+async def test_if_an_answer_has_no_checksum_head_is_asked(volume, size, known):
     """Where an answer proves nothing, head or an ETag that is the MD5 does, and is named."""
     write_files(volume, {"a.csv": os.urandom(size)})
     store, recorder = Silent(), Recorder()
@@ -528,7 +528,7 @@ class HeadDenied(Silent):
 
 
 async def test_a_denied_head_is_not_read_as_an_answer(volume):
-    """Large files go on, and the conditional Complete tells."""
+    """Large files continue, and the conditional Complete tells."""
     write_files(volume, {"a.csv": os.urandom(17 * MIB)})
 
     class Answers(HeadDenied):
@@ -552,7 +552,7 @@ async def test_a_silent_store_that_may_not_be_asked_proves_nothing(volume):
     assert "s3:GetObject" in error.hint
 
 
-async def test_a_key_that_is_taken_and_then_free_is_a_conflict(volume):
+async def test_an_object_that_exists_and_then_does_not_is_a_conflict(volume):
     """Something else writes and deletes there: that is said."""
     write_files(volume, {"a.csv": b"1"})
 
@@ -600,7 +600,7 @@ async def test_a_large_file_that_keeps_changing_is_never_completed(volume, chang
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_a_large_file_that_changed_once_lands_as_it_is_now(volume, change):
+async def test_a_large_file_that_changed_once_is_uploaded_in_its_new_version(volume, change):
     """It is tried once more, and nothing of the first version stays."""
     path = volume / "l.csv"
     path.write_bytes(os.urandom(40 * MIB))
@@ -701,7 +701,7 @@ async def test_the_largest_files_go_first(volume):
     assert sent == sorted(sent, reverse=True)
 
 
-async def test_what_is_left_out_and_what_can_not_be_keyed_is_told(volume):
+async def test_excluded_entries_and_invalid_keys_are_reported(volume):
     """Every entry that looks like a CSV is accounted for."""
     write_files(volume, {".h.csv": b"", "a.csv": b"1", "bad\nname.csv": b""})
     (volume / "link.csv").symlink_to("a.csv")

@@ -103,7 +103,7 @@ class NeverAborts(RefusesPartsAndAborts):
     ("kind", "reason"),
     [(RefusesPartsAndAborts, "not now"), (NeverAborts, "the abort was not answered in time")],
 )
-async def test_an_upload_of_the_record_that_can_not_be_aborted_is_told(kind, reason):
+async def test_an_upload_of_the_record_that_can_not_be_aborted_is_reported(kind, reason):
     """As those of the files are: somebody has to end it, or the bucket's lifecycle rule."""
     store, told = kind(min_part=1), []
     manifest = manifest_in(store, TransferPolicy(grace=Grace(0.01, minimum=0)), told)
@@ -126,7 +126,7 @@ class AbortsReluctantly(RefusesPartsAndAborts):
 
 
 @pytest.mark.fault("C15")
-async def test_an_abort_that_is_cut_off_is_told_and_its_caller_is_cancelled():
+async def test_an_interrupted_abort_is_reported_and_its_caller_is_cancelled():
     """A signal while the record's upload is being aborted."""
     store, told = AbortsReluctantly(min_part=1), []
     manifest = manifest_in(store, TransferPolicy(grace=Grace(0.05, minimum=0)), told)

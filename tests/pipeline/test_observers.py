@@ -27,7 +27,7 @@ async def awaited(event):
 
 @pytest.mark.fault("I9")
 @pytest.mark.parametrize("observer", [awaited, Awaited(), "print", 3])
-async def test_what_can_not_observe_is_refused(volume, observer):
+async def test_an_observer_that_can_not_be_called_is_refused(volume, observer):
     """Before anything is done, also what would have to be awaited."""
     store = MemoryStore()
     with pytest.raises(UsageError) as refused:
@@ -38,7 +38,7 @@ async def test_what_can_not_observe_is_refused(volume, observer):
 
 
 @pytest.mark.fault("I9")
-async def test_what_is_no_settings_is_refused(volume):
+async def test_settings_of_another_type_are_refused(volume):
     """By a message; a folder is not enough."""
     with pytest.raises(UsageError) as refused:
         await load(volume)

@@ -114,7 +114,7 @@ async def test_a_store_is_probed_once_and_remembered(three):
     ],
     ids=str,
 )
-async def test_what_is_unreadable_old_or_of_another_address_is_not_remembered(three, changed):
+async def test_unreadable_old_or_foreign_records_are_ignored(three, changed):
     """The store is probed again."""
     store = Foreign()
     await load(store, three)
@@ -144,7 +144,7 @@ async def test_another_checksum_is_probed_besides(three):
 
 @pytest.mark.fault("G8")
 @pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
-async def test_where_wrong_crcs_are_taken_the_md5_is_the_proof(volume, size):
+async def test_if_wrong_crcs_are_accepted_the_md5_is_the_proof(volume, size):
     """Of puts, parts and second runs alike; and the report says so."""
     write_files(volume, {"d/a.csv": b"1" * size})
     store = Foreign()
@@ -212,7 +212,7 @@ async def test_an_md5_that_was_sent_along_may_be_an_echo(three):
 
 
 @pytest.mark.parametrize("error", [AccessDenied, RequestRejected])
-async def test_where_probing_is_denied_a_run_goes_on_and_says_so(three, error):
+async def test_if_probing_is_denied_a_run_continues_and_reports_it(three, error):
     """As it does without a manifest; --require-create-only needs to know."""
 
     class Denies(Foreign):
@@ -266,7 +266,7 @@ async def test_a_run_that_is_cancelled_while_it_probes_leaves_no_upload(three, s
 
 @pytest.mark.fault("G5")
 @pytest.mark.parametrize("overwrite", [True, False])
-async def test_where_create_only_is_ignored_each_key_is_looked_at_before(three, overwrite):
+async def test_if_create_only_is_ignored_each_key_is_looked_up_before(three, overwrite):
     """What another program lands after the listing is kept; unless it is to be replaced."""
 
     class Overtaken(Foreign):
@@ -291,7 +291,7 @@ async def test_where_create_only_is_ignored_each_key_is_looked_at_before(three, 
 
 @pytest.mark.fault("G5")
 @pytest.mark.parametrize("denied", [True, False])
-async def test_where_complete_ignores_it_the_key_is_looked_at_before(volume, denied):
+async def test_if_complete_ignores_it_the_key_is_looked_up_before(volume, denied):
     """What another program lands during the upload is kept; where nobody may look, it is not."""
     write_files(volume, {"d/large.csv": b"1" * (17 * MIB), "d/1.csv": b"1", "d/2.csv": b"1"})
     key = f"{FOLDER}/large.csv"
@@ -354,7 +354,7 @@ async def test_a_store_that_ignores_the_condition_can_be_refused(three, ignores)
     assert (await load(store, three, require_create_only=True))[0].exit_code == 0
 
 
-async def test_a_comparison_goes_by_what_is_remembered_and_writes_nothing():
+async def test_a_comparison_uses_the_record_and_writes_nothing():
     """Of AWS, and where nothing is remembered, nothing is held against it."""
     aws, store = MemoryStore(), Foreign()
     assert (await remembered_worth(aws, "_asyncload", NOW)).basis == "aws"
@@ -362,7 +362,7 @@ async def test_a_comparison_goes_by_what_is_remembered_and_writes_nothing():
     assert store.objects == {}
 
 
-def test_judgements_are_events_with_what_they_rest_on():
+def test_judgements_are_events_with_their_findings():
     """For programs and people alike."""
     judged = StoreJudged("CRC64NVME", ("MD5",), StoreWorth("probed").record())
     assert StoreWorth.from_record(judged.record).basis == "probed"

@@ -89,7 +89,7 @@ async def test_each_run_has_a_record_of_its_own(volume):
     assert "taken" in files["b.csv"]["reason"]
 
 
-async def test_it_goes_where_it_is_wanted_or_nowhere(volume):
+async def test_the_manifest_has_the_requested_prefix_or_is_not_written(volume):
     """By option."""
     write_files(volume, {"a.csv": b"1"})
     store = MemoryStore()
@@ -153,7 +153,7 @@ async def test_one_that_can_not_be_written_is_a_warning(volume, monkeypatch, err
 
 @pytest.mark.fault("I4")
 @pytest.mark.parametrize("step", ["put", "upload_part", "create_multipart"])
-async def test_a_run_that_is_cut_off_records_what_landed(volume, monkeypatch, step):
+async def test_an_interrupted_run_records_the_uploaded_files(volume, monkeypatch, step):
     """The record is whole and says how the run ended; no upload is left open."""
     monkeypatch.setattr("asyncload.reporting.manifest.PART_SIZE", 500)
     write_files(volume, {f"d/{n:03}.csv": b"1" for n in range(2000)})
@@ -361,8 +361,8 @@ async def test_a_volume_that_is_not_listed_to_its_end_gets_no_marker(volume, mon
 
 
 @pytest.mark.parametrize("error", [AccessDenied, RequestRejected])
-async def test_a_marker_that_may_not_be_removed_is_told_once(volume, error):
-    """The files land all the same."""
+async def test_a_marker_that_can_not_be_removed_is_reported_once(volume, error):
+    """The files are uploaded nevertheless."""
     write_files(volume, {f"{d}/{n}.csv": b"1" for d in "de" for n in range(3)})
 
     class Keeps(MemoryStore):
@@ -392,7 +392,7 @@ async def test_partitions_that_are_not_marked_are_named_up_to_a_number(volume):
 
 
 @pytest.mark.parametrize("error", [AccessDenied, RequestRejected])
-async def test_a_marker_that_can_not_be_written_is_told(volume, error):
+async def test_a_marker_that_can_not_be_written_is_reported(volume, error):
     """Whoever waits for it would wait for ever: the exit code says so."""
     write_files(volume, {"d/1.csv": b"1"})
 
@@ -446,7 +446,7 @@ async def test_files_that_are_too_recent_are_left_out(volume):
     assert report.excluded == {"too recent": 1}
 
 
-async def test_a_bug_is_not_taken_for_a_marker_that_could_not_be_written(volume):
+async def test_a_bug_does_not_count_as_a_marker_that_could_not_be_written(volume):
     """It comes through as it is."""
     write_files(volume, {"d/1.csv": b"1"})
 

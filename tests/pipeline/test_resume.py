@@ -278,7 +278,7 @@ RECORDS = {
 
 @pytest.mark.parametrize("found", RECORDS.values(), ids=RECORDS)
 async def test_a_record_that_is_not_right_in_every_field_is_not_trusted(large, volume, found):
-    """Whatever lies there, the file is uploaded anew."""
+    """With any record, the file is uploaded again."""
     store = MemoryStore()
     upload_id = await leave_open(store, large, [])
     key = record_key("_asyncload", upload_id)
@@ -372,7 +372,7 @@ async def test_a_listing_of_parts_may_have_several_pages(large, volume):
     assert data(store) == {KEY: large.read_bytes()}
 
 
-async def test_a_part_whose_crc_the_store_tells_is_compared_by_it(large, volume):
+async def test_a_part_whose_crc_the_store_returns_is_compared_by_it(large, volume):
     """Its ETag may then be anything."""
 
     class Tells(MemoryStore):
@@ -495,7 +495,7 @@ DAY = 86_400
 
 @pytest.mark.parametrize("offset", [-3 * DAY, -7200, 0, 7200, 3 * DAY])
 @pytest.mark.parametrize("landed", [True, False])
-async def test_ages_go_by_the_stores_clock(large, volume, offset, landed):
+async def test_ages_are_measured_by_the_stores_clock(large, volume, offset, landed):
     """A machine's clock that is ahead aborts no live upload; one that is behind hides none."""
     store = MemoryStore()
     store.clock_offset = offset
@@ -509,7 +509,7 @@ async def test_ages_go_by_the_stores_clock(large, volume, offset, landed):
 
 
 @pytest.mark.parametrize("silent", ["clock", "upload", "part"])
-async def test_what_the_store_tells_no_time_of_is_not_aborted(large, volume, silent):
+async def test_an_upload_without_a_time_is_not_aborted(large, volume, silent):
     """Neither where its answers have no date, nor an upload or part without one."""
 
     class Silent(MemoryStore):
@@ -535,7 +535,7 @@ async def test_what_the_store_tells_no_time_of_is_not_aborted(large, volume, sil
 
 
 @pytest.mark.parametrize("error", [AccessDenied, RequestRejected])
-async def test_where_uploads_may_not_be_listed_none_is_resumed(large, volume, error):
+async def test_if_uploads_can_not_be_listed_none_is_resumed(large, volume, error):
     """The file goes whole."""
 
     class Denies(MemoryStore):
@@ -551,7 +551,7 @@ async def test_where_uploads_may_not_be_listed_none_is_resumed(large, volume, er
 
 @pytest.mark.parametrize("error", [AccessDenied, NoSuchUpload])
 @pytest.mark.parametrize("landed", [True, False])
-async def test_where_parts_may_not_be_listed_the_upload_is_left_alone(large, volume, error, landed):
+async def test_if_parts_can_not_be_listed_the_upload_is_not_touched(large, volume, error, landed):
     """It may be gone by now, or not ours to see."""
 
     class Denies(MemoryStore):
@@ -570,7 +570,7 @@ async def test_where_parts_may_not_be_listed_the_upload_is_left_alone(large, vol
 
 @pytest.mark.parametrize("error", [NoSuchUpload, UploadBroken])
 @pytest.mark.parametrize("step", ["upload_part", "complete_multipart"])
-async def test_an_upload_that_the_store_lost_is_begun_anew_once(large, volume, error, step):
+async def test_an_upload_that_the_store_lost_is_started_again_once(large, volume, error, step):
     """All its parts go again; a second loss fails the file."""
 
     class Loses(MemoryStore):
@@ -597,8 +597,8 @@ async def test_an_upload_that_the_store_lost_is_begun_anew_once(large, volume, e
 
 
 @pytest.mark.parametrize("skip", [True, False])
-async def test_an_upload_that_is_gone_because_other_bytes_landed_is_no_success(large, volume, skip):
-    """Its key is taken by somebody else's."""
+async def test_an_upload_that_is_gone_because_of_other_bytes_is_a_failure(large, volume, skip):
+    """Another program's object has its key."""
 
     class Overtaken(MemoryStore):
         async def complete_multipart(self, key, *arguments, create_only):
@@ -610,7 +610,7 @@ async def test_an_upload_that_is_gone_because_other_bytes_landed_is_no_success(l
     assert recorder.statuses == {"l.csv": "skipped" if skip else "failed"}
 
 
-async def test_two_runs_may_go_on_with_the_same_upload(large, volume):
+async def test_two_runs_may_resume_the_same_upload(large, volume):
     """Each sends what it finds missing; one completes it, and both are right."""
     store = MemoryStore()
     await leave_open(store, large, [1, 2, 3])

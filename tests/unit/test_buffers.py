@@ -78,7 +78,7 @@ async def test_a_discarded_buffer_finds_no_new_user():
 
 
 async def test_kept_buffers_make_room_for_one_of_another_length():
-    """Memory stays within the capacity, whatever lengths come one after the other."""
+    """Memory stays within the capacity, for any sequence of lengths."""
     pool, alive = BufferPool(CAPACITY), weakref.WeakSet()
     for size in (MIB, 4 * MIB, 2 * MIB, CAPACITY, MIB):
         for buffer in [await pool.acquire(size) for _ in range(CAPACITY // size)]:
@@ -95,7 +95,7 @@ async def test_buffers_begin_at_a_page(size):
     assert ctypes.addressof(ctypes.c_char.from_buffer(buffer)) % mmap.PAGESIZE == 0
 
 
-async def test_memory_that_the_system_does_not_have_is_no_fault_of_a_file():
+async def test_missing_memory_ends_the_run_not_one_file():
     """It ends the run, and takes nothing from the pool."""
     pool = BufferPool(1 << 60)
     with pytest.raises(OutOfMemory, match="out of memory: no room for a buffer of"):
@@ -103,8 +103,8 @@ async def test_memory_that_the_system_does_not_have_is_no_fault_of_a_file():
     assert pool.in_use == 0
 
 
-async def test_memory_that_is_missing_is_told_to_whoever_waited_for_it():
-    """Not to whoever made room, and nobody waits for ever."""
+async def test_missing_memory_is_raised_in_the_waiter():
+    """Not in the caller that made room, and no one waits forever."""
     pool = BufferPool(1 << 60)
     held = await pool.acquire(MIB)
     too_large = asyncio.create_task(pool.acquire(1 << 60))
@@ -118,7 +118,7 @@ async def test_memory_that_is_missing_is_told_to_whoever_waited_for_it():
     assert pool.in_use == 0
 
 
-async def test_who_gave_up_is_not_told_of_missing_memory():
+async def test_missing_memory_is_not_raised_in_a_cancelled_waiter():
     """Cancelled is cancelled, and nothing is left unheard for the loop to complain about."""
     pool = BufferPool(1 << 60)
     held = await pool.acquire(MIB)
@@ -131,7 +131,7 @@ async def test_who_gave_up_is_not_told_of_missing_memory():
     assert pool.in_use == 0
 
 
-async def test_whoever_waits_is_served_in_turn():
+async def test_waiters_are_served_in_order():
     """A large request is not starved by small ones, though there were room for them."""
     pool, served = BufferPool(4 * MIB), []
     held = [await pool.acquire(2 * MIB), await pool.acquire(MIB)]
@@ -165,7 +165,7 @@ async def test_who_gives_up_waiting_lets_the_next_one_in():
     assert first.cancelled()
 
 
-async def test_what_is_given_back_while_somebody_gives_up_is_for_the_next_one():
+async def test_a_buffer_released_during_a_cancellation_goes_to_the_next_waiter():
     """The one that gives up is first in turn, and has not yet left the queue."""
     pool = BufferPool(MIB)
     held = await pool.acquire(MIB)
@@ -197,7 +197,7 @@ async def test_more_than_the_capacity_is_never_to_be_had():
         await BufferPool(MIB).acquire(MIB + 1)
 
 
-async def test_the_whole_capacity_is_to_be_had_whatever_its_length():
+async def test_the_whole_capacity_can_be_acquired():
     """Where rounding up would go beyond it, the buffer is just as long as was asked."""
     pool = BufferPool(9 * MIB)
     assert len(await pool.acquire(9 * MIB)) == 9 * MIB
@@ -216,7 +216,7 @@ def test_few_lengths_are_in_use(size):
         assert length - size < MIB
 
 
-async def test_what_others_have_reserved_is_not_handed_out():
+async def test_reserved_memory_is_not_lent():
     """As it is when somebody asks; what is in use already stays so."""
     reserved = 0
     pool = BufferPool(4 * MIB, reserved=lambda: reserved)
@@ -232,7 +232,7 @@ async def test_what_others_have_reserved_is_not_handed_out():
     assert len(await pool.acquire(2 * MIB)) == 2 * MIB
 
 
-async def test_a_buffer_that_is_the_only_one_is_to_be_had_whatever_is_reserved():
+async def test_the_only_buffer_is_lent_despite_reservations():
     """Nobody waits for ever; what was returned makes room."""
     pool = BufferPool(4 * MIB, reserved=lambda: 3 * MIB)
     pool.release(await pool.acquire(MIB))

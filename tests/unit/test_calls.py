@@ -171,7 +171,7 @@ async def test_a_wait_before_the_next_attempt_holds_no_place():
 
 
 @pytest.mark.parametrize("kind", [ServerError, StoreUnavailable])
-async def test_what_may_succeed_later_is_tried_again(kind):
+async def test_transient_errors_are_retried(kind):
     """Until it succeeds."""
     store = ScriptedStore(kind("1"), kind("2"), kind("3"))
     retrying, _ = with_retries(store)
@@ -191,7 +191,7 @@ async def test_what_may_succeed_later_is_tried_again(kind):
     ids=lambda error: type(error).__name__,
 )
 @pytest.mark.parametrize("before", [[], [ServerError("busy")]], ids=["at first", "at last"])
-async def test_what_will_not_succeed_is_not_tried_again(error, before):
+async def test_permanent_errors_are_not_retried(error, before):
     """The error is raised as it is, even where one before it was worth an attempt."""
     store = ScriptedStore(*before, error)
     retrying, _ = with_retries(store)
@@ -310,7 +310,7 @@ async def test_an_overloaded_store_gets_half_as_many_requests_at_once(error, lim
 
 
 async def head_or_fail(store):
-    """Ask for an object; that it can't be had is no matter."""
+    """Ask for an object, and ignore a refusal."""
     try:
         await store.head(KEY)
     except (AccessDenied, ServerError, StoreUnavailable, PreconditionFailed):
@@ -347,7 +347,7 @@ async def test_a_conflict_is_looked_at_before_the_put_is_made_again():
 
 @pytest.mark.parametrize("looked", [None, AccessDenied("no head")])
 @pytest.mark.parametrize("name", ["put", "upload_part"])
-async def test_bytes_that_get_no_answer_are_not_taken_for_a_store_that_is_gone(name, looked):
+async def test_unanswered_bytes_do_not_mean_an_unreachable_store(name, looked):
     """One more request tells: whatever its answer is, others may be answered, too."""
     arguments, options, _ = REQUESTS[name]
     store = ScriptedStore(*[StoreUnavailable("reset")] * 2, looked)
@@ -366,7 +366,7 @@ async def test_a_store_that_answers_nothing_else_either_is_gone(looked):
     assert [request[0] for request in store.requests] == ["put", "head"]
 
 
-async def test_being_throttled_is_no_failed_attempt():
+async def test_being_throttled_is_not_a_failed_attempt():
     """A store that asks for patience gets it, for as long as the request's time lasts."""
     store = ScriptedStore(*[Throttled("busy")] * 50, *[ServerError("500")] * 2)
     retrying, _ = with_retries(store, attempts=3)

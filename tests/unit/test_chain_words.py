@@ -70,7 +70,7 @@ def test_failures_in_words(error, words, hint):
     assert "CANARY" not in told.message + str(error.args)
 
 
-def test_a_provider_that_nobody_here_knows_has_botocores_name():
+def test_an_unknown_provider_has_botocores_name():
     """A plug-in's, say."""
     assert "from login: " in explained(ValueError("odd"), method="login").message
 
@@ -81,6 +81,6 @@ def test_a_user_is_named_who_may_not_read():
 
 
 def test_a_configuration_that_went_away_can_not_be_looked_at():
-    """It is named all the same."""
+    """It is named nevertheless."""
     told = explain_configuration(boto.ConfigParseError(path="/gone", error=ValueError("x")))
     assert "'/gone' can't be used: it can't be parsed" in told.message

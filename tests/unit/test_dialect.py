@@ -52,7 +52,7 @@ def never():
 
 
 @pytest.mark.parametrize("refusal", [MAX_NAMED, VAGUE])
-async def test_the_first_refusal_is_learned_from_and_told_once(dialect, told, refusal):
+async def test_the_first_refusal_is_learned_from_and_reported_once(dialect, told, refusal):
     """Of those made at the same time each may be refused; none of the later ones is."""
     store = Store(refusal)
     assert await asyncio.gather(*(dialect.send(store.ask) for _ in range(5))) == ["done"] * 5
@@ -65,27 +65,27 @@ async def test_the_first_refusal_is_learned_from_and_told_once(dialect, told, re
 
 
 async def test_head_alone_may_refuse_them(dialect, told):
-    """Puts go on with their checksums."""
+    """Puts continue with their checksums."""
     store = Store(VAGUE)
     assert await asyncio.gather(*(dialect.head(store.ask, never) for _ in range(3))) == ["done"] * 3
     assert (dialect.checksum_mode, dialect.checksums, len(told)) == (False, True, 1)
 
 
-async def test_that_there_is_no_object_is_learned_from_too(dialect):
+async def test_a_missing_object_is_learned_from_too(dialect):
     """By checksum mode HEAD is refused, without it the key is free."""
     with pytest.raises(RequestRejected, match="none"):
         await dialect.head(Store(VAGUE, GONE).ask, never)
     assert not dialect.checksum_mode
 
 
-async def test_a_key_that_is_taken_is_learned_from_too(dialect):
+async def test_an_existing_object_is_learned_from_too(dialect):
     """The condition was read, so the request was understood."""
     with pytest.raises(PreconditionFailed):
         await dialect.send(Store(VAGUE, PreconditionFailed("taken")).ask)
     assert not dialect.checksums
 
 
-async def test_what_is_refused_without_them_too_is_not_learned_from(dialect, told):
+async def test_a_request_refused_without_checksums_too_is_not_learned_from(dialect, told):
     """The first words are told, and after a few trials no more are made."""
     store = Store(VAGUE, OTHER)
     for _ in range(9):
@@ -104,7 +104,7 @@ async def test_a_trial_that_meets_another_fault_says_nothing(dialect):
 
 
 @pytest.mark.parametrize("refusal", [OTHER, ServerError("busy"), PreconditionFailed("taken")])
-async def test_what_can_not_be_for_the_checksums_is_no_reason(dialect, refusal):
+async def test_other_errors_are_not_learned_from(dialect, refusal):
     """It is raised as it is, and nothing is asked again."""
     store = Store(refusal)
     with pytest.raises(type(refusal)):

@@ -64,7 +64,7 @@ def test_a_folder_may_be_named_like_a_csv(volume):
 
 @pytest.mark.parametrize("path", [".films.csv", ".git/films.csv", "a/.b/c/films.csv", "a/.B.CSV"])
 def test_hidden_csvs_are_left_out(volume, path):
-    """A hidden folder counts as one: nobody looks into it."""
+    """A hidden folder counts as one entry and is not entered."""
     write_empty(volume, path, ".notes.txt")
     hidden = path[: path.find("/", path.find(".")) % (len(path) + 1)]
     assert scan(volume) == {hidden: "hidden"}
@@ -89,7 +89,7 @@ def test_hidden_csvs_are_left_out(volume, path):
         "films.part.csv",
     ],
 )
-def test_what_editors_and_unfinished_exports_leave_behind_is_left_out(volume, name):
+def test_files_of_editors_and_unfinished_exports_are_excluded(volume, name):
     """Such a file is a copy, or not whole."""
     write_empty(volume, name)
     assert scan(volume) == {name: "temporary"}
@@ -106,12 +106,12 @@ def test_names_that_only_look_temporary_are_loaded(volume, name):
 
 
 def test_temporary_files_of_others_are_none_of_ours(volume):
-    """What is no CSV is not counted."""
+    """Other files are not counted."""
     write_empty(volume, "notes.txt~", "~$notes.docx", "films.parquet.tmp")
     assert scan(volume) == {}
 
 
-def test_links_are_told_and_not_followed(volume, tmp_path):
+def test_links_are_reported_and_not_followed(volume, tmp_path):
     """To files and folders, within the volume and out of it, in circles and to nowhere."""
     outside = tmp_path / "outside"
     write_empty(outside, "secret.csv")
@@ -131,7 +131,7 @@ def test_links_are_told_and_not_followed(volume, tmp_path):
 
 
 def test_a_link_that_cannot_be_looked_at_costs_no_other_file(volume):
-    """Its folder is listed all the same."""
+    """Its folder is listed nevertheless."""
     write_empty(volume, "a.csv", "z.csv", "below/b.csv")
     (volume / "link").symlink_to("x" * 300)
     assert scan(volume) == {"a.csv": 0, "z.csv": 0, "below/b.csv": 0}
@@ -170,7 +170,7 @@ def test_the_volume_itself_may_be_a_link(volume, tmp_path):
     assert scan(tmp_path / "link") == {"a.csv": 0}
 
 
-def test_what_is_no_regular_file_is_told(volume, monkeypatch):
+def test_other_kinds_of_files_are_reported(volume, monkeypatch):
     """A FIFO or a socket named like a CSV holds no data, and opening it might hang."""
     os.mkfifo(volume / "fifo.csv")
     # The path of a socket must be short.
@@ -198,7 +198,7 @@ def test_a_folder_that_cannot_be_listed_fails_alone(volume, unprivileged):
     assert failure.error.hint.startswith("give the user that runs asyncload (UID ")
 
 
-def test_what_vanishes_during_the_scan_fails_by_name(volume):
+def test_entries_that_vanish_during_the_scan_fail_by_name(volume):
     """A file between its folder's listing and its turn, a folder before its own."""
     write_empty(volume, "a.csv", "b.csv", "below/c.csv")
     found = Scanner(volume).scan()
@@ -270,7 +270,7 @@ def test_a_missing_volume_is_a_usage_error(tmp_path):
     )
 
 
-def test_a_file_is_no_volume(volume):
+def test_a_file_is_not_a_volume(volume):
     """The hint tells how to load one file."""
     write_empty(volume, "a.csv")
     with pytest.raises(UsageError) as error:

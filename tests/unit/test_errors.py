@@ -48,7 +48,7 @@ def test_each_kind_has_its_exit_code(exit_code, kinds):
     assert {kind.exit_code for kind in kinds} == {exit_code}
 
 
-def test_what_ends_a_run_never_counts_as_one_files_fault():
+def test_errors_that_end_a_run_are_not_errors_of_a_file():
     """Every refusal ends with 5, and none is a fault of a file.
 
     A fault of a file makes a run end with 3 as an outcome. What can end a run before any file was

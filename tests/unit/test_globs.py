@@ -44,7 +44,7 @@ def test_every_name_can_be_matched(name):
     assert Glob("*.csv").matches(f"folder/{name}")
 
 
-def test_several_patterns_match_what_any_of_them_does():
+def test_several_patterns_match_if_any_of_them_does():
     """Patterns add up."""
     matches = GlobRules(["a.csv", "b/*"]).match
     assert [path for path in ("a.csv", "b/c.csv", "c.csv") if matches(path)] == ["a.csv", "b/c.csv"]
@@ -153,7 +153,7 @@ NAMES = st.text("ab", min_size=1, max_size=5)
 
 @pytest.mark.fault("C7")
 @given(st.lists(SEGMENTS, min_size=2, max_size=6), st.lists(NAMES, min_size=1, max_size=6))
-def test_a_match_is_what_trying_every_way_finds(segments, names):
+def test_matches_equal_those_of_an_exhaustive_search(segments, names):
     """One way to match each run of stars is enough."""
     pattern, path = "/".join(segments), "/".join(names)
     hypothesis.assume(not pattern.endswith("**/**"))

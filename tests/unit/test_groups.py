@@ -20,7 +20,7 @@ LEAVES = st.sampled_from(BUGS + ENDING + FAULTS).map(lambda kind: kind("it happe
 
 
 @given(st.lists(LEAVES, min_size=1, max_size=8))
-def test_the_error_told_is_the_one_that_says_most(raised):
+def test_the_most_important_error_is_raised(raised):
     """A bug goes before what ends the run, that before a file's fault; then the first counts."""
 
     def rank(error):
@@ -136,7 +136,7 @@ async def test_a_task_that_is_stopped_leaves_the_others_alone():
 
 @pytest.mark.fault("C11")
 @pytest.mark.parametrize("inner", [0, 1, 2, 5])
-async def test_a_cancelled_group_is_cancelled_whatever_fails_meanwhile(inner):
+async def test_a_cancelled_group_is_cancelled_even_if_something_fails(inner):
     """A file's fault in the same turn of the loop does not let its owner go on."""
     went_on = []
 
@@ -168,7 +168,7 @@ async def test_a_cancelled_group_is_cancelled_whatever_fails_meanwhile(inner):
 
 
 @pytest.mark.parametrize("busy", [True, False], ids=["in its body", "while it waits"])
-async def test_an_owner_goes_on_after_an_error_as_though_never_cancelled(busy):
+async def test_an_owner_continues_after_an_error_as_if_never_cancelled(busy):
     """The group interrupts its body, and takes that back; asyncio's own does not always."""
 
     async def fail():
@@ -204,7 +204,7 @@ async def test_an_error_of_the_body_cancels_the_tasks_and_is_raised():
     assert tasks[0].cancelled()
 
 
-async def test_a_bug_is_told_although_the_group_was_cancelled():
+async def test_a_bug_is_raised_although_the_group_was_cancelled():
     """It would be found nowhere else."""
 
     async def fail_when_cancelled():

@@ -65,7 +65,7 @@ def test_successes_bring_the_ceiling_back(ceiling, refused):
     assert state.after_success(state.halvings) is state
 
 
-def test_it_goes_back_fast_and_then_stays_below_what_was_refused():
+def test_it_returns_fast_and_then_stays_below_the_refused_limit():
     """Half of the way in each round; there 13 rounds; then 1, 2, 4 more."""
     state = Throttle(64, 11).after_complaint(0)
     limits = [state.limit]
@@ -132,7 +132,7 @@ def test_it_doubles_while_that_brings_throughput():
     assert aims[:6] == [32, 64, 128, 256, 256, 256]
 
 
-def test_where_more_bring_nothing_it_goes_back_and_rests():
+def test_if_more_bring_nothing_it_returns_and_rests():
     """For 8 measurements, then for 16, 32: a store may have got faster."""
     states = climb_with(lambda _: 5000)
     aims = [state.aim for state in states]
@@ -152,7 +152,7 @@ def test_twice_as_many_are_worth_a_twelfth_more(gain, aims):
     assert seen == aims
 
 
-def test_half_as_much_again_is_no_noise():
+def test_a_gain_of_half_is_not_noise():
     """It counts at once; noise that comes once is forgotten, and is no reason to rest."""
     climb = warm(32, 256).after(1000)
     assert climb.after(1500).aim == 128

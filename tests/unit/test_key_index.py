@@ -26,7 +26,7 @@ def plan_of(paths):
 
 
 @given(planned=NAMES, there=NAMES, order=st.randoms())
-def test_it_finds_just_what_was_listed_of_what_is_planned(planned, there, order):
+def test_it_finds_exactly_the_planned_keys_that_were_listed(planned, there, order):
     """With size and MD5, in whatever order it came; all else in a listed partition is free."""
     plan = plan_of(f"d/{name}" for name in planned)
     key_index = KeyIndex()
@@ -107,7 +107,7 @@ def test_a_key_counts_as_listed_only_by_both_orders(start, end, key, known):
     assert find_in(key_index, key) == known
 
 
-def test_ranges_can_be_forgotten_and_what_is_taken_stays():
+def test_ranges_can_be_forgotten_and_existing_keys_stay():
     """Where a store turns out to list in another order."""
     plan = plan_of(["d/1.csv", "d/2.csv"])
     taken, other = (upload.key for upload in plan.uploads())

@@ -45,8 +45,8 @@ async def test_places_are_given_in_the_order_they_were_asked_for():
     assert limit.in_flight == 0
 
 
-async def test_a_lower_limit_lets_nobody_in_until_enough_have_left():
-    """What is in flight goes on; then the waiting ones get the places that are left."""
+async def test_a_lower_limit_admits_no_request_until_enough_have_ended():
+    """Requests in flight continue; then the waiting ones get the places that are left."""
     told = []
     limit = AdaptiveLimit(4, on_change=lambda limit, *_: told.append(limit))
     begun = [await limit.acquire() for _ in range(4)]
@@ -82,7 +82,7 @@ async def test_a_higher_limit_lets_the_waiting_in():
     assert told == [(1, 2, "throttled"), (2, 2, "asked for")]
 
 
-async def test_a_success_at_the_ceiling_and_an_old_complaint_tell_nothing():
+async def test_a_success_at_the_ceiling_and_an_old_complaint_change_nothing():
     """Only a limit that changed is told."""
     told = []
     limit = AdaptiveLimit(8, on_change=lambda limit, *_: told.append(limit))
@@ -115,7 +115,7 @@ async def test_who_is_cancelled_takes_no_place(given_already):
     assert limit.in_flight == 0
 
 
-async def test_a_cancelled_waiter_keeps_nobody_waiting():
+async def test_a_cancelled_waiter_delays_no_other():
     """It leaves the queue although its place came free before it knew."""
     limit = AdaptiveLimit(1)
     await limit.acquire()

@@ -28,7 +28,7 @@ def _is_valid(value):
 @example("...")
 @example(".hidden")
 @example("a\u2028b")
-def test_a_key_is_made_of_just_what_keeps_the_invariants_and_not_a_byte_is_changed(value):
+def test_keys_are_accepted_exactly_if_valid_and_never_changed(value):
     """Text becomes a key unchanged if all invariants hold, and an error if one does not."""
     if _is_valid(value):
         assert ObjectKey(value).encode() == value.encode()

@@ -26,7 +26,7 @@ def small_runs():
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.lists(NAMES, max_size=60))
-def test_what_was_counted_is_read_in_the_order_of_utf_8(names, small_runs):
+def test_partitions_are_read_in_the_order_of_utf_8(names, small_runs):
     """However often each came, and in whatever order; it can be read again."""
     counts = PartitionCounts()
     for name in names:
@@ -37,7 +37,7 @@ def test_what_was_counted_is_read_in_the_order_of_utf_8(names, small_runs):
 
 
 @pytest.mark.usefixtures("small_runs")
-def test_counting_may_go_on_after_reading():
+def test_counting_may_continue_after_reading():
     """What comes later is among the rest."""
     counts = PartitionCounts()
     counts.add("b/")

@@ -81,7 +81,7 @@ def test_a_person_is_given_up_in_the_end(within):
 
 
 @pytest.mark.parametrize("kind", ["for_machine", "for_person"])
-def test_a_time_out_of_the_bodys_own_is_not_taken_for_ours(kind):
+def test_a_timeout_of_the_body_is_not_converted(kind):
     """It passes as it is."""
 
     async def main():

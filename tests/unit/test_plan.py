@@ -71,7 +71,7 @@ def test_parts_are_only_as_large_as_serves(size, min_size):
     ("gib", "mib"),
     [(0.02, 8), (1, 8), (1.5, 12), (2, 16), (4, 16), (20, 16), (200, 21), (2000, 205)],
 )
-def test_large_files_have_larger_parts_whatever_the_memory(gib, mib):
+def test_large_files_have_larger_parts_with_any_memory(gib, mib):
     """So that a run goes on with what one with other memory began."""
     for most in (128, 256, 1024):
         if most >= mib:

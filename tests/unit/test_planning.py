@@ -19,7 +19,7 @@ def plan():
     return LoadPlan(KeyLayout("{path}", "Raw", "Local", "CSV", date(2022, 5, 2)), put_limit=100)
 
 
-def test_each_thing_found_goes_where_it_belongs(plan):
+def test_each_entry_is_added_to_the_plan_or_reported(plan):
     """Files and failures into the plan, what is left out to the observer, then how far it is."""
     hidden = Excluded(".a.csv", "hidden")
     locked = Failed("locked", None, 0, SourceUnreadable("the path can't be listed"))

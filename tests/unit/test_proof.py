@@ -59,7 +59,7 @@ ECHOES = StoreWorth(checks={"CRC64NVME": False, "MD5": False}, etags_are_md5=Tru
         (MD5, MD5, "auto", ECHOES, "same"),
     ],
 )
-def test_a_checksum_decides_only_what_it_can(ours, theirs, choice, worth, standing):
+def test_each_algorithm_decides_only_what_it_can_prove(ours, theirs, choice, worth, standing):
     """By what the policy accepts, and by what the store was found to be worth."""
     assert weigh(ours, theirs, TransferPolicy(checksum=choice, worth=worth)) == standing
 
@@ -107,9 +107,7 @@ def test_only_equal_bytes_are_the_same_and_only_an_accepted_checksum_says_so(
 
 @given(body=BODIES, known=ALGORITHMS, theirs=ALGORITHMS, policy=POLICIES)
 @pytest.mark.fault("A2")
-def test_what_was_left_as_it_is_compares_as_the_same_by_any_common_checksum(
-    body, known, theirs, policy
-):
+def test_unchanged_files_compare_as_equal_by_any_common_checksum(body, known, theirs, policy):
     """Like is compared with like; without a common one that counts, nothing is said."""
     common = [n for n in known if n in theirs and policy.accepts(n)]
     verdict = compare_recorded(sums(body, known), sums(body, theirs), policy)
@@ -122,7 +120,7 @@ def test_the_best_checksum_is_asked_first_and_unknown_ones_never():
     assert [c.algorithm for c in in_order(given_, TransferPolicy())] == list(PREFERENCE)
 
 
-def test_a_put_result_proves_by_what_the_store_checks():
+def test_a_put_result_proves_by_checksums_that_the_store_checks():
     """Where wrong CRCs are taken, one that comes back is an echo, and the ETag decides."""
     result = PutResult(f'"{hashlib.md5(b"1").hexdigest()}"', CRC)
     assert find_proof(result, CRC, b"1", TransferPolicy()) == CRC
@@ -141,7 +139,7 @@ def test_a_put_result_proves_by_what_the_store_checks():
         (StoreWorth(describes=False), "auto", True),
     ],
 )
-def test_md5s_are_computed_where_they_are_the_proof(worth, choice, wants):
+def test_md5s_are_computed_if_they_are_the_proof(worth, choice, wants):
     """And nowhere else: they cost time."""
     assert TransferPolicy(checksum=choice, worth=worth).wants_md5 == wants
 
@@ -200,7 +198,7 @@ def test_the_parts_of_a_small_file_are_found_in_memory():
 
 
 @pytest.mark.parametrize("etag", ["-", "-0", "-x", "-1-2", "-999999"])
-def test_an_etag_with_an_odd_number_of_parts_is_no_checksum(etag):
+def test_an_etag_with_an_invalid_number_of_parts_is_ignored(etag):
     """It is opaque."""
     assert md5_of_etag(f'"{"a" * 32}{etag}"') is None
     assert md5_of_etag(f'"{"A" * 32}-12"') == Checksum(MD5_OF_PARTS, f"{'a' * 32}-12")

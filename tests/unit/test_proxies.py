@@ -43,7 +43,7 @@ def test_entries_of_no_proxy(entry, host, bypassed):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "metadata"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_what_is_beside_us_is_never_proxied(host, scheme):
+def test_local_addresses_are_never_proxied(host, scheme):
     """This machine, and the services of its link."""
     assert Proxies(PROXIES).proxy_url_for(f"{scheme}://{host}/key") is None
 
@@ -64,7 +64,7 @@ def test_a_proxy_without_a_scheme_is_one_of_http(proxy, url):
     assert Proxies(None).proxy_url_for("https://store/key") is None
 
 
-def test_a_proxys_passwords_are_told():
+def test_a_proxys_passwords_are_kept_as_secrets():
     """As they are written, meant, and sent."""
     told = []
     Proxies({"http": "u:p%40ss@proxy", "https": "http://u@proxy"}, keep_secret=told.append)
@@ -72,7 +72,7 @@ def test_a_proxys_passwords_are_told():
 
 
 def test_a_proxy_is_called_by_host_and_port():
-    """Its login is nobody's business."""
+    """Its login must not be printed."""
     assert name_proxy("http://u:p@proxy:3128") == "proxy:3128"
 
 

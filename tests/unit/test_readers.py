@@ -113,7 +113,7 @@ async def test_faults_of_a_file_come_through(volume, readers):
             await readers.check_in_place(file, state)
 
 
-async def test_items_are_taken_from_a_blocking_iterator_in_slices(readers):
+async def test_a_blocking_iterator_is_read_in_slices(readers):
     """Fewer only at its end, none after it."""
     scan = readers.scan(lambda tell: iter(range(5)))
     assert [await readers.take(scan, 3) for _ in range(3)] == [[0, 1, 2], [3, 4], []]
@@ -303,7 +303,7 @@ async def test_a_file_whose_opening_stalls_is_closed_once_it_opens(volume, threa
 
 @pytest.mark.fault("L9")
 async def test_a_scan_that_stalls_says_where(hasty):
-    """It can't be gone on with: the run ends."""
+    """The scan can't be continued: the run ends."""
     go_on = threading.Event()
 
     def scan(tell):
@@ -320,7 +320,7 @@ async def test_a_scan_that_stalls_says_where(hasty):
 
 
 @pytest.mark.fault("L9")
-async def test_whoever_waits_for_its_turn_is_not_given_up(volume, stuck_reads, hasty):
+async def test_a_call_that_waits_for_a_thread_is_not_given_up(volume, stuck_reads, hasty):
     """Time counts from when a thread takes the work up; those that are stuck are replaced."""
     write_files(volume, {f"{n}.csv": b"1" for n in range(6)})
     names, _ = stuck_reads
@@ -417,7 +417,7 @@ def exhausted(monkeypatch):
 
 
 @pytest.mark.fault("L8")
-async def test_a_batch_that_gets_on_is_gone_on_with(volume, slow, exhausted, monkeypatch):
+async def test_a_batch_that_makes_progress_is_continued(volume, slow, exhausted, monkeypatch):
     """Each file can be opened at the third try only: none fails, for nothing is stuck."""
     write_files(volume, {f"{n}.csv": b"1" for n in range(10)})
     exhausted["times"] = 2
@@ -438,7 +438,7 @@ async def test_a_batch_that_gets_on_is_gone_on_with(volume, slow, exhausted, mon
 
 @pytest.mark.fault("L8")
 @pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE])
-async def test_what_can_not_be_opened_now_is_opened_later(volume, readers, exhausted, error):
+async def test_opening_is_retried_while_too_many_files_are_open(volume, readers, exhausted, error):
     """Small files, large ones, and the last look at a large one's path."""
     write_files(volume, {"a.csv": b"1", "b.csv": b"2"})
     exhausted.update(times=3, error=error)
@@ -453,7 +453,7 @@ async def test_what_can_not_be_opened_now_is_opened_later(volume, readers, exhau
 
 
 @pytest.mark.fault("L8")
-async def test_where_nothing_can_be_opened_for_long_files_fail(volume, slow, exhausted):
+async def test_if_nothing_can_be_opened_for_long_files_fail(volume, slow, exhausted):
     """Bounded for all of them together: the second one is not waited for as long again."""
     write_files(volume, {"a.csv": b"1", "b.csv": b"2"})
     exhausted["times"] = 1000

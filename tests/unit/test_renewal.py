@@ -103,7 +103,7 @@ async def test_others_that_are_rejected_too_are_not_renewed_again():
 
 
 @pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken"])
-async def test_what_is_wrong_with_credentials_otherwise_is_not_mended_by_others(code):
+async def test_credentials_rejected_for_other_reasons_are_not_renewed(code):
     """Nothing is asked for."""
     service = Service()
     store = Store(service.credentials, error=CredentialsRejected("wrong", code=code))
@@ -161,7 +161,7 @@ async def outdated():
     ("answer", "says"),
     [(refuse, "not you"), (hang, "no answer within"), (outdated, "still expired")],
 )
-async def test_a_service_that_hands_out_no_others_is_told(answer, says):
+async def test_a_service_without_new_credentials_is_reported(answer, says):
     """With what it said, and what to look at; afterwards credentials are refreshed as before."""
     service = Service()
     service.answer = answer

@@ -287,7 +287,7 @@ def test_files_that_were_skipped_are_named(monkeypatch):
 
 
 def test_an_entry_that_is_left_out_is_named_with_the_reason():
-    """In one line, whatever its name."""
+    """In one line, with any name."""
     assert excluded_line(Excluded("a\nb.csv", "hidden")) == "excluded: a\\nb.csv (hidden)"
 
 

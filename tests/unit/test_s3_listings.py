@@ -73,7 +73,7 @@ ELEMENTS = st.sampled_from(
 
 
 @pytest.mark.parametrize("namespace", [NAMESPACE, ""])
-def test_a_page_is_what_botocore_makes_of_it(namespace):
+def test_a_page_is_read_as_by_botocore(namespace):
     """Its entries, where to go on, and all else."""
     body = page(FULL, "<Key>k</Key><Size>0</Size>", namespace=namespace)
     entries, rest = parse(body, quickly=True)
@@ -84,7 +84,7 @@ def test_a_page_is_what_botocore_makes_of_it(namespace):
 
 
 @given(st.lists(st.lists(ELEMENTS, max_size=5).map("".join), max_size=4))
-def test_whatever_an_entry_holds_it_is_what_botocore_makes_of_it(entries):
+def test_any_entry_is_read_as_by_botocore(entries):
     """With elements that come twice, are empty, lacking, or no numbers."""
     body = page(*entries)
     assert parse(body, quickly=True) == parse(body, quickly=False)
@@ -101,6 +101,6 @@ def test_whatever_an_entry_holds_it_is_what_botocore_makes_of_it(entries):
         (page(), 200),
     ],
 )
-def test_what_is_no_listing_is_left_to_botocore(body, status):
+def test_other_documents_are_left_to_botocore(body, status):
     """An error, a page for people, or nothing."""
     assert parse(body, quickly=True, status=status) == parse(body, quickly=False, status=status)

@@ -28,7 +28,7 @@ def quick():
 
 
 @pytest.mark.parametrize("name", ["endpoints", "partitions", "_retry", "sdk-default-configuration"])
-def test_data_is_what_botocore_reads(quick, name):
+def test_data_equals_botocores(quick, name):
     """In the same order, from the same place."""
     data, path = quick.load_data_with_path(name)
     expected, expected_path = Loader().load_data_with_path(name)
@@ -39,7 +39,7 @@ def test_data_is_what_botocore_reads(quick, name):
 
 @pytest.mark.parametrize("service", ["s3", "sts", "sso", "sso-oidc"])
 @pytest.mark.parametrize("kind", ["service-2", "endpoint-rule-set-1"])
-def test_models_are_what_botocore_reads(quick, service, kind):
+def test_models_equal_botocores(quick, service, kind):
     """Of the store, and of those that credentials may come from."""
     expected = Loader().load_service_model(service, kind)
     assert json.dumps(quick.load_service_model(service, kind)) == json.dumps(expected)

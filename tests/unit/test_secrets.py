@@ -59,7 +59,7 @@ def test_a_secret_that_is_percent_encoded_in_part_is_not_printed():
 
 
 @pytest.mark.parametrize("value", ["testing", "", None, 7, " " * 40])
-def test_what_may_be_part_of_any_word_is_no_secret(value):
+def test_short_values_are_not_secrets(value):
     """`testing` is moto's."""
     assert secrets_of(value).redact("testing 7") == "testing 7"
 

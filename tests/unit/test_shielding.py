@@ -118,7 +118,7 @@ async def test_a_caller_cancelled_as_the_step_ends_undoes_its_result():
     assert undo.undone == ["result"]
 
 
-async def test_nothing_is_undone_where_there_is_no_result_or_no_cancellation():
+async def test_nothing_is_undone_without_a_result_or_a_cancellation():
     """A step that failed or was cut off has none; an undisturbed one keeps it."""
     undo = Undo()
     assert await run_to_end(Step().run(), grace=None, undo=undo) == "result"
@@ -171,7 +171,7 @@ async def test_grace_begins_with_the_cancellation():
 
 
 @pytest.mark.fault("C14")
-async def test_what_a_run_tidies_up_at_its_end_has_one_time_for_all():
+async def test_all_clean_up_at_the_end_of_a_run_shares_one_time():
     """It begins with the first that needs it, and each step gets its least."""
     grace = Grace(0.2, minimum=0.05)
     await asyncio.sleep(0.1)

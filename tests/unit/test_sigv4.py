@@ -1,4 +1,4 @@
-"""The fast lane's signatures are botocore's, for whatever is signed."""
+"""The fast lane's signatures equal botocore's, for any request."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 from asyncload.source.threads import ReaderThreads
 
 
-def test_work_is_done_and_what_it_raised_is_told():
+def test_work_is_done_and_its_errors_are_raised():
     """As by concurrent.futures' own."""
     with ReaderThreads(2) as threads:
         assert list(threads.map(str, range(5))) == ["0", "1", "2", "3", "4"]

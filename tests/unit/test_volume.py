@@ -119,7 +119,7 @@ def linked(volume):
         ("a/real.csv", 1),
     ],
 )
-def test_links_that_stay_in_the_volume_are_followed_where_that_is_wanted(linked, path, size):
+def test_links_that_stay_in_the_volume_are_followed_on_request(linked, path, size):
     """As the file, as a folder on the way, and one by another; `..` is where it was come from."""
     with linked.open(path) as file:
         assert file.state().size == size
@@ -162,7 +162,7 @@ def test_a_link_that_leads_nowhere_good_fails_its_file(linked, volume, target, m
         linked.open("link.csv")
 
 
-def test_what_took_a_files_name_does_not_hang(volume, opened, monkeypatch):
+def test_other_entries_under_a_files_name_do_not_hang(volume, opened, monkeypatch):
     """A FIFO that nobody writes to, a socket, a folder: each is refused."""
     os.mkfifo(volume / "fifo.csv")
     (volume / "folder.csv").mkdir()
@@ -200,7 +200,7 @@ def test_a_file_that_may_not_be_read_is_unreadable(volume, unprivileged):
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux")
-def test_a_failing_medium_is_told():
+def test_a_failing_medium_is_reported():
     """The system's own word for it is passed on."""
     # The first page of a process can't be read.
     with (
@@ -431,7 +431,7 @@ def test_a_file_that_is_no_longer_in_place_is_not_completed(volume, opened, chan
             file.check_in_place(state)
 
 
-def test_a_file_that_was_moved_away_is_told_so(volume, opened):
+def test_a_file_that_was_moved_away_is_reported(volume, opened):
     """The message says what became of it, the hint what to do."""
     (volume / "x").mkdir()
     write_files(volume, {"x/a.csv": b"1234"})

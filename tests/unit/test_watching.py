@@ -12,12 +12,12 @@ from asyncload.source.heartbeat import GivenUp, Heartbeat
 from asyncload.source.watchdog import watched
 
 
-def test_what_it_returns_is_returned():
+def test_the_result_is_returned():
     """Whatever it is."""
     assert watched(lambda: 42, Heartbeat(), patience=5) == 42
 
 
-def test_what_it_raises_is_raised():
+def test_the_error_is_raised():
     """As if it had been called here."""
     with pytest.raises(ZeroDivisionError):
         watched(lambda: 1 // 0, Heartbeat(), patience=5)
