@@ -39,8 +39,8 @@ async def list_existing(plan: LoadPlan, store: ObjectStore, *, markers: bool = F
 
     Partitions of few files are looked up together, in the order of keys: see `seeking`. Large
     partitions are listed each on its own; so are medium ones if seeking does not pay, or if the
-    store lists in another order. Keys that are still unknown are cheaper to look up one by one, or
-    their listing is denied.
+    store lists in another order. Keys that are unknown afterwards are looked up one by one, because
+    that is cheaper or their listing is denied.
 
     `markers`: look for success markers, too.
     """

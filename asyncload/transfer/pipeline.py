@@ -130,9 +130,9 @@ class Pipeline:
     async def _read_batch(
         self, uploads: Sequence[PlannedUpload], queue: asyncio.Queue[_Loaded | None]
     ) -> tuple[list[PlannedUpload], Sequence[PlannedUpload]]:
-        """Queue the files that were read; return those that outgrew it, and those not read yet.
+        """Queue the files that were read; return those that outgrew their place, and those unread.
 
-        Not read yet are files behind one whose read is stuck: its thread may still write where they
+        Unread are files behind one whose read is stuck: its thread may still write where they
         would be. They need another buffer, because this one is not used again.
         """
         tools = self.tools

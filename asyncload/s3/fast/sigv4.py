@@ -110,6 +110,6 @@ def _in_order(names: tuple[str, ...]) -> tuple[list[str], str]:
 
 
 def _keyed(key: bytes) -> hmac.HMAC:
-    # Signing with a copy of it does not release the GIL, as `hmac.digest` does: getting the GIL
-    # back from busy reader threads takes longer than signing.
+    # Signing with a copy of it keeps the GIL, unlike `hmac.digest`: getting the GIL back from busy
+    # reader threads takes longer than signing.
     return hmac.new(key, digestmod="sha256")
