@@ -12,7 +12,7 @@ import typer
 
 import asyncload
 from asyncload import errors
-from asyncload.cli.app import app
+from asyncload.cli.app import make_app
 from asyncload.settings.options import COMMANDS
 from tests.support import options_table
 from tests.support.loads import write_files
@@ -23,7 +23,7 @@ README = (REPOSITORY / "README.md").read_text()
 
 def options_of(command):
     """Return the option parameters of a command."""
-    parameters = typer.main.get_command(app).commands[command].params
+    parameters = typer.main.get_command(make_app()).commands[command].params
     return [p for p in parameters if p.opts[0].startswith("--") and p.name != "help"]
 
 

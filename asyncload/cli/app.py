@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from asyncload.cli.arguments import Arguments, read_arguments
 from asyncload.cli.command import Command
 from asyncload.cli.default_volume import MOUNTED, default_volume
 from asyncload.cli.ending import Ending
-from asyncload.cli.imports import enable_garbage_collection, without_system_certificates
+from asyncload.cli.imports import enable_garbage_collection, import_s3
 from asyncload.cli.output import warn
 from asyncload.cli.parameters import parameters_of
 from asyncload.cli.variables import unknown_variables
@@ -26,14 +27,6 @@ _EPILOG = (
     "4 nothing to load, 5 refused, 6 store unavailable, 129/130/143/152 interrupted."
 )
 
-app = typer.Typer(
-    name="asyncload",
-    help="Load a volume of CSV files into the raw zone of an S3 data lake.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
 
 def _show_version(wanted: bool) -> None:
     if wanted:
@@ -41,7 +34,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool,
@@ -49,29 +41,6 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-def _command(function: Callable[..., int], *, epilog: str | None = None) -> None:
-    """Register a command under its function's name, with its options from the option table.
-
-    The function receives the given options, and those that are not settings also as arguments.
-    It returns the exit code.
-    """
-    name = function.__name__
-
-    def call(context: typer.Context, **values: Any) -> None:
-        for warning in unknown_variables(os.environ):
-            warn(warning)
-        arguments = read_arguments(name, context, values)
-        raise typer.Exit(function(arguments, **arguments.command_options()))
-
-    context = inspect.Parameter(
-        "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
-    )
-    call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # Typer reads it
-        [context, *parameters_of(name)]
-    )
-    app.command(name, cls=Command, epilog=epilog, help=function.__doc__)(call)
 
 
 def run(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool) -> int:
@@ -82,8 +51,8 @@ def run(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool) -> int:
         if dry_run:
             from asyncload.cli.dry_run import dry_run as do
         else:
-            with without_system_certificates():
-                from asyncload.cli.run import run as do
+            import_s3()
+            from asyncload.cli.run import run as do
         enable_garbage_collection()
         ending.exit_code = do(settings, ending, quiet=quiet)
     return ending.exit_code
@@ -93,8 +62,9 @@ def verify(arguments: Arguments, *, manifest_run: str | None, quiet: bool, json:
     """Compare the raw zone with a volume, or with the manifest of a past run, by checksum."""
     with Ending("verify", bucket=arguments.bucket, json=json) as ending:
         settings = arguments.settings(volume=arguments.volume or default_volume())
-        with without_system_certificates():
-            from asyncload.cli.verify import verify as do
+        import_s3()
+        from asyncload.cli.verify import verify as do
+
         enable_garbage_collection()
         ending.exit_code = do(settings, ending, manifest=manifest_run, quiet=quiet)
     return ending.exit_code
@@ -106,8 +76,9 @@ def clean(arguments: Arguments, *, older_than: str | int, yes: bool, json: bool)
         # The volume is not read.
         settings = arguments.settings(volume=MOUNTED, manifest=False)
         seconds = as_seconds("--older-than", older_than)
-        with without_system_certificates():
-            from asyncload.cli.clean import clean as do
+        import_s3()
+        from asyncload.cli.clean import clean as do
+
         enable_garbage_collection()
         ending.exit_code = do(settings, ending, older_than=seconds, yes=yes)
     return ending.exit_code
@@ -122,21 +93,72 @@ def config(arguments: Arguments, *, json: bool, **_: object) -> int:
     return ending.exit_code
 
 
-_command(run, epilog=_EPILOG)
-_command(verify)
-_command(clean)
-_command(config)
-
-
-@app.command(cls=Command)
 def demo(
     volume: Annotated[
         Path | None,
         typer.Argument(help="Folder with the CSVs. Default: a small sample.", show_default=False),
     ] = None,
-) -> None:
+) -> Callable[[], int]:
     """Start a local S3 store, load a volume into it, and show the lake."""
-    with without_system_certificates():
-        from asyncload.cli.demo import demo as do
+    return partial(_demo, volume)
+
+
+def _demo(volume: Path | None) -> int:
+    import_s3()
+    from asyncload.cli.demo import demo as do
+
     enable_garbage_collection()
-    raise typer.Exit(do(volume))
+    return do(volume)
+
+
+_WITH_OPTIONS: tuple[Callable[..., int], ...] = (run, verify, clean, config)
+_NAMES = (*(function.__name__ for function in _WITH_OPTIONS), demo.__name__)
+
+
+def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
+    """Return the program with the command that the arguments begin with, or with all commands.
+
+    Typer builds the parameters of every registered command: 140, where `run` alone has 50.
+
+    Called outside of standalone mode, the program returns a function that runs the command and
+    returns the exit code; after `--help` and `--version` it returns 0.
+    """
+    app = typer.Typer(
+        name="asyncload",
+        help="Load a volume of CSV files into the raw zone of an S3 data lake.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    wanted = arguments[:1] if {*arguments[:1]} & {*_NAMES} else _NAMES
+    for function in _WITH_OPTIONS:
+        if function.__name__ in wanted:
+            _add_command(app, function)
+    if demo.__name__ in wanted:
+        app.command(cls=Command)(demo)
+    return app
+
+
+def _add_command(app: typer.Typer, function: Callable[..., int]) -> None:
+    """Register a command under its function's name, with its options from the option table.
+
+    The function receives the given options, and those that are not settings also as arguments.
+    It returns the exit code.
+    """
+    name = function.__name__
+
+    def call(context: typer.Context, **values: Any) -> Callable[[], int]:
+        for warning in unknown_variables(os.environ):
+            warn(warning)
+        arguments = read_arguments(name, context, values)
+        return partial(function, arguments, **arguments.command_options())
+
+    context = inspect.Parameter(
+        "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+    )
+    call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # Typer reads it
+        [context, *parameters_of(name)]
+    )
+    epilog = _EPILOG if function is run else None
+    app.command(name, cls=Command, epilog=epilog, help=function.__doc__)(call)

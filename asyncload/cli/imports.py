@@ -30,6 +30,12 @@ def without_system_certificates() -> Iterator[None]:
                 os.environ[name] = value
 
 
+def import_s3() -> None:
+    """Import `asyncload.s3` before the modules that use it: it nests deep, see `s3.libraries`."""
+    with without_system_certificates():
+        import asyncload.s3  # noqa: F401  # for what importing it does
+
+
 def enable_garbage_collection() -> None:
     """Enable garbage collection for new objects; imported modules are excluded from it."""
     gc.freeze()

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import NoReturn
 
-from asyncload.cli.app import app
+from asyncload.cli.app import make_app
 from asyncload.cli.ending import Ending, to_asyncload_error
 from asyncload.cli.output import final_exit_code, print_traceback, stderr
 from asyncload.cli.streams import guard_standard_streams
@@ -62,7 +62,8 @@ def _run_command() -> int:
     try:
         # In standalone mode Typer would print errors and exit itself, without a summary record.
         arguments = normalized_arguments(sys.argv[1:])
-        return int(app(arguments, prog_name="asyncload", standalone_mode=False) or 0)
+        app = make_app(arguments)
+        command = app(arguments, prog_name="asyncload", standalone_mode=False)
     except ClickError as error:
         if shows_help(error):
             return 2
@@ -71,6 +72,9 @@ def _run_command() -> int:
         if asks_for_json(arguments, os.environ, error):
             Ending(named_command(arguments), bucket=None, json=True).write(ours)
         raise ours from error
+    # The command runs here and not inside Typer, so that imports start from fewer frames: see
+    # `s3.libraries`.
+    return int(command()) if callable(command) else 0
 
 
 def fail(error: AsyncloadError) -> NoReturn:

@@ -10,15 +10,14 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from awscrt import checksums as crt
 
 from asyncload.model.values import Checksum
 
 
-@dataclass(frozen=True, slots=True)
-class Crc:
+class Crc(NamedTuple):
     """A cyclic redundancy check, which can be combined from those of parts.
 
     `name` is S3's, `size` its digest's in bytes. `update(data, previous)` continues from

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import replace
 from datetime import datetime
 from typing import Literal, cast
 
@@ -91,7 +90,7 @@ async def load(
         except AsyncloadError as error:
             await _record_failure(run, error)
             raise
-        opening = open_store(replace(s3_options(settings), rate=run.rate), run.observe)
+        opening = open_store(s3_options(settings)._replace(rate=run.rate), run.observe)
         store = await stack.enter_async_context(opening)
         return await _load(store, run, readers)
 
@@ -202,8 +201,8 @@ async def _load(
     retries = retries or RetryPolicy()
     retrying = run.with_retries(store, retries, run.others)
     # Data that arrives damaged is read from the disk again by the caller, so no retries here.
-    files = run.with_retries(store, replace(retries, damaged=1), run.of_files)
-    probing = run.with_retries(store, replace(PREFLIGHT, attempts=3, damaged=1), run.others)
+    files = run.with_retries(store, retries._replace(damaged=1), run.of_files)
+    probing = run.with_retries(store, PREFLIGHT._replace(attempts=3, damaged=1), run.others)
     try:
         await _preflight(run.with_retries(store, PREFLIGHT, run.others), run.prefix)
         async with run.recording(retrying).kept() as record:

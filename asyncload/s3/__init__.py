@@ -1,5 +1,8 @@
 """S3 behind the `ObjectStore` protocol: the only package that uses aioboto3 and botocore."""
 
+import asyncload.s3.libraries  # noqa: F401  # first, see there
+
+# isort: split
 from asyncload.s3.auth.http_dates import describe_offset
 from asyncload.s3.lake import create_bucket, read_objects
 from asyncload.s3.opening import open_client, open_store

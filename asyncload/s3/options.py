@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from asyncload.store.protocol import ObjectInfo
 from asyncload.store.rates import RateLimit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectOptions:
+class ObjectOptions(NamedTuple):
     """How objects are stored; None uses the bucket's default.
 
     `tags` and `metadata` are added to those of each CSV. Storage class and tags apply to CSVs only:
@@ -24,8 +23,8 @@ class ObjectOptions:
     sse: str | None = None
     sse_kms_key_id: str | None = None
     acl: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = MappingProxyType({})
+    metadata: Mapping[str, str] = MappingProxyType({})
 
     def arguments(self, info: ObjectInfo) -> dict[str, Any]:
         """Return the arguments of botocore's PutObject and CreateMultipartUpload for an object."""
@@ -45,8 +44,7 @@ class ObjectOptions:
         return {name: value for name, value in given.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class S3Options:
+class S3Options(NamedTuple):
     """The bucket, and how to reach it. None leaves a choice to the standard AWS chain.
 
     `connections` is the maximum number of requests in flight. `allow_http` allows plain HTTP to
@@ -73,4 +71,4 @@ class S3Options:
     fast_lane: bool = True
     expected_bucket_owner: str | None = None
     rate: RateLimit | None = None
-    objects: ObjectOptions = field(default_factory=ObjectOptions)
+    objects: ObjectOptions = ObjectOptions()

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from asyncload.errors import InvalidKey, UsageError
 from asyncload.model.reserved import METADATA_NAMES, UPLOADS
@@ -198,6 +197,11 @@ def find_timezone(name: str) -> tzinfo:
     Raises:
         UsageError: the name is unknown.
     """
+    if name == "UTC":
+        return UTC
+    # Late: see `parsing.as_zone`.
+    from zoneinfo import ZoneInfo
+
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Generic, NamedTuple, ParamSpec, TypeVar
@@ -74,8 +73,7 @@ class ReadBatch(NamedTuple):
     stuck: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Scan(Generic[T]):
+class Scan(NamedTuple, Generic[T]):
     """A blocking iterator with its heartbeat."""
 
     items: Iterator[T]

@@ -6,7 +6,7 @@ follows the throughput: it doubles the number of requests while that brings more
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 # After a complaint, so many rounds of successes confirm a limit just below the refused one before
 # more is tried: with a store of fixed capacity, most rounds should be there. A small limit, which a
@@ -26,8 +26,7 @@ _WEIGHT = 0.25
 _FIRST_REST, _MAX_REST = 8, 512
 
 
-@dataclass(frozen=True, slots=True)
-class Throttle:
+class Throttle(NamedTuple):
     """The limit on requests in flight: halved when the store complains, grown by successes.
 
     It grows in rounds; a round has as many successes as there were places when it began. Before any
@@ -65,8 +64,8 @@ class Throttle:
         if begun != self.halvings or (self.limit == self.ceiling and self.refused is None):
             return self
         if self.successes + 1 < self.start:
-            return replace(self, successes=self.successes + 1, just_halved=False)
-        grown = replace(self, start=self.start + self.rise, successes=0, just_halved=False)
+            return self._replace(successes=self.successes + 1, just_halved=False)
+        grown = self._replace(start=self.start + self.rise, successes=0, just_halved=False)
         return _next_round(grown)
 
     def after_complaint(self, begun: int) -> Throttle:
@@ -87,11 +86,10 @@ class Throttle:
         """Return the state with another ceiling; below it, the limit stays."""
         if ceiling <= self.limit:
             return Throttle(ceiling, ceiling, halvings=self.halvings)
-        return _next_round(replace(self, ceiling=ceiling, start=self.limit, successes=0))
+        return _next_round(self._replace(ceiling=ceiling, start=self.limit, successes=0))
 
 
-@dataclass(frozen=True, slots=True)
-class Climb:
+class Climb(NamedTuple):
     """How many requests at once are worth making: `aim` is tried, `base` is known.
 
     Each step follows a measurement of the throughput at `aim`, in requests a second. From a
@@ -130,9 +128,9 @@ class Climb:
         before = self.throughput
         if not self.warm:
             # The first measurement includes the making of connections and other first steps.
-            return replace(self, warm=True)
+            return self._replace(warm=True)
         if before is None:
-            return _try_more(replace(self, throughput=throughput))
+            return _try_more(self._replace(throughput=throughput))
         if self.aim > self.base:
             more = self.aim / self.base - 1
             if throughput >= before * (1 + _CERTAIN * more) or (
@@ -140,17 +138,17 @@ class Climb:
             ):
                 return _try_more(Climb(self.ceiling, self.aim, self.aim, throughput))
             if throughput >= before * (1 + _WORTHWHILE * more):
-                return replace(self, aim=self.base, rest=1, doubted=True)
+                return self._replace(aim=self.base, rest=1, doubted=True)
             longer = min(2 * self.next_rest, _MAX_REST)
-            return replace(
-                self, aim=self.base, rest=self.next_rest, next_rest=longer, doubted=False
+            return self._replace(
+                aim=self.base, rest=self.next_rest, next_rest=longer, doubted=False
             )
         if throughput < before * _FALLEN:
             if self.fallen + 1 < _FALLEN_TWICE:
-                return replace(self, fallen=self.fallen + 1)
+                return self._replace(fallen=self.fallen + 1)
             return _try_more(Climb(self.ceiling, self.base, self.base, throughput))
         even = before + _WEIGHT * (throughput - before)
-        state = replace(self, throughput=even, fallen=0, rest=max(0, self.rest - 1))
+        state = self._replace(throughput=even, fallen=0, rest=max(0, self.rest - 1))
         return state if state.rest else _try_more(state)
 
     def reset(self) -> Climb:
@@ -162,17 +160,17 @@ def _next_round(throttle: Throttle) -> Throttle:
     """Begin a round of successes: decide by how much the limit grows in it."""
     room = throttle.ceiling - throttle.start
     if throttle.refused is None:
-        return replace(throttle, rise=min(throttle.start, room))
+        return throttle._replace(rise=min(throttle.start, room))
     if not room:
-        return replace(throttle, rise=0, refused=None, proven=0)
+        return throttle._replace(rise=0, refused=None, proven=0)
     below = max(1, throttle.refused - 1)
     if throttle.start < below:
-        return replace(throttle, rise=min(throttle.start, -(-(below - throttle.start) // 2)))
+        return throttle._replace(rise=min(throttle.start, -(-(below - throttle.start) // 2)))
     more = throttle.proven - min(_PROVEN_ROUNDS, _MIN_PROVEN_ROUNDS + below)
     rise = min(room, 1 << more) if more >= 0 else 0
-    return replace(throttle, rise=rise, proven=throttle.proven + 1)
+    return throttle._replace(rise=rise, proven=throttle.proven + 1)
 
 
 def _try_more(climb: Climb) -> Climb:
     """Aim at twice as many requests as are known to be worth making."""
-    return replace(climb, aim=min(2 * climb.base, climb.ceiling))
+    return climb._replace(aim=min(2 * climb.base, climb.ceiling))

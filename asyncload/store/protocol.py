@@ -7,9 +7,9 @@ pass the same contract tests.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from types import MappingProxyType
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from asyncload.errors import EndlessListing
 from asyncload.model.values import Checksum, ObjectKey
@@ -18,8 +18,7 @@ T = TypeVar("T")
 Body = bytes | bytearray | memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteObject:
+class RemoteObject(NamedTuple):
     """An object as the store describes it: its size in bytes, and its checksums by algorithm.
 
     These are the checksums the store itself states: each full-object checksum that it keeps, and
@@ -29,13 +28,12 @@ class RemoteObject:
     """
 
     size: int
-    checksums: Mapping[str, Checksum] = field(default_factory=dict)
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    checksums: Mapping[str, Checksum] = MappingProxyType({})
+    metadata: Mapping[str, str] = MappingProxyType({})
     storage_class: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ListedObject:
+class ListedObject(NamedTuple):
     """An object in a listing: its key (of any form), its size in bytes and its ETag."""
 
     key: str
@@ -43,8 +41,7 @@ class ListedObject:
     etag: str
 
 
-@dataclass(frozen=True, slots=True)
-class OpenUpload:
+class OpenUpload(NamedTuple):
     """A multipart upload that was created and neither completed nor aborted.
 
     The key may be any text. If the store does not say, `initiated` is None and `initiator` empty.
@@ -56,8 +53,7 @@ class OpenUpload:
     initiator: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPart:
+class StoredPart(NamedTuple):
     """A part of an open upload: its checksum is a CRC64NVME, or None.
 
     `modified` is None if the store does not say.
@@ -70,8 +66,7 @@ class StoredPart:
     modified: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class Page(NamedTuple, Generic[T]):
     """One page of a listing; `next` is the marker of the next page, None at the end."""
 
     items: Sequence[T]
@@ -112,23 +107,21 @@ async def pages_of(
         after = page.next
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectInfo:
+class ObjectInfo(NamedTuple):
     """What is stored with an object's bytes: its content type, and metadata in ASCII.
 
     `bookkeeping`: the object is a manifest or a marker, not data.
     """
 
     content_type: str = "text/csv"
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = MappingProxyType({})
     bookkeeping: bool = False
 
 
 CSV = ObjectInfo()
 
 
-@dataclass(frozen=True, slots=True)
-class PutResult:
+class PutResult(NamedTuple):
     """The store's answer to bytes it accepted: the ETag, and the returned checksum, if any.
 
     `encryption` is the server-side encryption it states, "" for none.
@@ -139,8 +132,7 @@ class PutResult:
     encryption: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A stored part: its number, its ETag, and the checksum it was sent with."""
 
     number: int

@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from asyncload.errors import (
     BodyDamaged,
@@ -46,8 +46,7 @@ _SMALL = 256 * 1024
 Sleep = Callable[[float], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """When to give up on a request, and how long to wait before the next attempt.
 
     Waits are random, from 0 to a bound that starts at `first_wait` and doubles up to `max_wait`

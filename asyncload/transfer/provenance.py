@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote
 
 from asyncload.model import reserved
@@ -14,8 +14,7 @@ from asyncload.store.protocol import CSV, ObjectInfo
 _MAX_PATH = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Provenance:
+class Provenance(NamedTuple):
     """The run and the version of asyncload that an object comes from; empty without a run."""
 
     run_id: str = ""

@@ -11,10 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from asyncload.errors import (
     AccessDenied,
@@ -61,8 +60,7 @@ def fingerprint(settings: Mapping[str, Any], algorithm: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class UploadRecord:
+class UploadRecord(NamedTuple):
     """The record of an upload: its file, part layout and settings."""
 
     key: str

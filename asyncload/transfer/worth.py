@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Self
 
 Basis = Literal["aws", "probed", "assumed"]
 
 
-@dataclass(frozen=True, slots=True)
-class StoreWorth:
+class StoreWorth(NamedTuple):
     """The promises of a store that were found to hold; the defaults are those of AWS S3.
 
     `basis` says how that is known: the store is AWS, it was probed, or probing failed. `checks`:
@@ -22,7 +21,7 @@ class StoreWorth:
     """
 
     basis: Basis = "assumed"
-    checks: Mapping[str, bool] = field(default_factory=dict)
+    checks: Mapping[str, bool] = MappingProxyType({})
     describes: bool = True
     etags_are_md5: bool = False
     create_only_put: bool = True
@@ -42,7 +41,7 @@ class StoreWorth:
 
     def record(self) -> dict[str, Any]:
         """Return it in its stored form, for `from_record`."""
-        return asdict(self)
+        return self._asdict() | {"checks": dict(self.checks)}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:

@@ -8,7 +8,9 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
+from asyncload.cli.app import make_app
 from asyncload.cli.imports import without_system_certificates
 from tests.support.loads import write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, put_accepted, scripted_s3
@@ -30,9 +32,14 @@ main()
 
 def end_of(*arguments):
     """What is so when the interpreter goes down: collecting, frozen, not frozen, trusted."""
-    command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
+    return json.loads(last_line_of(PROGRAM, *arguments))
+
+
+def last_line_of(program, *arguments):
+    """What a program says at the end, on standard error."""
+    command = [sys.executable, "-c", program, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    return json.loads(done.stderr.splitlines()[-1])
+    return done.stderr.splitlines()[-1]
 
 
 def test_nobody_looks_for_garbage_in_what_is_imported():
@@ -75,3 +82,101 @@ def test_the_settings_for_certificates_are_put_back(monkeypatch, value):
     with without_system_certificates():
         assert os.environ["SSL_CERT_FILE"] == os.environ["SSL_CERT_DIR"] == os.devnull
     assert os.environ.get("SSL_CERT_FILE") == os.environ.get("SSL_CERT_DIR") == value
+
+
+COMMANDS = {"run", "verify", "clean", "config", "demo"}
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_only_the_command_that_is_called_is_built(command):
+    """Typer builds the parameters of each command that it has, before it looks which is called."""
+    assert {*commands_of([command, "--help"])} == {command}
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["rnu", "data"], ["data", "run"]])
+def test_all_commands_are_built_where_none_is_called(arguments):
+    """For the help, and to say which one is meant."""
+    assert {*commands_of(arguments)} == COMMANDS
+
+
+def commands_of(arguments):
+    return typer.main.get_command(make_app(arguments)).commands
+
+
+MODULES = """
+import atexit, dataclasses, json, sys
+
+def tell():
+    modules = {name: module for name, module in sys.modules.items() if name != "__main__"}
+    made = {
+        f"{value.__module__}.{value.__qualname__}"
+        for module in modules.values()
+        for value in vars(module).values()
+        if isinstance(value, type) and dataclasses.is_dataclass(value)
+    }
+    print(json.dumps([sorted(modules), sorted(made)]), file=sys.stderr)
+
+atexit.register(tell)
+from asyncload.cli import main
+main()
+"""
+
+FOR_FEW = {
+    "asyncload.cli.clean",
+    "asyncload.cli.config",
+    "asyncload.cli.dry_run",
+    "asyncload.cli.settings_toml",
+    "asyncload.cli.verify",
+    "asyncload.operations.demo",
+    "asyncload.reporting.manifest_reading",
+    "asyncload.s3.auth.process",
+    "rich",
+    "s3transfer",
+    "tomllib",
+    "zoneinfo",
+}
+"""What a run imports only where something asks for it."""
+
+
+def test_a_run_of_small_files_imports_only_what_it_needs(volume, monkeypatch):
+    """Imports are most of its time; so is code that is generated for dataclasses."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    write_files(volume, {"a.csv": b"1", "b.csv": b"2"})
+    with scripted_s3(lambda r: EMPTY_LISTING if r.method == "GET" else put_accepted(r)) as (url, _):
+        command = ["run", str(volume), "--bucket", "lake", "--endpoint-url", url]
+        modules, dataclasses = json.loads(last_line_of(MODULES, *command))
+    assert not FOR_FEW.intersection(modules)
+    assert sum(name.startswith("asyncload.") for name in modules) < 145
+    # Each takes as long as importing a module.
+    assert sum(name.startswith("asyncload.") for name in dataclasses) < 30
+
+
+DEPTH = """
+import atexit, sys
+
+class Depth:
+    deepest = 0
+
+    def find_spec(self, name, path=None, target=None):
+        frame, depth = sys._getframe(), 0
+        while frame is not None:
+            frame, depth = frame.f_back, depth + 1
+        self.deepest = max(self.deepest, depth)
+
+depth = Depth()
+sys.meta_path.insert(0, depth)
+atexit.register(lambda: print(depth.deepest, file=sys.stderr))
+from asyncload.cli import main
+main()
+"""
+
+
+def test_imports_nest_little(volume, monkeypatch):
+    """A block of frames holds a hundred, and imports reached 186; see `asyncload.s3.libraries`."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    write_files(volume, {"a.csv": b"1", "b.csv": b"2"})
+    with scripted_s3(lambda r: EMPTY_LISTING if r.method == "GET" else put_accepted(r)) as (url, _):
+        command = ["run", str(volume), "--bucket", "lake", "--endpoint-url", url]
+        assert int(last_line_of(DEPTH, *command)) < 120

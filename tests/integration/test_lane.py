@@ -349,7 +349,7 @@ async def test_the_error_of_a_throttled_put_repeats_the_stores_message(fast_lane
     answer = error(503, "SlowDown", **{"Retry-After": "7"})
     options, checksum = S3Options("lake", connections=1), crc64nvme_checksum(crc64nvme(b""))
     with scripted_s3(lambda request: answer) as (url, _):
-        async with open_store(replace(options, endpoint_url=url, fast_lane=fast_lane)) as store:
+        async with open_store(options._replace(endpoint_url=url, fast_lane=fast_lane)) as store:
             with pytest.raises(errors.Throttled) as caught:
                 await store.put(ObjectKey("k"), b"", checksum, create_only=True)
     told = caught.value
@@ -528,7 +528,7 @@ async def test_credentials_that_can_not_be_refreshed_are_an_error(fast_lane, mon
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     options = S3Options("lake", connections=1, fast_lane=fast_lane)
     with scripted_s3(accept_all) as (url, requests):
-        async with open_store(replace(options, endpoint_url=url)) as store:
+        async with open_store(options._replace(endpoint_url=url)) as store:
             session.unlink()
             with pytest.raises(errors.CredentialsMissing, match="the session is over"):
                 await store.put(ObjectKey("k"), b"", md5_checksum(b""), create_only=True)
@@ -546,6 +546,6 @@ async def test_a_proxy_is_known_when_the_lane_is_opened(fast_lane, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "store.example")
     for host, expected in (("elsewhere.example", False), ("store.example", fast_lane)):
         options = S3Options("lake", connections=1, fast_lane=fast_lane, allow_http=True)
-        options = replace(options, endpoint_url=f"http://{host}")
+        options = options._replace(endpoint_url=f"http://{host}")
         async with _open(options, SigningClock()) as (_, lane):
             assert (lane is not None) is expected

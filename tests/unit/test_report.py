@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -172,7 +171,7 @@ def test_the_summary_says_what_else_was_done():
         LoadStarted(2, 2_000_020),
         PartKept("a.csv", 1_000_000),
         StaleUploadAborted("Raw/a.csv", "upload-1"),
-        *finished(replace(UPLOADED, replaced=True), UNCHANGED),
+        *finished(UPLOADED._replace(replaced=True), UNCHANGED),
         MarkerFailed("Raw/D/", denied),
         ManifestWritten("_asyncload/run-1.json"),
     )
@@ -238,8 +237,8 @@ def test_the_summary_names_each_failure():
 def test_files_that_failed_alike_are_counted_together(monkeypatch):
     """The largest group comes first; the first of each are named, and its hint is given once."""
     monkeypatch.setattr(report_module, "MAX_NAMED", 2)
-    conflicts = [replace(CONFLICT, path=f"{n}.csv") for n in range(1_005)]
-    report = observe(*finished(LOCKED, *conflicts, BUSY, replace(BUSY, path="e.csv")))
+    conflicts = [CONFLICT._replace(path=f"{n}.csv") for n in range(1_005)]
+    report = observe(*finished(LOCKED, *conflicts, BUSY, BUSY._replace(path="e.csv")))
     target = "-> s3://lake/Raw/x/caf\u00e9.csv"
     assert list(failed_lines(report)) == [
         f"failed: 0.csv {target}",
@@ -265,7 +264,7 @@ def test_however_files_fail_few_lines_tell_of_them(hints):
     report = observe()
     for hint in hints:
         error = ObjectConflict("taken", hint=f"hint {hint}" if hint else "")
-        report.observe(FileFinished(replace(CONFLICT, error=error)))
+        report.observe(FileFinished(CONFLICT._replace(error=error)))
     assert sum(group.files for group in report.failure_groups.values()) == len(hints)
     assert len(report.failure_groups) <= report_module.MAX_NAMED + 1
     lines = list(failed_lines(report))

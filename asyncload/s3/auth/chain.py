@@ -169,10 +169,10 @@ class ChainSession(CoreSession):
         fetch_from_container_by(provider, self._make_fetcher_session, self._secrets.add_value)
 
     def _prepare_process(self, provider: Any, known: Provider) -> None:
-        # Imported here because few runs need it.
-        from asyncload.s3.auth.process import ask_process
-
         async def retrieve(command: str) -> dict[str, Any]:
+            # Imported here because few runs need it.
+            from asyncload.s3.auth.process import ask_process
+
             return await ask_process(
                 command, known.profile, patience=self._patience, secrets=self._secrets
             )
