@@ -60,7 +60,7 @@ def test_today_is_refused_where_the_store_says_it_is_another_day(ask, command, d
     with scripted_s3(store_dated(ahead)) as (url, requests):
         ended = ask(command, url, "--date", date)
     assert ended.code == 5
-    assert f"error: --date {date}: that is 2" in ended.err
+    assert f"error: --date {date} is 2" in ended.err
     assert "hint: give the date (--date " in ended.err
     # A record of the run is all that may be written.
     assert not any("/Raw/" in request.path for request in requests)

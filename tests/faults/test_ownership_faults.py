@@ -351,7 +351,7 @@ def test_a_run_names_an_open_upload_of_a_key_that_it_never_writes(run):
         ended = run(url)
     assert ended.code == 0
     assert aborted(requests) == ["id-1"]
-    assert f"left alone: '{ODD}'" in ended.err
+    assert f"are not touched: '{ODD}'" in ended.err
     assert "and 1 more" in ended.err
 
 
