@@ -94,38 +94,42 @@ class Pipeline:
             self.observe(FileFinished(failure))
         large, batches = plan.large(), cut_batches(plan.small())
         at_once = self.concurrency()
-        queue: asyncio.Queue[_Loaded | None] = asyncio.Queue(min(at_once, _READ_AHEAD))
+        queues = _Queues(asyncio.Queue(min(at_once, _READ_AHEAD)), asyncio.Queue(_READ_AHEAD))
         async with Group() as group:
             for _ in range(min(_LARGE_AT_ONCE, at_once)):
-                group.create_task(self._send_large(large))
-            group.create_task(self._read_small(batches, queue))
-            self._start_sender(_Senders(group, queue))
+                group.create_task(self._send_large(large, queues.outgrown))
+            group.create_task(self._read_small(batches, queues))
+            self._start_sender(_Senders(group, queues.loaded))
 
-    async def _send_large(self, uploads: Iterator[PlannedUpload]) -> None:
+    async def _send_large(
+        self, uploads: Iterator[PlannedUpload], outgrown: asyncio.Queue[PlannedUpload | None]
+    ) -> None:
+        """Send large files, and then those that grew since the scan, in parts of any number."""
         for upload in uploads:
             await self._send_in_parts(upload)
+        while (grown := await outgrown.get()) is not None:
+            await self._send_in_parts(grown)
+        # Ends the next worker.
+        outgrown.put_nowait(None)
 
     async def _send_in_parts(self, upload: PlannedUpload) -> None:
         await self._conclude(upload, upload_multipart(upload, self.tools))
 
-    async def _read_small(
-        self, batches: Iterator[list[PlannedUpload]], queue: asyncio.Queue[_Loaded | None]
-    ) -> None:
+    async def _read_small(self, batches: Iterator[list[PlannedUpload]], queues: _Queues) -> None:
         async with Group() as group:
             for _ in range(_READERS):
-                group.create_task(self._read_batches(batches, queue))
-        await queue.put(None)
+                group.create_task(self._read_batches(batches, queues))
+        await queues.outgrown.put(None)
+        await queues.loaded.put(None)
 
-    async def _read_batches(
-        self, batches: Iterator[list[PlannedUpload]], queue: asyncio.Queue[_Loaded | None]
-    ) -> None:
+    async def _read_batches(self, batches: Iterator[list[PlannedUpload]], queues: _Queues) -> None:
         for uploads in batches:
             others: Sequence[PlannedUpload] = uploads
             while others:
-                outgrown, others = await self._read_batch(others, queue)
+                outgrown, others = await self._read_batch(others, queues.loaded)
                 for upload in outgrown:
-                    # The file grew since the scan; a multipart upload takes any size.
-                    await self._send_in_parts(upload)
+                    # Not before the batch's buffer is free: sending it needs others.
+                    await queues.outgrown.put(upload)
 
     async def _read_batch(
         self, uploads: Sequence[PlannedUpload], queue: asyncio.Queue[_Loaded | None]
@@ -258,6 +262,13 @@ class _Batch:
         if not self._holders:
             give_back = self._pool.release if self._reusable else self._pool.discard
             give_back(self.buffer)
+
+
+class _Queues(NamedTuple):
+    """What readers hand on: small files that were read, and files that are large by now."""
+
+    loaded: asyncio.Queue[_Loaded | None]
+    outgrown: asyncio.Queue[PlannedUpload | None]
 
 
 @dataclass(slots=True)

@@ -30,6 +30,7 @@ from asyncload.model.values import (
     RunStarted,
 )
 from asyncload.planning.plan import MIB
+from asyncload.source.readers import Readers
 from asyncload.store.protocol import CSV, PutResult, RemoteObject
 from asyncload.store.retries import RetryPolicy
 from tests.support.loads import AT_ONCE, PREFIX, Recorder, load_volume, write_files
@@ -646,6 +647,36 @@ async def test_a_file_that_grew_since_the_scan_goes_as_it_is_now(volume):
     store = Grows()
     await load_volume(store, volume, GrowsAfterScan())
     assert sorted(store.objects.values(), key=len) == [bodies["a"], bodies["b"]]
+
+
+async def test_a_file_that_grew_holds_up_no_reader(volume, monkeypatch):
+    """It is sent by those who send large files, while others are read."""
+    monkeypatch.setattr("asyncload.transfer.pipeline._READERS", 1)
+    monkeypatch.setattr("asyncload.transfer.pipeline._BATCH_FILES", 1)
+    write_files(volume, {f"{n}.csv": b"1" for n in range(5)})
+    others_read = asyncio.Event()
+
+    class Waits(MemoryStore):
+        async def create_multipart(self, *arguments, **options):
+            await others_read.wait()
+            return await super().create_multipart(*arguments, **options)
+
+    class Grows(Recorder):
+        def __call__(self, event):
+            super().__call__(event)
+            if isinstance(event, LoadStarted):
+                (volume / "0.csv").write_bytes(bytes(17 * MIB))
+
+    store, readers = Waits(), Readers.read_batch
+
+    async def read_batch(self, uploads, *arguments):
+        if uploads[0].source.path == "4.csv":
+            others_read.set()
+        return await readers(self, uploads, *arguments)
+
+    monkeypatch.setattr(Readers, "read_batch", read_batch)
+    report = await load_volume(store, volume, Grows())
+    assert report.counts == {"uploaded": 5}
 
 
 async def test_a_large_file_that_shrank_since_the_scan_goes_as_it_is_now(volume):
