@@ -124,7 +124,7 @@ def test_what_lies_under_a_failed_files_key_is_told(zone, volume):
     assert code == 3
     assert lines[0].startswith("different: b.csv")
     assert "the object has 5 bytes, the manifest says 2" in lines[0]
-    assert lines[1].startswith("missing: n\\x07me.csv: the file failed in that run: the key would")
+    assert lines[1].startswith("missing: n\\x07me.csv: the file failed in that run: the object key")
     assert lines[1].endswith("the object does not exist")
     assert lines[2].startswith("unverified: a.csv")
     assert all("the file failed in that run" in line for line in (lines[0], lines[2]))

@@ -154,7 +154,7 @@ async def test_if_wrong_crcs_are_accepted_the_md5_is_the_proof(volume, size):
     assert proof == "MD5"
     assert set(recorder.outcomes["d/a.csv"].checksums) >= {"CRC64NVME", "MD5"}
     assert report.store.proofs == ("MD5",)
-    assert "proof: MD5 by ETag" in "\n".join(summary_lines(report, 1.0))
+    assert "verified by the MD5 in ETags" in "\n".join(summary_lines(report, 1.0))
     key = next(key for key in store.objects if key.endswith("a.csv"))
     store.objects[key] = b"2" * size
     _, recorder = await load(store, volume)
@@ -188,7 +188,7 @@ async def test_a_store_that_can_prove_nothing_fails_files(three, choice, word):
     (warned,) = [event for event in recorder.events if isinstance(event, Warned)]
     assert "files will fail" in warned.message
     assert word in warned.hint
-    assert "takes wrong CRC64NVMEs" in recorder.outcomes["d/0.csv"].error.message
+    assert "accepts wrong CRC64NVMEs" in recorder.outcomes["d/0.csv"].error.message
 
 
 async def test_a_checksum_that_is_checked_and_not_kept_goes_with_an_md5(three):

@@ -69,7 +69,7 @@ async def test_a_run_is_recorded_with_its_settings_and_each_file(volume):
         "replaced": False,
     }
     assert files["b.csv"]["status"] == "failed"
-    assert "taken" in files["b.csv"]["error"]["message"]
+    assert "already holds" in files["b.csv"]["error"]["message"]
     summary = manifest["summary"]
     assert (summary["uploaded"], summary["failed"], summary["exit_code"]) == (2, 1, 3)
     assert store.infos[key].content_type == "application/json"
@@ -86,7 +86,7 @@ async def test_each_run_has_a_record_of_its_own(volume):
     files = {e["path"]: e for e in manifests(store)[second.manifest]["files"]}
     assert files["a.csv"]["status"] == "unchanged"
     assert files["b.csv"]["status"] == "skipped"
-    assert "taken" in files["b.csv"]["reason"]
+    assert "already holds" in files["b.csv"]["reason"]
 
 
 async def test_the_manifest_has_the_requested_prefix_or_is_not_written(volume):
