@@ -79,6 +79,7 @@ async def load(
         SourceUnreadable: the volume can't be opened, or does not respond.
         Refused: credentials, permission, bucket, region, colliding keys, or a clock with a wrong
             date; see its subclasses.
+        ServerError: the store failed to answer a request, after all retries.
         StoreUnavailable: the store can't be reached, or became unavailable during the run.
         ObserverFailed: the observer raised an error, which is the cause.
     """

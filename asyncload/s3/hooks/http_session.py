@@ -64,9 +64,6 @@ class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyp
             self._sessions[proxy_url] = await self._exit_stack.enter_async_context(session)
         return self.wrap_requests(self._sessions[proxy_url])
 
-    def _create_connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:
-        return self.make_connector(proxy_url)
-
     def _get_ssl_context(self) -> ssl.SSLContext:
         return self.make_tls()
 
