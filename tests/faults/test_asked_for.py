@@ -42,7 +42,7 @@ def test_a_store_that_does_not_encrypt_ends_the_run(zone_of, volume, rclone, lan
     code, files, summary = zone.run("--sse", "AES256", *manifest, lane=lane)
     assert (code, files) == (5, {})
     assert summary["error"]["kind"] == "ProtectionIgnored"
-    assert "PutObject asked for AES256" in summary["error"]["message"]
+    assert "PutObject requested AES256" in summary["error"]["message"]
     landed = rclone.objects(zone.key("A", "a.csv"))
     assert bool(landed) == bool(manifest)
 

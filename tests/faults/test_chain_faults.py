@@ -223,7 +223,7 @@ def test_a_value_that_ends_in_what_was_pasted_with_it_is_named(
     ("value", "words"),
     [
         ("AKIA\\u0007X", "contains a control character"),
-        ("AKIA\\u00a0X", "holds"),
+        ("AKIA\\u00a0X", "contains"),
         ("AKIA\\u00c4X", "not ASCII"),
         (" AKIAX", "begins with white space"),
         ("AKIAX\\n", "ends in a newline"),
