@@ -19,6 +19,7 @@ from asyncload.cli.imports import enable_garbage_collection, import_s3
 from asyncload.cli.output import warn
 from asyncload.cli.parameters import parameters_of
 from asyncload.cli.variables import unknown_variables
+from asyncload.errors import UsageError
 from asyncload.settings.parsing import as_seconds
 from asyncload.version import VERSION
 
@@ -61,6 +62,12 @@ def run(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool) -> int:
 def verify(arguments: Arguments, *, manifest_run: str | None, quiet: bool, json: bool) -> int:
     """Compare the raw zone with a volume, or with the manifest of a past run, by checksum."""
     with Ending("verify", bucket=arguments.bucket, json=json) as ending:
+        if manifest_run is not None and arguments.origins["volume"].source == "flag":
+            raise UsageError(
+                "a volume and --manifest can't be combined: --manifest compares the bucket with "
+                "the record of a run",
+                hint="omit the volume, or omit --manifest to compare with the volume",
+            )
         settings = arguments.settings(volume=arguments.volume or default_volume())
         import_s3()
         from asyncload.cli.verify import verify as do

@@ -18,6 +18,7 @@ from typing import Any
 from asyncload.aio.groups import Group
 from asyncload.aio.shielding import run_to_end
 from asyncload.errors import (
+    AccessDenied,
     AsyncloadError,
     BodyDamaged,
     PreconditionFailed,
@@ -93,11 +94,14 @@ async def find_worth(
         except ProtectionIgnored:
             raise
         except (AsyncloadError, TimeoutError) as error:
+            denied = isinstance(error, AccessDenied)
             observe(
                 Warned(
                     "the store could not be probed, so its checksums are trusted unchecked: "
                     f"{str(error) or 'no answer in time'}",
-                    f"allow s3:PutObject and s3:GetObject below {prefix}/",
+                    f"allow s3:PutObject and s3:GetObject below {prefix}/"
+                    if denied
+                    else "the next run probes the store again",
                 )
             )
             return StoreWorth()

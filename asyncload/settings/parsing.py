@@ -24,6 +24,8 @@ AUTO_CONCURRENCY = "auto"
 MAX_CONCURRENCY = 1024
 
 _SIZE = re.compile(r"(\d{1,18})\s*(?:([kmg])i?)?b?", re.IGNORECASE | re.ASCII)
+# As links are measured: `8Mbps`, `1 Gb/s`, `100kbit`; but `50mb` is read as bytes.
+_BITS = re.compile(r"(bps|[KMGT]i?b(/s)?|bits?(/s|ps)?)\s*$|(?i:[kmgt]bps)\s*$")
 _FACTORS = {"": 1, "k": 1024, "m": MIB, "g": 1024 * MIB}
 
 
@@ -110,9 +112,14 @@ def as_rate(option: str, value: object) -> int:
     """Return bytes per second, given as a number, as `50MiB` or as `50MiB/s`.
 
     Raises:
-        UsageError: the value is something else.
+        UsageError: the value is something else, such as a number of bits.
     """
     if isinstance(value, str):
+        if _BITS.search(value):
+            raise UsageError(
+                f"{option}: {value!r} is a number of bits",
+                hint="give bytes per second: eight bits are one byte, so 100Mbps are about 12MiB",
+            )
         return parse_size(option, re.sub(r"\s*(/\s*s|ps)$", "", value.strip().lower()))
     return as_number(option, value)
 

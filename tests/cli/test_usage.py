@@ -100,6 +100,17 @@ def test_an_empty_value_is_refused_by_name(asyncload, volume, monkeypatch, typed
     )
 
 
+def test_a_volume_is_not_ignored_beside_a_manifest(asyncload, volume, monkeypatch):
+    """The manifest says what to compare; a volume set for other commands does no harm."""
+    options = ("--bucket", "lake", "--manifest", "run", "--endpoint-url", "http://127.0.0.1:9")
+    ended = asyncload("verify", volume, *options)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("error: a volume and --manifest can't be combined")
+    monkeypatch.setenv("ASYNCLOAD_VOLUME", str(volume))
+    # It gets as far as the credentials, of which there are none.
+    assert asyncload("verify", *options).code == 5
+
+
 @pytest.mark.fault("I26")
 def test_an_empty_variable_of_ours_counts_as_not_set(asyncload, volume, monkeypatch):
     """As compose files and pipelines have them."""

@@ -226,6 +226,7 @@ async def test_if_probing_is_denied_a_run_continues_and_reports_it(three, error)
     assert (report.exit_code, report.store.record["basis"]) == (0, "assumed")
     (warned,) = [event for event in recorder.events if isinstance(event, Warned)]
     assert "no probes" in warned.message
+    assert ("allow s3:PutObject" in warned.hint) == (error is AccessDenied)
     with pytest.raises(Refused, match="could not determine"):
         await load(store, three, require_create_only=True)
 

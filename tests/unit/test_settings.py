@@ -262,6 +262,13 @@ def test_a_rate_is_a_size_a_second(given, rate):
     assert make_settings(limit_rate=given).limit_rate == rate
 
 
+@pytest.mark.parametrize("given", ["8Mbps", "8mbps", "1 Gb/s", "100Kb", "5Mbit", "80000000bits/s"])
+def test_a_rate_in_bits_is_refused(given):
+    """As links are measured: taken as bytes, it would be eight times the rate."""
+    with pytest.raises(UsageError, match="is a number of bits"):
+        make_settings(limit_rate=given)
+
+
 @pytest.mark.parametrize("given", [0, -1, 65535, (1 << 40) + 1, "63KiB/s", "1025GiB"])
 def test_a_rate_that_no_part_arrives_at_is_refused(given):
     """A part of 8 MiB has 158 s: at 53 KiB a second it would take longer."""
