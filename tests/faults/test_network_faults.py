@@ -275,7 +275,7 @@ def test_a_store_that_takes_no_body_at_all_ends_the_run(lake, volume, lane):
         fail_always("PutObject", Fault(cut_request=10)), "--concurrency", "4", lane=lane
     )
     assert landed.code == 6
-    assert "the last 10 were given up" in landed.error["message"]
+    assert "the last 10 failed after all retries" in landed.error["message"]
     assert "bodies of this size" in landed.error["hint"]
 
 

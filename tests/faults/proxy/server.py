@@ -7,6 +7,7 @@ import dataclasses
 import socket
 import ssl
 import struct
+from asyncio.sslproto import SSLProtocol
 from collections import Counter
 from urllib.parse import urlsplit
 
@@ -71,6 +72,7 @@ class ChaosProxy:
                 await asyncio.Event().wait()
             finally:
                 server.close()
+                _abort_handshakes()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream = Upstream(self._host, self._port)
@@ -174,6 +176,17 @@ async def _give(
         await asyncio.sleep(0.01)
     if fault.cut_reply is not None:
         await _break(fault, reader, writer)
+
+
+def _abort_handshakes() -> None:
+    """Abort connections whose TLS handshake is under way: they have no task that would close them.
+
+    asyncio's server closes none of its connections before Python 3.13.
+    """
+    loop = asyncio.get_running_loop()
+    for transport in list(loop._transports.values()):
+        if isinstance(transport.get_protocol(), SSLProtocol):
+            transport.abort()
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:
