@@ -27,7 +27,7 @@ LANDED = {"a.csv": "uploaded", "l.csv": "uploaded"}
 def check_it_passes(lake, fault, lane, operations=ALL, **options):
     """The first request for each thing meets the fault; all files land, whole."""
     landed = lake.load(fail_first(operations, fault), lane=lane, **options)
-    assert landed.code == 0
+    assert landed.code == 0, landed.ended.out
     assert landed.statuses.keys() == LANDED.keys()
     retried = {call.operation for call in landed.proxy.calls if call.attempt == 2}
     assert retried >= operations - {"HeadObject"}
@@ -323,6 +323,9 @@ def test_an_answer_that_is_not_http_is_no_answer(
 @pytest.mark.fault("N17")
 @pytest.mark.parametrize("status", [200, 500])
 def test_an_answer_without_end_is_given_up(lake, small_and_large, status, lane, short_deadline):
-    """At the deadline at the latest; the request is made again."""
+    """At the deadline at the latest; the request is made again.
+
+    But for HEAD, whose answer ends with its head: it says that the object is of that size.
+    """
     endless = Reply(status, headers={"content-length": "999999999999"}, endless=b"x" * 16_384)
-    check_it_passes(lake, Fault(reply=endless), lane)
+    check_it_passes(lake, Fault(reply=endless), lane, ALL - {"HeadObject"})
