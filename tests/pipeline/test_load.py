@@ -759,3 +759,17 @@ async def test_an_upload_that_can_not_be_aborted_is_named(volume):
     report = await load_volume(Stuck(), volume, recorder)
     assert [(u.upload_id, u.reason) for u in report.left_open] == [("upload-1", "no abort")]
     assert str(recorder.outcomes["l.csv"].error) == "no"
+
+
+async def test_a_part_that_the_store_rejects_fails_its_file(volume):
+    """It was this run that created the upload: nothing else could have made it unfit."""
+
+    class Rejects(MemoryStore):
+        async def upload_part(self, *arguments, **options):
+            raise RequestRejected("no", code="InvalidRequest", status=400)
+
+    write_files(volume, {"a.csv": bytes(17 * MIB)})
+    store = Rejects()
+    report = await load_volume(store, volume)
+    assert report.counts == {"failed": 1}
+    assert store.uploads == {}

@@ -9,10 +9,18 @@ from datetime import UTC, datetime
 import pytest
 
 from asyncload.aio.shielding import Grace
-from asyncload.errors import RequestRejected, ServerError
-from asyncload.model.values import FileFinished, LoadStarted, ObjectKey, Skipped, UploadLeftOpen
+from asyncload.errors import AccessDenied, RequestRejected, ServerError
+from asyncload.model.values import (
+    FileFinished,
+    LoadStarted,
+    ObjectKey,
+    Skipped,
+    UploadLeftOpen,
+    Warned,
+)
 from asyncload.reporting.manifest import Manifest, manifest_key
 from asyncload.transfer import TransferPolicy
+from tests.support.loads import Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
 KEY = manifest_key("_asyncload", "run-1")
@@ -139,3 +147,28 @@ async def test_an_interrupted_abort_is_reported_and_its_caller_is_cancelled():
     with pytest.raises(asyncio.CancelledError):
         await closing
     assert len(told) == 1
+
+
+async def test_a_record_that_is_complete_when_its_run_is_cancelled_is_kept(volume):
+    """The run was failing already; the cancellation comes while the record is being written."""
+    writing, go_on = asyncio.Event(), asyncio.Event()
+
+    class Denied(MemoryStore):
+        async def put(self, key, *arguments, **options):
+            if not key.startswith("_asyncload/"):
+                raise AccessDenied("no")
+            writing.set()
+            await go_on.wait()
+            return await super().put(key, *arguments, **options)
+
+    write_files(volume, {"a.csv": b"1"})
+    store, recorder = Denied(), Recorder()
+    task = asyncio.create_task(load_volume(store, volume, recorder, manifest=True))
+    await writing.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert len(store.objects) == 1
+    assert not [event for event in recorder.events if isinstance(event, Warned)]

@@ -609,6 +609,23 @@ async def test_an_upload_that_is_gone_because_of_other_bytes_is_a_failure(large,
     assert recorder.statuses == {"l.csv": "skipped" if skip else "failed"}
 
 
+async def test_a_resumed_upload_that_rejects_parts_is_replaced_by_a_new_one(large, volume):
+    """It was created by another run, so the rejection may be due to its settings."""
+
+    class Rejects(MemoryStore):
+        async def upload_part(self, key, upload_id, *arguments, **options):
+            if upload_id == old:
+                raise RequestRejected("no", code="InvalidRequest", status=400)
+            return await super().upload_part(key, upload_id, *arguments, **options)
+
+    old, store = "", Rejects()
+    old = await leave_open(store, large, [1])
+    report = await load_volume(store, volume, manifest=True)
+    assert report.counts == {"uploaded": 1}
+    assert data(store) == {KEY: large.read_bytes()}
+    assert store.uploads == {}
+
+
 async def test_two_runs_may_resume_the_same_upload(large, volume):
     """Each sends what it finds missing; one completes it, and both are right."""
     store = MemoryStore()

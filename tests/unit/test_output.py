@@ -103,6 +103,7 @@ async def test_a_body_is_written_in_large_slices_and_shown_as_no_text():
             self.sizes.append(len(chunk))
 
     payload = ViewPayload(view)
+    assert payload.size == 2_500_000
     await payload.write(Writer())
     assert Writer.sizes == [1 << 20, 1 << 20, 2_500_000 - (2 << 20)]
     assert payload.is_sent()
