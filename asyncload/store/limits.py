@@ -62,7 +62,7 @@ class AdaptiveLimit:
         self._ceiling = ceiling
         self._ceiling_reason = ceiling_reason
         self._on_change = on_change
-        self._clock = clock or _loop_time
+        self._clock = clock or loop_time
         self._in_flight = self._peak = 0
         self._waiters: deque[asyncio.Future[Place]] = deque()
         self._generation = 0
@@ -243,5 +243,6 @@ class _Measurement:
         return self._in_flight / self._seconds
 
 
-def _loop_time() -> float:
+def loop_time() -> float:
+    """Return the running loop's time in seconds, by which all waits are measured."""
     return asyncio.get_running_loop().time()

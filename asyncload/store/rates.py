@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from asyncload.store.limits import loop_time
+
 _KIB = 1024
 
 # A body is sent in slices of a sixteenth of a second, so that none goes out in one burst.
@@ -48,7 +50,7 @@ class RateLimit:
         self.sent_in_slices = False
         self._rate = rate
         self._sleep = sleep
-        self._clock = clock or _loop_time
+        self._clock = clock or loop_time
         # The time when the bucket is full again, if nothing more is taken.
         self._full_at = float("-inf")
         self._turns = asyncio.Semaphore(max(1, rate // _MIN_PACE))
@@ -85,7 +87,3 @@ class RateLimit:
                 waited = True
                 await self._sleep(wait)
         return waited
-
-
-def _loop_time() -> float:
-    return asyncio.get_running_loop().time()

@@ -23,7 +23,7 @@ from asyncload.errors import (
     WriteConflict,
 )
 from asyncload.model.values import Checksum, ObjectKey
-from asyncload.store.limits import AdaptiveLimit
+from asyncload.store.limits import AdaptiveLimit, loop_time
 from asyncload.store.protocol import (
     CSV,
     Body,
@@ -105,11 +105,6 @@ class Traffic:
     sent: int = 0
 
 
-def _loop_time() -> float:
-    """Return the running loop's time, by which waits are measured."""
-    return asyncio.get_running_loop().time()
-
-
 class RetryingStore:
     """An `ObjectStore` that limits the requests in flight, and retries those that may succeed.
 
@@ -142,7 +137,7 @@ class RetryingStore:
         self._traffic = traffic or Traffic()
         self._rate = rate
         self._sleep = sleep
-        self._clock = clock or _loop_time
+        self._clock = clock or loop_time
         self._draw = draw
 
     async def _make(self, kind: str, call: Callable[[], Awaitable[T]], size: int = 0) -> T:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from asyncload.cli.parameters import default_of, shown_default
 from asyncload.settings.options import OPTIONS, options_of
+from tests.support.markdown import cell, replace_between
 
 DOCUMENT = Path(__file__).parents[2] / "README.md"
 BEGIN = "<!-- The options: written by python -m tests.support.options_table --write -->"
@@ -70,21 +71,13 @@ def shares(command):
     return f"`asyncload {command}{volume}` takes {flags}."
 
 
-def cell(text):
-    """Text that stays within one cell of a table."""
-    assert "\n" not in text
-    return text.replace("|", "\\|")
-
-
 def filled(document):
     """The document with this table between its markers.
 
     Raises:
         ValueError: a marker is missing.
     """
-    before, rest = document.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n\n{rendered()}\n\n{END}{after}"
+    return replace_between(BEGIN, END, document, rendered())
 
 
 if __name__ == "__main__":

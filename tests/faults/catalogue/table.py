@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.catalogue import KINDS
+from tests.support.markdown import cell, replace_between
 
 BEGIN = "<!-- The catalogue of faults: written by python -m tests.faults.catalogue --write -->"
 END = "<!-- The end of the catalogue -->"
@@ -20,18 +21,10 @@ def table(heading, faults):
     return "\n".join(lines)
 
 
-def cell(text):
-    """Text that stays within one cell of a table."""
-    assert "\n" not in text
-    return text.replace("|", "\\|")
-
-
 def filled(document):
     """The document with this catalogue between its markers.
 
     Raises:
         ValueError: a marker is missing.
     """
-    before, rest = document.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n\n{rendered()}\n\n{END}{after}"
+    return replace_between(BEGIN, END, document, rendered())
