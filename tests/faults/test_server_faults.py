@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import Counter
 from datetime import timedelta
 from functools import partial
@@ -217,11 +218,13 @@ DAMAGED = ["BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"]
 @pytest.fixture
 def reads(monkeypatch, volume):
     """How often something was read of each file, by name."""
-    read, counted = os.preadv, Counter()
+    read, counted, lock = os.preadv, Counter(), threading.Lock()
 
     def preadv(fd, buffers, offset, *flags):
-        for path in volume.glob("*.csv"):
-            counted[path.name, offset] += os.path.samestat(os.fstat(fd), path.stat())
+        opened = os.fstat(fd)
+        names = [p.name for p in volume.glob("*.csv") if os.path.samestat(opened, p.stat())]
+        with lock:
+            counted.update((name, offset) for name in names)
         return read(fd, buffers, offset, *flags)
 
     monkeypatch.setattr(os, "preadv", preadv)
