@@ -30,6 +30,7 @@ def scanner_of(settings: Settings, now: datetime) -> Scanner:
         exclude=settings.exclude,
         modified_before=now.timestamp() - settings.min_age if settings.min_age else None,
         follow_links=settings.follow_symlinks,
+        compressed=settings.compressed,
     )
 
 

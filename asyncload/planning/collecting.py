@@ -35,9 +35,9 @@ def warnings_of(scanner: Scanner, plan: LoadPlan) -> Iterator[Warned]:
     if kinds:
         counts = ", ".join(f"{plan.excluded[kind]:,} {kind}" for kind in kinds)
         yield Warned(
-            f"packed files were left out ({counts}): only plain CSVs are loaded",
-            hint="asyncload does not unpack files: add the unpacked CSVs to the volume, or use "
-            "--exclude",
+            f"packed files were left out ({counts})",
+            hint="compressed CSVs are loaded if they end in .csv.gz, .csv.zst or .csv.bz2; add "
+            "the CSVs of other packed files to the volume, or use --exclude",
         )
     for rule in (*scanner.unused_rules, *plan.layout.unused_rules):
         yield Warned(
@@ -74,7 +74,7 @@ _EXCLUDED_HINTS = {
     "symlink": _LINKS_HINT,
     "hidden": "rename files and folders that begin with a dot",
     "temporary": "temporary files are loaded once they are renamed",
-    "compressed": "unpack the compressed files",
+    "compressed": "unpack the compressed files, or recompress them as .csv.gz",
     "archive": "unpack the archives",
 }
 

@@ -15,6 +15,7 @@ from string import Formatter
 from asyncload.errors import InvalidKey, UsageError
 from asyncload.model.values import ObjectKey
 from asyncload.source.globs import Glob
+from asyncload.source.name_kinds import compressed_csv
 
 LAYOUTS = {
     "default": "{layer}/{origin}/{format}/{dataset}/{date:%Y/%m/%d}/{path}",
@@ -31,7 +32,9 @@ def dataset_and_path(path: str) -> tuple[str, str]:
     """
     folder, slash, rest = path.partition("/")
     if not slash:
-        folder, rest = path.rpartition(".")[0] or path, path
+        ending = compressed_csv(path)
+        stem = path[: -len(ending)] if ending else path.rpartition(".")[0]
+        folder, rest = stem or path, path
     return folder[:1].upper() + folder[1:], rest
 
 

@@ -241,6 +241,13 @@ OPTIONS = (
         "Follow symbolic links whose target is inside the volume.",
     ),
     Option(
+        "compressed",
+        FLAG,
+        WHAT,
+        RUN_VERIFY,
+        "Load compressed CSVs (`.csv.gz`, `.csv.zst`, `.csv.bz2`) as they are.",
+    ),
+    Option(
         "trust",
         TRUSTED,
         WHAT,

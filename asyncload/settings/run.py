@@ -84,6 +84,7 @@ class Settings:
     min_age: int = 0
     allow_empty: bool = False
     follow_symlinks: bool = False
+    compressed: bool = True
     trust: tuple[str, ...] = TRUST
     overwrite: bool = False
     skip_existing: bool = False

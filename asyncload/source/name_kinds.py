@@ -11,10 +11,18 @@ FileKind = ExcludedReason | Literal["csv", "other"]
 
 _CSV = ".csv"
 
+COMPRESSED_CSVS = {
+    ".csv.gz": "application/gzip",
+    ".csv.zst": "application/zstd",
+    ".csv.bz2": "application/x-bzip2",
+}
+"""Endings of compressed CSVs that query engines read as they are, with their content types."""
+
 # Files that editors, office programs and unfinished exports leave beside or instead of a CSV.
 _TEMPORARY = re.compile(
-    r"(?:^~\$|^#.*#$|~$|\.csv\.(?:tmp|temp|part|partial|swp|bak|crdownload|filepart)$"
-    r"|\.(?:tmp|part|partial|crdownload)\.csv$)",
+    r"(?:^~\$|^#.*#$|~$"
+    r"|\.csv(?:\.(?:gz|zst|bz2))?\.(?:tmp|temp|part|partial|swp|bak|crdownload|filepart)$"
+    r"|\.(?:tmp|part|partial|crdownload)\.csv(?:\.(?:gz|zst|bz2))?$)",
     re.IGNORECASE,
 )
 _COMPRESSED = re.compile(
@@ -79,3 +87,9 @@ def file_kind(name: str) -> FileKind:
     else:
         kind = "archive" if _ARCHIVE.search(name) else "other"
     return "hidden" if name.startswith(".") and kind != "other" else kind
+
+
+def compressed_csv(name: str) -> str | None:
+    """Return the ending of a compressed CSV that is loaded as it is, in lower case; else None."""
+    tail = name[-8:].lower()
+    return next((ending for ending in COMPRESSED_CSVS if tail.endswith(ending)), None)

@@ -21,7 +21,7 @@ from asyncload.source.file_state import unlistable
 from asyncload.source.folders import by_name, leads_to_folder, list_folder, status_of
 from asyncload.source.globs import Glob, GlobRules
 from asyncload.source.heartbeat import unwatched
-from asyncload.source.name_kinds import file_kind, folder_kind
+from asyncload.source.name_kinds import compressed_csv, file_kind, folder_kind
 
 Found = SourceFile | Excluded | Failed
 
@@ -47,6 +47,7 @@ class Scanner:
         exclude: path patterns of files and folders that are not loaded.
         modified_before: files modified later are excluded; in seconds since 1970.
         follow_links: whether symbolic links are followed that stay inside the volume.
+        compressed: whether compressed CSVs are loaded, as they are.
         sleep: waits for a number of seconds.
     """
 
@@ -58,6 +59,7 @@ class Scanner:
         exclude: Sequence[str] = (),
         modified_before: float | None = None,
         follow_links: bool = False,
+        compressed: bool = True,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._root = os.fsencode(root)
@@ -65,6 +67,7 @@ class Scanner:
         self._exclude = GlobRules(exclude)
         self._modified_before = modified_before
         self._follow_links = follow_links
+        self._compressed = compressed
         self._sleep = sleep
 
     @property
@@ -129,7 +132,7 @@ class Scanner:
             return Excluded(path, kind)
         if self._include and not self._include.match(path):
             return Excluded(path, "excluded")
-        if kind in ("compressed", "archive"):
+        if kind == "archive" or (kind == "compressed" and not self._loads_compressed(name)):
             return Excluded(path, kind)
         if entry.is_symlink():
             return self._judge_link(name, path, folder)
@@ -185,6 +188,9 @@ class Scanner:
         if self._modified_before is not None and status.st_mtime > self._modified_before:
             return Excluded(path, "too recent")
         return SourceFile(path, status.st_size)
+
+    def _loads_compressed(self, name: str) -> bool:
+        return self._compressed and compressed_csv(name) is not None
 
     def _asked_for(self, path: str, kind: ExcludedReason) -> bool:
         return any(

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from asyncload.model import reserved
 from asyncload.model.names import to_bytes
 from asyncload.model.values import Checksum, PlannedUpload
+from asyncload.source.name_kinds import COMPRESSED_CSVS, compressed_csv
 from asyncload.store.protocol import CSV, ObjectInfo
 
 # S3 allows 2 KiB of metadata in all; the user's own metadata may use the rest.
@@ -23,13 +24,15 @@ class Provenance(NamedTuple):
     def info(
         self, upload: PlannedUpload, mtime_ns: int, checksum: Checksum | None = None
     ) -> ObjectInfo:
-        """Return the metadata stored with a file.
+        """Return the content type and the metadata stored with a file.
 
         `source-path` is percent-encoded, and omitted if that takes over 1 KiB; `mtime` is in
         seconds since 1970, in rclone's format.
         """
+        ending = compressed_csv(upload.source.path)
+        content_type = COMPRESSED_CSVS[ending] if ending else CSV.content_type
         if not self.run_id:
-            return CSV
+            return ObjectInfo(content_type)
         metadata = {
             reserved.VERSION: self.version,
             reserved.RUN: self.run_id,
@@ -40,7 +43,7 @@ class Provenance(NamedTuple):
             metadata[reserved.SOURCE_PATH] = path
         if checksum is not None and checksum.algorithm == "CRC64NVME":
             metadata[reserved.CRC64NVME] = checksum.digest
-        return ObjectInfo(metadata=metadata)
+        return ObjectInfo(content_type, metadata)
 
 
 def _seconds(nanoseconds: int) -> str:

@@ -223,7 +223,7 @@ def test_two_files_for_one_key_stop_the_run_before_any_upload(asyncload, volume,
         ),
         ({"a.csv": b""}, ("--min-age", "1h"), "; left out: 1 too recent", "--min-age"),
         ({"a.csv": b""}, ("--exclude", "a*"), "; left out: 1 excluded", "--exclude"),
-        ({"a.csv.gz": b""}, (), "; left out: 1 compressed", "unpack"),
+        ({"a.csv.xz": b""}, (), "; left out: 1 compressed", "unpack"),
     ],
 )
 def test_a_volume_without_csvs_is_told(asyncload, volume, lake, content, options, what, hint):
@@ -247,11 +247,11 @@ def test_a_volume_without_csvs_is_told(asyncload, volume, lake, content, options
 @pytest.mark.fault("I12", "I21")
 def test_very_many_files_that_are_left_out_are_few_lines(asyncload, volume, lake):
     """The first of each kind are named, all are counted; JSON has each of them."""
-    write_files(volume, {"a.csv": b"1"} | {f"{n:03}.csv.gz": b"" for n in range(100)})
+    write_files(volume, {"a.csv": b"1"} | {f"{n:03}.csv.xz": b"" for n in range(100)})
     options, _ = lake
     ended = asyncload("run", volume, *options)
     assert ended.code == 0
-    assert len([line for line in ended.err.splitlines() if ".csv.gz" in line]) == 20
+    assert len([line for line in ended.err.splitlines() if ".csv.xz" in line]) == 20
     assert "excluded: further entries (compressed) are counted in the summary\n" in ended.err
     assert "excluded: 100 compressed\n" in ended.out
     *records, summary = check_lines(asyncload("run", volume, *options, "--json").out)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import os
 import shutil
 import unicodedata
 
 import pytest
 
-from tests.faults.lake import DATE
+from tests.faults.lake import DATE, LEAST
 from tests.support.loads import write_files
 
 NOBODY = 65534
@@ -138,13 +140,12 @@ def test_a_pattern_that_spells_such_a_name_has_it_loaded(lake, volume, pattern, 
 
 @pytest.mark.fault("I12")
 def test_packed_files_are_left_out_counted_and_named(lake, volume, lane):
-    """With a reason, and what to do: nothing here unpacks them."""
+    """With a reason, and what to do: few programs read these as they are."""
     packed = {
-        "a.csv.gz": "compressed",
-        "b.CSV.ZST": "compressed",
-        "c.csv.bz2": "compressed",
+        "a.csv.lz4": "compressed",
+        "b.CSV.Z": "compressed",
         "d/e.csv.xz": "compressed",
-        "f.zip": "archive",
+        "f.7z": "archive",
         "g.tar.gz": "archive",
     }
     write_files(
@@ -152,18 +153,53 @@ def test_packed_files_are_left_out_counted_and_named(lake, volume, lane):
     )
     landed = lake.load(lane=lane)
     assert (landed.code, landed.statuses) == (0, {"a.csv": "uploaded"})
-    assert landed.summary["excluded"] == {"compressed": 4, "archive": 2, "hidden": 1}
+    assert landed.summary["excluded"] == {"compressed": 3, "archive": 2, "hidden": 1}
     for path, reason in packed.items():
         assert f"excluded: {path} ({reason})\n" in landed.ended.err
     assert (
-        "warning: packed files were left out (4 compressed, 2 archive): "
-        "only plain CSVs are loaded\n"
-        "  hint: asyncload does not unpack files: add the unpacked CSVs to the volume, or use "
-        "--exclude\n"
+        "warning: packed files were left out (3 compressed, 2 archive)\n"
+        "  hint: compressed CSVs are loaded if they end in .csv.gz, .csv.zst or .csv.bz2; "
     ) in landed.ended.err
-    quiet = lake.load(None, "--exclude", "*.[gzbx]*", "--exclude", "*.ZST", lane=lane)
-    assert quiet.summary["excluded"] == {"excluded": 6, "hidden": 1}
+    quiet = lake.load(None, "--exclude", "*.[gx7l]z*", "--exclude", "*.Z", lane=lane)
+    assert quiet.summary["excluded"] == {"excluded": 5, "hidden": 1}
     assert "warning" not in quiet.ended.err
+
+
+@pytest.mark.fault("I12")
+def test_compressed_csvs_land_as_they_are(lake, volume, lane, small_and_large):
+    """Byte for byte, by put and in parts, with the content type of their kind and no encoding."""
+    large = b"".join(hashlib.sha256(b"%d" % n).digest() for n in range(2 * LEAST // 32 + 1))
+    types = {
+        "a.csv.gz": "application/gzip",
+        "b.CSV.ZST": "application/zstd",
+        "c/d.csv.bz2": "application/x-bzip2",
+        "e.csv.gz": "application/gzip",
+    }
+    bodies = {"a.csv.gz": gzip.compress(b"1"), "b.CSV.ZST": b"(\xb5", "c/d.csv.bz2": b"BZh9"}
+    bodies["e.csv.gz"] = large
+    write_files(volume, bodies)
+    landed = lake.load(None, "--exclude", "[al].csv", lane=lane)
+    assert (landed.code, landed.statuses) == (0, dict.fromkeys(types, "uploaded"))
+    for path, content_type in types.items():
+        key = landed.files[path]["key"]
+        assert landed.by_key[key] == bodies[path]
+        described = lake.server.client().head_object(Bucket=lake.server.bucket, Key=key)
+        assert described["ContentType"] == content_type
+        assert not described.get("ContentEncoding")
+    assert landed.files["a.csv.gz"]["key"].endswith("/CSV/A/2022/05/02/a.csv.gz")
+    assert landed.files["b.CSV.ZST"]["dataset"] == "B"
+
+
+@pytest.mark.fault("I12")
+def test_compressed_csvs_can_be_left_out(lake, volume):
+    """Then they are named; those that are still written are temporary either way."""
+    write_files(
+        volume, {"a.csv": b"1", "b.csv.gz": b"2", "c.csv.gz.part": b"", "d.tmp.csv.gz": b""}
+    )
+    landed = lake.load(None, "--no-compressed")
+    assert landed.statuses == {"a.csv": "uploaded"}
+    assert landed.summary["excluded"] == {"compressed": 1, "temporary": 2}
+    assert "excluded: b.csv.gz (compressed)\n" in landed.ended.err
 
 
 @pytest.mark.fault("F9")

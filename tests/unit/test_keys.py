@@ -57,6 +57,10 @@ def test_the_hive_layout():
         ("e\u0301pisodes/1.csv", "E\u0301pisodes", "1.csv"),
         ("2022-films.csv", "2022-films", "2022-films.csv"),
         ("no ending", "No ending", "no ending"),
+        ("movies.csv.gz", "Movies", "movies.csv.gz"),
+        ("films.v2.CSV.Zst", "Films.v2", "films.v2.CSV.Zst"),
+        ("movies.csv.xz", "Movies.csv", "movies.csv.xz"),
+        (".csv.bz2", ".csv.bz2", ".csv.bz2"),
     ],
 )
 def test_the_dataset_is_the_first_folder_or_the_stem(path, dataset, rest):

@@ -32,7 +32,11 @@ FAULTS: tuple[Fault, ...] = (
     Fault("I13", "verify against a failed run", "the existing object is described"),
     Fault("I14", "a program reads JSON and manifest", "one vocabulary, versioned and documented"),
     Fault("I8", "a volume of another user", "both user ids, and the --user that helps"),
-    Fault("I12", "compressed CSVs in the volume", "excluded, counted and named"),
+    Fault(
+        "I12",
+        "compressed CSVs and archives in the volume",
+        "loaded as they are, or named and counted",
+    ),
     Fault(
         "I15", "two runs over the same files at the same time", "the second sends one HEAD per file"
     ),
