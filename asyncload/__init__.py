@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ClocksDisagree,
         CredentialsMissing,
         CredentialsRejected,
+        DeadlineReached,
         EndlessListing,
         EndpointRefused,
         FileFailed,
@@ -115,6 +116,7 @@ __all__ = [
     "ConcurrencySettled",
     "CredentialsMissing",
     "CredentialsRejected",
+    "DeadlineReached",
     "Difference",
     "EndlessListing",
     "EndpointRefused",
@@ -186,8 +188,8 @@ __all__ = [
 _NAMES = {
     "errors": """
         AccessDenied AsyncloadError BucketNotFound ChecksumMismatch ClocksDisagree
-        CredentialsMissing CredentialsRejected EndlessListing EndpointRefused FileFailed
-        Interrupted InvalidKey KeyCollision NothingToLoad NotVerified ObjectConflict
+        CredentialsMissing CredentialsRejected DeadlineReached EndlessListing EndpointRefused
+        FileFailed Interrupted InvalidKey KeyCollision NothingToLoad NotVerified ObjectConflict
         ObserverFailed OutOfMemory OutOfThreads ProtectionIgnored Refused RequestRejected
         ServerError SourceChanged SourceStalled SourceTooLarge SourceUnreadable StoreError
         StoreRefused StoreUnavailable Throttled TimedOut TooManyOpenFiles UsageError WrongRegion

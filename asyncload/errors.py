@@ -63,6 +63,19 @@ class Interrupted(AsyncloadError):
         self.exit_code = 128 + (signum or signal.SIGINT)
 
 
+class DeadlineReached(AsyncloadError):
+    """The run stopped in time before its `--deadline`, with work left to do."""
+
+    exit_code = 3
+
+    def __init__(self) -> None:
+        super().__init__(
+            "stopped by --deadline before all files were uploaded",
+            hint="uploaded files and parts are kept; run again with the same --date to load the "
+            "rest",
+        )
+
+
 class UsageError(AsyncloadError):
     """An option or argument can't be used as given; nothing was sent."""
 

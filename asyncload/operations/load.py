@@ -81,10 +81,11 @@ async def load(
             date; see its subclasses.
         ServerError: the store failed to answer a request, after all retries.
         StoreUnavailable: the store can't be reached, or became unavailable during the run.
+        DeadlineReached: the run stopped before `Settings.deadline`, with files left to upload.
         ObserverFailed: the observer raised an error, which is the cause.
     """
     run = _begin(settings, observer, now, interruption)
-    async with AsyncExitStack() as stack:
+    async with run.deadline.enforced(), AsyncExitStack() as stack:
         try:
             # Before the bucket is opened: report a mistyped folder at once.
             readers = await stack.enter_async_context(open_readers(settings))
@@ -192,7 +193,7 @@ async def load_into(
     `executor` reads the volume and is not shut down; None uses new threads.
     """
     run = _begin(settings, observer, now, Interrupted)
-    async with open_readers(settings, executor) as readers:
+    async with run.deadline.enforced(), open_readers(settings, executor) as readers:
         return await _load(store, run, readers, retries)
 
 
@@ -251,6 +252,7 @@ async def _load_files(
         left_open=await _find_left_open(plan, retrying, run.prefix, observe),
         observe=observe,
         now=utc_now,
+        deadline=run.deadline,
         before_change=run.markers.before_change if run.markers else no_change,
         records=UploadRecords(retrying, settings.manifest_prefix, policy, observe, utc_now)
         if settings.manifest

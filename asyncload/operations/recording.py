@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from asyncload.aio.shielding import run_to_end
-from asyncload.errors import AsyncloadError, InternalError, Interrupted
+from asyncload.errors import AsyncloadError, InternalError
 from asyncload.model.values import Event, ManifestWritten, Warned
 from asyncload.reporting.manifest import Manifest, describe_run, manifest_key
 from asyncload.reporting.records import run_totals, summary_record
@@ -36,7 +36,7 @@ class Recording:
     report: Report
     observe: Observer
     now: Callable[[], datetime]
-    interruption: Callable[[], Interrupted]
+    interruption: Callable[[], AsyncloadError]
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[Observer]:

@@ -6,7 +6,8 @@ import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from asyncload.errors import Interrupted
+from asyncload.aio.deadline import Deadline
+from asyncload.errors import AsyncloadError, DeadlineReached, Interrupted
 from asyncload.model.values import (
     ConcurrencyChanged,
     ConcurrencySettled,
@@ -67,6 +68,7 @@ class Run:
         self._limit = requests_limit(settings, self._report_limit)
         self.rate = RateLimit(settings.limit_rate) if settings.limit_rate else None
         self.policy = policy
+        self.deadline = Deadline(settings.deadline)
         run_id = policy.provenance.run_id
         self.observe(RunStarted(run_id, settings.bucket, self.layout.date, started))
 
@@ -119,8 +121,12 @@ class Run:
             report=self.report,
             observe=self.observe,
             now=utc_now,
-            interruption=self._interruption,
+            interruption=self._cancellation,
         )
+
+    def _cancellation(self) -> AsyncloadError:
+        """Return the error to record for a run that was cancelled."""
+        return DeadlineReached() if self.deadline.expired else self._interruption()
 
 
 def new_run_id(started: datetime) -> str:

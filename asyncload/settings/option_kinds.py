@@ -58,6 +58,9 @@ RATE = Kind(
 )
 SIZE = Kind(as_size, "a size, such as 64MiB, or an integer in bytes", (str, int))
 DURATION = Kind(as_seconds, "a duration, such as 15m, or an integer in seconds", (str, int))
+OPTIONAL_DURATION = Kind(
+    _or_none(as_seconds), "a duration, such as 15m, or an integer in seconds", (str, int)
+)
 DAY = Kind(as_day, "a date, today or yesterday", (str, date))
 ZONE = Kind(as_zone, "the name of a time zone")
 PATH = Kind(as_path, "a path", word=Path)

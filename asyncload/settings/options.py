@@ -13,6 +13,7 @@ from asyncload.settings.option_kinds import (
     DAY,
     DURATION,
     FLAG,
+    OPTIONAL_DURATION,
     OPTIONAL_PATH,
     OPTIONAL_TEXT,
     PAIRS,
@@ -449,6 +450,18 @@ OPTIONS = (
         "rejected.",
         metavar="SIZE",
         unset="up to 256MiB",
+    ),
+    Option(
+        "deadline",
+        OPTIONAL_DURATION,
+        HOW,
+        RUN,
+        "Stop in time to end within this duration, such as `15m`: no file is started in the last "
+        "30 seconds. If files are left, the exit code is 3.",
+        "A large file that is not finished keeps its parts, which the next run resumes. The "
+        "minimum is `40s`.",
+        metavar="TIME",
+        unset="no limit",
     ),
     Option(
         "unsigned_payload",

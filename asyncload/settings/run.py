@@ -39,6 +39,8 @@ AUTO = -1
 """Means that the amount of memory is chosen automatically."""
 MIN_LIMIT_RATE = 64 * 1024
 """Bytes per second. Deadlines of requests assume this rate, so a lower limit would exceed them."""
+MIN_DEADLINE = 40
+"""Seconds. Nothing new is started in the last 30 seconds before a deadline."""
 MAX_LIMIT_RATE = 1024 * 1024 * MIB
 
 RELATIVE_DATES = {"today": 0, "yesterday": 1}
@@ -56,7 +58,8 @@ class Settings:
     `asyncload.settings.options`.
 
     `volume` is the folder to load. `memory` is in bytes; `AUTO` means the container's remaining
-    memory, up to 256 MiB. `min_age` is in seconds. `concurrency` is a number of requests, or
+    memory, up to 256 MiB. `min_age` is in seconds, as is `deadline`, the time within which the run
+    must end, None for no limit. `concurrency` is a number of requests, or
     `auto`. `limit_rate` is in bytes per second, None for no limit. `date` is an ISO date, `today`
     or `yesterday`, in `timezone`. `datasets` are pairs of a path pattern and a dataset name.
 
@@ -106,6 +109,7 @@ class Settings:
     ca_bundle: Path | None = None
     region: str | None = None
     profile: str | None = None
+    deadline: int | None = None
     unsigned_payload: bool = False
     fast_lane: bool = True
 
@@ -113,6 +117,7 @@ class Settings:
         self._convert()
         object.__setattr__(self, "bucket", _checked_bucket(self.bucket))
         _check_limit_rate(self.limit_rate)
+        _check_deadline(self.deadline)
         if isinstance(self.concurrency, int):
             # Store the effective number, which the records and the progress line show.
             object.__setattr__(self, "concurrency", requests_allowed(self.concurrency))
@@ -245,6 +250,15 @@ def _check_limit_rate(rate: int | None) -> None:
             "limit"
             if rate < MIN_LIMIT_RATE
             else "omit the option for no limit",
+        )
+
+
+def _check_deadline(seconds: int | None) -> None:
+    if seconds is not None and seconds < MIN_DEADLINE:
+        raise UsageError(
+            f"--deadline: {seconds} s is too short; the minimum is {MIN_DEADLINE} s",
+            hint="no file is started in the last 30 s; use a longer time, or omit the option for "
+            "no limit",
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from asyncload.aio.buffers import BufferPool
+from asyncload.aio.deadline import Deadline
 from asyncload.bucket.key_index import KeyIndex
 from asyncload.model.values import Event
 from asyncload.source.readers import Readers
@@ -25,9 +26,9 @@ class TransferTools:
     """The store, the volume, the limits, and the listing of the bucket.
 
     `key_index` and `left_open` are the objects and the open multipart uploads of each key, the
-    latest first, as listed before the run. `now` returns the time in UTC. `before_change` is
-    awaited with an object's partition before the object is written. `records` say which open
-    uploads are ours; without them none is resumed.
+    latest first, as listed before the run. `now` returns the time in UTC. No work is started after
+    `deadline` is reached. `before_change` is awaited with an object's partition before the object
+    is written. `records` say which open uploads are ours; without them none is resumed.
     """
 
     store: ObjectStore
@@ -39,5 +40,6 @@ class TransferTools:
     left_open: Mapping[str, Sequence[OpenUpload]]
     observe: Callable[[Event], None]
     now: Callable[[], datetime]
+    deadline: Deadline
     before_change: Callable[[str], Awaitable[None]] = no_change
     records: UploadRecords | None = None

@@ -16,6 +16,7 @@ from asyncload.bucket.key_index import UNKNOWN
 from asyncload.errors import (
     BodyDamaged,
     ChecksumMismatch,
+    DeadlineReached,
     NoSuchUpload,
     ObjectConflict,
     PreconditionFailed,
@@ -51,7 +52,7 @@ from asyncload.transfer.resume import (
     find_resumable,
     is_there,
 )
-from asyncload.transfer.upload_records import UploadRecord, fingerprint
+from asyncload.transfer.upload_records import UploadRecord, UploadRecords, fingerprint
 from asyncload.transfer.verify import LocalFile, find_proof, prove_completed
 
 
@@ -68,6 +69,7 @@ async def upload_multipart(
         ObjectConflict: the key holds an object with other bytes, and the policy is to fail.
         NotVerified: the store's answers don't prove that the object holds the bytes.
         StoreError: the store did not accept it.
+        DeadlineReached: there is no time for the rest of the file; the next run resumes it.
     """
     try:
         return await _attempt(upload, tools)
@@ -98,7 +100,11 @@ async def _attempt(
 
 @dataclass(slots=True)
 class _MultipartUpload:
-    """One attempt at one file. `summed_md5`: whether the MD5 of each part is computed as well."""
+    """One attempt at one file.
+
+    `summed_md5`: whether the MD5 of each part is computed as well. `recorded`: whether a later run
+    can resume the upload.
+    """
 
     upload: PlannedUpload
     tools: TransferTools
@@ -108,6 +114,7 @@ class _MultipartUpload:
     sums: LocalSums
     local: LocalFile
     summed_md5: bool = field(init=False)
+    recorded: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.summed_md5 = self.tools.policy.wants_md5
@@ -131,11 +138,11 @@ class _MultipartUpload:
         if resume:
             left_open = await find_resumable(key, self.layout.size, self._fingerprint(), tools)
         if left_open is not None:
-            self.layout = left_open.layout
+            self.layout, self.recorded = left_open.layout, True
             self.sums.cut(self.layout)
         try:
             async with self._opened_upload(left_open) as opened:
-                parts = await self._send_parts(opened, recorded=left_open is not None)
+                parts = await self._send_parts(opened)
                 await tools.readers.check_in_place(self.file, self.state)
                 whole = await self._sum_up()
                 await tools.before_change(self.upload.partition)
@@ -199,7 +206,7 @@ class _MultipartUpload:
         """Create a multipart upload, or resume one; the body completes it, or it is aborted.
 
         A resumed upload that holds another file's bytes is left open: another process may be
-        sending them.
+        sending them. So is one that the deadline interrupts, if the next run can resume it.
         """
         if left_open is None:
             policy = self.tools.policy
@@ -218,32 +225,46 @@ class _MultipartUpload:
             if isinstance(error, asyncio.CancelledError | Refused | StoreUnavailable):
                 # The run is about to end.
                 self.tools.policy.grace.begin()
-            await self._abort(left_open.upload_id)
+            if self.recorded and self._is_out_of_time(error):
+                self._emit_left_open(left_open.upload_id, "the next run resumes it")
+            else:
+                await self._abort(left_open.upload_id)
             raise
 
+    def _is_out_of_time(self, error: BaseException) -> bool:
+        cancelled = isinstance(error, asyncio.CancelledError) and self.tools.deadline.expired
+        return cancelled or isinstance(error, DeadlineReached)
+
+    def _emit_left_open(self, upload_id: str, reason: str) -> None:
+        path, key = self.upload.source.path, self.upload.key
+        self.tools.observe(UploadLeftOpen(path, key, upload_id, reason))
+
     async def _abort(self, upload_id: str) -> None:
-        tools, path, key = self.tools, self.upload.source.path, self.upload.key
+        tools, emit = self.tools, partial(self._emit_left_open, upload_id)
+        grace = tools.policy.grace
+        await abort_upload(tools.store, self.upload.key, upload_id, grace=grace, left_open=emit)
 
-        def emit(reason: str) -> None:
-            tools.observe(UploadLeftOpen(path, key, upload_id, reason))
+    async def _record(self, records: UploadRecords, upload_id: str) -> None:
+        record = UploadRecord(self.upload.key, upload_id, self.layout, self._fingerprint())
+        self.recorded = await records.write(record)
 
-        await abort_upload(tools.store, key, upload_id, grace=tools.policy.grace, left_open=emit)
-
-    async def _send_parts(self, opened: Resumable, *, recorded: bool) -> list[Part]:
+    async def _send_parts(self, opened: Resumable) -> list[Part]:
         sending: list[asyncio.Task[Part]] = []
         async with Group() as group:
-            if self.tools.records is not None and not recorded:
-                record = UploadRecord(
-                    self.upload.key, opened.upload_id, self.layout, self._fingerprint()
-                )
-                group.create_task(self.tools.records.write(record))
+            if self.tools.records is not None and not self.recorded:
+                group.create_task(self._record(self.tools.records, opened.upload_id))
             for number, offset, length in self.layout.parts():
+                if self.tools.deadline.reached():
+                    break
                 buffer = await self._take_buffer(length)
                 view = memoryview(buffer)[:length]
                 task = group.create_task(self._send_part(opened, number, offset, view))
                 # A callback, because a task cancelled before it starts runs no `finally`.
                 task.add_done_callback(partial(self._give_back, buffer))
                 sending.append(task)
+        if len(sending) < self.layout.count:
+            # The parts that were being sent are kept.
+            raise DeadlineReached
         return [task.result() for task in sending]
 
     async def _take_buffer(self, length: int) -> Buffer:

@@ -17,7 +17,14 @@ from typing import NamedTuple, Self
 from asyncload.aio.buffers import Buffer, BufferPool
 from asyncload.aio.groups import Group
 from asyncload.bucket.key_index import Known
-from asyncload.errors import AsyncloadError, Refused, ServerError, StoreUnavailable, chain_of
+from asyncload.errors import (
+    AsyncloadError,
+    DeadlineReached,
+    Refused,
+    ServerError,
+    StoreUnavailable,
+    chain_of,
+)
 from asyncload.model.values import Event, Failed, FileFinished, Outcome, PlannedUpload
 from asyncload.planning.plan import MIB, LoadPlan
 from asyncload.source.batches import LoadedFile, OutgrownFile
@@ -89,6 +96,7 @@ class Pipeline:
 
         Raises:
             Refused, StoreUnavailable: the run can't continue; uploaded files are kept.
+            DeadlineReached: the deadline left no time for all files; the others have no outcome.
         """
         for failure in plan.failures:
             self.observe(FileFinished(failure))
@@ -100,6 +108,8 @@ class Pipeline:
                 group.create_task(self._send_large(large, queues.outgrown))
             group.create_task(self._read_small(batches, queues))
             self._start_sender(_Senders(group, queues.loaded))
+        if self.tools.deadline.stopped:
+            raise DeadlineReached
 
     async def _send_large(
         self, uploads: Iterator[PlannedUpload], outgrown: asyncio.Queue[PlannedUpload | None]
@@ -113,6 +123,8 @@ class Pipeline:
         outgrown.put_nowait(None)
 
     async def _send_in_parts(self, upload: PlannedUpload) -> None:
+        if self.tools.deadline.reached():
+            return
         await self._conclude(upload, upload_multipart(upload, self.tools))
 
     async def _read_small(self, batches: Iterator[list[PlannedUpload]], queues: _Queues) -> None:
@@ -124,6 +136,8 @@ class Pipeline:
 
     async def _read_batches(self, batches: Iterator[list[PlannedUpload]], queues: _Queues) -> None:
         for uploads in batches:
+            if self.tools.deadline.reached():
+                return
             others: Sequence[PlannedUpload] = uploads
             while others:
                 outgrown, others = await self._read_batch(others, queues.loaded)
@@ -170,6 +184,8 @@ class Pipeline:
             if senders.started < self.concurrency():
                 self._start_sender(senders)
             with loaded.batch:
+                if self.tools.deadline.reached():
+                    continue
                 sending = put_file(loaded.file, loaded.known, self.tools)
                 if not await self._conclude(loaded.file.upload, sending):
                     loaded.batch.spoil()
@@ -184,6 +200,8 @@ class Pipeline:
             outcome = await sending
         except (Refused, StoreUnavailable):
             raise
+        except DeadlineReached:
+            return False
         except AsyncloadError as error:
             self._fail(upload, error, clock() - begun)
             self._outage.failed(error)

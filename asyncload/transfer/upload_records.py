@@ -136,8 +136,8 @@ class UploadRecords:
         self._now = now
         self._warned = False
 
-    async def write(self, record: UploadRecord) -> None:
-        """Record an upload of this run. If that fails, the upload can't be resumed later."""
+    async def write(self, record: UploadRecord) -> bool:
+        """Record an upload of this run; return whether it can be resumed later."""
         body = record.encode(self._policy.provenance.run_id, self._now())
         checksum = checksum_of(body, self._policy.sent_algorithm)
         assert checksum is not None, "a checksum that a policy sends can be computed"
@@ -154,6 +154,8 @@ class UploadRecords:
                         f"can't resume them: permit s3:PutObject on {self._prefix}/*",
                     )
                 )
+            return False
+        return True
 
     async def find(self, key: ObjectKey, upload_id: str) -> UploadRecord | None:
         """Return the record of an open upload; None if there is none, or it can't be read.

@@ -82,6 +82,7 @@ WORDS = {
     "limit_rate": "50MiB",
     "memory": "64MiB",
     "min_age": "5m",
+    "deadline": "14m",
 }
 
 

@@ -55,6 +55,9 @@ def test_settings_are_frozen():
 
 EMPTY_DATE = "set the variable that it comes from, or omit the option for today"
 NO_DATE = "use YYYY-MM-DD (2022-05-02), today or yesterday"
+NO_DEADLINE = (
+    "no file is started in the last 30 s; use a longer time, or omit the option for no limit"
+)
 NO_BUCKET = "give only the name, such as my-lake; use --layout to choose the keys"
 NO_ENDPOINT = "use http:// or https:// and a host, such as http://127.0.0.1:8333"
 NO_ZONE = "use an IANA name, such as UTC or America/Sao_Paulo"
@@ -90,6 +93,12 @@ NO_ZONE = "use an IANA name, such as UTC or America/Sao_Paulo"
             16 * MIB - 1,
             "--memory: 16,777,215 bytes is too small; the minimum is 16 MiB",
             "the default is 256MiB, or less in a small container",
+        ),
+        (
+            "deadline",
+            "39s",
+            "--deadline: 39 s is too short; the minimum is 40 s",
+            NO_DEADLINE,
         ),
         ("date", "", "--date is empty", EMPTY_DATE),
         (
