@@ -15,8 +15,9 @@ from typing import Any
 from asyncload.cli.suggestions import nearest
 from asyncload.errors import UsageError
 from asyncload.model.names import to_bytes
-from asyncload.settings.option_kinds import OPTIONAL_PATH, PATH
+from asyncload.settings.option_kinds import LIST_OF_FILES, OPTIONAL_PATH, PATH
 from asyncload.settings.options import OPTIONS, Option
+from asyncload.source.file_list import STANDARD_INPUT
 
 _KEYS = {option.key: option for option in OPTIONS}
 _SENSITIVE = r"secret|password|passphrase|token|credential|access[-_]?key|customer[-_]?key"
@@ -150,7 +151,7 @@ def _checked(option: Option, value: Any, place: str, folder: Path) -> Any:
         raise UsageError(
             f"{place}: {option.key} is empty", hint="set a value, or remove the setting"
         )
-    if kind in (PATH, OPTIONAL_PATH):
+    if kind in (PATH, OPTIONAL_PATH) or (kind == LIST_OF_FILES and value != STANDARD_INPUT):
         return folder / os.fsdecode(to_bytes(value))
     return [value] if kind.repeats and isinstance(value, str) else value
 

@@ -95,6 +95,7 @@ ExcludedReason = Literal[
     "symlink to nowhere",
     "not a regular file",
     "too recent",
+    "too old",
 ]
 
 

@@ -60,9 +60,14 @@ class Comparison:
 
 
 async def compare_volume(
-    plan: LoadPlan, comparison: Comparison, readers: Readers, buffers: BufferPool
+    plan: LoadPlan,
+    comparison: Comparison,
+    readers: Readers,
+    buffers: BufferPool,
+    *,
+    find_extra: bool = True,
 ) -> None:
-    """Compare each planned file with its object, and report objects without a file.
+    """Compare each planned file with its object; `find_extra` reports objects without a file.
 
     Raises:
         AccessDenied: listing partitions or reading objects' metadata is denied.
@@ -71,11 +76,12 @@ async def compare_volume(
     for failure in plan.failures:
         comparison.add_difference("unreadable", failure.path, failure.key, failure.error.message)
 
-    async def find_extra(partition: str) -> None:
+    async def find_in(partition: str) -> None:
         await _find_extra(partition, plan, comparison)
 
-    partitions = (partition for partition, _ in plan.partitions)
-    await for_each(partitions, find_extra, comparison.concurrency)
+    if find_extra:
+        partitions = (partition for partition, _ in plan.partitions)
+        await for_each(partitions, find_in, comparison.concurrency)
 
     async def compare_one(upload: PlannedUpload) -> None:
         await _compare_file(upload, comparison, readers, buffers)

@@ -11,7 +11,8 @@ from asyncload.model.values import Event
 from asyncload.planning.collecting import SLICE, add_found, finish_plan
 from asyncload.planning.keys import KeyLayout
 from asyncload.planning.plan import PUT_LIMIT, LoadPlan
-from asyncload.settings.run import Settings
+from asyncload.settings.run import Settings, modified_after
+from asyncload.source.file_list import FileList, read_list
 from asyncload.source.folders import check_volume
 from asyncload.source.heartbeat import STALLED_SECONDS, Heartbeat
 from asyncload.source.scanner import Scanner
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from asyncload.source.readers import Readers
 
 
-def scanner_of(settings: Settings, now: datetime) -> Scanner:
-    """Return the scanner of a run that starts at `now`."""
+def scanner_of(settings: Settings, now: datetime, listed: FileList | None) -> Scanner:
+    """Return the scanner of a run that starts at `now`, of all files or of the listed ones."""
     return Scanner(
         settings.volume,
         include=settings.include,
         exclude=settings.exclude,
+        listed=listed,
+        modified_after=modified_after(settings, now),
         modified_before=now.timestamp() - settings.min_age if settings.min_age else None,
         follow_links=settings.follow_symlinks,
         compressed=settings.compressed,
@@ -49,7 +52,8 @@ async def scan_plan(
         NothingToLoad, KeyCollision: see `finish_plan`.
         SourceStalled: a folder does not respond.
     """
-    plan, scanner = LoadPlan(layout, put_limit=put_limit), scanner_of(settings, now)
+    plan = LoadPlan(layout, put_limit=put_limit)
+    scanner = scanner_of(settings, now, readers.listed)
     found = readers.scan(scanner.scan)
     while entries := await readers.take(found, SLICE):
         add_found(plan, entries, observe)
@@ -63,10 +67,14 @@ def scan_plan_blocking(
     """Return the same plan without an event loop, while a watchdog looks for folders that hang.
 
     Raises:
-        UsageError: the volume does not exist, is not a folder, or can't be listed.
+        UsageError: the volume does not exist, is not a folder, or can't be listed, or the list of
+            files can't be read.
         NothingToLoad, KeyCollision, SourceStalled: see `scan_plan`.
     """
-    plan, scanner = LoadPlan(layout, put_limit=PUT_LIMIT), scanner_of(settings, now)
+    listed = None
+    if settings.files_from is not None:
+        listed = read_list(settings.files_from, nul=settings.null_separated)
+    plan, scanner = LoadPlan(layout, put_limit=PUT_LIMIT), scanner_of(settings, now, listed)
     heartbeat = Heartbeat()
 
     def scan() -> None:

@@ -97,7 +97,14 @@ async def _verify_volume(
             check_day(settings, store.clock_offset, now)
         plan = await scan_plan(settings, layout, readers, observe, now)
         comparison = await _comparison(settings, store, emit)
-        await compare_volume(plan, comparison, readers, BufferPool(settings.memory))
+        # Objects of files that were not selected are not reported.
+        await compare_volume(
+            plan,
+            comparison,
+            readers,
+            BufferPool(settings.memory),
+            find_extra=not settings.selects,
+        )
 
 
 async def _comparison(

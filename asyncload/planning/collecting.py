@@ -53,23 +53,27 @@ def finish_plan(
     """Emit the warnings about a complete scan, and check the plan. Raises as `check_plan`."""
     for warned in warnings_of(scanner, plan):
         observe(warned)
-    check_plan(plan, allow_empty=allow_empty)
+    listed = scanner.listed.origin if scanner.listed else ""
+    check_plan(plan, allow_empty=allow_empty, listed=listed)
 
 
-def check_plan(plan: LoadPlan, *, allow_empty: bool) -> None:
+def check_plan(plan: LoadPlan, *, allow_empty: bool, listed: str = "") -> None:
     """Check that there is something to load, and that no two files have one key.
+
+    `listed` is the origin of the list of files, "" without one.
 
     Raises:
         NothingToLoad: the plan is empty, and must not be.
         KeyCollision: see `LoadPlan.check_collisions`.
     """
     if not plan.files and not allow_empty:
-        raise _nothing_to_load(plan.excluded)
+        raise _nothing_to_load(plan.excluded, listed)
     plan.check_collisions()
 
 
 _EXCLUDED_HINTS = {
     "too recent": "--min-age leaves out recently modified files: run later, or lower it",
+    "too old": "--modified-since and --max-age leave out files modified earlier",
     "excluded": "check --include and --exclude",
     "symlink": _LINKS_HINT,
     "hidden": "rename files and folders that begin with a dot",
@@ -79,14 +83,18 @@ _EXCLUDED_HINTS = {
 }
 
 
-def _nothing_to_load(excluded: Mapping[str, int]) -> NothingToLoad:
+def _nothing_to_load(excluded: Mapping[str, int], listed: str) -> NothingToLoad:
     """Return the error of an empty plan: what was excluded, and a hint for each kind."""
     counts = ", ".join(f"{n:,} {reason}" for reason, n in sorted(excluded.items()) if n)
     hints = [hint for reason, hint in _EXCLUDED_HINTS.items() if excluded.get(reason)]
-    if not counts:
+    if not counts and listed:
+        hints = ["give one path a line, relative to the volume"]
+    elif not counts:
         hints = ["files named *.csv in any letter case are loaded; check the volume and its mount"]
     hints.append("--allow-empty makes this a success")
     message = "the volume has no CSV to load"
+    if listed:
+        message = f"--files-from: {listed} names no file to load"
     return NothingToLoad(
         f"{message}; left out: {counts}" if counts else message, hint="; ".join(hints)
     )

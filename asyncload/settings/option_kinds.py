@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from asyncload.settings.parsing import (
     as_concurrency,
     as_day,
     as_flag,
+    as_moment,
     as_pairs,
     as_path,
     as_patterns,
@@ -61,10 +62,14 @@ DURATION = Kind(as_seconds, "a duration, such as 15m, or an integer in seconds",
 OPTIONAL_DURATION = Kind(
     _or_none(as_seconds), "a duration, such as 15m, or an integer in seconds", (str, int)
 )
+MOMENT = Kind(
+    _or_none(as_moment), "a date, a date with a time, or a duration", (str, date, datetime)
+)
 DAY = Kind(as_day, "a date, today or yesterday", (str, date))
 ZONE = Kind(as_zone, "the name of a time zone")
 PATH = Kind(as_path, "a path", word=Path)
 OPTIONAL_PATH = Kind(_or_none(as_path), "a path", word=Path)
+LIST_OF_FILES = Kind(_or_none(as_path), "a path, or - for standard input", word=Path)
 TRUSTED = Kind(
     lambda flag, value: check_trust(as_patterns(flag, value)),
     "a string or an array of strings",

@@ -174,6 +174,17 @@ def as_day(option: str, value: object) -> str:
     return value.isoformat() if isinstance(value, date) else as_text(option, value)
 
 
+def as_moment(option: str, value: object) -> str:
+    """Return a point in time as text: given so, as a date or datetime, or as a time ago.
+
+    Raises:
+        UsageError: the value is something else.
+    """
+    if isinstance(value, timedelta):
+        return f"{as_seconds(option, value)}s"
+    return value.isoformat() if isinstance(value, date) else as_text(option, value)
+
+
 def as_zone(option: str, value: object) -> str:
     """Return the name of a time zone, given so or as a zone that has one.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -26,6 +27,7 @@ from asyncload.settings.objects import (
     check_storage_class,
     check_tags,
     choose,
+    parse_duration,
 )
 from asyncload.settings.options import SETTINGS
 from asyncload.settings.parsing import AUTO_CONCURRENCY
@@ -46,6 +48,8 @@ MAX_LIMIT_RATE = 1024 * 1024 * MIB
 RELATIVE_DATES = {"today": 0, "yesterday": 1}
 """Names for dates, with the number of days before today."""
 
+_ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+
 # The same rule as botocore: dots, dashes and, for old buckets, capitals and underscores.
 _BUCKET = re.compile(r"[a-zA-Z0-9._-]{3,255}|arn:[!-.0-~]+(/[!-~]+)?")
 
@@ -58,10 +62,12 @@ class Settings:
     `asyncload.settings.options`.
 
     `volume` is the folder to load. `memory` is in bytes; `AUTO` means the container's remaining
-    memory, up to 256 MiB. `min_age` is in seconds, as is `deadline`, the time within which the run
-    must end, None for no limit. `concurrency` is a number of requests, or
-    `auto`. `limit_rate` is in bytes per second, None for no limit. `date` is an ISO date, `today`
-    or `yesterday`, in `timezone`. `datasets` are pairs of a path pattern and a dataset name.
+    memory, up to 256 MiB. `min_age` and `max_age` are in seconds, as is `deadline`, the time within
+    which the run must end, None for no limit. `concurrency` is a number of requests, or `auto`.
+    `limit_rate` is in bytes per second, None for no limit. `date` is an ISO date, `today` or
+    `yesterday`, in `timezone`; so is `modified_since`, which may also have a time, or be a duration
+    before the start of the run. `files_from` is a file, or `-` for standard input. `datasets` are
+    pairs of a path pattern and a dataset name.
 
     Values may also be given in the form that users write: a path as text, a size as `64MiB`, a
     duration as `15m` or as a timedelta, a date object, a single pattern instead of several.
@@ -84,6 +90,10 @@ class Settings:
     layout: str = "default"
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    files_from: Path | None = None
+    null_separated: bool = False
+    modified_since: str | None = None
+    max_age: int | None = None
     min_age: int = 0
     allow_empty: bool = False
     follow_symlinks: bool = False
@@ -141,9 +151,10 @@ class Settings:
                 "below --manifest-prefix",
                 hint="omit --no-manifest",
             )
+        self._check_selection()
         self._check_objects()
         # Any time can be used to validate date, time zone and layout.
-        layout = layout_of(self, datetime(2000, 1, 1, tzinfo=UTC))
+        layout = layout_of(self, _ANY_TIME)
         if self.manifest:
             _check_manifest_prefix(self.manifest_prefix, layout.common_prefix())
 
@@ -152,6 +163,19 @@ class Settings:
         for name, option in SETTINGS.items():
             value = option.kind.convert(option.flag, getattr(self, name))
             object.__setattr__(self, name, value)
+
+    def _check_selection(self) -> None:
+        if self.null_separated and self.files_from is None:
+            raise UsageError(
+                "--null has no effect without --files-from", hint="omit it, or give a list of files"
+            )
+        # Any time can be used to validate it.
+        modified_after(self, _ANY_TIME)
+        if self.max_age is not None and self.max_age < self.min_age:
+            raise UsageError(
+                "--max-age is shorter than --min-age, so that no file can be loaded",
+                hint="swap the two, or omit one",
+            )
 
     def _check_objects(self) -> None:
         object.__setattr__(self, "checksum", choose("--checksum", self.checksum, CHECKSUMS))
@@ -162,6 +186,13 @@ class Settings:
         check_owner(self.expected_bucket_owner)
         check_tags(self.tags)
         check_metadata(self.metadata, METADATA_NAMES)
+
+    @property
+    def selects(self) -> bool:
+        """Whether only some of the volume's current files are meant, by a list or by their age."""
+        return any(
+            option is not None for option in (self.files_from, self.modified_since, self.max_age)
+        )
 
     @property
     def max_requests(self) -> int:
@@ -195,6 +226,45 @@ def layout_of(settings: Settings, now: datetime) -> KeyLayout:
         date=resolve_date(settings.date, now.astimezone(find_timezone(settings.timezone))),
         datasets=settings.datasets,
     )
+
+
+def modified_after(settings: Settings, now: datetime) -> float | None:
+    """Return the earliest time of modification of the files of a run that starts at `now`.
+
+    Returns:
+        Seconds since 1970; None if files of any age are loaded.
+
+    Raises:
+        UsageError: `modified_since` is not a point in time.
+    """
+    times = []
+    if settings.modified_since is not None:
+        times.append(resolve_moment(settings.modified_since, now, find_timezone(settings.timezone)))
+    if settings.max_age is not None:
+        times.append(now.timestamp() - settings.max_age)
+    return max(times, default=None)
+
+
+def resolve_moment(text: str, now: datetime, zone: tzinfo) -> float:
+    """Return the seconds since 1970 of a date, a date with a time, or a duration before `now`.
+
+    Raises:
+        UsageError: the text has another form.
+    """
+    words = text.strip()
+    if (days_back := RELATIVE_DATES.get(words.lower())) is not None:
+        words = (now.astimezone(zone).date() - timedelta(days=days_back)).isoformat()
+    with suppress(ValueError):
+        time = datetime.fromisoformat(words)
+        return (time if time.tzinfo else time.replace(tzinfo=zone)).timestamp()
+    try:
+        return now.timestamp() - parse_duration("--modified-since", words)
+    except UsageError:
+        raise UsageError(
+            f"--modified-since: {text!r} is not a valid time",
+            hint="use 2022-05-02, '2022-05-02 18:30', 2022-05-02T18:30:00Z, yesterday, or a "
+            "duration such as 24h or 7d",
+        ) from None
 
 
 def find_timezone(name: str) -> tzinfo:

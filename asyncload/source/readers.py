@@ -21,6 +21,7 @@ from asyncload.source.batches import (
     Digests,
     UnloadedFile,
 )
+from asyncload.source.file_list import FileList
 from asyncload.source.file_state import FileState
 from asyncload.source.heartbeat import STALLED_SECONDS, GivenUp, Heartbeat, scan_stalled
 from asyncload.source.offload import Offload
@@ -96,6 +97,7 @@ class Readers:
         executor: its threads read the volume.
         patience: see `Offload`; in seconds.
         descriptor_wait: if nothing at all can be opened for so many seconds, files fail.
+        listed: the files to load; None for all of the volume's.
     """
 
     def __init__(
@@ -105,7 +107,9 @@ class Readers:
         *,
         patience: float = STALLED_SECONDS,
         descriptor_wait: float = DESCRIPTOR_WAIT_SECONDS,
+        listed: FileList | None = None,
     ) -> None:
+        self.listed = listed
         self._volume = volume
         self._offload = Offload(executor, patience=patience)
         self._patient = _PatientExecutor(executor)

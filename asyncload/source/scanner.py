@@ -6,6 +6,7 @@ The scan blocks; `scan` yields as it goes, so that a caller can run it in slices
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 import time
@@ -15,8 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from asyncload.errors import SourceUnreadable
 from asyncload.model.names import to_bytes, to_text
 from asyncload.model.values import Excluded, ExcludedReason, Failed, SourceFile
+from asyncload.source.file_list import FileList, path_below, roots_of
 from asyncload.source.file_state import unlistable
 from asyncload.source.folders import by_name, leads_to_folder, list_folder, status_of
 from asyncload.source.globs import Glob, GlobRules
@@ -45,6 +48,8 @@ class Scanner:
         include: path patterns (see `globs`); if there are any, only files that match one are
             loaded.
         exclude: path patterns of files and folders that are not loaded.
+        listed: if given, exactly these files are judged, instead of all below the root.
+        modified_after: files modified earlier are excluded; in seconds since 1970.
         modified_before: files modified later are excluded; in seconds since 1970.
         follow_links: whether symbolic links are followed that stay inside the volume.
         compressed: whether compressed CSVs are loaded, as they are.
@@ -57,6 +62,8 @@ class Scanner:
         *,
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
+        listed: FileList | None = None,
+        modified_after: float | None = None,
         modified_before: float | None = None,
         follow_links: bool = False,
         compressed: bool = True,
@@ -65,6 +72,8 @@ class Scanner:
         self._root = os.fsencode(root)
         self._include = GlobRules(include)
         self._exclude = GlobRules(exclude)
+        self.listed = listed
+        self._modified_after = modified_after
         self._modified_before = modified_before
         self._follow_links = follow_links
         self._compressed = compressed
@@ -80,20 +89,24 @@ class Scanner:
         ]
 
     def scan(self, beat: Callable[[str], None] = unwatched) -> Iterator[Found]:
-        """Yield the volume's CSVs, excluded entries, and folders that can't be listed.
+        """Yield the volume's CSVs, excluded entries, and what can't be examined.
 
-        Folder by folder, each folder's files before its sub-folders, by name (in a folder of very
-        many entries: by name within slices of it, so that memory stays flat).
+        If files are listed, in the order of the list, each once. Else folder by folder, each
+        folder's files before its sub-folders, by name (in a folder of very many entries: by name
+        within slices of it, so that memory stays flat).
 
         Args:
             beat: called with each path before it is examined, which may take long.
         """
+        if self.listed is not None:
+            yield from self._scan_listed(self.listed, beat)
+            return
         folders = [_Folder("", self._identities(b"", ()))]
         while folders:
             folder = folders.pop()
             below: list[_Folder] = []
             try:
-                with self._listed(folder, beat) as listing:
+                with self._entries(folder, beat) as listing:
                     for entry in by_name(listing):
                         name = to_text(entry.name)
                         path = f"{folder.path}/{name}" if folder.path else name
@@ -110,7 +123,61 @@ class Scanner:
                 yield self._unlistable(folder.path, error)
             folders.extend(sorted(below, reverse=True))
 
-    def _listed(
+    def _scan_listed(self, listed: FileList, beat: Callable[[str], None]) -> Iterator[Found]:
+        roots = roots_of(self._root)
+        # Digests, to save memory: there may be a million names.
+        seen: set[bytes] = set()
+        for name in listed.names():
+            shown = to_text(name)
+            beat(shown)
+            try:
+                path = to_text(path_below(name, roots))
+            except SourceUnreadable as error:
+                yield Failed(shown, None, 0, error)
+                continue
+            digest = hashlib.blake2b(to_bytes(path), digest_size=16).digest()
+            if digest in seen:
+                continue
+            seen.add(digest)
+            try:
+                yield self._judge_listed(path)
+            except OSError as error:
+                yield self._unlistable(path, error)
+
+    def _judge_listed(self, path: str) -> Found:
+        """Judge a file that the user listed: what is not excluded by an option must be loaded.
+
+        So names of hidden and temporary files are accepted, and what can't be loaded fails.
+        """
+        name = path[path.rfind("/") + 1 :]
+        kind = file_kind(name)
+        if self._exclude and self._exclude.match(path):
+            return Excluded(path, "excluded")
+        if self._include and not self._include.match(path):
+            return Excluded(path, "excluded")
+        try:
+            status = os.stat(self._at(path), follow_symlinks=False)  # noqa: PTH116  # of bytes
+        except (FileNotFoundError, NotADirectoryError):
+            return _not_loadable(path, "the file does not exist", _LISTED_HINT)
+        if stat.S_ISDIR(status.st_mode):
+            return _not_loadable(path, "the path is a folder", "list the files in it")
+        packed = kind == "compressed" and not self._loads_compressed(name)
+        if packed or kind in ("other", "archive"):
+            return _not_loadable(
+                path, "the file is not a CSV by its name", "only files named *.csv are loaded"
+            )
+        if not stat.S_ISLNK(status.st_mode):
+            found: Found | _Folder = self._judge_file(path, status)
+        else:
+            found = self._judge_link(name, path, _Folder(""))
+        if isinstance(found, _Folder):
+            return _not_loadable(path, "the path leads to a folder", "list the files in it")
+        if isinstance(found, Excluded) and found.reason not in ("too old", "too recent"):
+            hint = "--follow-symlinks follows links inside the volume" * (found.reason == "symlink")
+            return _not_loadable(path, f"the file can't be loaded: {found.reason}", hint)
+        return found
+
+    def _entries(
         self, folder: _Folder, beat: Callable[[str], None]
     ) -> AbstractContextManager[Iterator[os.DirEntry[bytes]]]:
         return list_folder(self._at(folder.path), partial(beat, folder.path or "."), self._sleep)
@@ -185,6 +252,8 @@ class Scanner:
     def _judge_file(self, path: str, status: os.stat_result) -> Found:
         if not stat.S_ISREG(status.st_mode):
             return Excluded(path, "not a regular file")
+        if self._modified_after is not None and status.st_mtime < self._modified_after:
+            return Excluded(path, "too old")
         if self._modified_before is not None and status.st_mtime > self._modified_before:
             return Excluded(path, "too recent")
         return SourceFile(path, status.st_size)
@@ -218,3 +287,10 @@ class Scanner:
     def _unlistable(self, path: str, error: OSError) -> Failed:
         status = status_of(self._at(path)) if error.errno == errno.EACCES else None
         return Failed(path or ".", None, 0, unlistable(error, status))
+
+
+_LISTED_HINT = "paths in --files-from are relative to the volume, and end with their line"
+
+
+def _not_loadable(path: str, message: str, hint: str) -> Failed:
+    return Failed(path or ".", None, 0, SourceUnreadable(message, hint=hint))

@@ -81,6 +81,7 @@ WORDS = {
     "concurrency": "7",
     "limit_rate": "50MiB",
     "memory": "64MiB",
+    "max_age": "5m",
     "min_age": "5m",
     "deadline": "14m",
 }

@@ -17,6 +17,7 @@ from asyncload.settings.run import (
     Settings,
     find_timezone,
     layout_of,
+    modified_after,
     resolve_date,
 )
 
@@ -307,6 +308,46 @@ def test_the_processing_date(text, zone, now, day):
     """A date is taken as it is; today and yesterday are those of the time zone."""
     layout = layout_of(make_settings(date=text, timezone=zone), datetime.fromisoformat(now))
     assert layout.date == date.fromisoformat(day)
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "since"),
+    [
+        ("2022-05-01", "UTC", "2022-05-01T00:00+00:00"),
+        ("2022-05-01", "America/Sao_Paulo", "2022-05-01T03:00+00:00"),
+        ("2022-05-01 18:30", "UTC", "2022-05-01T18:30+00:00"),
+        ("2022-05-01T18:30:15Z", "America/Sao_Paulo", "2022-05-01T18:30:15+00:00"),
+        ("2022-05-01T18:30+02:00", "UTC", "2022-05-01T16:30+00:00"),
+        ("Yesterday", "UTC", "2022-05-01T00:00+00:00"),
+        # It is still the first there.
+        ("today", "America/Sao_Paulo", "2022-05-01T03:00+00:00"),
+        (" 90m ", "UTC", "2022-05-01T23:00+00:00"),
+        (timedelta(days=7), "UTC", "2022-04-25T00:30+00:00"),
+        (date(2022, 5, 1), "UTC", "2022-05-01T00:00+00:00"),
+        (datetime(2022, 5, 1, 18, tzinfo=UTC), "UTC", "2022-05-01T18:00+00:00"),
+    ],
+)
+def test_a_time_since_which_files_were_modified(text, zone, since):
+    """As people write it; without an offset it is the time zone's."""
+    settings = make_settings(modified_since=text, timezone=zone)
+    now = datetime(2022, 5, 2, 0, 30, tzinfo=UTC)
+    assert modified_after(settings, now) == datetime.fromisoformat(since).timestamp()
+
+
+def test_of_two_bounds_on_the_age_both_hold():
+    """The later one decides; without any, files of all ages are loaded."""
+    now = datetime(2022, 5, 2, tzinfo=UTC)
+    for age, hours in (("1h", 1), ("3h", 2)):
+        settings = make_settings(modified_since="2h", max_age=age)
+        assert modified_after(settings, now) == (now - timedelta(hours=hours)).timestamp()
+    assert modified_after(make_settings(), now) is None
+
+
+@pytest.mark.parametrize("text", ["", "noon", "2022-13-01", "2022-05"])
+def test_a_time_that_does_not_exist_is_refused(text):
+    """With the forms that exist."""
+    with pytest.raises(UsageError, match=r"--modified-since: .* is not a valid time"):
+        make_settings(modified_since=text)
 
 
 @given(st.dates(min_value=date.min + timedelta(1)), st.times())

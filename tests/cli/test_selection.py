@@ -1,0 +1,117 @@
+"""`--files-from`, `--modified-since` and `--max-age`: which files a run means."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.support.loads import write_files
+
+DAY = ("--date", "2022-05-02")
+
+
+@pytest.fixture
+def target(s3, layer):
+    """The options that lead to the bucket."""
+    return ["--bucket", s3.bucket, "--endpoint-url", s3.endpoint_url, "--layer", layer, *DAY]
+
+
+def paths(ended, status):
+    """The paths of the files with a status, from `--json`."""
+    records = [json.loads(line.replace(":_", ":0")) for line in ended.out.splitlines()]
+    return sorted(r["path"] for r in records if r["type"] == "file" and r["status"] == status)
+
+
+def test_the_listed_files_are_loaded_and_verified(asyncload, volume, tmp_path, target):
+    """And no others; that others are missing, or were there before, is no difference."""
+    write_files(volume, {"d/a.csv": b"1", "d/b.csv": b"2", "c.csv": b"3"})
+    assert asyncload("run", volume, *target, "--include", "d/b.csv").code == 0
+    listed = tmp_path / "list"
+    listed.write_text("d/a.csv\r\n# later: c.csv\r\n")
+    ended = asyncload("run", volume, *target, "--files-from", listed, "--json")
+    assert ended.code == 0
+    assert paths(ended, "uploaded") == ["d/a.csv"]
+    verified = asyncload("verify", volume, *target, "--files-from", listed)
+    assert (verified.code, verified.out[:17]) == (0, "OK: 1 file matche")
+    dry = asyncload("run", volume, *target, "--files-from", listed, "--dry-run")
+    assert dry.out.splitlines()[-1] == "would upload 1 of 1 file, 1 B"
+
+
+def test_a_listed_file_that_is_missing_fails_by_name(asyncload, volume, tmp_path, target):
+    """The others land, and the exit code is 3, for `verify` and a dry run as well."""
+    write_files(volume, {"a.csv": b"1"})
+    listed = tmp_path / "list"
+    listed.write_bytes(b"gone.csv\0a.csv\0")
+    options = (*target, "--files-from", listed, "-0")
+    ended = asyncload("run", volume, *options)
+    assert ended.code == 3
+    assert "1 of 2 files are in the raw zone: 1 uploaded, 1 failed" in ended.out
+    assert "failed: gone.csv\n  the file does not exist\n" in ended.out
+    assert asyncload("run", volume, *options, "--dry-run").code == 3
+    verified = asyncload("verify", volume, *options)
+    assert (verified.code, verified.out.splitlines()[0]) == (
+        3,
+        "unreadable: gone.csv: the file does not exist",
+    )
+
+
+def test_a_list_comes_through_a_pipe(spawn, volume, target):
+    """However slowly: its writer may still be looking for files."""
+    write_files(volume, {"a.csv": b"1", "b.csv": b"2"})
+    process = spawn("run", volume, *target, "--files-from", "-", "--json", stdin=-1)
+    process.stdin.write("b.c")
+    process.stdin.flush()
+    out, _ = process.communicate("sv\n", timeout=60)
+    records = [json.loads(line) for line in out.splitlines()]
+    assert [(r["path"], r["status"]) for r in records[:-1]] == [("b.csv", "uploaded")]
+    assert process.returncode == 0
+
+
+def test_an_empty_list_is_nothing_to_load(asyncload, volume, target, tmp_path):
+    """And not the whole volume; `--allow-empty` accepts it."""
+    write_files(volume, {"a.csv": b"1"})
+    listed = tmp_path / "list"
+    listed.write_bytes(b"\n")
+    ended = asyncload("run", volume, *target, "--files-from", listed)
+    assert ended.code == 4
+    assert f"--files-from: {listed} names no file to load" in ended.err
+    assert asyncload("run", volume, *target, "--files-from", listed, "--allow-empty").code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--files-from", "nowhere"], "--files-from: nowhere can't be read"),
+        (["--null"], "--null has no effect without --files-from"),
+        (["--modified-since", "noon"], "--modified-since: 'noon' is not a valid time"),
+        (["--max-age", "1m", "--min-age", "1h"], "--max-age is shorter than --min-age"),
+    ],
+)
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_a_selection_that_can_not_be_meant_is_refused(asyncload, volume, options, message, dry):
+    """Before anything is asked of the store: this one does not exist."""
+    write_files(volume, {"a.csv": b"1"})
+    nowhere = ("--bucket", "lake", "--endpoint-url", "http://127.0.0.1:9", "--no-manifest")
+    ended = asyncload("run", volume, *nowhere, *options, *dry)
+    assert (ended.code, message in ended.err) == (2, True)
+
+
+def test_only_recent_files_are_loaded(asyncload, volume, target):
+    """By a date, and by an age; the others are named, and no difference to `verify`."""
+    write_files(volume, dict.fromkeys(("d/old.csv", "d/new.csv"), b"1"))
+    old = datetime.now(UTC) - timedelta(days=2)
+    os.utime(volume / "d/old.csv", (old.timestamp(), old.timestamp()))
+    assert asyncload("run", volume, *target).code == 0
+    for options in (
+        ["--max-age", "1d"],
+        ["--modified-since", "24h"],
+        ["--modified-since", f"{old + timedelta(hours=1):%Y-%m-%d %H:%M}"],
+        ["--modified-since", f"{old + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"],
+    ):
+        ended = asyncload("run", volume, *target, *options, "--json")
+        assert paths(ended, "unchanged") == ["d/new.csv"]
+        assert '"path":"d/old.csv","reason":"too old"' in ended.out
+        assert asyncload("verify", volume, *target, *options).code == 0

@@ -1,0 +1,166 @@
+"""A list of files to load: which names it holds, and what is made of each."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asyncload.errors import SourceUnreadable, UsageError
+from asyncload.model.values import Excluded, Failed, SourceFile
+from asyncload.source.file_list import FileList, path_below, read_list
+from asyncload.source.scanner import Scanner
+from tests.support.loads import write_files
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        (b"", []),
+        (b"\n \n\t\r\n", []),
+        (b"a.csv", [b"a.csv"]),
+        (b"a.csv\nb c.csv\n", [b"a.csv", b"b c.csv"]),
+        (b"a.csv\r\nb.csv\r\n", [b"a.csv", b"b.csv"]),
+        (b"\xef\xbb\xbfa.csv\n", [b"a.csv"]),
+        (b"# of today\n; and more\n./#a.csv\n", [b"./#a.csv"]),
+        (b" a.csv \n", [b" a.csv "]),
+    ],
+)
+def test_the_names_of_a_list_of_lines(content, names):
+    """Comments, blank lines and what Windows adds are no names; spaces belong to a name."""
+    assert list(FileList(content, "l").names()) == names
+
+
+@given(st.lists(st.binary(min_size=1).filter(lambda name: b"\0" not in name)))
+def test_between_nul_bytes_every_byte_is_part_of_a_name(names):
+    """As `find -print0` writes them, with the last NUL or without."""
+    for content in (b"\0".join(names), b"".join(name + b"\0" for name in names)):
+        assert list(FileList(content, "l", nul=True).names()) == names
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        (b"a.csv", b"a.csv"),
+        (b"./d//a.csv", b"d/a.csv"),
+        (b"/lake/in/d/a.csv", b"d/a.csv"),
+        (b"/real/a.csv", b"a.csv"),
+        (b"/real", b""),
+        (b".", b""),
+    ],
+)
+def test_a_name_is_a_path_below_the_volume(name, path):
+    """Relative to it, or absolute, as given or without links."""
+    assert path_below(name, (b"/lake/in", b"/real")) == path
+
+
+@pytest.mark.parametrize("name", [b"/lake/input/a.csv", b"/a.csv", b"../a.csv", b"d/../a.csv"])
+def test_a_name_that_may_lead_out_of_the_volume_is_not_followed(name):
+    """Nor is one beside it with the same beginning."""
+    with pytest.raises(SourceUnreadable, match=r"outside of the volume|contains '\.\.'"):
+        path_below(name, (b"/lake/in", b"/real"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a.csv".encode("utf-16"), "is UTF-16"),
+        (b"a.csv\0b.csv\0", "contains NUL bytes"),
+        (None, "can't be read: No such file or directory"),
+    ],
+)
+def test_a_file_that_is_not_a_list_of_lines_is_refused(tmp_path, content, message):
+    """The message names the file."""
+    path = tmp_path / "list"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match=message) as error:
+        read_list(path, nul=False)
+    assert str(path) in error.value.message
+
+
+def test_a_process_without_standard_input_has_an_empty_list(monkeypatch):
+    """As under a supervisor that closes it."""
+    monkeypatch.setattr("sys.stdin", None)
+    assert read_list("-", nul=False) == FileList(b"", "standard input")
+
+
+def judged(volume, *names, **options):
+    """What is made of each listed name, by path."""
+    listed = FileList("\n".join(map(str, names)).encode("utf-8", "surrogateescape"), "l")
+    found = {}
+    for item in Scanner(volume, listed=listed, **options).scan():
+        assert item.path not in found, "found twice"
+        match item:
+            case SourceFile():
+                found[item.path] = item.size
+            case Excluded():
+                found[item.path] = item.reason
+            case Failed():
+                assert isinstance(item.error, SourceUnreadable)
+                found[item.path] = item.error.message
+    return found
+
+
+def test_listed_files_are_loaded_and_only_these(volume):
+    """Each once, in any spelling; hidden and temporary names too, as they were asked for."""
+    write_files(
+        volume,
+        {"a.csv": b"1", "b.csv": b"", "d/.c.csv": b"12", "x.csv.part": b"123", "z.csv.gz": b""},
+    )
+    names = ("d/.c.csv", "a.csv", "./a.csv", volume / "a.csv", "x.csv.part", "z.csv.gz")
+    assert judged(volume, *names) == {
+        "d/.c.csv": 2,
+        "a.csv": 1,
+        "x.csv.part": 3,
+        "z.csv.gz": 0,
+    }
+
+
+def test_what_is_listed_and_can_not_be_loaded_fails_by_name(volume):
+    """Nothing that was asked for is left out in silence."""
+    write_files(volume, dict.fromkeys(("d/a.csv", "notes.txt", "a.csv", "a.csv.xz", "a.zip"), b"1"))
+    os.mkfifo(volume / "pipe.csv")
+    (volume / "link.csv").symlink_to("a.csv")
+    (volume / "folder.csv").symlink_to("d")
+    (volume / "lost.csv").symlink_to("nothing")
+    gone = "the file does not exist"
+    expected = {
+        "gone.csv": gone,
+        "a.csv/b.csv": gone,
+        "d": "the path is a folder",
+        ".": "the path is a folder",
+        "notes.txt": "the file is not a CSV by its name",
+        "a.csv.xz": "the file is not a CSV by its name",
+        "a.zip": "the file is not a CSV by its name",
+        "pipe.csv": "the file can't be loaded: not a regular file",
+        "link.csv": "the file can't be loaded: symlink",
+        "folder.csv": "the file can't be loaded: symlink",
+        "/etc/passwd": "the path is outside of the volume",
+        "n" * 300 + ".csv": "the path can't be listed: File name too long",
+    }
+    assert judged(volume, *expected) == expected
+    assert judged(volume, "link.csv", "folder.csv", "lost.csv", follow_links=True) == {
+        "link.csv": 1,
+        "folder.csv": "the path leads to a folder",
+        "lost.csv": "the file can't be loaded: symlink to nowhere",
+    }
+
+
+def test_options_still_exclude_listed_files(volume):
+    """By pattern, and by age."""
+    write_files(volume, dict.fromkeys(("a.csv", "old.csv", "new.csv", "b.csv", "c.csv"), b""))
+    os.utime(volume / "old.csv", (1_000, 1_000))
+    os.utime(volume / "new.csv", (3_000, 3_000))
+    os.utime(volume / "a.csv", (2_000, 2_000))
+    options = {"exclude": ["b.csv"], "include": ["[abno]*.csv"]}
+    names = ("a.csv", "old.csv", "new.csv", "b.csv", "c.csv")
+    assert judged(volume, *names, modified_after=2_000, modified_before=2_500, **options) == {
+        "a.csv": 0,
+        "old.csv": "too old",
+        "new.csv": "too recent",
+        "b.csv": "excluded",
+        "c.csv": "excluded",
+    }
