@@ -168,22 +168,41 @@ class ChecksumMismatch(NotVerified):
     """The store returned another checksum than that of the bytes that were sent."""
 
 
-class StoreError(AsyncloadError):
+class RequestError(AsyncloadError):
+    """A request that a server answered with an error, or did not answer.
+
+    `status` is the HTTP status or 0. `retry_after` is how many seconds the server asks to wait,
+    None if it does not say.
+
+    The class decides how the request is handled. `retryable`: the same request may succeed later.
+    `overloaded`: fewer requests should be made at once. `throttled`: the server works, and asks to
+    slow down.
+    """
+
+    retryable: ClassVar[bool] = False
+    overloaded: ClassVar[bool] = False
+    throttled: ClassVar[bool] = False
+
+    def __init__(
+        self, message: str, *, hint: str = "", status: int = 0, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class StoreError(RequestError):
     """A request that the store answered with an error, or did not answer.
 
-    `code` is the store's error code (`NoSuchBucket`) or "", `status` the HTTP status or 0,
-    `request_id` the store's identifier of the request or "". `retry_after` is how many seconds the
-    store asks to wait, None if it does not say. `header` is the request header that the store names
-    as the cause, in lower case, or "".
+    `code` is the store's error code (`NoSuchBucket`) or "", `request_id` the store's identifier of
+    the request or "". `header` is the request header that the store names as the cause, in lower
+    case, or "".
 
-    The class decides how the request is handled. `retryable`: the same request may succeed later;
-    every request of `ObjectStore` is safe to repeat. `overloaded`: fewer requests should be made at
-    once. If such an error ends a run, no file was tried or none can succeed any more.
+    Every request of `ObjectStore` is safe to repeat. If such an error ends a run, no file was tried
+    or none can succeed any more.
     """
 
     exit_code = 5
-    retryable: ClassVar[bool] = False
-    overloaded: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -196,11 +215,9 @@ class StoreError(AsyncloadError):
         retry_after: float | None = None,
         header: str = "",
     ) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message, hint=hint, status=status, retry_after=retry_after)
         self.code = code
-        self.status = status
         self.request_id = request_id
-        self.retry_after = retry_after
         self.header = header
 
 
@@ -240,6 +257,7 @@ class Throttled(ServerError):
     """The store asks for fewer requests (SlowDown, RequestTimeout, 503, 429), but works."""
 
     overloaded = True
+    throttled = True
 
 
 class BodyDamaged(ServerError):
@@ -303,3 +321,55 @@ class EndpointRefused(StoreRefused):
 
 class EndlessListing(StoreRefused):
     """The store's listing repeats itself, so the existing objects can't be known."""
+
+
+class ApiError(RequestError):
+    """A request that the API which data is collected from answered with an error, or not at all."""
+
+    exit_code = 3
+
+
+class ApiRefused(ApiError, FileFailed):
+    """The API rejects this request permanently; others may succeed."""
+
+
+class AnswerDamaged(ApiError, FileFailed):
+    """An answer of the API is incomplete or malformed."""
+
+    retryable = True
+
+
+class AnswerTooLarge(ApiError, FileFailed):
+    """An answer of the API is larger than permitted."""
+
+
+class ApiUnavailable(ApiError):
+    """The API did not answer, or answered that it can't serve the request now (5xx)."""
+
+    exit_code = 6
+    retryable = True
+
+
+class ApiThrottled(ApiUnavailable):
+    """The API asks to slow down (429), but works."""
+
+    overloaded = True
+    throttled = True
+
+
+class TokenRejected(ApiError, Refused):
+    """The API does not accept the token."""
+
+    exit_code = 5
+
+
+class PartlyCollected(AsyncloadError):
+    """A limit of the run was reached before everything was collected; the next run resumes it."""
+
+    exit_code = 3
+
+
+class UnknownName(AsyncloadError):
+    """The API knows no such person or genre."""
+
+    exit_code = 2

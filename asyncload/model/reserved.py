@@ -7,8 +7,16 @@ RUN = "asyncload-run"
 CRC64NVME = "asyncload-crc64nvme"
 SOURCE_PATH = "source-path"
 MTIME = "mtime"
+SOURCE_URL = "source-url"
+SOURCE_STATUS = "source-status"
+SOURCE_ETAG = "source-etag"
+SOURCE_NEXT = "source-next"
+SOURCE_TIME = "source-time"
 
-METADATA_NAMES = frozenset({VERSION, RUN, CRC64NVME, SOURCE_PATH, MTIME})
+METADATA_NAMES = frozenset(
+    {VERSION, RUN, CRC64NVME, SOURCE_PATH, MTIME}
+    | {SOURCE_URL, SOURCE_STATUS, SOURCE_ETAG, SOURCE_NEXT, SOURCE_TIME}
+)
 """The metadata names that asyncload sets."""
 
 UPLOADS = "uploads"

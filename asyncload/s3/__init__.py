@@ -3,7 +3,7 @@
 import asyncload.s3.libraries  # noqa: F401  # first, see there
 
 # isort: split
-from asyncload.s3.auth.http_dates import describe_offset
+from asyncload.model.http_dates import describe_offset
 from asyncload.s3.lake import create_bucket, read_objects
 from asyncload.s3.opening import open_client, open_store
 from asyncload.s3.options import ObjectOptions, S3Options

@@ -16,8 +16,8 @@ from botocore.parsers import ResponseParserError
 
 from asyncload import errors
 from asyncload.errors import AsyncloadError, StoreError, chain_of
+from asyncload.model.http_dates import describe_offset, read_offset, read_retry_after
 from asyncload.s3.auth.clock import SigningClock
-from asyncload.s3.auth.http_dates import describe_offset, read_offset, read_retry_after
 from asyncload.s3.fast.sockets import AnsweredEarly
 from asyncload.s3.meanings import (
     PROXY_WANTS_LOGIN,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from asyncload.errors import FileFailed
 from asyncload.model.checksums import CRC64NVME, Crc
 from asyncload.model.values import PlannedUpload
+from asyncload.store.protocol import ObjectInfo
 
 
 class Digest(Protocol):
@@ -22,10 +24,11 @@ Beat = Callable[[], None]
 
 
 class LoadedFile(NamedTuple):
-    """A small file read whole, in one version: its bytes and their digests.
+    """A small file read whole, in one version, or an answer from the web: its bytes and digests.
 
     `crc` is by the requested algorithm, `sha256` in hex and `md5` in bytes, if requested.
-    `mtime_ns` is the modification time, in nanoseconds since 1970.
+    `mtime_ns` is the modification time, in nanoseconds since 1970. `info` is stored with the bytes,
+    besides the metadata about the run; None for a CSV.
     """
 
     upload: PlannedUpload
@@ -34,6 +37,7 @@ class LoadedFile(NamedTuple):
     sha256: str | None = None
     md5: bytes | None = None
     mtime_ns: int = 0
+    info: ObjectInfo | None = None
 
 
 class Digests(NamedTuple):
@@ -47,6 +51,27 @@ class Digests(NamedTuple):
     sha256: bool = False
     md5: bool = False
     md5_at: Mapping[str, int] = MappingProxyType({})
+
+
+def load_bytes(
+    upload: PlannedUpload,
+    body: memoryview,
+    digests: Digests,
+    mtime_ns: int = 0,
+    info: ObjectInfo | None = None,
+) -> LoadedFile:
+    """Compute the digests of bytes in memory, while they are in the processor's cache."""
+    listed = digests.md5_at.get(upload.source.path) == len(body)
+    return LoadedFile(
+        upload,
+        body,
+        digests.crc.update(body, 0),
+        # Most files that are listed with this size are not sent.
+        hashlib.sha256(body).hexdigest() if digests.sha256 and not listed else None,
+        hashlib.md5(body, usedforsecurity=False).digest() if digests.md5 or listed else None,
+        mtime_ns,
+        info,
+    )
 
 
 class UnloadedFile(NamedTuple):
@@ -67,3 +92,24 @@ CRC_ONLY = Digests()
 
 
 BatchItem = LoadedFile | UnloadedFile | OutgrownFile
+
+
+class ReadBatch(NamedTuple):
+    """The results of a batch's first files, and its other files, still to be read.
+
+    `stuck`: a thread may still write into the buffer, not over the files in `items` but in the
+    space after them.
+    """
+
+    items: Sequence[BatchItem]
+    others: Sequence[PlannedUpload] = ()
+    stuck: bool = False
+
+
+class BatchReader(Protocol):
+    """Loads small files whole: from a volume, or from memory."""
+
+    async def read_batch(
+        self, uploads: Sequence[PlannedUpload], buffer: memoryview, digests: Digests = CRC_ONLY
+    ) -> ReadBatch:
+        """Load files into a buffer, one after the other."""

@@ -19,6 +19,7 @@ from asyncload.source.batches import (
     Beat,
     Digest,
     Digests,
+    ReadBatch,
     UnloadedFile,
 )
 from asyncload.source.file_list import FileList
@@ -60,18 +61,6 @@ class _PatientExecutor(Executor):
         elif not wait([future], self._SECONDS).done:
             self._impatient = self._LEFT_OFF
         return future
-
-
-class ReadBatch(NamedTuple):
-    """The results of a batch's first files, and its other files, still to be read.
-
-    `stuck`: a thread may still write into the buffer, not over the files in `items` but in the
-    space after them.
-    """
-
-    items: Sequence[BatchItem]
-    others: Sequence[PlannedUpload] = ()
-    stuck: bool = False
 
 
 class Scan(NamedTuple, Generic[T]):

@@ -6,7 +6,6 @@ a large one.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Sequence
@@ -28,6 +27,7 @@ from asyncload.source.batches import (
     LoadedFile,
     OutgrownFile,
     UnloadedFile,
+    load_bytes,
 )
 from asyncload.source.beneath import Beneath, close
 from asyncload.source.file_state import (
@@ -148,16 +148,7 @@ class Volume:
             file.read_into(body, 0, beat)
             file.check_unchanged(before)
             file.check_end(before.size)
-        listed = digests.md5_at.get(upload.source.path) == before.size
-        return LoadedFile(
-            upload,
-            body,
-            digests.crc.update(body, 0),
-            # Most files that are listed with this size are not sent.
-            hashlib.sha256(body).hexdigest() if digests.sha256 and not listed else None,
-            hashlib.md5(body, usedforsecurity=False).digest() if digests.md5 or listed else None,
-            before.mtime_ns,
-        )
+        return load_bytes(upload, body, digests, before.mtime_ns)
 
     def _open(self, path: str) -> int:
         if not {"", ".", ".."}.isdisjoint(path.split("/")):

@@ -16,10 +16,10 @@ from asyncload.errors import (
     BodyDamaged,
     BodyUnanswered,
     PreconditionFailed,
+    RequestError,
     ServerError,
     StoreError,
     StoreUnavailable,
-    Throttled,
     WriteConflict,
 )
 from asyncload.model.values import Checksum, ObjectKey
@@ -73,7 +73,7 @@ class RetryPolicy(NamedTuple):
     max_asked_wait: float = 60.0
 
     def next_wait(
-        self, error: StoreError, *, tries: int, throttled: int, elapsed: float, draw: float
+        self, error: RequestError, *, tries: int, throttled: int, elapsed: float, draw: float
     ) -> float | None:
         """Return how long to wait before the next attempt; None to give up.
 
@@ -89,7 +89,7 @@ class RetryPolicy(NamedTuple):
         if not error.retryable or tries - throttled >= attempts:
             return None
         # An unbounded exponent would overflow.
-        most = self.max_throttled_wait if isinstance(error, Throttled) else self.max_wait
+        most = self.max_throttled_wait if error.throttled else self.max_wait
         most = min(most, self.max_wait)
         wait = draw * min(most, self.first_wait * 2 ** min(tries - 1, 32))
         wait += min(error.retry_after or 0.0, self.max_asked_wait)
@@ -152,7 +152,7 @@ class RetryingStore:
                 return await self._attempt(kind, call, size)
             except StoreError as error:
                 tries += 1
-                throttled += isinstance(error, Throttled)
+                throttled += error.throttled
                 wait = self._retries.next_wait(
                     error,
                     tries=tries,

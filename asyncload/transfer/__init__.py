@@ -1,7 +1,7 @@
 """Upload one file: by one put, or by one multipart upload that is completed or aborted."""
 
 from asyncload.transfer.aborting import abort_upload
-from asyncload.transfer.context import TransferTools, no_change
+from asyncload.transfer.context import PutTools, TransferTools, no_change
 from asyncload.transfer.local_sums import LocalSums
 from asyncload.transfer.multipart import upload_multipart
 from asyncload.transfer.policy import ChecksumChoice, Existing, TransferPolicy
@@ -21,6 +21,7 @@ __all__ = [
     "LocalSums",
     "PartWindow",
     "Provenance",
+    "PutTools",
     "StoreWorth",
     "TransferPolicy",
     "TransferTools",

@@ -10,6 +10,7 @@ from asyncload.aio.buffers import BufferPool
 from asyncload.aio.deadline import Deadline
 from asyncload.bucket.key_index import KeyIndex
 from asyncload.model.values import Event
+from asyncload.source.batches import BatchReader
 from asyncload.source.readers import Readers
 from asyncload.store.protocol import ObjectStore, OpenUpload
 from asyncload.transfer.policy import TransferPolicy
@@ -21,25 +22,35 @@ async def no_change(_: str) -> None:
     """Do nothing; the default for `before_change`."""
 
 
-@dataclass(frozen=True, slots=True)
-class TransferTools:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutTools:
+    """What a put of bytes in memory needs, wherever they come from.
+
+    `readers` loads the same bytes again if the store finds them damaged. `before_change` is awaited
+    with an object's partition before the object is written.
+    """
+
+    store: ObjectStore
+    readers: BatchReader
+    policy: TransferPolicy
+    before_change: Callable[[str], Awaitable[None]] = no_change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferTools(PutTools):
     """The store, the volume, the limits, and the listing of the bucket.
 
     `key_index` and `left_open` are the objects and the open multipart uploads of each key, the
     latest first, as listed before the run. `now` returns the time in UTC. No work is started after
-    `deadline` is reached. `before_change` is awaited with an object's partition before the object
-    is written. `records` say which open uploads are ours; without them none is resumed.
+    `deadline` is reached. `records` say which open uploads are ours; without them none is resumed.
     """
 
-    store: ObjectStore
     readers: Readers
     buffers: BufferPool
     window: PartWindow
-    policy: TransferPolicy
     key_index: KeyIndex
     left_open: Mapping[str, Sequence[OpenUpload]]
     observe: Callable[[Event], None]
     now: Callable[[], datetime]
     deadline: Deadline
-    before_change: Callable[[str], Awaitable[None]] = no_change
     records: UploadRecords | None = None

@@ -9,7 +9,7 @@ error of the run cancels all work in progress and is raised.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -17,18 +17,12 @@ from typing import NamedTuple, Self
 from asyncload.aio.buffers import Buffer, BufferPool
 from asyncload.aio.groups import Group
 from asyncload.bucket.key_index import Known
-from asyncload.errors import (
-    AsyncloadError,
-    DeadlineReached,
-    Refused,
-    ServerError,
-    StoreUnavailable,
-    chain_of,
-)
-from asyncload.model.values import Event, Failed, FileFinished, Outcome, PlannedUpload
+from asyncload.errors import DeadlineReached
+from asyncload.model.values import Event, FileFinished, PlannedUpload
 from asyncload.planning.plan import MIB, LoadPlan
 from asyncload.source.batches import LoadedFile, OutgrownFile
 from asyncload.transfer import TransferTools, put_file, upload_multipart, wanted_digests
+from asyncload.transfer.concluding import Concluding
 
 Observer = Callable[[Event], None]
 
@@ -41,41 +35,6 @@ _READERS = 8
 _READ_AHEAD = 32
 # The parts of one large file fill the requests in flight; a few files at once bridge their ends.
 _LARGE_AT_ONCE = 8
-# After so many files in a row that failed after all retries, the store is considered down.
-_MAX_GIVEN_UP = 10
-
-
-class _Outage:
-    """Ends a run whose store answers but accepts no file, for example because its disks are full.
-
-    Each file fails after half a minute of retries, so a run over many files would take hours.
-    """
-
-    def __init__(self) -> None:
-        self._given_up = 0
-
-    def succeeded(self) -> None:
-        """Count a file that was uploaded or already existed."""
-        self._given_up = 0
-
-    def failed(self, error: AsyncloadError) -> None:
-        """Count a file that failed.
-
-        Raises:
-            StoreUnavailable: too many files in a row failed.
-        """
-        if not isinstance(error, ServerError):
-            return
-        self._given_up += 1
-        if self._given_up >= _MAX_GIVEN_UP:
-            raise StoreUnavailable(
-                f"the store accepts no file: the last {_MAX_GIVEN_UP} failed after all retries: "
-                f"{error.message}",
-                hint=error.hint or "check whether the store is full or failing, then run again",
-                code=error.code,
-                status=error.status,
-                request_id=error.request_id,
-            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +48,10 @@ class Pipeline:
     tools: TransferTools
     observe: Observer
     concurrency: Callable[[], int]
-    _outage: _Outage = field(default_factory=_Outage, init=False)
+    _ending: Concluding = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_ending", Concluding(self.observe))
 
     async def run(self, plan: LoadPlan) -> None:
         """Upload every file of the plan, and emit each outcome to the observer.
@@ -125,7 +87,7 @@ class Pipeline:
     async def _send_in_parts(self, upload: PlannedUpload) -> None:
         if self.tools.deadline.reached():
             return
-        await self._conclude(upload, upload_multipart(upload, self.tools))
+        await self._ending.conclude(upload, upload_multipart(upload, self.tools))
 
     async def _read_small(self, batches: Iterator[list[PlannedUpload]], queues: _Queues) -> None:
         async with Group() as group:
@@ -170,7 +132,7 @@ class Pipeline:
                 elif isinstance(item, OutgrownFile):
                     outgrown.append(item.upload)
                 else:
-                    self._fail(item.upload, item.error)
+                    self._ending.fail(item.upload, item.error)
         return outgrown, read.others
 
     def _start_sender(self, senders: _Senders) -> None:
@@ -187,48 +149,10 @@ class Pipeline:
                 if self.tools.deadline.reached():
                     continue
                 sending = put_file(loaded.file, loaded.known, self.tools)
-                if not await self._conclude(loaded.file.upload, sending):
+                if not await self._ending.conclude(loaded.file.upload, sending):
                     loaded.batch.spoil()
         # Put the end marker back for the next sender.
         queue.put_nowait(None)
-
-    async def _conclude(self, upload: PlannedUpload, sending: Awaitable[Outcome]) -> bool:
-        """Emit a file's outcome; return whether the file is in the bucket."""
-        clock = asyncio.get_running_loop().time
-        begun = clock()
-        try:
-            outcome = await sending
-        except (Refused, StoreUnavailable):
-            raise
-        except DeadlineReached:
-            return False
-        except AsyncloadError as error:
-            self._fail(upload, error, clock() - begun)
-            self._outage.failed(error)
-            return False
-        seconds = clock() - begun
-        self.observe(
-            FileFinished(outcome, upload.partition, upload.dataset, seconds, upload.source.size)
-        )
-        self._outage.succeeded()
-        return True
-
-    def _fail(self, upload: PlannedUpload, error: AsyncloadError, seconds: float = 0.0) -> None:
-        path, size = upload.source
-        forget_frames(error)
-        failed = Failed(path, upload.key, size, error)
-        self.observe(
-            FileFinished(failed, upload.partition, upload.dataset, seconds, upload.source.size)
-        )
-
-
-def forget_frames(error: BaseException) -> None:
-    """Drop the frames that an error was raised in: they hold the file's bytes.
-
-    A report keeps thousands of errors, and memory must stay flat; only their messages are used.
-    """
-    for link in chain_of(error):
-        link.__traceback__ = None
 
 
 def cut_batches(uploads: Iterator[PlannedUpload]) -> Iterator[list[PlannedUpload]]:

@@ -22,28 +22,34 @@ class Provenance(NamedTuple):
     version: str = ""
 
     def info(
-        self, upload: PlannedUpload, mtime_ns: int, checksum: Checksum | None = None
+        self,
+        upload: PlannedUpload,
+        mtime_ns: int,
+        checksum: Checksum | None = None,
+        info: ObjectInfo | None = None,
     ) -> ObjectInfo:
-        """Return the content type and the metadata stored with a file.
+        """Return the content type and the metadata stored with a file, added to `info` if given.
 
-        `source-path` is percent-encoded, and omitted if that takes over 1 KiB; `mtime` is in
-        seconds since 1970, in rclone's format.
+        `source-path` is percent-encoded, and omitted if that takes over 1 KiB, or if the bytes come
+        from an address, which `info` has. `mtime` is in seconds since 1970, in rclone's format.
         """
-        ending = compressed_csv(upload.source.path)
-        content_type = COMPRESSED_CSVS[ending] if ending else CSV.content_type
+        if info is None:
+            ending = compressed_csv(upload.source.path)
+            info = ObjectInfo(COMPRESSED_CSVS[ending]) if ending else CSV
         if not self.run_id:
-            return ObjectInfo(content_type)
+            return info
         metadata = {
+            **info.metadata,
             reserved.VERSION: self.version,
             reserved.RUN: self.run_id,
             reserved.MTIME: _seconds(mtime_ns),
         }
         path = quote(to_bytes(upload.source.path))
-        if len(path) <= _MAX_PATH:
+        if len(path) <= _MAX_PATH and reserved.SOURCE_URL not in metadata:
             metadata[reserved.SOURCE_PATH] = path
         if checksum is not None and checksum.algorithm == "CRC64NVME":
             metadata[reserved.CRC64NVME] = checksum.digest
-        return ObjectInfo(content_type, metadata)
+        return info._replace(metadata=metadata)
 
 
 def _seconds(nanoseconds: int) -> str:

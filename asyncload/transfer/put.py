@@ -18,12 +18,12 @@ from asyncload.model.checksums import (
 from asyncload.model.values import Checksum, Skipped, Unchanged, Uploaded
 from asyncload.planning.plan import plausible_part_sizes
 from asyncload.source.batches import Digests, LoadedFile, UnloadedFile
-from asyncload.transfer.context import TransferTools
+from asyncload.transfer.context import PutTools
 from asyncload.transfer.existing import compare_with_existing, resolve_existing
 from asyncload.transfer.verify import LocalFile, find_proof, prove_by_head
 
 
-def wanted_digests(tools: TransferTools, known: Mapping[str, Known]) -> Digests:
+def wanted_digests(tools: PutTools, known: Mapping[str, Known]) -> Digests:
     """Return the digests to compute while small files are read for `put_file`.
 
     `known` is the listing's information about each file's key, by the file's path.
@@ -35,11 +35,12 @@ def wanted_digests(tools: TransferTools, known: Mapping[str, Known]) -> Digests:
 
 
 async def put_file(
-    loaded: LoadedFile, known: Known, tools: TransferTools
+    loaded: LoadedFile, known: Known, tools: PutTools
 ) -> Uploaded | Unchanged | Skipped:
-    """Upload a file that was read whole, and prove that the object holds its bytes.
+    """Upload a file that was loaded whole, and prove that the object holds its bytes.
 
-    If the store finds the bytes damaged, the file is read again, to the same place in memory.
+    If the store finds the bytes damaged, `tools.readers` loads the file again, to the same place in
+    memory.
 
     Raises:
         ObjectConflict: the key holds an object with other bytes, and the policy is to fail.
@@ -56,7 +57,7 @@ class _Put:
 
     loaded: LoadedFile
     known: Known
-    tools: TransferTools
+    tools: PutTools
     summed: Checksum = field(init=False)
     local: LocalFile = field(init=False)
 
@@ -109,7 +110,7 @@ class _Put:
 
     async def _put_once(self, create_only: bool) -> Checksum | None:
         policy = self.tools.policy
-        upload, body, _, sha256, md5, mtime_ns = self.loaded
+        upload, body, _, sha256, md5, mtime_ns, info = self.loaded
         summed = self.summed
         sent = md5_digest(md5) if md5 is not None and policy.checksum == "md5" else summed
         result = await self.tools.store.put(
@@ -118,7 +119,7 @@ class _Put:
             sent,
             create_only=create_only,
             sha256=sha256,
-            info=policy.provenance.info(upload, mtime_ns, summed),
+            info=policy.provenance.info(upload, mtime_ns, summed, info),
         )
         return find_proof(result, sent, body, policy)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.s3.auth.http_dates import describe_offset, read_offset, read_retry_after
+from asyncload.model.http_dates import describe_offset, read_offset, read_retry_after
 
 # Thu, 01 Jan 2026 12:00:00 GMT
 NOW = 1_767_268_800.0

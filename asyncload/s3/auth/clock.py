@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from asyncload.errors import AsyncloadError, ClockCorrected, StoreError
-from asyncload.s3.auth.http_dates import read_offset
+from asyncload.model.http_dates import read_offset
 from asyncload.s3.auth.redaction import Secrets
 from asyncload.s3.auth.refresh import Renewal
 from asyncload.s3.hooks.events import hear_answers

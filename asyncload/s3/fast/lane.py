@@ -19,10 +19,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
+from asyncload.model.http_dates import is_http_date
 from asyncload.model.values import Checksum, ObjectKey
 from asyncload.s3.arguments import checksum_headers
 from asyncload.s3.auth.clock import SigningClock
-from asyncload.s3.auth.http_dates import is_http_date
 from asyncload.s3.client.session import DirectSession
 from asyncload.s3.describe import (
     check_status,

@@ -1,0 +1,112 @@
+"""Emit the outcome of each file, and end a run in which nothing succeeds any more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from asyncload.errors import (
+    ApiUnavailable,
+    AsyncloadError,
+    DeadlineReached,
+    Refused,
+    ServerError,
+    StoreUnavailable,
+    chain_of,
+)
+from asyncload.model.values import Event, Failed, FileFinished, Outcome, PlannedUpload
+
+# After this many files in a row that failed after all retries, the server is considered down.
+_MAX_GIVEN_UP = 10
+
+
+class Outage:
+    """Ends a run whose store or API answers, but serves no file: for example, its disks are full.
+
+    Each file fails after half a minute of retries, so a run over many files would take hours.
+    """
+
+    def __init__(self) -> None:
+        self._given_up = 0
+
+    def succeeded(self) -> None:
+        """Count a file that was uploaded or already existed."""
+        self._given_up = 0
+
+    def failed(self, error: AsyncloadError) -> None:
+        """Count a file that failed.
+
+        Raises:
+            StoreUnavailable, ApiUnavailable: too many files in a row failed.
+        """
+        if not isinstance(error, ServerError | ApiUnavailable):
+            return
+        self._given_up += 1
+        if self._given_up < _MAX_GIVEN_UP:
+            return
+        if isinstance(error, ApiUnavailable):
+            raise ApiUnavailable(
+                f"the API serves no request: the last {_MAX_GIVEN_UP} failed after all retries: "
+                f"{error.message}",
+                hint="run again later with the same --date to collect the rest",
+                status=error.status,
+            ) from error
+        raise StoreUnavailable(
+            f"the store accepts no file: the last {_MAX_GIVEN_UP} failed after all retries: "
+            f"{error.message}",
+            hint=error.hint or "check whether the store is full or failing, then run again",
+            code=error.code,
+            status=error.status,
+            request_id=error.request_id,
+        ) from error
+
+
+class Concluding:
+    """Turns the end of each file into one outcome, and emits it."""
+
+    def __init__(self, observe: Callable[[Event], None]) -> None:
+        self._observe = observe
+        self._outage = Outage()
+
+    async def conclude(self, upload: PlannedUpload, sending: Awaitable[Outcome]) -> bool:
+        """Emit a file's outcome; return whether the file is in the bucket.
+
+        Raises:
+            Refused, StoreUnavailable, ApiUnavailable: the run can't continue.
+        """
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        try:
+            outcome = await sending
+        except (Refused, StoreUnavailable):
+            raise
+        except DeadlineReached:
+            return False
+        except AsyncloadError as error:
+            self.fail(upload, error, clock() - begun)
+            self._outage.failed(error)
+            return False
+        seconds = clock() - begun
+        self._observe(
+            FileFinished(outcome, upload.partition, upload.dataset, seconds, upload.source.size)
+        )
+        self._outage.succeeded()
+        return True
+
+    def fail(self, upload: PlannedUpload, error: AsyncloadError, seconds: float = 0.0) -> None:
+        """Emit the outcome of a file that failed."""
+        path, size = upload.source
+        forget_frames(error)
+        failed = Failed(path, upload.key, size, error)
+        self._observe(
+            FileFinished(failed, upload.partition, upload.dataset, seconds, upload.source.size)
+        )
+
+
+def forget_frames(error: BaseException) -> None:
+    """Drop the frames that an error was raised in: they hold the file's bytes.
+
+    A report keeps thousands of errors, and memory must stay flat; only their messages are used.
+    """
+    for link in chain_of(error):
+        link.__traceback__ = None
