@@ -40,10 +40,10 @@ def test_tasks_are_born_in_groups():
     assert found == {"groups", "offload", "shielding"}
 
 
-def test_only_the_command_line_prints_exits_or_reads_the_environment():
+def test_only_the_ways_in_print_exit_or_read_the_environment():
     """`demo` names variables for others; it reads none."""
     for module in MODULES:
-        if "cli" in module.parts:
+        if {"cli", "aws_lambda"} & {*module.parts}:
             continue
         tree = ast.parse(module.read_text())
         names = {name for name, _ in calls(tree)}

@@ -17,6 +17,7 @@ from asyncload import errors
 ROOT = Path(asyncload.__file__).parent
 PACKAGES = (
     "aio",
+    "aws_lambda",
     "bucket",
     "cli",
     "errors.py",

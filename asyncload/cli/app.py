@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from asyncload.cli.arguments import Arguments, read_arguments
+from asyncload.cli.arguments import read_arguments
 from asyncload.cli.command import Command
 from asyncload.cli.default_volume import MOUNTED, default_volume
 from asyncload.cli.ending import Ending
@@ -20,6 +20,7 @@ from asyncload.cli.output import warn
 from asyncload.cli.parameters import parameters_of
 from asyncload.cli.variables import unknown_variables
 from asyncload.errors import UsageError
+from asyncload.settings.arguments import Arguments
 from asyncload.settings.parsing import as_seconds
 from asyncload.version import VERSION
 

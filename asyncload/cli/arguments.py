@@ -1,95 +1,16 @@
-"""The options that a command received, and where each value came from."""
+"""Read the options of a command from what Typer found."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import typer
 
 from asyncload.cli.settings_file import SettingsFile, settings_file_of
-from asyncload.errors import UsageError
+from asyncload.settings.arguments import Arguments, Origin
 from asyncload.settings.options import Option, options_of
-from asyncload.settings.run import Settings
-
-
-class Origin(NamedTuple):
-    """The source of a value: `flag`, `variable`, `file` or `default`."""
-
-    source: str
-    variable: str | None = None
-    file: str | None = None
-    line: int | None = None
-
-    def __str__(self) -> str:
-        match self.source:
-            case "variable":
-                return f"variable {self.variable}"
-            case "file":
-                return f"{self.file}, line {self.line}" if self.line else f"{self.file}"
-            case source:
-                return source
-
-
-class Arguments(NamedTuple):
-    """The options of one call of a command, by their names.
-
-    `values` are unconverted, as written on the command line or in the settings file. An option of
-    `Settings` is included only if it was given; otherwise `Settings` applies its own default.
-    `file` is the settings file that was read, if any.
-    """
-
-    options: Mapping[str, Option]
-    values: Mapping[str, Any]
-    origins: Mapping[str, Origin]
-    file: str | None
-
-    @property
-    def bucket(self) -> str | None:
-        """The bucket as given, if any."""
-        return self.values.get("bucket")
-
-    @property
-    def volume(self) -> Path | None:
-        """The volume as given, if any."""
-        return self.values.get("volume")
-
-    def command_options(self) -> dict[str, Any]:
-        """Return the values of the options that are not fields of `Settings`."""
-        return {
-            name: self.values[name]
-            for name, option in self.options.items()
-            if not option.setting and name != "config"
-        }
-
-    def settings(self, **fields: Any) -> Settings:
-        """Return the settings of the call; `fields` are defaults for options that were not given.
-
-        Raises:
-            UsageError: an option is invalid. The message also names the variable or file that an
-                invalid value came from.
-        """
-        given = {
-            option.setting: self.values[name]
-            for name, option in self.options.items()
-            if option.setting and name in self.values
-        }
-        try:
-            return Settings(**(fields | given))
-        except UsageError as error:
-            raise self._with_origins(error) from error
-
-    def _with_origins(self, error: UsageError) -> UsageError:
-        flags = re.findall(r"--[a-z][a-z-]*|^volume\b", error.lines[0])
-        details = [
-            f"  {option.flag} comes from {self.origins[name]}"
-            for name, option in self.options.items()
-            if option.flag in flags and self.origins[name].source in ("variable", "file")
-        ]
-        return UsageError(error.lines[0], hint=error.hint, details=[*error.lines[1:], *details])
 
 
 def read_arguments(command: str, context: typer.Context, values: Mapping[str, Any]) -> Arguments:

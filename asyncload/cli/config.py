@@ -9,13 +9,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from asyncload.cli.arguments import Arguments
 from asyncload.cli.default_volume import default_volume
 from asyncload.cli.ending import Ending
 from asyncload.cli.output import stdout
 from asyncload.cli.parameters import shown_default
 from asyncload.model.names import to_text
 from asyncload.reporting.records import VERSION, config_totals, to_json
+from asyncload.settings.arguments import Arguments
 from asyncload.settings.options import Option
 
 # Replaces a missing bucket, so that all other settings can be checked.

@@ -18,6 +18,7 @@ from asyncload.cli.usage import (
     shows_help,
     usage_error,
 )
+from asyncload.cli.variables import forget_empty_variables
 from asyncload.errors import AsyncloadError, InternalError
 from asyncload.reporting.text import format_error
 
@@ -30,17 +31,6 @@ def main() -> NoReturn:
         _run()
     except SystemExit as ended:
         sys.exit(final_exit_code(int(ended.code or 0)))
-
-
-def forget_empty_variables() -> None:
-    """Treat empty `AWS_*` variables as not set.
-
-    Compose files and pipelines often set them empty; botocore would look for a profile with an
-    empty name, or query a service that does not exist.
-    """
-    for name, value in list(os.environ.items()):
-        if name.startswith("AWS_") and not value.strip():
-            del os.environ[name]
 
 
 def _run() -> NoReturn:

@@ -12,28 +12,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from asyncload.cli.suggestions import nearest
 from asyncload.errors import UsageError
 from asyncload.model.names import to_bytes
+from asyncload.settings.given import TOML, check_value, is_sensitive
 from asyncload.settings.option_kinds import LIST_OF_FILES, OPTIONAL_PATH, PATH
 from asyncload.settings.options import OPTIONS, Option
+from asyncload.settings.suggestions import nearest
 from asyncload.source.file_list import STANDARD_INPUT
 
 _KEYS = {option.key: option for option in OPTIONS}
-_SENSITIVE = r"secret|password|passphrase|token|credential|access[-_]?key|customer[-_]?key"
 _PLACE = r" \(at (?:line (\d+), column (\d+)|end of document)\)$"
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
-_TOML_TYPES = {
-    "str": "a string",
-    "int": "an integer",
-    "float": "a float",
-    "bool": "a boolean",
-    "list": "an array",
-    "dict": "a table",
-    "datetime": "a date and time",
-    "date": "a date",
-    "time": "a time",
-}
 
 
 def parse_settings(
@@ -61,7 +50,7 @@ def parse_settings(
             return None
         found = found[name]
     if not isinstance(found, dict):
-        raise UsageError(f"{path}: {table} must be a table, not {_type_of(found)}")
+        raise UsageError(f"{path}: {table} must be a table, not {TOML.type_of(found)}")
     values, lines = {}, {}
     for key, value in found.items():
         line = _line_of(key, text, table)
@@ -115,7 +104,7 @@ def _option(key: str, place: str) -> Option:
         raise UsageError(
             f"{place}: {key} can't be set in a file", hint=f"use {option.flag} on the command line"
         )
-    if re.search(_SENSITIVE, key.lower()):
+    if is_sensitive(key):
         raise UsageError(
             f"{place}: {key}: a settings file must not hold secrets",
             hint="credentials come from the AWS chain: environment, profile, SSO or role",
@@ -133,40 +122,11 @@ def _option(key: str, place: str) -> Option:
 
 def _checked(option: Option, value: Any, place: str, folder: Path) -> Any:
     """Check the type of a value and return it; relative paths start at the file's folder."""
+    value = check_value(option, value, place, TOML)
     kind = option.kind
-    # Not isinstance: it would accept true as an integer, and a datetime as a date.
-    if type(value) not in kind.toml:
-        raise UsageError(
-            f"{place}: {option.key} must be {kind.expected}, not {_type_of(value)}",
-            hint=_hint_for(option, value),
-        )
-    items = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
-    for item in items:
-        if not isinstance(item, str):
-            raise UsageError(
-                f"{place}: {option.key} must be {kind.expected}, but contains {_type_of(item)}",
-                hint="put each value in quotes",
-            )
-    if value == "" or (isinstance(value, list) and "" in value):
-        raise UsageError(
-            f"{place}: {option.key} is empty", hint="set a value, or remove the setting"
-        )
     if kind in (PATH, OPTIONAL_PATH) or (kind == LIST_OF_FILES and value != STANDARD_INPUT):
         return folder / os.fsdecode(to_bytes(value))
-    return [value] if kind.repeats and isinstance(value, str) else value
-
-
-def _hint_for(option: Option, value: Any) -> str:
-    if isinstance(value, dict):
-        return f"[{option.key}] starts a table; write {option.key} = ... instead"
-    if isinstance(value, str):
-        # All other options accept a string.
-        return f"write it without quotes: {option.key} = true"
-    return ""
-
-
-def _type_of(value: object) -> str:
-    return _TOML_TYPES[type(value).__name__]
+    return value
 
 
 def _line_of(key: str, text: str, header: str) -> int | None:

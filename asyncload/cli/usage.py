@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import typer
 
 from asyncload.cli.settings_file import settings_file_of
-from asyncload.cli.suggestions import nearest
 from asyncload.errors import UsageError
 from asyncload.settings.options import COMMANDS
+from asyncload.settings.suggestions import nearest
 
 # Typer brings a copy of Click since 0.26, and used Click itself before.
 ClickError: type[Exception] = typer.BadParameter.__mro__[2]

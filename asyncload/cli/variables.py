@@ -1,13 +1,14 @@
-"""Detect unknown environment variables with asyncload's prefix."""
+"""Environment variables: unknown ones with asyncload's prefix, and empty ones of AWS."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 
-from asyncload.cli.suggestions import nearest
 from asyncload.model.values import Warned
 from asyncload.settings.options import OPTIONS
+from asyncload.settings.suggestions import nearest
 
 _PREFIX = "ASYNCLOAD_"
 _KNOWN = {variable for option in OPTIONS for variable in option.variables} | {
@@ -32,3 +33,14 @@ def unknown_variables(names: Iterable[str]) -> Iterator[Warned]:
                 if near
                 else "see asyncload run --help for the variables",
             )
+
+
+def forget_empty_variables() -> None:
+    """Treat empty `AWS_*` variables as not set.
+
+    Compose files and pipelines often set them empty; botocore would look for a profile with an
+    empty name, or query a service that does not exist.
+    """
+    for name, value in list(os.environ.items()):
+        if name.startswith("AWS_") and not value.strip():
+            del os.environ[name]

@@ -22,6 +22,7 @@ from asyncload.model.values import (
     Skipped,
     Unchanged,
     Uploaded,
+    Warned,
 )
 from asyncload.reporting.report import Report
 
@@ -92,6 +93,15 @@ def _digests(outcome: Uploaded | Unchanged) -> dict[str, str]:
 def excluded_record(entry: Excluded, report: Report) -> dict[str, Any]:
     """Return the record of an entry that is not loaded."""
     return _of_run("excluded", report) | {"path": entry.path, "reason": entry.reason}
+
+
+def warning_record(warning: Warned) -> dict[str, Any]:
+    """Return the record of a warning."""
+    return {"version": VERSION, "type": "warning", **_warning(warning)}
+
+
+def _warning(warning: Warned) -> dict[str, Any]:
+    return {"message": warning.message, "hint": warning.hint}
 
 
 def planned_record(upload: PlannedUpload, report: Report) -> dict[str, Any]:
@@ -192,7 +202,7 @@ def run_totals(report: Report) -> dict[str, Any]:
         ],
         "aborted_uploads": report.aborted_uploads,
         "manifest": report.manifest,
-        "warnings": [{"message": w.message, "hint": w.hint} for w in report.warnings],
+        "warnings": [_warning(warning) for warning in report.warnings],
         "store": {"proofs": list(report.store.proofs), **report.store.record}
         if report.store
         else None,

@@ -135,7 +135,7 @@ class Settings:
         else:
             # Connections above 32 use part of `memory`; see `max_requests`.
             left = memory_left()
-        object.__setattr__(self, "memory", _checked_memory(self.memory, left))
+        object.__setattr__(self, "memory", checked_memory(self.memory, left))
         if self.endpoint_url is not None:
             check_endpoint(self.endpoint_url, allow_http=self.allow_http)
         style = choose("--addressing-style", self.addressing_style, ADDRESSING_STYLES)
@@ -342,8 +342,12 @@ def _checked_bucket(bucket: str) -> str:
     return name
 
 
-def _checked_memory(memory: int, left: int | None) -> int:
-    """Return the memory for file data: as requested, or what a container's limit leaves."""
+def checked_memory(memory: int, left: int | None, place: str = "this container") -> int:
+    """Return the memory for file data: as requested, or what the limit of a place leaves.
+
+    Raises:
+        UsageError: it is too small, or the limit leaves less.
+    """
     if memory == AUTO:
         return max(MIN_MEMORY, min(DEFAULT_MEMORY, DEFAULT_MEMORY if left is None else left))
     if memory < MIN_MEMORY:
@@ -354,9 +358,9 @@ def _checked_memory(memory: int, left: int | None) -> int:
     if left is not None and memory > max(left, MIN_MEMORY):
         fits = max(left, MIN_MEMORY) // MIB
         raise UsageError(
-            f"--memory: {memory // MIB} MiB is too large: the limit of this container leaves "
+            f"--memory: {memory // MIB} MiB is too large: the limit of {place} leaves "
             f"{fits} MiB for file data",
-            hint=f"use --memory {fits}MiB, omit the option, or raise the container's limit",
+            hint=f"use --memory {fits}MiB, omit the option, or raise the limit of {place}",
         )
     return memory
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.cli.suggestions import nearest
+from asyncload.settings.suggestions import nearest
 from asyncload.version import VERSION
 from tests.test_docs import options_of
 

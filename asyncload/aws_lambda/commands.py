@@ -1,0 +1,101 @@
+"""The commands that an event may name. Each is a row of `COMMANDS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
+
+from asyncload.aws_lambda.events import Event
+from asyncload.errors import UsageError
+from asyncload.model.values import Event as RunEvent
+from asyncload.operations.load import load
+from asyncload.reporting.records import run_totals
+from asyncload.reporting.report import Report
+from asyncload.settings.container import PROCESS, memory_of
+from asyncload.settings.run import (
+    AUTO,
+    MIN_DEADLINE,
+    Settings,
+    checked_memory,
+    find_timezone,
+    resolve_date,
+)
+
+_MIB = 1024 * 1024
+
+
+class Context(Protocol):
+    """The parts of Lambda's context object that are used."""
+
+    aws_request_id: str
+    memory_limit_in_mb: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the time until Lambda ends the invocation, in milliseconds."""
+
+
+class Work(NamedTuple):
+    """A command with valid options, ready to start.
+
+    Args:
+        bucket: the bucket.
+        report: counts the events.
+        start: starts it with an observer, and returns the coroutine to run.
+        totals: returns its fields of the summary.
+    """
+
+    bucket: str
+    report: Report
+    start: Callable[[Callable[[RunEvent], None]], Coroutine[Any, Any, Report]]
+    totals: Callable[[], Mapping[str, Any]]
+
+
+def _run(event: Event, context: Context) -> Work:
+    settings = _within_limits(event, context)
+    report = Report(bucket=settings.bucket)
+    return Work(
+        settings.bucket,
+        report,
+        lambda observer: load(settings, observer=observer),
+        lambda: run_totals(report),
+    )
+
+
+COMMANDS: Mapping[str, Callable[[Event, Context], Work]] = {"run": _run}
+"""Prepares each command; raises a UsageError if its options are invalid."""
+
+
+def _within_limits(event: Event, context: Context) -> Settings:
+    """Return the settings of an event, for the time and the memory that the function has.
+
+    Raises:
+        UsageError: an option is invalid, or the function has too little time or memory for it.
+    """
+    given = event.arguments.values.get("memory", AUTO)
+    # Control groups don't show the function's memory, so it is compared here.
+    settings = event.arguments.settings()
+    left = int(context.memory_limit_in_mb) * _MIB - PROCESS
+    if isinstance(settings.concurrency, int):
+        left -= memory_of(settings.concurrency)
+    asked_for = AUTO if given == AUTO else settings.memory
+    seconds = context.get_remaining_time_in_millis() // 1000
+    if seconds < MIN_DEADLINE:
+        raise UsageError(
+            f"the function has {seconds} s left, but asyncload needs at least {MIN_DEADLINE} s",
+            hint="set the function's timeout to its maximum, 900 s",
+        )
+    return replace(
+        settings,
+        date=_date(settings, event),
+        deadline=min(seconds, settings.deadline or seconds),
+        memory=min(settings.memory, checked_memory(asked_for, max(0, left), "this function")),
+    )
+
+
+def _date(settings: Settings, event: Event) -> str:
+    """Return the date for the logical time, so that a repeated invocation has the same."""
+    if event.time is None:
+        return settings.date
+    time = event.time.astimezone(find_timezone(settings.timezone))
+    return resolve_date(settings.date, time).isoformat()

@@ -1,0 +1,134 @@
+"""One invocation: an event becomes a command, and its exit code the result of the invocation."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+
+from asyncload.aws_lambda.commands import COMMANDS, Context, Work
+from asyncload.aws_lambda.events import read_event
+from asyncload.aws_lambda.logs import Log
+from asyncload.cli.ending import to_asyncload_error
+from asyncload.cli.output import without_secrets
+from asyncload.cli.variables import forget_empty_variables, unknown_variables
+from asyncload.errors import AsyncloadError, InternalError
+from asyncload.model.values import Event
+from asyncload.reporting.records import EMPTY_TOTALS, summary_record, warning_record
+from asyncload.reporting.report import Report
+from asyncload.reporting.text import printable
+
+_MAX_MESSAGE = 1000
+"""Characters. A dead-letter queue receives the first KiB of a message."""
+
+
+class InvocationFailed(Exception):
+    """The command did not end with exit code 0, so the invocation fails and is retried.
+
+    The class that is raised is a subclass with the name of the error, which Lambda reports as the
+    error's type.
+    """
+
+
+def handler(event: object, context: Context) -> dict[str, Any]:
+    """Run the command that an event names, and return its summary record.
+
+    Lambda repeats a failed asynchronous invocation twice. Repeating is safe: the same event has the
+    same date, and what is in the bucket is not sent again.
+
+    Args:
+        event: `{"command": "run", ...}`, see `events`.
+        context: Lambda's context of the invocation.
+
+    Raises:
+        InvocationFailed: the exit code was not 0; type and message say why, and what to do.
+    """
+    return _Invocation(Log(context.aws_request_id)).run(event, context)
+
+
+class _Invocation:
+    """The state of one invocation. Nothing of it outlives the invocation."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._started = datetime.now(UTC)
+        self._begun = time.monotonic()
+        self._command: str | None = None
+        self._work: Work | None = None
+
+    def run(self, event: object, context: Context) -> dict[str, Any]:
+        try:
+            report = self._do(event, context)
+        except Exception as error:  # each one is reported, and raised again
+            self._fail(error)
+        if report.exit_code:
+            self._fail_incomplete(report)
+        return self._summarize(report.exit_code, None)
+
+    def _do(self, event: object, context: Context) -> Report:
+        forget_empty_variables()
+        for warning in unknown_variables(os.environ):
+            self._log.write("WARN", warning_record(warning))
+        if isinstance(event, dict) and event.get("command") in COMMANDS:
+            self._command = event["command"]
+        read = read_event(event, os.environ, COMMANDS)
+        work = self._work = COMMANDS[read.command](read, context)
+
+        def observe(event: Event) -> None:
+            work.report.observe(event)
+            self._log.observe(event, work.report)
+
+        return asyncio.run(work.start(observe))
+
+    def _summarize(self, exit_code: int, error: AsyncloadError | None) -> dict[str, Any]:
+        """Log and return the summary record."""
+        work = self._work
+        totals = work.totals() if work else EMPTY_TOTALS.get(self._command, dict)()
+        summary = summary_record(
+            self._command,
+            totals,
+            bucket=work.bucket if work else None,
+            started=self._started,
+            finished=self._started + timedelta(seconds=time.monotonic() - self._begun),
+            exit_code=exit_code,
+            error=error,
+        )
+        self._log.write("ERROR" if exit_code else "INFO", summary)
+        return summary
+
+    def _fail(self, error: Exception) -> NoReturn:
+        ours = to_asyncload_error(error)
+        if isinstance(ours, InternalError):
+            self._log.write_traceback(error)
+        self._summarize(ours.exit_code, ours)
+        self._raise(type(ours).__name__, ours, ours.exit_code)
+
+    def _fail_incomplete(self, report: Report) -> NoReturn:
+        self._summarize(report.exit_code, None)
+        failed, markers = report.counts["failed"], len(report.markers_failed)
+        if failed:
+            first = report.failures[0]
+            text = f"{failed:,} of {report.files:,} files failed. {first.path}: "
+            error: AsyncloadError = first.error
+        else:
+            text = f"{markers:,} success markers could not be written. "
+            error = report.markers_failed[0].error
+        told = AsyncloadError(f"{text}{error.message}", hint=error.hint)
+        self._raise("FilesFailed" if failed else "MarkersFailed", told, report.exit_code)
+
+    def _raise(self, kind: str, error: AsyncloadError, exit_code: int) -> NoReturn:
+        """Raise an exception of a class with the name `kind`."""
+        parts = [f"{error.message} (exit code {exit_code})."]
+        if error.hint:
+            parts.append(f"{error.hint[0].upper()}{error.hint[1:]}.")
+        if self._work and self._work.report.manifest:
+            parts.append(f"Manifest: s3://{self._work.bucket}/{self._work.report.manifest}")
+        text = without_secrets(printable(" ".join(parts)))
+        if len(text) > _MAX_MESSAGE:
+            text = f"{text[:_MAX_MESSAGE]}..."
+        raised: Mapping[str, str] = {"__module__": __name__}
+        # Without a cause: Lambda would only log it as well.
+        raise type(kind, (InvocationFailed,), dict(raised))(text) from None
