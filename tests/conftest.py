@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import marshal
 import os
 import uuid
 
 import pytest
 
+from asyncload.s3.hooks.models import QuickFiles
 from tests.support import ceph as ceph_cluster
 from tests.support import servers
 
@@ -34,6 +37,28 @@ def pytest_collection_modifyitems(config, items):
             (kept if ids & wanted else others).append(item)
         items[:] = kept
         config.hook.pytest_deselected(items=others)
+
+
+def pytest_collection_finish(session):
+    """Spare the collector what imports and collection made: it stays to the end."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_are_parsed_once():
+    """Each load gets fresh copies of botocore's models, which take long to parse."""
+    kept = {}
+    load_file = QuickFiles.load_file
+
+    def load_copy(self, file_path):
+        if file_path not in kept:
+            kept[file_path] = marshal.dumps(load_file(self, file_path))
+        return marshal.loads(kept[file_path])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(QuickFiles, "load_file", load_copy)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 
 import aioboto3
 import pytest
 from botocore.exceptions import ClientError
 
 from benchmarks import servers
+from tests.support.content import random_bytes
 
 PART = 5 * 1024 * 1024
 CRC = "AAAAAAAAAAA="
@@ -31,7 +31,7 @@ def contents(server):
 
 @pytest.mark.parametrize("key", ["a.csv", "a b+%25/é#?&=.csv", "emoji/😀.csv"])
 def test_a_put_is_kept_with_its_size_and_digest_under_its_exact_key(server, client, key):
-    body = os.urandom(17_000)
+    body = random_bytes(17_000)
     answer = client.put_object(Bucket="lake", Key=key, Body=body)
     assert answer["ETag"].startswith('"')
     assert contents(server) == {
@@ -63,7 +63,7 @@ def test_a_create_only_put_of_a_key_that_is_there_gets_412_and_changes_nothing(s
 
 
 def test_a_completed_upload_has_the_digests_of_its_parts_in_order(server, client):
-    bodies = [os.urandom(PART), os.urandom(1000)]
+    bodies = [random_bytes(PART), random_bytes(1000)]
     upload = client.create_multipart_upload(
         Bucket="lake", Key="big", ChecksumAlgorithm="CRC64NVME", ChecksumType="FULL_OBJECT"
     )
@@ -201,7 +201,7 @@ def test_calls_and_bytes_are_counted_and_reset_clears_them(server, client):
 
 @pytest.mark.filterwarnings("ignore:Sending a large body")  # aioboto3 sends parts as bytes
 async def test_aioboto3s_uploader_lands_small_and_large_files(server):
-    bodies = {"small": os.urandom(17_000), "large": os.urandom(20 * 1024 * 1024)}
+    bodies = {"small": random_bytes(17_000), "large": random_bytes(20 * 1024 * 1024)}
     session = aioboto3.Session(
         server.credentials["AWS_ACCESS_KEY_ID"],
         server.credentials["AWS_SECRET_ACCESS_KEY"],
@@ -221,7 +221,7 @@ async def test_aioboto3s_uploader_lands_small_and_large_files(server):
 
 
 def test_over_tls_boto3_sends_trailing_checksums_which_are_read_and_come_back(tmp_path, client_for):
-    body = os.urandom(3_000_000)
+    body = random_bytes(3_000_000)
     with servers.null_server(tmp_path, servers.Conditions(tls=True, digests=True)) as server:
         client = client_for(server, verify=str(server.ca_bundle))
         answer = client.put_object(Bucket="lake", Key="a", Body=io.BytesIO(body))

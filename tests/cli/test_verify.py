@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 
 from asyncload.planning.plan import MIB
+from tests.support.content import random_bytes
 from tests.support.loads import write_files
 from tests.support.vocabulary import check_lines
 
@@ -20,7 +20,7 @@ PROOFS = {"seaweedfs": "6 by CRC64NVME", "moto": "5 by MD5, 1 by MD5 of parts"}
 def loaded(asyncload, volume, s3, layer):
     """A volume that was loaded; gives the options that lead to it, and the run's summary."""
     write_files(volume, {f"d/{n}.csv": f"{n}\n".encode() for n in range(4)} | {"top.csv": b"top"})
-    (volume / "large.csv").write_bytes(os.urandom(17 * MIB))
+    (volume / "large.csv").write_bytes(random_bytes(17 * MIB))
     options = ["--bucket", s3.bucket, "--endpoint-url", s3.endpoint_url, "--layer", layer]
     ended = asyncload("run", volume, *options, "--date", "2022-05-02", "--json")
     assert ended.code == 0

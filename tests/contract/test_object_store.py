@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import uuid
 from contextlib import asynccontextmanager, suppress
 
@@ -23,6 +22,7 @@ from asyncload.model.values import ObjectKey
 from asyncload.s3 import S3Options, open_store
 from asyncload.store.protocol import Part
 from tests.conftest import SERVERS
+from tests.support.content import random_bytes
 from tests.support.memory_store import MemoryStore
 
 PART = 5 * 1024 * 1024
@@ -123,7 +123,7 @@ async def test_without_create_only_the_later_put_wins(store, key):
 
 async def test_parts_become_one_object_with_the_combined_checksum(store, key):
     """Parts may arrive in any order; the full object's checksum is theirs combined."""
-    bodies = [os.urandom(PART), os.urandom(PART), b"tail"]
+    bodies = [random_bytes(PART), random_bytes(PART), b"tail"]
     upload_id = await store.create_multipart(key)
     results = await asyncio.gather(
         *(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from asyncload.errors import AccessDenied, ProtectionIgnored, RequestRejected
 from asyncload.planning.plan import MIB
 from asyncload.store.protocol import RemoteObject
 from tests.faults.zone import Zone
+from tests.support.content import random_bytes
 from tests.support.loads import load_volume, write_files
 from tests.support.memory_store import MemoryStore
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, put_accepted, scripted_s3
@@ -52,7 +51,7 @@ def test_a_store_that_encrypts_is_believed(zone_of, volume, moto, lane):
     """Its answers to Put, Create and Complete say so."""
     zone = zone_of(moto)
     write_files(volume, {"a.csv": b"1"})
-    (volume / "large.csv").write_bytes(os.urandom(17 * MIB))
+    (volume / "large.csv").write_bytes(random_bytes(17 * MIB))
     code, _, summary = zone.run("--sse", "AES256", lane=lane)
     assert (code, summary["uploaded"], summary["warnings"]) == (0, 2, [])
 
@@ -135,7 +134,7 @@ def test_what_a_store_keeps_is_read_back_in_silence(zone_of, volume, moto, lane)
     """Of the first object by put, and of the first in parts."""
     zone = zone_of(moto)
     write_files(volume, {"a.csv": b"1"})
-    (volume / "large.csv").write_bytes(os.urandom(17 * MIB))
+    (volume / "large.csv").write_bytes(random_bytes(17 * MIB))
     code, _, summary = zone.run(*ASKED, lane=lane)
     assert (code, summary["warnings"]) == (0, [])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from contextlib import ExitStack
 
@@ -11,6 +10,7 @@ import pytest
 from asyncload.planning.plan import MIB
 from tests.faults.proxy import proxy_before
 from tests.faults.zone import Zone
+from tests.support.content import random_bytes
 from tests.support.loads import write_files
 
 
@@ -38,7 +38,7 @@ def test_a_store_that_echoes_checksums_proves_by_md5(zone_of, volume, rclone, la
     """`rclone serve s3` takes wrong CRCs and returns them on HEAD: they count for nothing."""
     zone = zone_of(rclone)
     write_files(volume, {f"d/{n}.csv": f"{n}\n".encode() for n in range(4)})
-    (volume / "large.csv").write_bytes(os.urandom(17 * MIB))
+    (volume / "large.csv").write_bytes(random_bytes(17 * MIB))
     for _ in range(2):
         code, files, summary = zone.run(lane=lane)
         assert code == 0
@@ -97,7 +97,7 @@ def test_what_lands_during_an_upload_in_parts_is_kept_as_well(zone_of, volume, r
 
     zone = zone_of(rclone, overtake)
     write_files(volume, {"d/1.csv": b"1", "d/2.csv": b"2"})
-    (volume / "d/l.csv").write_bytes(os.urandom(17 * MIB))
+    (volume / "d/l.csv").write_bytes(random_bytes(17 * MIB))
     code, files, _ = zone.run(lane=lane)
     assert (code, files["d/l.csv"]["status"]) == (3, "failed")
     assert rclone.objects(zone.key("D", "l.csv")) == {zone.key("D", "l.csv"): b"theirs"}

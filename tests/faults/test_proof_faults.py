@@ -9,6 +9,7 @@ import pytest
 
 from asyncload.planning.plan import MIB
 from tests.faults.zone import Zone
+from tests.support.content import random_bytes
 from tests.support.loads import write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, scripted_s3
 
@@ -53,7 +54,7 @@ def test_other_bytes_under_our_metadata_are_neither_unchanged_nor_whole(
 def test_a_second_runs_manifest_agrees_with_a_bucket_that_nobody_touched(zone, volume, lane):
     """Whatever proved each file then, and whatever the store says of it now."""
     write_files(volume, {f"d/{n}.csv": f"{n}\n".encode() for n in range(4)} | {"top.csv": b"1\n"})
-    (volume / "large.csv").write_bytes(os.urandom(17 * MIB))
+    (volume / "large.csv").write_bytes(random_bytes(17 * MIB))
     for options in ([], [], ["--overwrite"]):
         code, _, summary = zone.run(*options, lane=lane)
         assert code == 0
@@ -86,7 +87,7 @@ def test_an_object_known_by_the_md5_of_other_parts_is_recognised(
     moto_zone, volume, lane, part_size
 ):
     """The part sizes that its ETag allows are tried, by a run and by verify."""
-    body = os.urandom(19 * MIB + 5)
+    body = random_bytes(19 * MIB + 5)
     write_files(volume, {"l.csv": body})
     moto_zone.put_in_parts(moto_zone.key("L", "l.csv"), body, part_size)
     code, files, _ = moto_zone.run(lane=lane)
@@ -97,7 +98,7 @@ def test_an_object_known_by_the_md5_of_other_parts_is_recognised(
 @pytest.mark.fault("A4")
 def test_an_object_in_parts_of_a_strange_size_can_not_be_compared(moto_zone, volume, lane):
     """Which is said, and not that its bytes differ."""
-    body = os.urandom(19 * MIB)
+    body = random_bytes(19 * MIB)
     write_files(volume, {"l.csv": body})
     moto_zone.put_in_parts(moto_zone.key("L", "l.csv"), body, 5 * MIB + 12_345)
     code, files, _ = moto_zone.run(lane=lane)
@@ -173,11 +174,11 @@ def test_a_marker_is_gone_before_its_partition_changes_and_stays_where_nothing_d
 ):
     """A reader never takes for complete what is being changed, or lacks a file."""
     write_files(volume, {f"{d}/{n}.csv": b"1" for d in "abc" for n in range(3)})
-    (volume / "large.csv").write_bytes(os.urandom(17 * MIB))
+    (volume / "large.csv").write_bytes(random_bytes(17 * MIB))
     assert zone.run("--success-marker", lane=lane)[0] == 0
     assert markers(zone, layer) == {"A", "B", "C", "Large"}
     write_files(volume, {"a/0.csv": b"2", "b/0.csv": b"2", "b/new.csv": b"1"})
-    (volume / "large.csv").write_bytes(os.urandom(17 * MIB))
+    (volume / "large.csv").write_bytes(random_bytes(17 * MIB))
     code, _, summary = zone.run("--success-marker", lane=lane)
     assert code == 3
     assert markers(zone, layer) == {"C"}
@@ -287,7 +288,7 @@ def test_a_file_that_holds_more_than_its_size_is_not_landed_by_its_size(
     moto_zone, volume, layer, lane, monkeypatch, told
 ):
     """Files of /proc say that they are empty, those of some FUSE mounts say something."""
-    content = os.urandom(told) + b"more"
+    content = random_bytes(told) + b"more"
     write_files(volume, {"odd.csv": content, "good.csv": b"1"})
     fstat = os.fstat
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from contextlib import asynccontextmanager
 
 import pytest
 
 from asyncload.s3.fast.connection import ConnectionPool
+from tests.support.content import random_bytes
 
 OK = b'HTTP/1.1 200 OK\r\nETag: "1"\r\nContent-Length: 0\r\n\r\n'
 LARGE = 32 * 1024 * 1024
@@ -67,7 +67,7 @@ async def put(pool, body=b"a|b\n"):
 @pytest.mark.parametrize("size", [0, 1, 64 * 1024, 64 * 1024 + 1, LARGE])
 async def test_a_body_arrives_whole_and_its_connection_is_kept(size):
     """Small ones in one write, large ones in several; one connection does for all."""
-    body, arrived = os.urandom(size), []
+    body, arrived = random_bytes(size), []
 
     async def answer(reader, writer):
         while True:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 import asyncload
 from asyncload.planning.plan import MIB
 from tests.faults.proxy import Fault, no_fault, proxy_before
+from tests.support.content import random_bytes
 from tests.support.loads import NOW, Recorder, write_files
 
 
@@ -64,7 +63,7 @@ async def test_files_at_the_top_cost_no_more_requests_than_in_folders(s3, layer,
 async def test_it_sends_only_new_and_replaced_files(s3, layer, volume, fast_lane):
     """One file of each kind, and a large one that is there."""
     write_files(volume, {f"d/{name}.csv": name.encode() for name in ("same", "other", "also")})
-    (volume / "large.csv").write_bytes(os.urandom(17 * MIB))
+    (volume / "large.csv").write_bytes(random_bytes(17 * MIB))
     await asyncload.load(settings(s3, s3.endpoint_url, layer, volume), now=NOW)
     write_files(volume, {"d/new.csv": b"12345", "d/other.csv": b"OTHER!"})
     with proxy_before(s3.endpoint_url, no_fault) as proxy:
@@ -96,10 +95,10 @@ async def test_two_runs_at_once_write_each_object_once(s3, layer, volume):
     for number in range(10):
         for path in volume.rglob("*.csv"):
             path.unlink()
-        write_files(volume, {f"d/{number}-{n}.csv": os.urandom(30) for n in range(10)})
+        write_files(volume, {f"d/{number}-{n}.csv": random_bytes(30) for n in range(10)})
         if s3.name != "moto":
             # To a part of an upload that the other run has completed, moto answers 500.
-            (volume / f"l{number}.csv").write_bytes(os.urandom(17 * MIB))
+            (volume / f"l{number}.csv").write_bytes(random_bytes(17 * MIB))
         with proxy_before(s3.endpoint_url, lambda call: Fault(delay=0.002)) as proxy:
             options = settings(s3, proxy.url, layer, volume)
             async with asyncio.TaskGroup() as group:

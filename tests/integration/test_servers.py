@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from asyncload.planning.plan import MIB, PartLayout
 from asyncload.s3 import ObjectOptions
 from asyncload.transfer import Provenance
 from asyncload.transfer.upload_records import UploadRecord, fingerprint, record_key
+from tests.support.content import random_bytes
 from tests.support.loads import NOW, Recorder, write_files
 
 REPOSITORY = Path(__file__).parents[2]
@@ -80,7 +80,7 @@ async def test_a_large_csv_is_uploaded_in_parts(s3, layer, volume):
 
 async def test_running_again_keeps_existing_objects(s3, layer, volume):
     """Identical is unchanged; different fails its file, unless replacing is asked for."""
-    write_files(volume, {"a.csv": b"1", "b.csv": b"2", "l.csv": os.urandom(17 * MIB)})
+    write_files(volume, {"a.csv": b"1", "b.csv": b"2", "l.csv": random_bytes(17 * MIB)})
     await asyncload.load(settings(s3, layer, volume), now=NOW)
     before = s3.objects(layer)
     (volume / "b.csv").write_bytes(b"3")
@@ -96,7 +96,7 @@ async def test_running_again_keeps_existing_objects(s3, layer, volume):
 
 async def test_cancelled_after_the_first_part_nothing_stays_open(s3, layer, volume):
     """The upload is aborted at the server; no object appears."""
-    write_files(volume, {"l.csv": os.urandom(80 * MIB)})
+    write_files(volume, {"l.csv": random_bytes(80 * MIB)})
     task = None
 
     def cancel_at_first_part(event):
@@ -130,7 +130,7 @@ async def test_names_of_all_kinds_round_trip(s3, layer, volume):
 @pytest.mark.parametrize("checksum", ["md5", "crc32", "crc64nvme"])
 async def test_each_checksum_proves_small_and_large_files(s3, layer, volume, checksum):
     """As far as the store goes along: it is said by what, and a second run finds it all."""
-    write_files(volume, {"a.csv": b"1|2\n", "l.csv": os.urandom(17 * MIB)})
+    write_files(volume, {"a.csv": b"1|2\n", "l.csv": random_bytes(17 * MIB)})
     recorder = Recorder()
     # Without a manifest nothing is probed, and moto's checksums are taken as they come.
     options = settings(s3, layer, volume, checksum=checksum, manifest=False)
@@ -151,7 +151,7 @@ async def test_each_checksum_proves_small_and_large_files(s3, layer, volume, che
 @pytest.mark.parametrize("part", [8 * MIB, 11 * MIB], ids=["as-now", "with-other-memory"])
 async def test_a_killed_runs_upload_is_resumed(s3, layer, volume, part):
     """All parts but the last are there: that one is sent, and the object is the file."""
-    body = os.urandom(6 * part + 1000)
+    body = random_bytes(6 * part + 1000)
     write_files(volume, {"l.csv": body})
     client, key = s3.client(), f"{layer}/Local/CSV/L/{DAY}/l.csv"
     named = {"ChecksumAlgorithm": "CRC64NVME", "ChecksumType": "FULL_OBJECT"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from asyncload.errors import ObjectConflict
 from asyncload.planning.plan import MIB
 from tests.conftest import SERVERS
 from tests.faults.proxy import Fault, no_fault, proxy_before
+from tests.support.content import random_bytes
 from tests.support.honours import STORES, measure
 from tests.support.loads import NOW, Recorder, write_files
 
@@ -81,7 +81,7 @@ async def test_a_load_is_complete_and_a_second_one_sends_nothing(
 ):
     """Small files, an empty one, names that URLs treat in their own way, and one in parts."""
     files = {f"d/{n}.csv": f"{n}\n".encode() for n in range(20)}
-    files |= {"empty.csv": b"", "d/50 % é+#.csv": b"x", "large.csv": os.urandom(17 * MIB)}
+    files |= {"empty.csv": b"", "d/50 % é+#.csv": b"x", "large.csv": random_bytes(17 * MIB)}
     write_files(volume, files)
     recorder = Recorder()
     options = settings(real_store, real_store.endpoint_url, layer, volume, fast_lane=fast_lane)
@@ -105,7 +105,7 @@ async def test_an_object_that_another_writer_creates_first_is_kept(
     look at the key that comes right before."""
     path = "d/large.csv" if large else "d/a.csv"
     files = {f"d/{name}.csv": name.encode() for name in "abc"}
-    write_files(volume, files | {"d/large.csv": os.urandom(17 * MIB)})
+    write_files(volume, files | {"d/large.csv": random_bytes(17 * MIB)})
     key = f"{layer}/Local/CSV/D/{DAY}/{path.removeprefix('d/')}"
     honours = STORES[real_store.name]
     if large:

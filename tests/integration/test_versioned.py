@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections import Counter
 from dataclasses import replace
@@ -11,6 +10,7 @@ import pytest
 
 import asyncload
 from asyncload.planning.plan import MIB
+from tests.support.content import random_bytes
 from tests.support.loads import NOW, write_files
 
 
@@ -37,7 +37,7 @@ async def test_a_version_is_added_only_if_bytes_are_replaced_or_were_deleted(
 ):
     """A second run adds none, --overwrite one of what differs; a deleted object comes back."""
     write_files(volume, {f"d/{name}.csv": name.encode() for name in ("a", "b", "c")})
-    (volume / "large.csv").write_bytes(os.urandom(17 * MIB))
+    (volume / "large.csv").write_bytes(random_bytes(17 * MIB))
 
     async def load(**options):
         settings = asyncload.Settings(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from functools import partial
 
 import pytest
 
 from asyncload.aio.shielding import Grace
 from asyncload.planning.plan import MIB
+from tests.support.content import random_bytes
 from tests.support.loads import load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
@@ -51,7 +51,7 @@ class SlowToAnswer(MemoryStore):
 @pytest.fixture
 def mixed(volume):
     """A small file and a large one of three parts."""
-    write_files(volume, {"s.csv": b"1", "l.csv": os.urandom(20 * MIB)})
+    write_files(volume, {"s.csv": b"1", "l.csv": random_bytes(20 * MIB)})
     return volume
 
 
@@ -105,7 +105,7 @@ async def test_cancelled_while_a_part_waits_for_memory_its_place_is_given_back(m
             if call == "upload_part":
                 await self.open.wait()
 
-    write_files(mixed, {"s.csv": b"", "l.csv": os.urandom(40 * MIB)})
+    write_files(mixed, {"s.csv": b"", "l.csv": random_bytes(40 * MIB)})
     # Two parts have all the memory there is; the third has a place, and waits.
     store = HoldsMemory("upload_part", 2)
     await cancel_at_gate(store, mixed, memory=16 * MIB)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from asyncload.errors import NotVerified
 from asyncload.planning.plan import MIB
 from asyncload.store.protocol import PutResult, RemoteObject
+from tests.support.content import random_bytes
 from tests.support.loads import Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
-SIZES = [0, 1, 40 * MIB]
+SIZES = [0, 1, 20 * MIB]
 
 
 class Plain(MemoryStore):
@@ -61,7 +60,7 @@ async def load(store, volume, **options):
 )
 async def test_the_algorithm_that_is_asked_for_proves_the_file(volume, size, choice, proof):
     """Of puts, parts and the whole; a run afterwards finds it by whatever the store keeps."""
-    write_files(volume, {"a.csv": os.urandom(size)})
+    write_files(volume, {"a.csv": random_bytes(size)})
     store = MemoryStore()
     _, recorder = await load(store, volume, checksum=choice)
     expected = "MD5 of parts" if choice == "md5" and size > 16 * MIB else proof
@@ -77,7 +76,7 @@ async def test_the_algorithm_that_is_asked_for_proves_the_file(volume, size, cho
 @pytest.mark.parametrize("choice", ["auto", "md5"])
 async def test_a_store_without_checksums_proves_by_its_etags(volume, size, choice):
     """`auto` finds out by itself, and says so."""
-    write_files(volume, {"a.csv": os.urandom(size)})
+    write_files(volume, {"a.csv": random_bytes(size)})
     store = Plain()
     report, recorder = await load(store, volume, checksum=choice)
     by = "MD5 of parts" if size > 16 * MIB else "MD5"
@@ -93,7 +92,7 @@ async def test_a_store_without_checksums_proves_by_its_etags(volume, size, choic
 @pytest.mark.parametrize("choice", ["crc64nvme", "crc32"])
 async def test_a_checksum_that_is_not_returned_proves_nothing(volume, size, choice):
     """Whoever asks for one by name gets that one, or a failure that names the option."""
-    write_files(volume, {"a.csv": os.urandom(size)})
+    write_files(volume, {"a.csv": random_bytes(size)})
     _, recorder = await load(Plain(), volume, checksum=choice)
     error = recorder.outcomes["a.csv"].error
     assert isinstance(error, NotVerified)
@@ -106,7 +105,7 @@ async def test_objects_of_other_programs_are_compared_by_the_stores_checksums(
     volume, algorithm, size
 ):
     """Whatever algorithm their programs chose."""
-    write_files(volume, {"a.csv": os.urandom(size)})
+    write_files(volume, {"a.csv": random_bytes(size)})
     store = MemoryStore()
     await load(store, volume)
     (key,) = store.objects
@@ -119,7 +118,7 @@ async def test_objects_of_other_programs_are_compared_by_the_stores_checksums(
 @pytest.mark.parametrize("size", [1, 17 * MIB])
 async def test_a_checksum_of_an_unknown_algorithm_proves_nothing(volume, size):
     """The key is taken, by what can't be told."""
-    write_files(volume, {"a.csv": os.urandom(size)})
+    write_files(volume, {"a.csv": random_bytes(size)})
     store = MemoryStore()
     await load(store, volume)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from asyncload.errors import BodyDamaged
 from asyncload.planning.plan import MIB
+from tests.support.content import random_bytes
 from tests.support.loads import Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
@@ -47,7 +46,7 @@ class BadMemory(MemoryStore):
 @pytest.fixture(params=SIZES.values(), ids=SIZES)
 def content(request, volume):
     """What a file of the volume holds, a small or a large one."""
-    content = os.urandom(request.param)
+    content = random_bytes(request.param)
     write_files(volume, {"a.csv": content})
     return content
 

@@ -192,8 +192,8 @@ TestDays = Days.TestCase
 
 
 async def test_two_runs_at_once_write_each_object_once(volume):
-    """200 rounds, each with files of its own: one run lands a file, the other finds it."""
-    for number in range(200):
+    """100 rounds, each with files of its own: one run lands a file, the other finds it."""
+    for number in range(100):
         files = {f"d/{number}-{n}.csv": os.urandom(20) for n in range(4)}
         shutil.rmtree(volume / "d", ignore_errors=True)
         write_files(volume, files)

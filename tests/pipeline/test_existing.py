@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-import os
 import threading
 from collections import Counter
 from pathlib import Path
@@ -18,6 +17,7 @@ from asyncload.model.values import Checksum
 from asyncload.planning.plan import MIB
 from asyncload.source.volume import Volume
 from asyncload.store.protocol import ListedObject, ObjectInfo, Page, RemoteObject
+from tests.support.content import random_bytes
 from tests.support.loads import PREFIX, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
@@ -42,14 +42,14 @@ async def test_a_first_run_lists_the_bucket_and_puts_each_file_once(volume, file
 
 
 async def test_a_second_run_sends_nothing_and_asks_for_no_single_key(volume):
-    """10,000 files in one partition: ten pages of listing, whose ETags are the files' MD5s."""
-    write_files(volume, {f"d/{n:05}.csv": f"{n}\n".encode() for n in range(10_000)})
+    """2,500 files in one partition: three pages of listing, whose ETags are the files' MD5s."""
+    write_files(volume, {f"d/{n:05}.csv": f"{n}\n".encode() for n in range(2_500)})
     store = MemoryStore()
     await load(store, volume)
     report, recorder, calls, sent = await load(store, volume)
-    assert calls == {"check_bucket": 1, "list_objects": 10}
+    assert calls == {"check_bucket": 1, "list_objects": 3}
     assert sent == 0
-    assert report.counts == {"unchanged": 10_000}
+    assert report.counts == {"unchanged": 2_500}
     assert {o.checksum.algorithm for o in recorder.outcomes.values()} == {"MD5"}
 
 
@@ -148,7 +148,7 @@ async def test_a_listed_object_that_can_not_be_compared_is_a_conflict(volume):
 @pytest.mark.parametrize("listed", [True, False])
 async def test_skip_existing_keeps_existing_objects_and_reports_them(volume, size, listed):
     """The same bytes are unchanged as ever; other bytes stay; the run is a success."""
-    write_files(volume, {"d/a.csv": os.urandom(size), "d/b.csv": b"1"})
+    write_files(volume, {"d/a.csv": random_bytes(size), "d/b.csv": b"1"})
     if listed:
         write_files(volume, {"d/c.csv": b"1", "d/e.csv": b"1"})
     store = MemoryStore()
@@ -165,7 +165,7 @@ async def test_skip_existing_keeps_existing_objects_and_reports_them(volume, siz
 @pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
 async def test_overwrite_sends_only_files_that_differ_and_reports_replacements(volume, size):
     """What is the same stays untouched."""
-    write_files(volume, {"d/a.csv": os.urandom(size), "d/b.csv": b"1", "d/c.csv": b"new"})
+    write_files(volume, {"d/a.csv": random_bytes(size), "d/b.csv": b"1", "d/c.csv": b"new"})
     store = MemoryStore()
     store.objects |= {f"{FOLDER}/a.csv": b"theirs", f"{FOLDER}/b.csv": b"1"}
     report, recorder, _, sent = await load(store, volume, overwrite=True)
@@ -282,7 +282,7 @@ async def test_an_etag_that_differs_says_nothing_and_a_checksum_does(volume, com
 @pytest.mark.parametrize("equal", [True, False])
 async def test_a_small_file_that_another_program_sent_in_parts_is_compared(volume, equal):
     """By the MD5 of parts in the ETag, with each of the usual part sizes; nothing is sent."""
-    body = os.urandom(6 * MIB)
+    body = random_bytes(6 * MIB)
     digests = b"".join(hashlib.md5(part).digest() for part in (body[: 5 * MIB], body[5 * MIB :]))
     found = f"{hashlib.md5(digests).hexdigest() if equal else '0' * 32}-2"
 
@@ -349,7 +349,7 @@ async def test_a_write_through_a_memory_map_can_go_unnoticed(volume):
 @pytest.mark.parametrize("size", [200_000, 17 * MIB], ids=["small", "large"])
 async def test_failed_files_hold_no_memory(volume, size):
     """The report keeps its error without the frames, in which the file's bytes would lie."""
-    write_files(volume, {f"d/{n}.csv": os.urandom(size) for n in range(4)})
+    write_files(volume, {f"d/{n}.csv": random_bytes(size) for n in range(4)})
     store = MemoryStore()
     store.objects |= {f"{FOLDER}/{n}.csv": bytes(size) for n in range(4)}
     report, _, _, _ = await load(store, volume)

@@ -33,6 +33,7 @@ from asyncload.planning.plan import MIB
 from asyncload.source.readers import Readers
 from asyncload.store.protocol import CSV, PutResult, RemoteObject
 from asyncload.store.retries import RetryPolicy
+from tests.support.content import random_bytes
 from tests.support.loads import AT_ONCE, PREFIX, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
@@ -44,9 +45,9 @@ async def test_every_csv_is_stored_whole_under_its_dated_key(volume):
     files = {
         "movies.csv": b"id|titulo\n1|A\n",
         "people.csv": b"",
-        "ratings/part-0.csv": os.urandom(3 * MIB),
-        "ratings/eu/part-1.CSV": os.urandom(16 * MIB),
-        "reviews/2022/big.csv": os.urandom(35 * MIB + 7),
+        "ratings/part-0.csv": random_bytes(3 * MIB),
+        "ratings/eu/part-1.CSV": random_bytes(16 * MIB),
+        "reviews/2022/big.csv": random_bytes(35 * MIB + 7),
         "notes.txt": b"not a CSV",
     }
     write_files(volume, files)
@@ -119,7 +120,7 @@ async def test_each_file_costs_a_look_at_its_key_and_its_upload(volume):
 
 async def test_a_second_run_finds_everything_unchanged(volume):
     """The same bytes under the same key are success, and are not sent again."""
-    write_files(volume, {"s.csv": b"1", "l.csv": os.urandom(17 * MIB)})
+    write_files(volume, {"s.csv": b"1", "l.csv": random_bytes(17 * MIB)})
     store, recorder = MemoryStore(), Recorder()
     await load_volume(store, volume)
     sent = store.body_bytes
@@ -133,8 +134,8 @@ async def test_a_second_run_finds_everything_unchanged(volume):
 @pytest.mark.parametrize("same_size", [True, False])
 async def test_other_bytes_under_the_key_fail_only_that_file(volume, size, same_size):
     """Nothing is overwritten unasked, and the rest lands."""
-    write_files(volume, {"taken.csv": os.urandom(size), "free.csv": b"1"})
-    theirs = os.urandom(size if same_size else size + 1)
+    write_files(volume, {"taken.csv": random_bytes(size), "free.csv": b"1"})
+    theirs = random_bytes(size if same_size else size + 1)
     store, recorder = MemoryStore(), Recorder()
     store.objects[f"{PREFIX}/Taken/{DAY}/taken.csv"] = theirs
     report = await load_volume(store, volume, recorder)
@@ -150,7 +151,7 @@ async def test_other_bytes_under_the_key_fail_only_that_file(volume, size, same_
 @pytest.mark.parametrize("size", [3, 17 * MIB], ids=["small", "large"])
 async def test_overwrite_replaces_other_bytes(volume, size):
     """Asked for, different data is replaced."""
-    body = os.urandom(size)
+    body = random_bytes(size)
     write_files(volume, {"taken.csv": body})
     store = MemoryStore()
     key = f"{PREFIX}/Taken/{DAY}/taken.csv"
@@ -163,7 +164,7 @@ async def test_overwrite_replaces_other_bytes(volume, size):
 @pytest.mark.parametrize("theirs", ["same", "other"])
 async def test_an_object_created_during_a_large_upload_is_compared_by_its_bytes(volume, theirs):
     """Somebody else completed first: the same bytes are success, others a conflict."""
-    body = os.urandom(17 * MIB)
+    body = random_bytes(17 * MIB)
     write_files(volume, {"l.csv": body})
     key = f"{PREFIX}/L/{DAY}/l.csv"
 
@@ -181,7 +182,7 @@ async def test_an_object_created_during_a_large_upload_is_compared_by_its_bytes(
 
 async def test_a_lost_answer_to_complete_is_not_a_failure(volume):
     """Complete was applied, its answer lost, the retry finds no upload: the object is there."""
-    body = os.urandom(17 * MIB)
+    body = random_bytes(17 * MIB)
     write_files(volume, {"l.csv": body})
 
     class LosesAnswer(MemoryStore):
@@ -498,7 +499,7 @@ class Silent(MemoryStore):
 @pytest.mark.parametrize("known", ["CRC64NVME", "MD5"])
 async def test_if_an_answer_has_no_checksum_head_is_asked(volume, size, known):
     """Where an answer proves nothing, head or an ETag that is the MD5 does, and is named."""
-    write_files(volume, {"a.csv": os.urandom(size)})
+    write_files(volume, {"a.csv": random_bytes(size)})
     store, recorder = Silent(), Recorder()
     store.known = known
     await load_volume(store, volume, recorder)
@@ -512,7 +513,7 @@ async def test_if_an_answer_has_no_checksum_head_is_asked(volume, size, known):
 @pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
 async def test_an_upload_that_nothing_proves_is_a_failure(volume, size):
     """Never counted as landed on trust."""
-    write_files(volume, {"a.csv": os.urandom(size)})
+    write_files(volume, {"a.csv": random_bytes(size)})
     store, recorder = Silent(), Recorder()
     store.known = None
     report = await load_volume(store, volume, recorder)
@@ -530,7 +531,7 @@ class HeadDenied(Silent):
 
 async def test_a_denied_head_is_not_read_as_an_answer(volume):
     """Large files continue, and the conditional Complete tells."""
-    write_files(volume, {"a.csv": os.urandom(17 * MIB)})
+    write_files(volume, {"a.csv": random_bytes(17 * MIB)})
 
     class Answers(HeadDenied):
         complete_multipart = MemoryStore.complete_multipart
@@ -590,7 +591,7 @@ CHANGES = ["truncate", "append", "rewrite", "replace"]
 async def test_a_large_file_that_keeps_changing_is_never_completed(volume, change):
     """Each way to change during both attempts fails the file and leaves nothing behind."""
     path = volume / "l.csv"
-    path.write_bytes(os.urandom(40 * MIB))
+    path.write_bytes(random_bytes(40 * MIB))
     store, recorder = Disturbed(path, change, once=False), Recorder()
     await load_volume(store, volume, recorder)
     error = recorder.outcomes["l.csv"].error
@@ -604,7 +605,7 @@ async def test_a_large_file_that_keeps_changing_is_never_completed(volume, chang
 async def test_a_large_file_that_changed_once_is_uploaded_in_its_new_version(volume, change):
     """It is tried once more, and nothing of the first version stays."""
     path = volume / "l.csv"
-    path.write_bytes(os.urandom(40 * MIB))
+    path.write_bytes(random_bytes(40 * MIB))
     store, recorder = Disturbed(path, change, once=True), Recorder()
     await load_volume(store, volume, recorder)
     assert recorder.statuses == {"l.csv": "uploaded"}
@@ -635,7 +636,7 @@ async def test_a_file_that_grew_since_the_scan_goes_as_it_is_now(volume):
     class Grows(MemoryStore):
         pass
 
-    bodies = {"a": os.urandom(2 * MIB), "b": os.urandom(17 * MIB)}
+    bodies = {"a": random_bytes(2 * MIB), "b": random_bytes(17 * MIB)}
 
     class GrowsAfterScan(Recorder):
         def __call__(self, event):

@@ -37,6 +37,7 @@ from asyncload.transfer.upload_records import (
     fingerprint,
     record_key,
 )
+from tests.support.content import random_bytes
 from tests.support.loads import PREFIX, Recorder, load_volume
 from tests.support.memory_store import MemoryStore
 
@@ -49,7 +50,7 @@ LEASE = timedelta(hours=1)
 def large(volume):
     """A file of three parts."""
     path = volume / "l.csv"
-    path.write_bytes(os.urandom(2 * PART + 1000))
+    path.write_bytes(random_bytes(2 * PART + 1000))
     return path
 
 
@@ -57,7 +58,7 @@ def large(volume):
 def ten_parts(volume):
     """A file of ten."""
     path = volume / "l.csv"
-    path.write_bytes(os.urandom(9 * PART + 1000))
+    path.write_bytes(random_bytes(9 * PART + 1000))
     return path
 
 
@@ -642,7 +643,7 @@ async def test_two_runs_may_resume_the_same_upload(large, volume):
 @pytest.mark.parametrize("times", [1, 2])
 async def test_damage_that_the_store_reports_is_sent_once_more(volume, size, times):
     """The object that we made is ours to replace; a second time the file fails."""
-    (volume / "l.csv").write_bytes(os.urandom(size))
+    (volume / "l.csv").write_bytes(random_bytes(size))
 
     class Damages(MemoryStore):
         left = times

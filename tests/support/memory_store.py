@@ -8,6 +8,7 @@ import heapq
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 
 from asyncload.errors import (
     BucketNotFound,
@@ -15,7 +16,7 @@ from asyncload.errors import (
     PreconditionFailed,
     RequestRejected,
 )
-from asyncload.model.checksums import CRCS, by_algorithm, checksum_of, md5_checksum, md5_of_parts
+from asyncload.model.checksums import by_algorithm, checksum_of, md5_digest, md5_of_parts
 from asyncload.model.values import Checksum, ObjectKey
 from asyncload.store.protocol import (
     CSV,
@@ -83,7 +84,7 @@ class MemoryStore:
             return None
         algorithm = self.algorithms.get(key, "CRC64NVME")
         checksum = None if key in self.of_parts else checksum_of(body, algorithm)
-        etag = self.of_parts.get(key) or md5_checksum(body)
+        etag = self.of_parts.get(key) or md5_digest(_md5(body))
         return RemoteObject(len(body), by_algorithm(checksum, etag))
 
     async def read(self, key, offset, length):
@@ -173,7 +174,7 @@ class MemoryStore:
             )
         self._keep(key, whole, upload.algorithm, upload.info)
         del self.uploads[upload_id]
-        of_parts = md5_of_parts(hashlib.md5(upload.parts[part.number]).digest() for part in parts)
+        of_parts = md5_of_parts(_md5(upload.parts[part.number]) for part in parts)
         if checksum is None:
             self.of_parts[key] = of_parts
         return PutResult(f'"{of_parts.digest}"', checksum)
@@ -204,7 +205,7 @@ class MemoryStore:
             raise BucketNotFound("no such bucket", code="NoSuchBucket", status=404)
 
     def _take(self, body, checksum) -> bytes:
-        whole = bytes(body)
+        whole = _Kept(body)
         if checksum != checksum_of(whole, checksum.algorithm):
             raise RequestRejected("the body differs", code="BadDigest", status=400)
         return whole
@@ -233,11 +234,20 @@ class MemoryStore:
             bodies.append(body)
         if any(len(body) < self.min_part for body in bodies[:-1]):
             raise RequestRejected("a part is too small", code="EntityTooSmall", status=400)
-        for crc in CRCS.values():
-            summed = [(crc.update(body, 0), len(body)) for body in bodies]
-            assert crc.combine(summed) == crc.update(b"".join(bodies), 0)
-        return b"".join(bodies)
+        return _Kept(b"".join(bodies))
+
+
+class _Kept(bytes):
+    """Bytes of an object or a part, whose MD5 is computed once."""
+
+    @cached_property
+    def md5(self) -> bytes:
+        return hashlib.md5(self).digest()
+
+
+def _md5(body: bytes) -> bytes:
+    return body.md5 if isinstance(body, _Kept) else hashlib.md5(body).digest()
 
 
 def _etag(body: bytes) -> str:
-    return f'"{hashlib.md5(body).hexdigest()}"'
+    return f'"{_md5(body).hex()}"'
