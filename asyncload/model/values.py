@@ -62,23 +62,27 @@ class SourceFile(NamedTuple):
     """One CSV of the volume, as found by the scan.
 
     `path` is relative to the volume, with `/` between segments; bytes that are not UTF-8 are
-    surrogate-escaped as Python does for file names. `size` is in bytes.
+    surrogate-escaped as Python does for file names. `size` is in bytes, `mtime_ns` the time of
+    modification in nanoseconds since 1970, if known.
     """
 
     path: str
     size: int
+    mtime_ns: int = 0
 
 
 class PlannedUpload(NamedTuple):
     """A source file, its object key, and the partition that the key is in.
 
-    A partition is the common prefix of a dataset's keys of one date.
+    A partition is the common prefix of a dataset's keys of one date. `day` is that date if each
+    file of the run has its own; None if all share the run's.
     """
 
     source: SourceFile
     key: ObjectKey
     partition: str = ""
     dataset: str = ""
+    day: date | None = None
 
 
 ExcludedReason = Literal[
@@ -188,11 +192,14 @@ Outcome = Uploaded | Unchanged | Skipped | Failed
 
 
 class RunStarted(NamedTuple):
-    """A run began at `started`: it loads into `bucket`, under the processing date `day`."""
+    """A run began at `started`: it loads into `bucket`, under the processing date `day`.
+
+    `day` is None if each file has a date of its own.
+    """
 
     run_id: str
     bucket: str
-    day: date
+    day: date | None
     started: datetime
 
 
@@ -301,7 +308,8 @@ class FileFinished(NamedTuple):
     """One file has its outcome, `seconds` after work on it began.
 
     `partition` and `dataset` are those of its key, "" if it has no valid key. `planned` is the
-    file's size in the plan; None if it equals that of the outcome.
+    file's size in the plan; None if it equals that of the outcome. `day` is the file's date, None
+    if it has the run's.
     """
 
     outcome: Outcome
@@ -309,6 +317,7 @@ class FileFinished(NamedTuple):
     dataset: str = ""
     seconds: float = 0.0
     planned: int | None = None
+    day: date | None = None
 
 
 class RequestsMade(NamedTuple):

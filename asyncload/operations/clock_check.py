@@ -41,7 +41,7 @@ def check_day(settings: Settings, offset: float | None, now: datetime) -> None:
     Raises:
         ClocksDisagree: it is another day; files would land under the wrong date.
     """
-    if settings.date.lower() not in RELATIVE_DATES:
+    if settings.date_from is not None or settings.date.lower() not in RELATIVE_DATES:
         return
     if offset is None or abs(offset) <= TOLERANCE:
         return

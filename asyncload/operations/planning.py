@@ -11,7 +11,7 @@ from asyncload.model.values import Event
 from asyncload.planning.collecting import SLICE, add_found, finish_plan
 from asyncload.planning.keys import KeyLayout
 from asyncload.planning.plan import PUT_LIMIT, LoadPlan
-from asyncload.settings.run import Settings, modified_after
+from asyncload.settings.run import Settings, dates_of, modified_after
 from asyncload.source.file_list import FileList, read_list
 from asyncload.source.folders import check_volume
 from asyncload.source.heartbeat import STALLED_SECONDS, Heartbeat
@@ -52,7 +52,7 @@ async def scan_plan(
         NothingToLoad, KeyCollision: see `finish_plan`.
         SourceStalled: a folder does not respond.
     """
-    plan = LoadPlan(layout, put_limit=put_limit)
+    plan = LoadPlan(layout, put_limit=put_limit, dates=dates_of(settings))
     scanner = scanner_of(settings, now, readers.listed)
     found = readers.scan(scanner.scan)
     while entries := await readers.take(found, SLICE):
@@ -74,7 +74,8 @@ def scan_plan_blocking(
     listed = None
     if settings.files_from is not None:
         listed = read_list(settings.files_from, nul=settings.null_separated)
-    plan, scanner = LoadPlan(layout, put_limit=PUT_LIMIT), scanner_of(settings, now, listed)
+    plan = LoadPlan(layout, put_limit=PUT_LIMIT, dates=dates_of(settings))
+    scanner = scanner_of(settings, now, listed)
     heartbeat = Heartbeat()
 
     def scan() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from asyncload.errors import NothingToLoad
+from asyncload.errors import NothingToLoad, UsageError
 from asyncload.model.values import Event, Excluded, Scanned, SourceFile, Warned
 from asyncload.planning.plan import LoadPlan
 from asyncload.source.scanner import Found, Scanner
@@ -64,10 +64,17 @@ def check_plan(plan: LoadPlan, *, allow_empty: bool, listed: str = "") -> None:
 
     Raises:
         NothingToLoad: the plan is empty, and must not be.
+        UsageError: no file has a date.
         KeyCollision: see `LoadPlan.check_collisions`.
     """
     if not plan.files and not allow_empty:
         raise _nothing_to_load(plan.excluded, listed)
+    if plan.files and plan.undated == plan.files:
+        first = plan.failures[0]
+        raise UsageError(
+            f"no file has a date, so nothing can be loaded; {first.path}: {first.error.message}",
+            hint=first.error.hint,
+        )
     plan.check_collisions()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import takewhile
 from string import Formatter
 
 from asyncload.errors import InvalidKey, UsageError
@@ -21,6 +22,8 @@ LAYOUTS = {
     "default": "{layer}/{origin}/{format}/{dataset}/{date:%Y/%m/%d}/{path}",
     "hive": "{layer}/{origin}/{format}/{dataset}/{date:year=%Y/month=%m/day=%d}/{path}",
 }
+Day = date
+"""The type's name in `KeyLayout`, which has a field named `date`."""
 FIELDS = ("layer", "origin", "format", "dataset", "date", "path")
 
 
@@ -46,7 +49,7 @@ class KeyLayout:
         template: a name of `LAYOUTS`, or a template with the fields of `FIELDS`. `{path}` is
             required; `{date}` accepts a strftime format, and is ISO (`2022-05-02`) without one.
         layer, origin, format: the key's segments of those names.
-        date: the run's processing date.
+        date: the run's processing date; None if each file has its own.
         datasets: pairs of a path pattern (see `globs`) and the name of the dataset that the files
             it matches belong to; the first match counts.
 
@@ -58,12 +61,12 @@ class KeyLayout:
     layer: str
     origin: str
     format: str
-    date: date
+    date: date | None
     datasets: Sequence[tuple[str, str]] = ()
     _pieces: tuple[str, ...] = field(init=False)
     _rules: tuple[tuple[Glob, str], ...] = field(init=False)
     _used: set[Glob] = field(init=False, repr=False, compare=False)
-    _heads: dict[str, tuple[str, str, str]] = field(init=False, repr=False, compare=False)
+    _heads: dict[object, tuple[str, str, str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("layer", "origin", "format"):
@@ -76,18 +79,21 @@ class KeyLayout:
         object.__setattr__(self, "_used", set())
         object.__setattr__(self, "_heads", {})
 
-    def key_for(self, path: str) -> ObjectKey:
+    def key_for(self, path: str, day: Day | None = None) -> ObjectKey:
         """Return the key of the file at `path`, relative to the volume.
+
+        `day` is its date, if each file has its own.
 
         Raises:
             InvalidKey: the path does not give a valid key.
         """
-        return self.locate(path)[0]
+        return self.locate(path, day)[0]
 
-    def locate(self, path: str) -> tuple[ObjectKey, str, str]:
-        """Return key, partition and dataset of the file at `path`. Raises as `key_for` does.
+    def locate(self, path: str, day: Day | None = None) -> tuple[ObjectKey, str, str]:
+        """Return key, partition and dataset of the file at `path`. Arguments as for `key_for`.
 
-        The partition is the common prefix of a dataset's keys, up to a `/`.
+        The partition is the common prefix of a dataset's keys of one date, up to a `/`. Raises as
+        `key_for` does.
         """
         dataset, rest = dataset_and_path(path)
         for glob, name in self._rules:
@@ -95,22 +101,30 @@ class KeyLayout:
                 self._used.add(glob)
                 dataset = name
                 break
-        head, tail, partition = self._heads.get(dataset) or self._fill_dataset(dataset)
+        # Many files at the top have a dataset of their own, and the run's date: no tuple for each.
+        cached = self._heads.get(dataset if day is None else (dataset, day))
+        head, tail, partition = cached or self._fill_dataset(dataset, day)
         return ObjectKey(f"{head}{rest}{tail}"), partition, dataset
 
     def partition_of(self, path: str) -> str:
-        """Return the partition of the file at `path`, even if its key is invalid."""
+        """Return the partition of the file at `path` on the run's date, even of an invalid key."""
         dataset = dataset_and_path(path)[0]
         dataset = next((name for glob, name in self._rules if glob.matches(path)), dataset)
-        return (self._heads.get(dataset) or self._fill_dataset(dataset))[2]
+        return self._fill_dataset(dataset, None)[2]
 
     def partitions_below(self, folder: str) -> set[str]:
-        """Return the partitions that files below a folder may belong to.
+        """Return the partitions that files below a folder may belong to, on the run's date.
 
         These are its own dataset's and those of all rules.
         """
         names = {name for _, name in self._rules} | {dataset_and_path(f"{folder}/")[0]}
-        return {(self._heads.get(name) or self._fill_dataset(name))[2] for name in names}
+        return {self._fill_dataset(name, None)[2] for name in names}
+
+    @property
+    def has_date(self) -> bool:
+        """Whether the template has a date."""
+        template = LAYOUTS.get(self.template, self.template)
+        return any(name == "date" for _, name, _ in _parse_template(template))
 
     @property
     def unused_rules(self) -> list[str]:
@@ -123,7 +137,7 @@ class KeyLayout:
 
     def common_prefix(self) -> str:
         """Return the common prefix of all keys of the run, up to a `/`."""
-        head = "".join(self._pieces).partition(_DATASET)[0].partition(_PATH)[0]
+        head = "".join(takewhile(lambda piece: not _is_of_file(piece), self._pieces))
         return head[: head.rfind("/") + 1]
 
     def fixed_prefix(self) -> str:
@@ -139,13 +153,20 @@ class KeyLayout:
         head = "".join(pieces)
         return head[: head.rfind("/") + 1]
 
-    def _fill_dataset(self, dataset: str) -> tuple[str, str, str]:
-        """Fill the dataset in once; a volume has few datasets and many files."""
-        text = "".join(dataset if piece == _DATASET else piece for piece in self._pieces)
+    def _fill_dataset(self, dataset: str, day: Day | None) -> tuple[str, str, str]:
+        """Fill in dataset and date once; a volume has few of them and many files."""
+        text = "".join(
+            dataset
+            if piece == _DATASET
+            else _format_date(day, piece)
+            if isinstance(piece, _DateFormat) and day
+            else piece
+            for piece in self._pieces
+        )
         head, tail = text.split(_PATH)
         filled = head, tail, head[: head.rfind("/") + 1]
         if len(self._heads) < _MANY_DATASETS:
-            self._heads[dataset] = filled
+            self._heads[dataset if day is None else (dataset, day)] = filled
         return filled
 
     def _fill(self) -> list[str]:
@@ -157,7 +178,9 @@ class KeyLayout:
                 continue
             seen.append(name)
             if name == "date":
-                pieces.append(_format_date(self.date, spec))
+                # An invalid format is reported in any case.
+                text = _format_date(self.date or _ANY_DAY, spec)
+                pieces.append(text if self.date else _DateFormat(spec))
             elif name == "dataset":
                 pieces.append(_DATASET)
             elif name == "path":
@@ -169,10 +192,11 @@ class KeyLayout:
                 "--layout: the template must hold {path} exactly once, or files would collide",
                 hint=f"the default is {LAYOUTS['default']}",
             )
-        if "".join(pieces).startswith("/"):
+        example = "".join("x" if _is_of_file(piece) else piece for piece in pieces)
+        if example.startswith("/"):
             raise UsageError("--layout: an object key must not start with '/'")
         try:
-            ObjectKey("".join(pieces).replace(_DATASET, "d").replace(_PATH, "p"))
+            ObjectKey(example)
         except InvalidKey as error:
             raise UsageError(
                 f"--layout: no valid key can be made from {self.template!r}: {error}",
@@ -184,8 +208,20 @@ class KeyLayout:
 # Placeholders for values that are filled in per file. NUL can't occur in an option or a file name.
 _DATASET = "\0dataset\0"
 _PATH = "\0path\0"
+_ANY_DAY = date(2000, 1, 1)
 # Each file at the top is a dataset; only so many are cached.
 _MANY_DATASETS = 10_000
+
+
+class _DateFormat(str):
+    """The format of a date that is filled in per file."""
+
+    __slots__ = ()
+
+
+def _is_of_file(piece: str) -> bool:
+    """Return whether a piece of a template is filled in per file."""
+    return piece in (_DATASET, _PATH) or isinstance(piece, _DateFormat)
 
 
 def _parse_template(template: str) -> list[tuple[str, str | None, str]]:

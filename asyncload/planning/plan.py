@@ -12,11 +12,13 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from datetime import date
+from itertools import islice, repeat
 
 from asyncload.errors import InvalidKey, KeyCollision, SourceTooLarge
 from asyncload.model.names import to_bytes, to_text
 from asyncload.model.values import Failed, PlannedUpload, SourceFile
+from asyncload.planning.dates import Dates
 from asyncload.planning.keys import KeyLayout
 from asyncload.planning.partitions import PartitionCounts
 
@@ -129,20 +131,25 @@ class LoadPlan:
     `partitions` counts the files planned for each partition, `excluded` the excluded entries by
     reason.
 
+    `undated` counts the files without a date.
+
     Args:
         layout: makes the keys.
+        dates: determines the date of each file; None if all have the layout's.
         put_limit: files of more bytes than this are *large*: they are yielded first, the largest
             first, so that none remains at the end of a run.
     """
 
-    def __init__(self, layout: KeyLayout, *, put_limit: int) -> None:
+    def __init__(self, layout: KeyLayout, *, put_limit: int, dates: Dates | None = None) -> None:
         self.files = 0
         self.size = 0
         self.failures: list[Failed] = []
         self.excluded: Counter[str] = Counter()
         self.layout = layout
+        self.dates = dates
+        self.undated = 0
         self._put_limit = put_limit
-        self._large: list[SourceFile] = []
+        self._large: list[tuple[SourceFile, date | None]] = []
         self._small = _CompactSources()
         self._hashes = tuple(array("q") for _ in range(_HASH_BUCKETS))
         self._sorted = False
@@ -151,7 +158,8 @@ class LoadPlan:
     def add(self, source: SourceFile) -> None:
         """Plan one more file; a file without a valid key becomes a failure."""
         try:
-            key, partition, _ = self.layout.locate(source.path)
+            day = self._day_of(source)
+            key, partition, _ = self.layout.locate(source.path, day)
         except InvalidKey as error:
             self.add_failure(Failed(source.path, None, source.size, error))
             return
@@ -161,9 +169,18 @@ class LoadPlan:
         key_hash = hash(key)
         self._hashes[key_hash % _HASH_BUCKETS].append(key_hash)
         if source.size > self._put_limit:
-            self._large.append(source)
+            self._large.append((source, day))
             return
-        self._small.add(source)
+        self._small.add(source, day)
+
+    def _day_of(self, source: SourceFile) -> date | None:
+        if self.dates is None:
+            return None
+        try:
+            return self.dates.day_of(source)
+        except InvalidKey:
+            self.undated += 1
+            raise
 
     def add_failure(self, failure: Failed) -> None:
         """Add a file or folder that failed before anything was sent."""
@@ -178,13 +195,13 @@ class LoadPlan:
 
     def large(self) -> Iterator[PlannedUpload]:
         """Yield the files over the put limit, largest first."""
-        for source in sorted(self._large, key=lambda source: (-source.size, source.path)):
-            yield PlannedUpload(source, *self.layout.locate(source.path))
+        for source, day in sorted(self._large, key=lambda large: (-large[0].size, large[0].path)):
+            yield PlannedUpload(source, *self.layout.locate(source.path, day), day)
 
     def small(self) -> Iterator[PlannedUpload]:
         """Yield the files up to the put limit, in the order of the scan."""
-        for source in self._small:
-            yield PlannedUpload(source, *self.layout.locate(source.path))
+        for source, day in self._small:
+            yield PlannedUpload(source, *self.layout.locate(source.path, day), day)
 
     def holds(self, key: str) -> bool:
         """Return whether a file is planned for this key, or for another key with the same hash."""
@@ -224,29 +241,40 @@ class LoadPlan:
 
 
 class _CompactSources:
-    """Many source files in order: slices of paths, joined and deflated, and arrays of sizes."""
+    """Many source files in order: slices of paths, joined and deflated, and arrays of the rest.
+
+    The times of modification are not kept, and days only if the files have their own.
+    """
 
     _SLICE = 4096
 
     def __init__(self) -> None:
-        self._packed: list[tuple[bytes, array[int]]] = []
+        self._packed: list[tuple[bytes, array[int], array[int]]] = []
         self._paths: list[str] = []
         self._sizes = array("q")
+        self._days = array("l")
 
-    def add(self, source: SourceFile) -> None:
+    def add(self, source: SourceFile, day: date | None = None) -> None:
         self._paths.append(source.path)
         self._sizes.append(source.size)
+        if day is not None:
+            self._days.append(day.toordinal())
         if len(self._paths) == self._SLICE:
             joined = b"\0".join(map(to_bytes, self._paths))
             # Neighbours share most of their paths, so the fastest level finds nearly all of it.
-            self._packed.append((zlib.compress(joined, 1), self._sizes))
-            self._paths, self._sizes = [], array("q")
+            self._packed.append((zlib.compress(joined, 1), self._sizes, self._days))
+            self._paths, self._sizes, self._days = [], array("q"), array("l")
 
-    def __iter__(self) -> Iterator[SourceFile]:
-        for packed, sizes in self._packed:
+    def __iter__(self) -> Iterator[tuple[SourceFile, date | None]]:
+        for packed, sizes, days in self._packed:
             paths = zlib.decompress(packed).split(b"\0")
-            yield from map(SourceFile, map(to_text, paths), sizes)
-        yield from map(SourceFile, self._paths, self._sizes)
+            yield from zip(map(SourceFile, map(to_text, paths), sizes), _days(days), strict=False)
+        yield from zip(map(SourceFile, self._paths, self._sizes), _days(self._days), strict=False)
+
+
+def _days(ordinals: array[int]) -> Iterator[date | None]:
+    """Yield the days, or None without end if there are none."""
+    return map(date.fromordinal, ordinals) if ordinals else repeat(None)
 
 
 def _collision_error(collisions: list[tuple[str, list[str]]]) -> KeyCollision:

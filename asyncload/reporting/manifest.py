@@ -42,13 +42,12 @@ def manifest_key(prefix: str, run_id: str) -> ObjectKey:
 def describe_run(settings: Settings, report: Report) -> dict[str, Any]:
     """Return the description of a run for its manifest; the settings contain no secrets."""
     assert report.started is not None, "a run that is recorded has started"
-    assert report.day is not None, "a run that has started has a date"
     return {
         "version": RECORD_VERSION,
         "type": "run",
         "run_id": report.run_id,
         "bucket": report.bucket,
-        "date": report.day.isoformat(),
+        "date": report.day.isoformat() if report.day is not None else None,
         "started": format_time(report.started),
         "asyncload": VERSION,
         "settings": {

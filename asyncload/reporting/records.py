@@ -70,6 +70,8 @@ def file_fields(event: FileFinished, finished: datetime) -> dict[str, Any]:
         "finished": format_time(finished),
         "seconds": round(event.seconds, 3),
     }
+    if event.day is not None:
+        fields["date"] = _format_day(event.day)
     if isinstance(outcome, Failed):
         fields["error"] = error_record(outcome.error)
     elif isinstance(outcome, Skipped):
@@ -113,6 +115,7 @@ def planned_record(upload: PlannedUpload, report: Report) -> dict[str, Any]:
         "dataset": upload.dataset,
         "partition": upload.partition,
         "size": upload.source.size,
+        **({"date": _format_day(upload.day)} if upload.day is not None else {}),
     }
 
 

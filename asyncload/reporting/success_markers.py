@@ -71,10 +71,15 @@ class SuccessMarkers:
             return
         outcome = event.outcome
         path = outcome.path
-        if isinstance(outcome, Skipped):
-            self._lacks(self._layout.partition_of(path), f"{path} was skipped")
+        if self._layout.date is None and not event.partition:
+            # It may be missing from any partition.
+            self._unknown = f"{path} failed, and its date is unknown"
             return
-        self._lacks(self._layout.partition_of(path), f"{path} failed")
+        partition = event.partition or self._layout.partition_of(path)
+        if isinstance(outcome, Skipped):
+            self._lacks(partition, f"{path} was skipped")
+            return
+        self._lacks(partition, f"{path} failed")
         if outcome.key is None and isinstance(outcome.error, SourceUnreadable):
             # It may be a folder: its files are missing from every partition that they could map to.
             reason = f"folder {path} can't be listed, and may contain files of this partition"

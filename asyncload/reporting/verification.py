@@ -17,7 +17,10 @@ DIFFERENCES_KEPT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class VerificationStarted:
-    """The bucket is compared with the volume for a date, or with a manifest; the other is None."""
+    """The bucket is compared with the volume for a date, or with a manifest; the other is None.
+
+    Both are None for a volume whose files have their own dates.
+    """
 
     day: date | None
     manifest: str | None = None
@@ -55,7 +58,7 @@ class Verification:
 
     `verified_by` counts the verified files by algorithm, `counts` the differences by kind.
     `differences` are the first 10,000 of them. `manifest` is the key of the manifest, `day` the
-    date of the volume; one of the two is None.
+    date of the volume; one of the two is None, or both if each file has its own date.
     """
 
     day: date | None = None

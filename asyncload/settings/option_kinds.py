@@ -65,7 +65,7 @@ OPTIONAL_DURATION = Kind(
 MOMENT = Kind(
     _or_none(as_moment), "a date, a date with a time, or a duration", (str, date, datetime)
 )
-DAY = Kind(as_day, "a date, today or yesterday", (str, date))
+DAY = Kind(as_day, "a date, today, yesterday or mtime", (str, date))
 ZONE = Kind(as_zone, "the name of a time zone")
 PATH = Kind(as_path, "a path", word=Path)
 OPTIONAL_PATH = Kind(_or_none(as_path), "a path", word=Path)

@@ -130,8 +130,19 @@ OPTIONS = (
         DAY,
         WHERE,
         RUN_VERIFY,
-        "Date of the partition: `YYYY-MM-DD`, `today` or `yesterday`.",
+        "Date of the partition: `YYYY-MM-DD`, `today`, `yesterday`, or `mtime` for the day of each "
+        "file's last modification.",
         metavar="DATE",
+    ),
+    Option(
+        "date_from",
+        OPTIONAL_TEXT,
+        WHERE,
+        RUN_VERIFY,
+        "Pattern that finds the date of each file in its path, such as `{date:%Y-%m-%d}`.",
+        "See [One run, many dates](#one-run-many-dates).",
+        metavar="PATTERN",
+        unset="none",
     ),
     Option(
         "timezone",

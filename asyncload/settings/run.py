@@ -12,6 +12,7 @@ from pathlib import Path
 from asyncload.errors import InvalidKey, UsageError
 from asyncload.model.reserved import METADATA_NAMES, UPLOADS
 from asyncload.model.values import LimitReason, ObjectKey
+from asyncload.planning.dates import Dates, ModificationDates, PathDates
 from asyncload.planning.keys import KeyLayout
 from asyncload.planning.plan import MIB
 from asyncload.settings.container import connections_in, memory_left
@@ -47,6 +48,8 @@ MAX_LIMIT_RATE = 1024 * 1024 * MIB
 
 RELATIVE_DATES = {"today": 0, "yesterday": 1}
 """Names for dates, with the number of days before today."""
+MTIME = "mtime"
+"""The date of a run in which each file has the day of its last modification."""
 
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -64,10 +67,10 @@ class Settings:
     `volume` is the folder to load. `memory` is in bytes; `AUTO` means the container's remaining
     memory, up to 256 MiB. `min_age` and `max_age` are in seconds, as is `deadline`, the time within
     which the run must end, None for no limit. `concurrency` is a number of requests, or `auto`.
-    `limit_rate` is in bytes per second, None for no limit. `date` is an ISO date, `today` or
-    `yesterday`, in `timezone`; so is `modified_since`, which may also have a time, or be a duration
-    before the start of the run. `files_from` is a file, or `-` for standard input. `datasets` are
-    pairs of a path pattern and a dataset name.
+    `limit_rate` is in bytes per second, None for no limit. `date` is an ISO date, `today`,
+    `yesterday` or `mtime`, in `timezone`; so is `modified_since`, which may also have a time, or be
+    a duration before the start of the run. `files_from` is a file, or `-` for standard input.
+    `datasets` are pairs of a path pattern and a dataset name.
 
     Values may also be given in the form that users write: a path as text, a size as `64MiB`, a
     duration as `15m` or as a timedelta, a date object, a single pattern instead of several.
@@ -82,6 +85,7 @@ class Settings:
     limit_rate: int | None = None
     memory: int = AUTO
     date: str = "today"
+    date_from: str | None = None
     timezone: str = "UTC"
     layer: str = "Raw"
     origin: str = "Local"
@@ -155,6 +159,7 @@ class Settings:
         self._check_objects()
         # Any time can be used to validate date, time zone and layout.
         layout = layout_of(self, _ANY_TIME)
+        _check_dates(self, layout)
         if self.manifest:
             _check_manifest_prefix(self.manifest_prefix, layout.common_prefix())
 
@@ -218,14 +223,42 @@ def layout_of(settings: Settings, now: datetime) -> KeyLayout:
     Raises:
         UsageError: date, layout or a name is invalid.
     """
+    zone = find_timezone(settings.timezone)
+    of_each = settings.date_from is not None or settings.date.lower() == MTIME
     return KeyLayout(
         template=settings.layout,
         layer=settings.layer,
         origin=settings.origin,
         format=settings.format,
-        date=resolve_date(settings.date, now.astimezone(find_timezone(settings.timezone))),
+        date=None if of_each else resolve_date(settings.date, now.astimezone(zone)),
         datasets=settings.datasets,
     )
+
+
+def dates_of(settings: Settings) -> Dates | None:
+    """Return how the date of each file is determined; None if all have the run's.
+
+    Raises:
+        UsageError: the pattern or the time zone is invalid.
+    """
+    if settings.date_from is not None:
+        return PathDates(settings.date_from)
+    if settings.date.lower() == MTIME:
+        return ModificationDates(find_timezone(settings.timezone))
+    return None
+
+
+def _check_dates(settings: Settings, layout: KeyLayout) -> None:
+    if settings.date_from is not None and settings.date.lower() != "today":
+        raise UsageError(
+            "--date and --date-from can't be combined", hint="omit one: both say the date"
+        )
+    if dates_of(settings) is not None and not layout.has_date:
+        option = "--date mtime" if settings.date_from is None else "--date-from"
+        raise UsageError(
+            f"{option} has no effect: the layout {settings.layout!r} has no date",
+            hint="add {date:%Y/%m/%d} to --layout, or omit the option",
+        )
 
 
 def modified_after(settings: Settings, now: datetime) -> float | None:
@@ -308,7 +341,7 @@ def resolve_date(text: str, now: datetime) -> date:
     except ValueError as error:
         raise UsageError(
             f"--date: {text!r} is not a valid date: {error}",
-            hint="use YYYY-MM-DD (2022-05-02), today or yesterday",
+            hint="use YYYY-MM-DD (2022-05-02), today, yesterday or mtime",
         ) from None
 
 

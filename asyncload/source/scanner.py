@@ -256,7 +256,7 @@ class Scanner:
             return Excluded(path, "too old")
         if self._modified_before is not None and status.st_mtime > self._modified_before:
             return Excluded(path, "too recent")
-        return SourceFile(path, status.st_size)
+        return SourceFile(path, status.st_size, status.st_mtime_ns)
 
     def _loads_compressed(self, name: str) -> bool:
         return self._compressed and compressed_csv(name) is not None

@@ -87,20 +87,21 @@ class Concluding:
             self._outage.failed(error)
             return False
         seconds = clock() - begun
-        self._observe(
-            FileFinished(outcome, upload.partition, upload.dataset, seconds, upload.source.size)
-        )
+        self._observe(_finished(upload, outcome, seconds))
         self._outage.succeeded()
         return True
 
     def fail(self, upload: PlannedUpload, error: AsyncloadError, seconds: float = 0.0) -> None:
         """Emit the outcome of a file that failed."""
-        path, size = upload.source
         forget_frames(error)
-        failed = Failed(path, upload.key, size, error)
-        self._observe(
-            FileFinished(failed, upload.partition, upload.dataset, seconds, upload.source.size)
-        )
+        failed = Failed(upload.source.path, upload.key, upload.source.size, error)
+        self._observe(_finished(upload, failed, seconds))
+
+
+def _finished(upload: PlannedUpload, outcome: Outcome, seconds: float) -> FileFinished:
+    return FileFinished(
+        outcome, upload.partition, upload.dataset, seconds, upload.source.size, upload.day
+    )
 
 
 def forget_frames(error: BaseException) -> None:

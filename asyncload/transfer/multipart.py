@@ -296,7 +296,7 @@ class _MultipartUpload:
         self, opened: Resumable, number: int, offset: int, view: memoryview
     ) -> Part:
         tools, policy = self.tools, self.tools.policy
-        path, planned = self.upload.source
+        path, planned = self.upload.source.path, self.upload.source.size
         stored = opened.parts.get(number)
         # Hash while reading: the bytes are in the cache, and the event loop is not blocked.
         sha256 = hashlib.sha256() if tools.store.signs_payloads and stored is None else None

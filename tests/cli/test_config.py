@@ -46,7 +46,7 @@ def test_each_setting_is_shown_with_where_it_came_from(folder, asyncload, monkey
     monkeypatch.setenv("ASYNCLOAD_REGION", "")
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     lines = shown(asyncload, "--origin", "IMDb", "--exclude", "a", "--exclude", "b").splitlines()
-    assert lines[:6] == [
+    assert [line for line in lines if "not set" not in line][:6] == [
         'volume = "data"  # default',
         'bucket = "lake"  # asyncload.toml, line 1',
         "date = 2022-05-02  # asyncload.toml, line 2",

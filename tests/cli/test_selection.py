@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.support.loads import write_files
+from tests.support.vocabulary import check_lines, check_manifest
 
 DAY = ("--date", "2022-05-02")
 
@@ -115,3 +116,87 @@ def test_only_recent_files_are_loaded(asyncload, volume, target):
         assert paths(ended, "unchanged") == ["d/new.csv"]
         assert '"path":"d/old.csv","reason":"too old"' in ended.out
         assert asyncload("verify", volume, *target, *options).code == 0
+
+
+def objects(s3, layer):
+    """The keys of the layer, without it."""
+    listed = s3.client().list_objects_v2(Bucket=s3.bucket, Prefix=f"{layer}/")
+    return sorted(item["Key"].removeprefix(f"{layer}/Local/CSV/") for item in listed["Contents"])
+
+
+def test_one_run_loads_the_files_of_many_dates(asyncload, volume, s3, layer):
+    """Each partition marked; again nothing is sent; `verify` and a dry run agree."""
+    target = ["--bucket", s3.bucket, "--endpoint-url", s3.endpoint_url, "--layer", layer]
+    write_files(volume, {f"sales/2022-05-0{day}/s.csv": b"%d" % day for day in (1, 2)})
+    options = (*target, "--date-from", "{date:%Y-%m-%d}")
+    dry = check_lines(asyncload("run", volume, *options, "--dry-run", "--json").out)
+    assert [record["date"] for record in dry[:-1]] == ["2022-05-01", "2022-05-02"]
+    ended = asyncload("run", volume, *options, "--success-marker", "--json")
+    records = check_lines(ended.out)
+    dates = {record["path"]: record["date"] for record in records[:-1]}
+    assert dates == {f"sales/2022-05-0{day}/s.csv": f"2022-05-0{day}" for day in (1, 2)}
+    assert (ended.code, records[-1]["date"]) == (0, None)
+    assert objects(s3, layer) == [
+        "Sales/2022/05/01/2022-05-01/s.csv",
+        "Sales/2022/05/01/_SUCCESS",
+        "Sales/2022/05/02/2022-05-02/s.csv",
+        "Sales/2022/05/02/_SUCCESS",
+    ]
+    read = s3.client().get_object(Bucket=s3.bucket, Key=records[-1]["manifest"])["Body"].read()
+    manifest = check_manifest(read)
+    assert manifest["run"]["date"] is None
+    assert {entry["path"]: entry["date"] for entry in manifest["files"]} == dates
+    again = check_lines(asyncload("run", volume, *options, "--json").out)[-1]
+    assert (again["unchanged"], again["bytes_sent"]) == (2, 0)
+    assert asyncload("verify", volume, *options).out.startswith("OK: 2 files match")
+    run_id = records[-1]["run_id"]
+    assert asyncload("verify", *target, "--manifest", run_id).out.startswith("OK: 2 files match")
+
+
+def test_a_file_without_a_date_fails_and_no_partition_is_marked(asyncload, volume, s3, layer):
+    """It may belong to any of them."""
+    target = ["--bucket", s3.bucket, "--endpoint-url", s3.endpoint_url, "--layer", layer]
+    write_files(volume, {"s/2022-05-01/s.csv": b"1", "s/May/s.csv": b"2"})
+    options = (*target, "--date-from", "{date:%Y-%m-%d}")
+    ended = asyncload("run", volume, *options, "--success-marker")
+    assert ended.code == 3
+    assert "failed: s/May/s.csv\n  the file has no date: " in ended.out
+    assert "not marked: " in ended.out
+    assert "s/May/s.csv failed, and its date is unknown" in ended.out
+    assert objects(s3, layer) == ["S/2022/05/01/2022-05-01/s.csv"]
+    assert asyncload("verify", volume, *options).code == 3
+    ended = asyncload("run", volume, *options, "--include", "May/", "--include", "*/May/*")
+    assert (ended.code, "no file has a date" in ended.err) == (2, True)
+
+
+def test_the_date_may_be_that_of_the_last_modification(asyncload, volume, s3, layer):
+    """In the time zone; a skipped or failed file unmarks only its own partition."""
+    target = ["--bucket", s3.bucket, "--endpoint-url", s3.endpoint_url, "--layer", layer]
+    write_files(volume, {"s/a.csv": b"1", "s/b.csv": b"2"})
+    for name, time in (("a", "2022-05-01T12:00Z"), ("b", "2022-05-02T01:00Z")):
+        seconds = datetime.fromisoformat(time).timestamp()
+        os.utime(volume / f"s/{name}.csv", (seconds, seconds))
+    zone = ("--timezone", "America/Sao_Paulo")
+    assert asyncload("run", volume, *target, "--date", "mtime", *zone).code == 0
+    assert objects(s3, layer) == ["S/2022/05/01/a.csv", "S/2022/05/01/b.csv"]
+    s3.client().put_object(Bucket=s3.bucket, Key=f"{layer}/Local/CSV/S/2022/05/02/b.csv", Body=b"x")
+    ended = asyncload("run", volume, *target, "--date", "mtime", "--success-marker")
+    assert (ended.code, ended.out.count("not marked: ")) == (3, 1)
+    assert "S/2022/05/01/_SUCCESS" in objects(s3, layer)
+    assert "S/2022/05/02/_SUCCESS" not in objects(s3, layer)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--date-from", "{date:%Y-%m}"], "does not name a day"),
+        (["--date-from", "{date}", "--date", "2022-05-02"], "can't be combined"),
+        (["--date-from", "{date}", "--layout", "{path}"], "--date-from has no effect: the layout"),
+        (["--date", "mtime", "--layout", "{path}"], "--date mtime has no effect: the layout"),
+    ],
+)
+def test_dates_of_files_that_can_not_be_meant_are_refused(asyncload, volume, options, message):
+    """Before anything is asked of the store."""
+    nowhere = ("--bucket", "lake", "--endpoint-url", "http://127.0.0.1:9")
+    ended = asyncload("run", volume, *nowhere, *options)
+    assert (ended.code, message in ended.err) == (2, True)

@@ -313,7 +313,10 @@ WRONG = {
     ),
     "a time for a date": (
         b"date = 2022-05-02T00:00:00Z",
-        "asyncload.toml, line 1: date must be a date, today or yesterday, not a date and time",
+        (
+            "asyncload.toml, line 1: date must be a date, today, yesterday or mtime, not a date "
+            "and time"
+        ),
         "",
     ),
     "a list of numbers": (

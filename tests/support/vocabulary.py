@@ -69,7 +69,8 @@ def check_manifest(text: str | bytes) -> dict[str, Any]:
     run = manifest["run"]
     assert run["version"] == 1
     _check_fields(run, FIELDS["run"])
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d", run["date"])
+    days = [run["date"]] if run["date"] else [e["date"] for e in manifest["files"] if e["key"]]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", day) for day in days)
     for entry in manifest["files"]:
         _check_fields(entry, [f for f in FIELDS["file"] if "not in manifests" not in f.present])
         _check_file(entry)

@@ -55,7 +55,7 @@ def test_settings_are_frozen():
 
 
 EMPTY_DATE = "set the variable that it comes from, or omit the option for today"
-NO_DATE = "use YYYY-MM-DD (2022-05-02), today or yesterday"
+NO_DATE = "use YYYY-MM-DD (2022-05-02), today, yesterday or mtime"
 NO_DEADLINE = (
     "no file is started in the last 30 s; use a longer time, or omit the option for no limit"
 )
