@@ -4,10 +4,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # On more processes than there are cores: many tests wait for a server that is slow on purpose.
 WORKERS ?= $(shell echo $$(( ($$(nproc 2>/dev/null || echo 2) * 3 + 1) / 2 )))
+ARCH ?= x86_64
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench bench-image check test test-fast test-nightly ceph lint format types architecture wheel dist lock clean
+.PHONY: help demo bench bench-image check test test-fast test-nightly ceph lint format types architecture wheel dist lambda-zip lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +76,11 @@ dist: $(READY)  ## Build what a release publishes into dist/
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation --sdist --wheel
 
+# For the version of Python in .venv, which Lambda's runtime must have as well: with PYTHON=python3.13
+# and VENV=.venv-3.13 for another one.
+lambda-zip: $(READY)  ## Build the package for AWS Lambda into dist/; ARCH=arm64 for Graviton
+	$(BIN)/python deploy/lambda/build_zip.py --arch $(ARCH)
+
 # Universal pins: for every platform and Python from 3.11 on, without index addresses.
 PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
@@ -85,6 +91,8 @@ lock: $(READY)  ## Pin the requirements anew
 	$(PIN) pyproject.toml --group bench --all-extras --constraints requirements/dev.txt --output-file requirements/bench.txt
 	$(PIN) requirements/build.in --constraints requirements/dev.txt --output-file requirements/build.txt
 	$(PIN) requirements/store.in --constraints requirements/dev.txt --output-file requirements/store.txt
+	$(PIN) requirements/lambda.in --constraints requirements/dev.txt --output-file requirements/lambda.txt
+	$(PIN) --no-deps requirements/emulator.in --output-file requirements/emulator.txt
 
 clean:  ## Remove what was made
 	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -512,7 +512,7 @@ OPTIONS = (
         "Stop in time to end within this duration, such as `15m`: no file is started in the last "
         "30 seconds. If files are left, the exit code is 3.",
         "A large file that is not finished keeps its parts, which the next run resumes. The "
-        "minimum is `40s`.",
+        "minimum is `31s`.",
         metavar="TIME",
         unset="no limit",
     ),

@@ -42,7 +42,7 @@ AUTO = -1
 """Means that the amount of memory is chosen automatically."""
 MIN_LIMIT_RATE = 64 * 1024
 """Bytes per second. Deadlines of requests assume this rate, so a lower limit would exceed them."""
-MIN_DEADLINE = 40
+MIN_DEADLINE = 31
 """Seconds. Nothing new is started in the last 30 seconds before a deadline."""
 MAX_LIMIT_RATE = 1024 * 1024 * MIB
 

@@ -192,8 +192,8 @@ def test_the_deadline_is_the_time_that_the_function_has(given, remaining, deadli
 
 def test_a_function_with_too_little_time_is_told_so():
     """It could start nothing."""
-    error = refusal_of({}, context=Context(remaining=39_999))
-    assert error.message == "the function has 39 s left, but asyncload needs at least 40 s"
+    error = refusal_of({}, context=Context(remaining=30_999))
+    assert error.message == "the function has 30 s left, but asyncload needs at least 31 s"
     assert error.hint == "set the function's timeout to its maximum, 900 s"
 
 

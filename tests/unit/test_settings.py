@@ -97,8 +97,8 @@ NO_ZONE = "use an IANA name, such as UTC or America/Sao_Paulo"
         ),
         (
             "deadline",
-            "39s",
-            "--deadline: 39 s is too short; the minimum is 40 s",
+            "30s",
+            "--deadline: 30 s is too short; the minimum is 31 s",
             NO_DEADLINE,
         ),
         ("date", "", "--date is empty", EMPTY_DATE),
