@@ -107,7 +107,9 @@ class Run:
         0 if `--concurrency` is a number: then the memory of connections was already subtracted
         from the container's limit.
         """
-        return 0 if isinstance(self.settings.concurrency, int) else memory_of(self._limit.aim)
+        if isinstance(self.settings.concurrency, int):
+            return 0
+        return memory_of(self._limit.aim, encrypted=self.settings.encrypted)
 
     def _report_limit(self, limit: int, ceiling: int, reason: LimitReason) -> None:
         self.observe(ConcurrencyChanged(limit, ceiling, reason))

@@ -16,8 +16,9 @@ PROCESS = 110 * MIB
 """Memory that a run needs besides file buffers: libraries, 32 connections, the plan."""
 
 _CONNECTIONS = 32
-_CONNECTION = MIB // 2
-"""Memory of each further connection; 256 connections over TLS were measured to use 111 MiB."""
+_ENCRYPTED, _PLAIN = MIB // 2, MIB // 8
+"""Memory of each further connection, over TLS and over plain HTTP; 0.39 and 0.07 MiB were measured.
+"""
 
 _V1_LIMIT = "memory.limit_in_bytes"
 _V2_LIMIT = "memory.max"
@@ -48,25 +49,27 @@ def memory_limit(root: Path = Path("/")) -> int | None:
     return min(limits, default=None)
 
 
-def memory_left(connections: int = _CONNECTIONS, root: Path = Path("/")) -> int | None:
+def memory_left(
+    connections: int = _CONNECTIONS, root: Path = Path("/"), *, encrypted: bool = True
+) -> int | None:
     """Return the memory that the limit leaves for file data, in bytes; None if there is no limit.
 
-    `connections` is the maximum number of concurrent connections.
+    `connections` is the maximum number of concurrent connections, `encrypted` whether over TLS.
     """
     limit = memory_limit(root)
     if limit is None:
         return None
-    return max(0, limit - PROCESS - memory_of(connections))
+    return max(0, limit - PROCESS - memory_of(connections, encrypted=encrypted))
 
 
-def connections_in(memory: int) -> int:
+def connections_in(memory: int, *, encrypted: bool) -> int:
     """Return how many connections fit if connections above 32 may use half of `memory`."""
-    return _CONNECTIONS + memory // 2 // _CONNECTION
+    return _CONNECTIONS + memory // 2 // (_ENCRYPTED if encrypted else _PLAIN)
 
 
-def memory_of(connections: int) -> int:
+def memory_of(connections: int, *, encrypted: bool) -> int:
     """Return the memory of the connections above 32, in bytes."""
-    return max(0, connections - _CONNECTIONS) * _CONNECTION
+    return max(0, connections - _CONNECTIONS) * (_ENCRYPTED if encrypted else _PLAIN)
 
 
 def _groups_of_process(root: Path) -> dict[str, str]:

@@ -478,9 +478,9 @@ OPTIONS = (
         HOW,
         RUN_VERIFY,
         "Maximum number of concurrent requests: 1 to 1024, or `auto`, which adapts it to the "
-        "throughput, up to 256.",
-        "`auto` starts with 32 and grows while throughput increases, within `--memory` and the "
-        "limit on open files (`ulimit -n`): 32 requests need a limit of 84, 256 need 532.",
+        "throughput, up to 512.",
+        "`auto` starts with 64 and grows while throughput increases, within `--memory` and the "
+        "limit on open files (`ulimit -n`): 64 requests need a limit of 148, 512 need 1044.",
         metavar="N",
     ),
     Option(

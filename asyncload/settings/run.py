@@ -34,8 +34,8 @@ from asyncload.settings.options import SETTINGS
 from asyncload.settings.parsing import AUTO_CONCURRENCY
 from asyncload.source.file_state import TRUST
 
-MAX_AUTO_CONCURRENCY = 256
-AUTO_START = 32
+MAX_AUTO_CONCURRENCY = 512
+AUTO_START = 64
 DEFAULT_MEMORY = 256 * MIB
 MIN_MEMORY = 16 * MIB
 AUTO = -1
@@ -135,7 +135,7 @@ class Settings:
         if isinstance(self.concurrency, int):
             # Store the effective number, which the records and the progress line show.
             object.__setattr__(self, "concurrency", requests_allowed(self.concurrency))
-            left = memory_left(self.concurrency)
+            left = memory_left(self.concurrency, encrypted=self.encrypted)
         else:
             # Connections above 32 use part of `memory`; see `max_requests`.
             left = memory_left()
@@ -200,6 +200,11 @@ class Settings:
         )
 
     @property
+    def encrypted(self) -> bool:
+        """Whether the store is reached over TLS."""
+        return self.endpoint_url is None or not self.endpoint_url.lower().startswith("http:")
+
+    @property
     def max_requests(self) -> int:
         """The maximum number of concurrent requests."""
         return self.ceiling[0]
@@ -209,7 +214,7 @@ class Settings:
         """The maximum number of concurrent requests, and the reason for it."""
         if isinstance(self.concurrency, int):
             return self.concurrency, "asked for"
-        in_memory = connections_in(self.memory)
+        in_memory = connections_in(self.memory, encrypted=self.encrypted)
         most = min(MAX_AUTO_CONCURRENCY, in_memory)
         allowed = requests_allowed(most)
         if allowed < most:

@@ -17,7 +17,7 @@ from asyncload.store.growth import Climb, Throttle
 # A measurement has at least so many requests and seconds, or noise would decide.
 _MIN_SAMPLES = 16
 _MIN_SECONDS = 0.08
-# Only requests that began while this share of the places was in use count.
+# Only requests during which this share of the places was in use count.
 _BUSY = 0.75
 
 
@@ -150,7 +150,8 @@ class AdaptiveLimit:
 
     def _measure(self, climb: Climb, place: Place, kind: str) -> None:
         measured = self._measured
-        measured.add(place, kind, self._clock(), _BUSY * climb.aim)
+        in_flight = (place.in_flight + self._in_flight) / 2 if place.in_flight else 0.0
+        measured.add(place, in_flight, kind, self._clock(), _BUSY * climb.aim)
         if measured.other_kind:
             self._measured = _Measurement(kind)
             self._climb = climb.reset()
@@ -195,10 +196,12 @@ class AdaptiveLimit:
 
 
 class _Measurement:
-    """The throughput of requests of one kind that began while most places were in use.
+    """The throughput of requests of one kind during which most places were in use.
 
-    By Little's law it is the number in flight divided by the time each took, which is as accurate
-    for a few requests that end together as for many that end evenly.
+    What was in use during a request is the mean of its start and its end: after the limit was
+    doubled, new requests start one after the other within a moment. By Little's law the throughput
+    is the number in flight divided by the time each took, which is as accurate for a few requests
+    that end together as for many that end evenly.
     """
 
     def __init__(self, kind: str | None = None) -> None:
@@ -206,10 +209,9 @@ class _Measurement:
         self._begun: float | None = None
         self._now = 0.0
         self._samples = self._idle = self._others = 0
-        self._in_flight = 0
-        self._seconds = 0.0
+        self._in_flight = self._seconds = 0.0
 
-    def add(self, place: Place, kind: str, now: float, busy: float) -> None:
+    def add(self, place: Place, in_flight: float, kind: str, now: float, busy: float) -> None:
         """Record a request that succeeded now; it counts only if `busy` requests were in flight."""
         self._now = now
         if self._begun is None:
@@ -217,11 +219,11 @@ class _Measurement:
             self._begun = place.begun
         if kind != self.kind:
             self._others += 1
-        elif place.in_flight < busy:
+        elif in_flight < busy:
             self._idle += 1
         else:
             self._samples += 1
-            self._in_flight += place.in_flight
+            self._in_flight += in_flight
             self._seconds += now - place.begun
 
     @property

@@ -69,7 +69,7 @@ class RetryPolicy(NamedTuple):
     seconds: float = 300.0
     first_wait: float = 0.2
     max_wait: float = 20.0
-    max_throttled_wait: float = 3.0
+    max_throttled_wait: float = 2.5
     max_asked_wait: float = 60.0
 
     def next_wait(

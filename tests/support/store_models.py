@@ -88,14 +88,14 @@ class Loaded:
         return [limit for limit, _, _ in self.news]
 
 
-def load_model(store, files, *, fixed=None, ceiling=256, workers=256, rate=None, size=1):
+def load_model(store, files, *, fixed=None, ceiling=512, workers=512, rate=None, size=1):
     """Put so many small files into a store, from as many workers as a run has."""
     news, failed = [], []
 
     async def load():
         limit = AdaptiveLimit(
             fixed or ceiling,
-            start=None if fixed else 32,
+            start=None if fixed else min(64, ceiling),
             ceiling_reason="asked for" if fixed else "ceiling",
             on_change=lambda *told: news.append(told),
         )

@@ -13,7 +13,7 @@ KIB = 1024
 
 
 @pytest.mark.parametrize(
-    ("latency", "files", "best"), [(0.005, 5_000, 32), (0.03, 20_000, 256), (0.1, 20_000, 256)]
+    ("latency", "files", "best"), [(0.005, 5_000, 64), (0.03, 20_000, 256), (0.1, 20_000, 512)]
 )
 def test_it_is_as_fast_as_the_best_number(latency, files, best):
     """At least 0.9 of its throughput, the start included."""
@@ -21,15 +21,15 @@ def test_it_is_as_fast_as_the_best_number(latency, files, best):
     fixed = load_model(ModelStore(latency, processor=OURS), files, fixed=best)
     assert auto.seconds * 0.9 <= fixed.seconds
     # It may end in the midst of a try of twice as many.
-    assert auto.limit.limit in {best, min(2 * best, 256)}
+    assert auto.limit.limit in {best, min(2 * best, 512)}
 
 
-def test_a_distant_store_is_asked_256_things_at_once_within_few_round_trips():
+def test_a_distant_store_gets_512_requests_at_once_within_few_round_trips():
     """Seven, and with connections that are opened one after the other."""
     store = ModelStore(0.1)
-    loaded = load_model(store, 1000)
-    assert loaded.aims == [64, 128, 256]
-    assert (store.peak, loaded.limit.reason) == (256, "ceiling")
+    loaded = load_model(store, 2000)
+    assert loaded.aims == [128, 256, 512]
+    assert (store.peak, loaded.limit.reason) == (512, "ceiling")
     assert loaded.seconds < 1.0
 
 
@@ -38,10 +38,10 @@ def test_a_busy_store_gets_no_connections_for_nothing(noise):
     """Where one processor serves all, twice as many are tried now and then, and given up."""
     store = ModelStore(processor=0.0002, noise=noise)
     loaded = load_model(store, 20_000)
-    assert set(loaded.aims) <= {32, 64}
-    assert store.peak <= 64
-    assert loaded.aims.count(64) <= 4
-    assert (loaded.limit.limit, loaded.limit.reason) == (32, "throughput")
+    assert set(loaded.aims) <= {64, 128}
+    assert store.peak <= 128
+    assert loaded.aims.count(128) <= 4
+    assert (loaded.limit.limit, loaded.limit.reason) == (64, "throughput")
 
 
 @pytest.mark.parametrize("latency", [0.005, 0.1])
@@ -66,19 +66,19 @@ def test_a_complaint_is_named():
 
 
 def test_a_store_that_slows_down_gets_more_requests():
-    """From 5 to 100 ms a request after 3 s: 256 at once make up for it within 2 s."""
+    """From 5 to 100 ms a request after 3 s: 512 at once make up for it within 2 s."""
     store = ModelStore(lambda now: 0.005 if now < 3 else 0.1, processor=OURS)
     loaded = load_model(store, 20_000)
-    assert loaded.aims[-3:] == [64, 128, 256]
-    assert loaded.limit.limit == 256
-    assert loaded.seconds < 3 + 2 + (20_000 - 3 * 4500) / 2560
+    assert loaded.aims[-3:] == [128, 256, 512]
+    assert loaded.limit.limit == 512
+    assert loaded.seconds < 3 + 2 + (20_000 - 3 * 4500) / 5120
 
 
 def test_a_busy_store_that_slows_down_gets_none():
     """Its processor needs ten times as long: more at once would not help."""
     store = ModelStore(processor=lambda now: 0.0002 if now < 3 else 0.002)
-    assert load_model(store, 16_000).limit.limit == 32
-    assert store.peak <= 64
+    assert load_model(store, 16_000).limit.limit == 64
+    assert store.peak <= 128
 
 
 def test_a_store_that_recovers_is_used_again():
@@ -91,7 +91,8 @@ def test_a_store_that_recovers_is_used_again():
     store = Storm(0.05, capacity=1)
     loaded = load_model(store, 12_000)
     assert loaded.failed == []
-    assert loaded.limit.limit == 256
+    # Before it forgets the complaints, the limit stays just below the last one.
+    assert loaded.limit.limit >= 256
     # 256 at once serve 5,120 a second: the storm costs its ten seconds and three more.
     assert loaded.seconds < 11 + 3 + 12_000 / 5120
 
@@ -99,14 +100,14 @@ def test_a_store_that_recovers_is_used_again():
 def test_few_files_change_nothing():
     """Too few to tell."""
     loaded = load_model(ModelStore(0.1), 20, workers=20)
-    assert (loaded.news, loaded.limit.limit, loaded.limit.peak) == ([], 32, 20)
+    assert (loaded.news, loaded.limit.limit, loaded.limit.peak) == ([], 64, 20)
     assert loaded.limit.reason == "enough"
 
 
 def test_a_volume_that_is_slow_to_read_changes_nothing():
     """Six readers keep no more than six requests in flight: more would not help."""
     loaded = load_model(ModelStore(0.01), 5000, workers=6)
-    assert (loaded.aims, loaded.limit.limit, loaded.limit.reason) == ([], 32, "enough")
+    assert (loaded.aims, loaded.limit.limit, loaded.limit.reason) == ([], 64, "enough")
 
 
 @pytest.mark.parametrize("ceiling", [1, 4, 22, 48, 100])
@@ -119,14 +120,14 @@ def test_a_ceiling_is_kept(ceiling):
 
 
 def test_a_rate_that_is_not_reached_limits_nothing():
-    """Small files far away: 256 requests at once are worth it."""
+    """Small files far away: 512 requests at once are worth it."""
     rate = 1024 * 1024 * KIB
     loaded = load_model(ModelStore(0.1), 2000, rate=lambda: RateLimit(rate), size=KIB)
-    assert loaded.aims == [64, 128, 256]
+    assert loaded.aims == [128, 256, 512]
 
 
 def test_waiting_for_the_rate_is_not_the_stores_slowness():
     """At 1 MiB a second 1,000 bodies of 16 KiB take 15.6 s, however many are in flight."""
     loaded = load_model(ModelStore(0.02), 1000, rate=lambda: RateLimit(1024 * KIB), size=16 * KIB)
     assert loaded.seconds == pytest.approx(1000 * 16 / 1024, abs=0.3)
-    assert (loaded.aims, loaded.limit.limit, loaded.limit.reason) == ([], 32, "enough")
+    assert (loaded.aims, loaded.limit.limit, loaded.limit.reason) == ([], 64, "enough")

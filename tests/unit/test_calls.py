@@ -274,9 +274,11 @@ def test_no_wait_is_too_long_and_none_ends_too_late(error, tries, throttled, ela
         assert elapsed + wait < 300
 
 
-@pytest.mark.parametrize(("asked", "waits"), [(None, 1.5), (0.0, 1.5), (7.5, 9.0), (3600.0, 61.5)])
+@pytest.mark.parametrize(
+    ("asked", "waits"), [(None, 1.25), (0.0, 1.25), (7.5, 8.75), (3600.0, 61.25)]
+)
 async def test_a_store_that_says_how_long_to_wait_is_waited_for(asked, waits):
-    """With jitter on top, of 3 s at the most, and a minute at most."""
+    """With jitter on top, of 2.5 s at the most, and a minute at most."""
     error = Throttled("busy", retry_after=asked)
     retrying, sleep = with_retries(ScriptedStore(error), first_wait=4)
     await retrying.head(KEY)

@@ -124,6 +124,7 @@ def test_more_connections_leave_less(machine):
     root = machine("0::/\n", V2, **{v2(""): f"{512 * MIB}\n"})
     assert memory_left(32, root) == memory_left(1, root) == 512 * MIB - PROCESS
     assert memory_left(256, root) == 512 * MIB - PROCESS - 112 * MIB
+    assert memory_left(256, root, encrypted=False) == 512 * MIB - PROCESS - 28 * MIB
     assert memory_left(1024, root) == 0
 
 
@@ -138,7 +139,7 @@ def test_this_machine_can_be_asked():
 def test_the_default_is_what_fits(left):
     """Up to 256 MiB; never less than a part takes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asyncload.settings.run.memory_left", lambda *_: left)
+        patch.setattr("asyncload.settings.run.memory_left", lambda *_, **__: left)
         memory = Settings(volume="v", bucket="lake").memory
         assert MIN_MEMORY <= memory <= DEFAULT_MEMORY
         assert memory <= max(left, MIN_MEMORY)
@@ -149,7 +150,7 @@ def test_the_default_is_what_fits(left):
 @pytest.mark.fault("I1")
 def test_what_can_not_fit_is_refused(monkeypatch):
     """With what does."""
-    monkeypatch.setattr("asyncload.settings.run.memory_left", lambda *_: 146 * MIB)
+    monkeypatch.setattr("asyncload.settings.run.memory_left", lambda *_, **__: 146 * MIB)
     assert Settings(volume="v", bucket="lake", memory=AUTO).memory == 146 * MIB
     with pytest.raises(UsageError) as refused:
         Settings(volume="v", bucket="lake", memory=147 * MIB)

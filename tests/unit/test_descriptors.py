@@ -32,8 +32,9 @@ def test_a_run_makes_no_more_requests_at_once_than_may_have_connections(
 @pytest.mark.parametrize(
     ("limit", "memory", "ceiling"),
     [
-        (1024, "256MiB", (256, "ceiling")),
-        (1024, "1GiB", (256, "ceiling")),
+        (4096, "256MiB", (288, "memory")),
+        (4096, "1GiB", (512, "ceiling")),
+        (1024, "1GiB", (502, "open files")),
         (1024, "128MiB", (160, "memory")),
         (1024, "16MiB", (48, "memory")),
         (256, "256MiB", (118, "open files")),
@@ -42,7 +43,15 @@ def test_a_run_makes_no_more_requests_at_once_than_may_have_connections(
     ],
 )
 def test_auto_goes_as_far_as_open_files_and_memory_allow(monkeypatch, limit, memory, ceiling):
-    """Half of the memory is for connections, half a MiB for each over 32; 256 are the most."""
+    """Half of the memory is for connections, half a MiB for each over 32; 512 are the most."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
     settings = Settings(volume=".", bucket="lake", memory=memory)
     assert (settings.ceiling, settings.max_requests) == (ceiling, ceiling[0])
+
+
+def test_connections_without_encryption_need_a_quarter_of_the_memory(monkeypatch):
+    """An eighth of a MiB each."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (4096, 4096))
+    plain = {"endpoint_url": "HTTP://127.0.0.1:9000", "bucket": "lake", "volume": "."}
+    assert Settings(memory="64MiB", **plain).ceiling == (288, "memory")
+    assert Settings(memory="256MiB", **plain).ceiling == (512, "ceiling")
