@@ -15,7 +15,7 @@ from typing import Any
 from asyncload.errors import UsageError
 from asyncload.model.names import to_bytes
 from asyncload.settings.given import TOML, check_value, is_sensitive
-from asyncload.settings.option_kinds import LIST_OF_FILES, OPTIONAL_PATH, PATH
+from asyncload.settings.option_kinds import LIST_OF_FILES, OPTIONAL_PATH, PATH, THEN
 from asyncload.settings.options import OPTIONS, Option
 from asyncload.settings.suggestions import nearest
 from asyncload.source.file_list import STANDARD_INPUT
@@ -124,6 +124,8 @@ def _checked(option: Option, value: Any, place: str, folder: Path) -> Any:
     """Check the type of a value and return it; relative paths start at the file's folder."""
     value = check_value(option, value, place, TOML)
     kind = option.kind
+    if kind == THEN and (moved := re.fullmatch(r"(\s*move\s+)(.+)", value)):
+        return moved[1] + os.fsdecode(folder / os.fsdecode(to_bytes(moved[2])))
     if kind in (PATH, OPTIONAL_PATH) or (kind == LIST_OF_FILES and value != STANDARD_INPUT):
         return folder / os.fsdecode(to_bytes(value))
     return value

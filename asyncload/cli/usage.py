@@ -41,7 +41,7 @@ _YES = ("1", "true", "t", "yes", "y", "on")
 
 def normalized_arguments(arguments: Sequence[str]) -> list[str]:
     """Return the arguments, with other spellings of help and version replaced by ours."""
-    match list(arguments):
+    match _joined(arguments):
         case ["version" | "-V" | "-v"]:
             return ["--version"]
         case ["help" | "-?"]:
@@ -52,6 +52,20 @@ def normalized_arguments(arguments: Sequence[str]) -> list[str]:
             return [command, "--help"]
         case others:
             return others
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with `--then move FOLDER` as one value, as it would be if quoted.
+
+    Otherwise the folder would be taken for the volume.
+    """
+    joined = list(arguments)
+    for at, word in enumerate(joined):
+        if word == "--":
+            break
+        if word == "--then" and joined[at + 1 : at + 2] == ["move"] and at + 2 < len(joined):
+            joined[at + 1 : at + 3] = [f"move {joined[at + 2]}"]
+    return joined
 
 
 def named_command(arguments: Sequence[str]) -> str | None:

@@ -120,11 +120,22 @@ class Checksum(NamedTuple):
     digest: str
 
 
+class FileState(NamedTuple):
+    """Attributes that may identify one version of a file: size, times and identity."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    device: int
+
+
 class Uploaded(NamedTuple):
     """The file was sent, and the store proved by `checksum` that it holds the bytes.
 
     `mtime_ns` is the modification time, in nanoseconds since 1970. `replaced`: an object with other
-    bytes was replaced. `checksums` holds every known checksum of the file, by algorithm.
+    bytes was replaced. `checksums` holds every known checksum of the file, by algorithm. `version`
+    identifies the version of the file; None if it is not a file of the volume.
     """
 
     path: str
@@ -134,6 +145,7 @@ class Uploaded(NamedTuple):
     mtime_ns: int = 0
     replaced: bool = False
     checksums: Mapping[str, Checksum] = MappingProxyType({})
+    version: FileState | None = None
 
     @property
     def status(self) -> str:
@@ -144,7 +156,7 @@ class Uploaded(NamedTuple):
 class Unchanged(NamedTuple):
     """The object already existed, with the same bytes by `checksum`.
 
-    `checksums` is as for `Uploaded`.
+    `checksums` and `version` are as for `Uploaded`.
     """
 
     path: str
@@ -153,6 +165,7 @@ class Unchanged(NamedTuple):
     checksum: Checksum
     mtime_ns: int = 0
     checksums: Mapping[str, Checksum] = MappingProxyType({})
+    version: FileState | None = None
 
     @property
     def status(self) -> str:
@@ -189,6 +202,17 @@ class Failed(NamedTuple):
 
 
 Outcome = Uploaded | Unchanged | Skipped | Failed
+
+
+class Disposed(NamedTuple):
+    """What was done with a source file after it was loaded, as the user asked with `--then`.
+
+    `reason` says why it was kept, `failed` whether because of an error.
+    """
+
+    status: Literal["deleted", "moved", "kept"]
+    reason: str = ""
+    failed: bool = False
 
 
 class RunStarted(NamedTuple):
@@ -309,7 +333,8 @@ class FileFinished(NamedTuple):
 
     `partition` and `dataset` are those of its key, "" if it has no valid key. `planned` is the
     file's size in the plan; None if it equals that of the outcome. `day` is the file's date, None
-    if it has the run's.
+    if it has the run's. `source` says what was done with the source file, None if nothing was to be
+    done.
     """
 
     outcome: Outcome
@@ -318,6 +343,7 @@ class FileFinished(NamedTuple):
     seconds: float = 0.0
     planned: int | None = None
     day: date | None = None
+    source: Disposed | None = None
 
 
 class RequestsMade(NamedTuple):

@@ -19,6 +19,7 @@ from asyncload.errors import (
 )
 from asyncload.model.values import Event, LoadStarted, Warned
 from asyncload.operations.clock_check import check_clock, check_day
+from asyncload.operations.disposing import disposing, open_disposal
 from asyncload.operations.observing import check_arguments
 from asyncload.operations.opening import open_readers
 from asyncload.operations.planning import scan_plan
@@ -89,6 +90,7 @@ async def load(
         try:
             # Before the bucket is opened: report a mistyped folder at once.
             readers = await stack.enter_async_context(open_readers(settings))
+            run.disposal = open_disposal(settings)
         except AsyncloadError as error:
             await _record_failure(run, error)
             raise
@@ -194,6 +196,7 @@ async def load_into(
     """
     run = _begin(settings, observer, now, Interrupted)
     async with run.deadline.enforced(), open_readers(settings, executor) as readers:
+        run.disposal = open_disposal(settings)
         return await _load(store, run, readers, retries)
 
 
@@ -257,6 +260,7 @@ async def _load_files(
         records=UploadRecords(retrying, settings.manifest_prefix, policy, observe, utc_now)
         if settings.manifest
         else None,
+        dispose=disposing(run.disposal, readers),
     )
 
     written = ReadBack(settings, policy.put_limit)

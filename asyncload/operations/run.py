@@ -22,6 +22,7 @@ from asyncload.reporting.report import Report
 from asyncload.reporting.success_markers import SuccessMarkers
 from asyncload.settings.container import memory_of
 from asyncload.settings.run import AUTO_START, Settings, layout_of
+from asyncload.source.disposal import Disposal
 from asyncload.store.limits import AdaptiveLimit
 from asyncload.store.protocol import ObjectStore
 from asyncload.store.rates import RateLimit
@@ -62,6 +63,7 @@ class Run:
         self.layout = layout_of(settings, started)
         self.prefix = self.layout.common_prefix()
         self.markers: SuccessMarkers | None = None
+        self.disposal: Disposal | None = None
         self.others, self.of_files = Traffic(), Traffic()
         self._emit = Emitter(self._count, observer)
         self._interruption = interruption

@@ -82,6 +82,10 @@ def file_fields(event: FileFinished, finished: datetime) -> dict[str, Any]:
         fields["checksums"] = _digests(outcome)
         if isinstance(outcome, Uploaded):
             fields["replaced"] = outcome.replaced
+        if event.source is not None:
+            fields["source"] = event.source.status
+            if event.source.reason:
+                fields["source_reason"] = event.source.reason
     return fields
 
 
@@ -192,6 +196,7 @@ def run_totals(report: Report) -> dict[str, Any]:
             for group in report.failure_groups.values()
         ],
         "replaced": report.replaced,
+        "sources": dict(report.sources),
         "verified_by": dict(report.verified_by),
         "bytes_sent": report.sent,
         "bytes_kept": report.kept,

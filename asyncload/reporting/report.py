@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 from asyncload.model.values import (
     ConcurrencySettled,
+    Disposed,
     Event,
     Excluded,
     Failed,
@@ -61,11 +62,14 @@ class Report:
     """The totals of a run; an observer of its events. Sizes are in bytes.
 
     `verified_by` counts landed files by the algorithm that verified them; `replaced` counts files
-    that replaced different content. `failures` holds the first failed files, `skipped` the first
-    skipped files, and `failure_groups` counts all failures. `kept` is the number of bytes that an
-    earlier run had already sent; `aborted_uploads` counts stale uploads of earlier runs that were
-    aborted. `unmarked` lists partitions without a success marker because a file is missing.
-    `store` says which checks the store enforces, None if it was not probed. `excluded` counts
+    that replaced different content. `sources` counts what was done with source files after their
+    load, `sources_failed` those that could not be deleted or moved because of an error, and
+    `kept_sources` names the first ones that were kept, with the reason. `failures` holds the first
+    failed files, `skipped` the first skipped files, and `failure_groups` counts all failures.
+    `kept` is the number of bytes that an earlier run had already sent; `aborted_uploads` counts
+    stale uploads of earlier runs that were aborted. `unmarked` lists partitions without a success
+    marker because a file is missing. `store` says which checks the store enforces, None if it was
+    not probed. `excluded` counts
     entries that were not loaded, by reason. `requests`, `retries`, `sent` and `concurrency` are set
     at the end of a run. `run_id` identifies the run; `manifest` is the key of its manifest, None if
     there is none.
@@ -86,6 +90,9 @@ class Report:
     left_open: list[UploadLeftOpen] = field(default_factory=list)
     verified_by: Counter[str] = field(default_factory=Counter)
     replaced: int = 0
+    sources: Counter[str] = field(default_factory=Counter)
+    sources_failed: int = 0
+    kept_sources: list[tuple[str, str]] = field(default_factory=list)
     kept: int = 0
     aborted_uploads: int = 0
     requests: int = 0
@@ -102,6 +109,8 @@ class Report:
         """Count an event."""
         if isinstance(event, FileFinished):
             self._count(event.outcome)
+            if event.source is not None:
+                self._count_source(event.outcome.path, event.source)
         elif isinstance(event, Excluded):
             self.excluded[event.reason] += 1
         elif isinstance(event, Scanned | LoadStarted):
@@ -153,6 +162,12 @@ class Report:
         if isinstance(outcome, Failed):
             self._count_failure(outcome)
 
+    def _count_source(self, path: str, source: Disposed) -> None:
+        self.sources[source.status] += 1
+        self.sources_failed += source.failed
+        if source.status == "kept" and len(self.kept_sources) < MAX_NAMED:
+            self.kept_sources.append((path, source.reason))
+
     def _count_failure(self, failed: Failed) -> None:
         if len(self.failures) < MAX_FAILURES_KEPT:
             self.failures.append(failed)
@@ -177,6 +192,9 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 if every file landed or was skipped with `--skip-existing`, else 3."""
+        """0 if every file landed or was skipped with `--skip-existing`, else 3.
+
+        Also 3 if a marker could not be written, or a source file not be deleted or moved.
+        """
         done = self.landed + self.counts["skipped"] == self.files
-        return 0 if done and not self.markers_failed else 3
+        return 0 if done and not self.markers_failed and not self.sources_failed else 3

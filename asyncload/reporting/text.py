@@ -82,6 +82,7 @@ def summary_lines(report: Report, seconds: float) -> Iterator[str]:
     yield from excluded_counts(report)
     yield from skipped_lines(report)
     yield from failed_lines(report)
+    yield from _source_lines(report)
     for upload in report.left_open:
         yield (
             f"left open: multipart upload {printable(upload.upload_id)} of "
@@ -103,6 +104,18 @@ def summary_lines(report: Report, seconds: float) -> Iterator[str]:
 def _manifest_line(report: Report) -> Iterator[str]:
     if report.manifest:
         yield f"manifest: s3://{report.bucket}/{printable(report.manifest)}"
+
+
+def _source_lines(report: Report) -> Iterator[str]:
+    """Yield what was done with the source files: counts, and the first ones that were kept."""
+    for status in ("deleted", "moved"):
+        if files := report.sources[status]:
+            yield f"{status}: {format_count(files, 'source file')}"
+    for path, reason in report.kept_sources:
+        yield f"source kept: {printable(path)}: {printable(reason)}"
+    more = report.sources["kept"] - len(report.kept_sources)
+    if more > 0:
+        yield f"and {format_count(more, 'more source file')} kept; see --json or the manifest"
 
 
 def skipped_lines(report: Report) -> Iterator[str]:

@@ -21,6 +21,7 @@ from asyncload.settings.parsing import (
     as_seconds,
     as_size,
     as_text,
+    as_then,
     as_zone,
     optional,
 )
@@ -70,6 +71,7 @@ ZONE = Kind(as_zone, "the name of a time zone")
 PATH = Kind(as_path, "a path", word=Path)
 OPTIONAL_PATH = Kind(_or_none(as_path), "a path", word=Path)
 LIST_OF_FILES = Kind(_or_none(as_path), "a path, or - for standard input", word=Path)
+THEN = Kind(_or_none(as_then), "delete, or move and a folder")
 TRUSTED = Kind(
     lambda flag, value: check_trust(as_patterns(flag, value)),
     "a string or an array of strings",

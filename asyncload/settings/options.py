@@ -25,6 +25,7 @@ from asyncload.settings.option_kinds import (
     RULES,
     SIZE,
     TEXT,
+    THEN,
     TRUSTED,
     ZONE,
     Kind,
@@ -300,6 +301,17 @@ OPTIONS = (
         WHAT,
         RUN_VERIFY,
         "Load compressed CSVs (`.csv.gz`, `.csv.zst`, `.csv.bz2`) as they are.",
+    ),
+    Option(
+        "then",
+        THEN,
+        WHAT,
+        RUN,
+        "Delete each file once its object is verified (`delete`), or move it to a folder outside "
+        "of the volume (`move FOLDER`).",
+        "See [Clear the volume](#clear-the-volume).",
+        metavar="ACTION",
+        unset="keep",
     ),
     Option(
         "trust",

@@ -185,6 +185,27 @@ def as_moment(option: str, value: object) -> str:
     return value.isoformat() if isinstance(value, date) else as_text(option, value)
 
 
+def as_then(option: str, value: object) -> str:
+    """Return `delete`, or `move` and a folder: `move /archive`.
+
+    Raises:
+        UsageError: the value is something else.
+    """
+    action, folder = split_then(as_text(option, value))
+    if (action, bool(folder)) not in (("delete", False), ("move", True)):
+        raise UsageError(
+            f"{option}: {value!r} is neither 'delete' nor 'move FOLDER'",
+            hint=f"use {option} delete, or {option} move /archive",
+        )
+    return f"{action} {folder}".strip()
+
+
+def split_then(text: str) -> tuple[str, str]:
+    """Return the action and the folder of `--then`, "" if it has none."""
+    action, _, folder = text.strip().partition(" ")
+    return action.lower(), folder.strip()
+
+
 def as_zone(option: str, value: object) -> str:
     """Return the name of a time zone, given so or as a zone that has one.
 

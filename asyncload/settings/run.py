@@ -31,7 +31,7 @@ from asyncload.settings.objects import (
     parse_duration,
 )
 from asyncload.settings.options import SETTINGS
-from asyncload.settings.parsing import AUTO_CONCURRENCY
+from asyncload.settings.parsing import AUTO_CONCURRENCY, split_then
 from asyncload.source.file_state import TRUST
 
 MAX_AUTO_CONCURRENCY = 512
@@ -101,6 +101,7 @@ class Settings:
     min_age: int = 0
     allow_empty: bool = False
     follow_symlinks: bool = False
+    then: str | None = None
     compressed: bool = True
     trust: tuple[str, ...] = TRUST
     overwrite: bool = False
@@ -170,6 +171,11 @@ class Settings:
             object.__setattr__(self, name, value)
 
     def _check_selection(self) -> None:
+        if self.then is not None and self.follow_symlinks:
+            raise UsageError(
+                "--then can't be combined with --follow-symlinks: a file may have several paths",
+                hint="omit one of them",
+            )
         if self.null_separated and self.files_from is None:
             raise UsageError(
                 "--null has no effect without --files-from", hint="omit it, or give a list of files"
@@ -191,6 +197,12 @@ class Settings:
         check_owner(self.expected_bucket_owner)
         check_tags(self.tags)
         check_metadata(self.metadata, METADATA_NAMES)
+
+    @property
+    def move_to(self) -> Path | None:
+        """The folder that `then` moves loaded files to; None if it does not move them."""
+        action, folder = split_then(self.then or "")
+        return Path(folder) if action == "move" else None
 
     @property
     def selects(self) -> bool:

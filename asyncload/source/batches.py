@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from asyncload.errors import FileFailed
 from asyncload.model.checksums import CRC64NVME, Crc
-from asyncload.model.values import PlannedUpload
+from asyncload.model.values import FileState, PlannedUpload
 from asyncload.store.protocol import ObjectInfo
 
 
@@ -28,7 +28,8 @@ class LoadedFile(NamedTuple):
 
     `crc` is by the requested algorithm, `sha256` in hex and `md5` in bytes, if requested.
     `mtime_ns` is the modification time, in nanoseconds since 1970. `info` is stored with the bytes,
-    besides the metadata about the run; None for a CSV.
+    besides the metadata about the run; None for a CSV. `version` identifies the version of the
+    file; None if it is not a file of the volume.
     """
 
     upload: PlannedUpload
@@ -38,6 +39,7 @@ class LoadedFile(NamedTuple):
     md5: bytes | None = None
     mtime_ns: int = 0
     info: ObjectInfo | None = None
+    version: FileState | None = None
 
 
 class Digests(NamedTuple):

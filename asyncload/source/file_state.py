@@ -6,19 +6,11 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from asyncload.errors import SourceChanged, SourceUnreadable, TooManyOpenFiles, UsageError
+from asyncload.model.values import FileState
 
-
-class FileState(NamedTuple):
-    """Attributes that may identify one version of a file: size, times and identity."""
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-    device: int
+__all__ = ["FileState"]
 
 
 TRUST = ("size", "mtime", "ctime", "inode")

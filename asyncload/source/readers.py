@@ -12,7 +12,7 @@ from typing import Generic, NamedTuple, ParamSpec, TypeVar
 
 from asyncload.errors import SourceStalled, TooManyOpenFiles
 from asyncload.model.checksums import CRC64NVME, Crc
-from asyncload.model.values import PlannedUpload
+from asyncload.model.values import Disposed, PlannedUpload
 from asyncload.source.batches import (
     CRC_ONLY,
     BatchItem,
@@ -22,6 +22,7 @@ from asyncload.source.batches import (
     ReadBatch,
     UnloadedFile,
 )
+from asyncload.source.disposal import Disposal
 from asyncload.source.file_list import FileList
 from asyncload.source.file_state import FileState
 from asyncload.source.heartbeat import STALLED_SECONDS, GivenUp, Heartbeat, scan_stalled
@@ -185,6 +186,13 @@ class Readers:
     async def check_in_place(self, file: OpenFile, expected: FileState) -> None:
         """See `OpenFile.check_in_place`."""
         await self._retry_while_exhausted(partial(self._offload.run, file.check_in_place, expected))
+
+    async def dispose(self, disposal: Disposal, path: str, version: FileState) -> Disposed:
+        """See `Disposal.dispose`."""
+        try:
+            return await self._offload.run(disposal.dispose, path, version)
+        except SourceStalled as error:
+            return Disposed("kept", error.message, failed=True)
 
     def scan(self, begin: Callable[[Callable[[str], None]], Iterator[T]]) -> Scan[T]:
         """Return a blocking iterator for `take`.

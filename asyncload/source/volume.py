@@ -148,7 +148,7 @@ class Volume:
             file.read_into(body, 0, beat)
             file.check_unchanged(before)
             file.check_end(before.size)
-        return load_bytes(upload, body, digests, before.mtime_ns)
+        return load_bytes(upload, body, digests, before.mtime_ns)._replace(version=before)
 
     def _open(self, path: str) -> int:
         if not {"", ".", ".."}.isdisjoint(path.split("/")):

@@ -14,7 +14,18 @@ from asyncload.errors import (
     StoreUnavailable,
     chain_of,
 )
-from asyncload.model.values import Event, Failed, FileFinished, Outcome, PlannedUpload
+from asyncload.model.values import (
+    Disposed,
+    Event,
+    Failed,
+    FileFinished,
+    Outcome,
+    PlannedUpload,
+    Unchanged,
+    Uploaded,
+)
+
+Dispose = Callable[[Uploaded | Unchanged], Awaitable[Disposed]]
 
 # After this many files in a row that failed after all retries, the server is considered down.
 _MAX_GIVEN_UP = 10
@@ -62,10 +73,14 @@ class Outage:
 
 
 class Concluding:
-    """Turns the end of each file into one outcome, and emits it."""
+    """Turns the end of each file into one outcome, and emits it.
 
-    def __init__(self, observe: Callable[[Event], None]) -> None:
+    `dispose` does with a loaded source file what the user asked for, and says what it did.
+    """
+
+    def __init__(self, observe: Callable[[Event], None], dispose: Dispose | None = None) -> None:
         self._observe = observe
+        self._dispose = dispose
         self._outage = Outage()
 
     async def conclude(self, upload: PlannedUpload, sending: Awaitable[Outcome]) -> bool:
@@ -87,7 +102,10 @@ class Concluding:
             self._outage.failed(error)
             return False
         seconds = clock() - begun
-        self._observe(_finished(upload, outcome, seconds))
+        source = None
+        if self._dispose is not None and isinstance(outcome, Uploaded | Unchanged):
+            source = await self._dispose(outcome)
+        self._observe(_finished(upload, outcome, seconds, source))
         self._outage.succeeded()
         return True
 
@@ -98,10 +116,11 @@ class Concluding:
         self._observe(_finished(upload, failed, seconds))
 
 
-def _finished(upload: PlannedUpload, outcome: Outcome, seconds: float) -> FileFinished:
-    return FileFinished(
-        outcome, upload.partition, upload.dataset, seconds, upload.source.size, upload.day
-    )
+def _finished(
+    upload: PlannedUpload, outcome: Outcome, seconds: float, source: Disposed | None = None
+) -> FileFinished:
+    size, day = upload.source.size, upload.day
+    return FileFinished(outcome, upload.partition, upload.dataset, seconds, size, day, source)
 
 
 def forget_frames(error: BaseException) -> None:

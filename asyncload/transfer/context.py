@@ -9,7 +9,7 @@ from datetime import datetime
 from asyncload.aio.buffers import BufferPool
 from asyncload.aio.deadline import Deadline
 from asyncload.bucket.key_index import KeyIndex
-from asyncload.model.values import Event
+from asyncload.model.values import Disposed, Event, Unchanged, Uploaded
 from asyncload.source.batches import BatchReader
 from asyncload.source.readers import Readers
 from asyncload.store.protocol import ObjectStore, OpenUpload
@@ -43,6 +43,7 @@ class TransferTools(PutTools):
     `key_index` and `left_open` are the objects and the open multipart uploads of each key, the
     latest first, as listed before the run. `now` returns the time in UTC. No work is started after
     `deadline` is reached. `records` say which open uploads are ours; without them none is resumed.
+    `dispose` is awaited for each loaded file; None leaves the files where they are.
     """
 
     readers: Readers
@@ -54,3 +55,4 @@ class TransferTools(PutTools):
     now: Callable[[], datetime]
     deadline: Deadline
     records: UploadRecords | None = None
+    dispose: Callable[[Uploaded | Unchanged], Awaitable[Disposed]] | None = None

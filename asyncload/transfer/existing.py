@@ -170,4 +170,4 @@ def _other_bytes(file: LocalFile, policy: TransferPolicy, what: str, otherwise: 
 def _unchanged(file: LocalFile, checksum: Checksum) -> Unchanged:
     path, key = file.upload.source.path, file.upload.key
     checksums = by_algorithm(checksum, *file.known.values())
-    return Unchanged(path, key, file.size, checksum, file.mtime_ns, checksums)
+    return Unchanged(path, key, file.size, checksum, file.mtime_ns, checksums, file.version)

@@ -93,7 +93,7 @@ async def _attempt(
             state.size, min_size=tools.policy.part_size, max_size=tools.buffers.capacity
         )
         sums = LocalSums(file, state, layout, tools.policy.crc, tools.readers, tools.buffers)
-        local = LocalFile(upload, state.size, state.mtime_ns, sums.like)
+        local = LocalFile(upload, state.size, state.mtime_ns, sums.like, version=state)
         multipart = _MultipartUpload(upload, tools, file, state, layout, sums, local)
         return await multipart.run(resume=resume, replace=replace)
 
@@ -170,7 +170,9 @@ class _MultipartUpload:
             raise UploadBroken(error.message, hint=error.hint) from error
         path, size = self.upload.source.path, self.layout.size
         checksums = by_algorithm(proof, *self.local.known.values())
-        return Uploaded(path, key, size, proof, self.state.mtime_ns, replaces, checksums)
+        return Uploaded(
+            path, key, size, proof, self.state.mtime_ns, replaces, checksums, self.state
+        )
 
     async def _sum_up(self) -> Checksum | None:
         """Store the known checksums of the file; return the one that Complete is to check."""

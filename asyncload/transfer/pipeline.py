@@ -51,7 +51,7 @@ class Pipeline:
     _ending: Concluding = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_ending", Concluding(self.observe))
+        object.__setattr__(self, "_ending", Concluding(self.observe, self.tools.dispose))
 
     async def run(self, plan: LoadPlan) -> None:
         """Upload every file of the plan, and emit each outcome to the observer.

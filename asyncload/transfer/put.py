@@ -84,14 +84,23 @@ class _Put:
             proof = await prove_by_head(tools.store, local, policy)
         path, replaces = upload.source.path, finding.replaces
         checksums = by_algorithm(proof, *local.known.values())
-        return Uploaded(path, upload.key, local.size, proof, local.mtime_ns, replaces, checksums)
+        return Uploaded(
+            path,
+            upload.key,
+            local.size,
+            proof,
+            local.mtime_ns,
+            replaces,
+            checksums,
+            local.version,
+        )
 
     def _take(self, loaded: LoadedFile) -> None:
         self.loaded = loaded
         self.summed = self.tools.policy.crc.checksum(loaded.crc)
         known = [self.summed] if loaded.md5 is None else [self.summed, md5_digest(loaded.md5)]
         upload, size, mtime_ns = loaded.upload, len(loaded.body), loaded.mtime_ns
-        self.local = LocalFile(upload, size, mtime_ns, self._like, known)
+        self.local = LocalFile(upload, size, mtime_ns, self._like, known, loaded.version)
 
     async def _like(self, theirs: Checksum) -> Checksum | None:
         body = self.loaded.body
@@ -110,7 +119,7 @@ class _Put:
 
     async def _put_once(self, create_only: bool) -> Checksum | None:
         policy = self.tools.policy
-        upload, body, _, sha256, md5, mtime_ns, info = self.loaded
+        upload, body, _, sha256, md5, mtime_ns, info, _ = self.loaded
         summed = self.summed
         sent = md5_digest(md5) if md5 is not None and policy.checksum == "md5" else summed
         result = await self.tools.store.put(

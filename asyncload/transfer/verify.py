@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from asyncload.errors import AccessDenied, ChecksumMismatch, NotVerified
 from asyncload.model.checksums import MD5_OF_PARTS, by_algorithm, md5_checksum, md5_of_etag
-from asyncload.model.values import Checksum, PlannedUpload
+from asyncload.model.values import Checksum, FileState, PlannedUpload
 from asyncload.store.protocol import Body, ObjectStore, PutResult, RemoteObject
 from asyncload.transfer.policy import TransferPolicy
 from asyncload.transfer.proof import (
@@ -27,7 +27,7 @@ class LocalFile:
     """A file to compare with an object: its size in bytes, and access to its checksums.
 
     `known` are the checksums known so far, by algorithm. It contains an MD5 of parts only if an
-    object has one, because it depends on the part size.
+    object has one, because it depends on the part size. `version` is as in `Uploaded`.
     """
 
     def __init__(
@@ -37,7 +37,9 @@ class LocalFile:
         mtime_ns: int,
         compute: ComputeLike,
         known: Iterable[Checksum] = (),
+        version: FileState | None = None,
     ) -> None:
+        self.version = version
         self.upload = upload
         self.size = size
         self.mtime_ns = mtime_ns

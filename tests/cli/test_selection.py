@@ -200,3 +200,47 @@ def test_dates_of_files_that_can_not_be_meant_are_refused(asyncload, volume, opt
     nowhere = ("--bucket", "lake", "--endpoint-url", "http://127.0.0.1:9")
     ended = asyncload("run", volume, *nowhere, *options)
     assert (ended.code, message in ended.err) == (2, True)
+
+
+def test_verified_files_are_moved_out_of_the_volume(asyncload, volume, tmp_path, target, s3):
+    """Records, manifest and summary say so; the folder is not taken for the volume."""
+    write_files(volume, {"d/a.csv": b"1", "b.csv": b"2"})
+    write_files(tmp_path, {"done/b.csv": b"old"})
+    ended = asyncload("run", *target, "--then", "move", tmp_path / "done", volume, "--json")
+    records = check_lines(ended.out)
+    assert {r["path"]: r["source"] for r in records[:-1]} == {"d/a.csv": "moved", "b.csv": "kept"}
+    assert (ended.code, records[-1]["sources"]) == (3, {"moved": 1, "kept": 1})
+    read = s3.client().get_object(Bucket=s3.bucket, Key=records[-1]["manifest"])["Body"].read()
+    entries = {entry["path"]: entry for entry in check_manifest(read)["files"]}
+    reason = "the target folder already has a file of this name"
+    assert entries["b.csv"]["source_reason"] == reason
+    again = asyncload("run", volume, *target, "--then", f"move {tmp_path / 'done'}")
+    assert f"source kept: b.csv: {reason}" in again.out
+    (tmp_path / "done/b.csv").unlink()
+    again = asyncload("run", volume, *target, "--then", f"move {tmp_path / 'done'}")
+    assert (again.code, "moved: 1 source file\n" in again.out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("then", "message"),
+    [
+        (["delete", "--follow-symlinks"], "--then can't be combined with --follow-symlinks"),
+        (["move"], "'move' is neither 'delete' nor 'move FOLDER'"),
+        (["remove"], "'remove' is neither 'delete' nor 'move FOLDER'"),
+        (["move", "nowhere"], "--then: nowhere can't be used: No such file or directory"),
+    ],
+)
+def test_a_disposal_that_can_not_be_done_is_refused(asyncload, volume, then, message):
+    """Before anything is asked of the store."""
+    write_files(volume, {"a.csv": b"1"})
+    nowhere = ("--bucket", "lake", "--endpoint-url", "http://127.0.0.1:9", "--no-manifest")
+    ended = asyncload("run", volume, *nowhere, "--then", *then)
+    assert (ended.code, message in ended.err) == (2, True)
+
+
+def test_a_folder_to_move_to_is_relative_to_the_settings_file(asyncload, volume, target, tmp_path):
+    """As all paths in it; a word after `--` is never joined."""
+    write_files(volume, {"a.csv": b"1"})
+    write_files(tmp_path, {"conf/lake.toml": b'then = "move ../done"', "done/x": b""})
+    ended = asyncload("run", *target, "--config", tmp_path / "conf/lake.toml", "--", volume)
+    assert (ended.code, (tmp_path / "done/a.csv").exists()) == (0, True)

@@ -74,6 +74,7 @@ def test_the_kind_is_the_type_of_the_field(option):
 
 
 WORDS = {
+    "then": "delete",
     "dataset": "a=B",
     "tag": "a=b",
     "metadata": "a=b",

@@ -498,6 +498,7 @@ def test_the_summary_record_of_a_run():
         "not_reached": 1,
         "failures": [{"kind": "ObjectConflict", "hint": "replace it with --overwrite", "files": 1}],
         "replaced": 0,
+        "sources": {},
         "verified_by": {"CRC64NVME": 1, "MD5": 1},
         "bytes_sent": 1_234_567,
         "bytes_kept": 0,
