@@ -56,7 +56,8 @@ check: lint types architecture  ## Run the checks that run no code
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/hadolint Dockerfile benchmarks/Dockerfile
+	$(BIN)/hadolint Dockerfile benchmarks/Dockerfile deploy/lambda/Dockerfile
+	$(BIN)/cfn-lint --append-rules cfn_lint_serverless.rules -- deploy/lambda/*.yaml
 	$(BIN)/shellcheck .ci/run examples/*.sh
 
 types: $(READY)

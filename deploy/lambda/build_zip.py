@@ -12,6 +12,7 @@ import argparse
 import compileall
 import fnmatch
 import os
+import platform
 import py_compile
 import shutil
 import subprocess
@@ -59,7 +60,7 @@ _UNUSED = (
 def main() -> None:
     """Build the package that the arguments describe."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--arch", choices=PLATFORMS, default="x86_64")
+    parser.add_argument("--arch", choices=PLATFORMS, default=this_arch())
     parser.add_argument("--output", type=Path, default=ROOT / "dist")
     options = parser.parse_args()
     if "PYTHONHASHSEED" not in os.environ:
@@ -78,6 +79,11 @@ def main() -> None:
     print(f"for the Lambda runtime python{version} on {options.arch}")
     if zipped > MAX_ZIPPED or unzipped > MAX_UNZIPPED:
         sys.exit("error: the package is larger than Lambda accepts")
+
+
+def this_arch() -> str:
+    """Return Lambda's name for the processor of this machine."""
+    return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 
 
 def install(target: Path, arch: str) -> None:

@@ -99,12 +99,12 @@ class Function:
     """A function that runs in the emulator.
 
     Args:
-        url: the address that invocations are sent to.
+        interface: the port on loopback that invocations are sent to.
         output: the file with the log of function and emulator.
     """
 
-    def __init__(self, url: str, output: Path) -> None:
-        self._url = url
+    def __init__(self, interface: int, output: Path) -> None:
+        self._url = f"http://127.0.0.1:{interface}/2015-03-31/functions/function/invocations"
         self._output = output
 
     def invoke(self, event: Any) -> dict[str, Any]:
@@ -141,33 +141,47 @@ def running(
         timeout: of an invocation, in seconds.
         memory: the function's, in MB.
     """
-    interface, runtime_api = free_port(), free_port()
+    interface = free_port()
     runtime = link_runtime(folder / "runtime")
+    # With -S it sees no packages but these.
+    command = emulated(emulator(), interface, bare_python(), "-S")
+    environment = {
+        "PATH": os.defpath,
+        "PYTHONPATH": f"{task}:{runtime}",
+        "LAMBDA_TASK_ROOT": str(task),
+        **limits(timeout, memory),
+        **environment,
+    }
     output = folder / "log.txt"
-    command = [
-        *(emulator(), "--runtime-interface-emulator-address", f"127.0.0.1:{interface}"),
-        *("--runtime-api-address", f"127.0.0.1:{runtime_api}"),
-        # With -S it sees no packages but these.
-        *(bare_python(), "-S", "-m", "awslambdaric", "asyncload.aws_lambda.handler"),
-    ]
+    with serving(command, output, cwd=task, env=environment):
+        yield Function(interface, output)
+
+
+def emulated(program: object, interface: int, *python: str) -> list[object]:
+    """Return the command that runs the handler in the emulator, on loopback only."""
+    addresses = {
+        "--runtime-interface-emulator-address": interface,
+        "--runtime-api-address": free_port(),
+    }
+    flags = [word for flag, port in addresses.items() for word in (flag, f"127.0.0.1:{port}")]
+    return [program, *flags, *python, "-m", "awslambdaric", "asyncload.aws_lambda.handler"]
+
+
+def limits(timeout: int, memory: int) -> dict[str, str]:
+    """Return the variables that give a function its time in seconds and its memory in MB."""
+    return {
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout),
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory),
+    }
+
+
+@contextmanager
+def serving(command: list[object], output: Path, **options: Any) -> Iterator[None]:
+    """Run a program until the body ends; it writes its log to a file."""
     with output.open("wb") as file:
-        process = subprocess.Popen(
-            command,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            cwd=task,
-            env={
-                "PATH": os.defpath,
-                "PYTHONPATH": f"{task}:{runtime}",
-                "LAMBDA_TASK_ROOT": str(task),
-                "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout),
-                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory),
-                **environment,
-            },
-        )
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, **options)
         try:
-            url = f"http://127.0.0.1:{interface}/2015-03-31/functions/function/invocations"
-            yield Function(url, output)
+            yield
         finally:
             process.terminate()
             try:
