@@ -77,7 +77,7 @@ def _within_limits(event: Event, context: Context) -> Settings:
     settings = event.arguments.settings()
     left = int(context.memory_limit_in_mb) * _MIB - PROCESS
     if isinstance(settings.concurrency, int):
-        left -= memory_of(settings.concurrency, encrypted=settings.encrypted)
+        left -= memory_of(settings.max_requests, encrypted=settings.encrypted)
     asked_for = AUTO if given == AUTO else settings.memory
     seconds = context.get_remaining_time_in_millis() // 1000
     if seconds < MIN_DEADLINE:

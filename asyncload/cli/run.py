@@ -36,6 +36,7 @@ def run(settings: Settings, ending: Ending, *, quiet: bool) -> int:
             loading = load(
                 settings,
                 observer=output.observer(progress),
+                report=report,
                 interruption=lambda: Interrupted(*received),
             )
             run_interruptible(loading, received)
@@ -61,11 +62,10 @@ class RunOutput:
         return LiveProgress(sys.stderr) if live else PlainProgress(sys.stderr)
 
     def observer(self, progress: ProgressView) -> Callable[[Event], None]:
-        """Return the observer that counts each event and writes it where it belongs."""
+        """Return the observer that writes each event where it belongs, once the report has it."""
         out, err, report, json = self.out, stderr(), self.report, self.ending.json
 
         def observe(event: Event) -> None:
-            report.observe(event)
             if not self.quiet:
                 progress.observe(event)
                 if isinstance(event, Excluded):

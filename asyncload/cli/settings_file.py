@@ -74,11 +74,15 @@ _ClickUsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 class UnusableFileError(_ClickUsageError):  # type: ignore[misc, valid-type]
-    """The settings file can't be used; reported as an invalid option."""
+    """The settings file can't be used; reported as an invalid option.
+
+    `json` says whether the file asks for `--json` nevertheless.
+    """
 
     def __init__(self, error: UsageError, context: typer.Context) -> None:
         super().__init__(error.message, context)
         self.hint = error.hint
+        self.json: bool = getattr(error, "json", False)
 
 
 def find_settings_file(named: Path | None) -> SettingsFile | None:

@@ -25,6 +25,14 @@ _PLACE = r" \(at (?:line (\d+), column (\d+)|end of document)\)$"
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
+class InvalidSettingError(UsageError):
+    """One setting of a file is invalid; `json` says whether another one asks for `--json`."""
+
+    def __init__(self, error: UsageError, *, json: bool) -> None:
+        super().__init__(error.message, hint=error.hint)
+        self.json = json
+
+
 def parse_settings(
     path: str, data: bytes, *, table: str
 ) -> tuple[Mapping[str, Any], Mapping[str, int]] | None:
@@ -41,7 +49,8 @@ def parse_settings(
         None if the table does not exist.
 
     Raises:
-        UsageError: the TOML is invalid, or a value is not valid for its option.
+        UsageError: the TOML is invalid.
+        InvalidSettingError: a key is not an option, or a value is not valid for its option.
     """
     text = _text(path, data)
     found: Any = _parse(path, text)
@@ -55,8 +64,11 @@ def parse_settings(
     for key, value in found.items():
         line = _line_of(key, text, table)
         place = path if line is None else f"{path}, line {line}"
-        option = _option(key, place)
-        values[option.name] = _checked(option, value, place, Path(path).parent)
+        try:
+            option = _option(key, place)
+            values[option.name] = _checked(option, value, place, Path(path).parent)
+        except UsageError as error:
+            raise InvalidSettingError(error, json=found.get("json") is True) from error
         if line is not None:
             lines[option.name] = line
     return values, lines
@@ -66,11 +78,6 @@ def _text(path: str, data: bytes) -> str:
     if data.startswith(_BYTE_ORDER_MARKS):
         raise UsageError(
             f"{path} begins with a byte order mark (BOM)", hint="save it as UTF-8 without BOM"
-        )
-    if not data.strip():
-        raise UsageError(
-            f"{path} is empty",
-            hint='add a setting, such as bucket = "my-lake", or remove the file',
         )
     try:
         return data.decode()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import typer
 
-from asyncload.cli.settings_file import settings_file_of
+from asyncload.cli.settings_file import UnusableFileError, settings_file_of
 from asyncload.errors import UsageError
 from asyncload.settings.options import COMMANDS
 from asyncload.settings.suggestions import nearest
@@ -78,13 +78,15 @@ def asks_for_json(
 ) -> bool:
     """Return whether JSON was requested for a command that ended with an error of Typer.
 
-    It can be requested by the option, by the variable, or by the settings file if it was read.
+    It can be requested by the option, by the variable, or by the settings file.
     """
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if "--json" in options:
         return True
     if variable := environment.get("ASYNCLOAD_JSON"):
         return variable.lower() in _YES
+    if isinstance(error, UnusableFileError):
+        return error.json
     context = getattr(error, "ctx", None)
     file = settings_file_of(context) if context is not None else None
     return file is not None and file.values.get("json") is True

@@ -17,7 +17,7 @@ from asyncload.errors import (
     StoreUnavailable,
     Throttled,
 )
-from asyncload.model.values import Event, LoadStarted, Warned
+from asyncload.model.values import LoadStarted, Warned
 from asyncload.operations.clock_check import check_clock, check_day
 from asyncload.operations.disposing import disposing, open_disposal
 from asyncload.operations.observing import check_arguments
@@ -60,6 +60,7 @@ async def load(
     *,
     observer: Observer | None = None,
     now: datetime | None = None,
+    report: Report | None = None,
     interruption: Callable[[], Interrupted] = Interrupted,
 ) -> Report:
     """Upload every CSV of a volume into the raw zone of a bucket.
@@ -69,6 +70,8 @@ async def load(
         observer: called with each event of the run, in the event loop; must neither block nor be a
             coroutine function. If it raises an error, the run ends.
         now: the time from which `today` and `yesterday` are computed; None for the current time.
+        report: an empty one to count the run in, so that the totals can be read during the run and
+            after an error; None for one that is only returned.
         interruption: returns the error to record for a cancelled run.
 
     Returns:
@@ -85,7 +88,7 @@ async def load(
         DeadlineReached: the run stopped before `Settings.deadline`, with files left to upload.
         ObserverFailed: the observer raised an error, which is the cause.
     """
-    run = _begin(settings, observer, now, interruption)
+    run = _begin(settings, observer, now, interruption, report)
     async with run.deadline.enforced(), AsyncExitStack() as stack:
         try:
             # Before the bucket is opened: report a mistyped folder at once.
@@ -104,11 +107,20 @@ def _begin(
     observer: Observer | None,
     now: datetime | None,
     interruption: Callable[[], Interrupted],
+    report: Report | None = None,
 ) -> Run:
     check_arguments("load", settings, observer)
     started = now or utc_now()
     policy = _policy(settings, new_run_id(started))
-    return Run(settings, policy, observer, started, interruption, by_clock=now is None)
+    return Run(
+        settings,
+        policy,
+        Report() if report is None else report,
+        observer,
+        started,
+        interruption,
+        by_clock=now is None,
+    )
 
 
 def _policy(settings: Settings, run_id: str) -> TransferPolicy:
@@ -211,8 +223,9 @@ async def _load(
     try:
         await _preflight(run.with_retries(store, PREFLIGHT, run.others), run.prefix)
         async with run.recording(retrying).kept() as record:
+            run.add_observer(record)
             try:
-                await _load_files(run, readers, retrying, files, probing, record)
+                await _load_files(run, readers, retrying, files, probing)
             finally:
                 run.count_requests()
     finally:
@@ -227,7 +240,6 @@ async def _load_files(
     retrying: ObjectStore,
     files: ObjectStore,
     probing: ObjectStore,
-    record: Observer,
 ) -> None:
     settings, observe, policy = run.settings, run.observe, run.policy
     if warned := check_clock(retrying.clock_offset, utc_now()):
@@ -236,6 +248,7 @@ async def _load_files(
         check_day(settings, retrying.clock_offset, run.started)
     if settings.success_marker:
         run.markers = SuccessMarkers(run.layout, retrying, observe)
+        run.add_observer(run.markers.observe)
     plan = await scan_plan(
         settings, run.layout, readers, observe, run.started, put_limit=policy.put_limit
     )
@@ -264,14 +277,9 @@ async def _load_files(
     )
 
     written = ReadBack(settings, policy.put_limit)
-
-    def observe_all(event: Event) -> None:
-        observe(event)
-        record(event)
-        written.observe(event)
-
+    run.add_observer(written.observe)
     try:
-        await Pipeline(tools, observe_all, run.requests_at_once).run(plan)
+        await Pipeline(tools, observe, run.requests_at_once).run(plan)
     finally:
         tools.buffers.close()
     for warned in await written.check(probing):

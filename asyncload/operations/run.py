@@ -50,6 +50,7 @@ class Run:
         self,
         settings: Settings,
         policy: TransferPolicy,
+        report: Report,
         observer: Observer | None,
         started: datetime,
         interruption: Callable[[], Interrupted],
@@ -59,13 +60,14 @@ class Run:
         self.settings = settings
         self.by_clock = by_clock
         self.started = started
-        self.report = Report()
+        self.report = report
         self.layout = layout_of(settings, started)
         self.prefix = self.layout.common_prefix()
         self.markers: SuccessMarkers | None = None
         self.disposal: Disposal | None = None
         self.others, self.of_files = Traffic(), Traffic()
-        self._emit = Emitter(self._count, observer)
+        self._observers: list[Observer] = [report.observe]
+        self._emit = Emitter(self._observe, observer)
         self._interruption = interruption
         self._limit = requests_limit(settings, self._report_limit)
         self.rate = RateLimit(settings.limit_rate) if settings.limit_rate else None
@@ -75,13 +77,16 @@ class Run:
         self.observe(RunStarted(run_id, settings.bucket, self.layout.date, started))
 
     def observe(self, event: Event) -> None:
-        """Count an event, and pass it to the observer."""
+        """Pass an event to the report, to all observers that were added, and to the caller's."""
         self._emit(event)
 
-    def _count(self, event: Event) -> None:
-        self.report.observe(event)
-        if self.markers is not None:
-            self.markers.observe(event)
+    def add_observer(self, observer: Observer) -> None:
+        """Call an observer of our own, which never fails, with each later event."""
+        self._observers.append(observer)
+
+    def _observe(self, event: Event) -> None:
+        for observe in self._observers:
+            observe(event)
 
     def with_retries(
         self, store: ObjectStore, retries: RetryPolicy, traffic: Traffic

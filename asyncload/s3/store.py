@@ -6,19 +6,13 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
-
-import aiohttp
-from botocore import xform_name
-from botocore.exceptions import BotoCoreError, ClientError
+from typing import Any
 
 from asyncload.errors import (
     AccessDenied,
-    AsyncloadError,
     NoSuchUpload,
     ProtectionIgnored,
     RequestRejected,
-    TimedOut,
 )
 from asyncload.model.checksums import md5_digest
 from asyncload.model.values import Checksum, ObjectKey
@@ -40,9 +34,8 @@ from asyncload.s3.describe import (
 )
 from asyncload.s3.dialect import Dialect
 from asyncload.s3.fast.lane import FastLane
-from asyncload.s3.fast.sockets import AnsweredEarly
 from asyncload.s3.options import S3Options
-from asyncload.s3.translate import MALFORMED, Asked, malformed, translate
+from asyncload.s3.requests import Requests
 from asyncload.settings.endpoints import is_aws
 from asyncload.store.protocol import (
     CSV,
@@ -57,16 +50,8 @@ from asyncload.store.protocol import (
     StoredPart,
 )
 
-T = TypeVar("T")
-
-# Errors of requests by client or lane, besides those of malformed responses.
-_FAILURES = (BotoCoreError, ClientError, AnsweredEarly, aiohttp.ClientError, OSError)
 # For larger bodies, hashing in a thread blocks the loop less than hashing in the loop.
 _HASHED_INLINE = 256 * 1024
-
-# A request's deadline: time for the response, and time for its bytes on a slow link.
-_ANSWER_SECONDS = 30.0
-_MIN_BYTES_PER_SECOND = 64 * 1024
 # An account id that owns no bucket.
 _NOBODY = "000000000000"
 
@@ -74,8 +59,7 @@ _NOBODY = "000000000000"
 class S3Store:
     """One bucket, through a client that neither retries nor follows redirects.
 
-    Every request has a deadline of 30 s plus 1 s for each 64 KiB of its body: aiohttp has no
-    timeout for a server that stops reading.
+    Puts, parts and HEAD go by the fast lane, if there is one.
     """
 
     def __init__(
@@ -86,21 +70,17 @@ class S3Store:
         clock: SigningClock,
         dialect: Dialect,
     ) -> None:
-        self._client = client
-        self._bucket = options.bucket
+        self._requests = Requests(client, options, clock)
         self._objects = options.objects
-        self._everywhere = {"Bucket": options.bucket}
-        if options.expected_bucket_owner:
-            self._everywhere["ExpectedBucketOwner"] = options.expected_bucket_owner
         self._lane = lane
         self._clock = clock
         self._dialect = dialect
         self._owner_is_checked = False
 
     @property
-    def signs_payloads(self) -> bool:
-        """See `ObjectStore`."""
-        return self._lane is not None and self._lane.sign_payload
+    def wanted_digest(self) -> str | None:
+        """See `ObjectStore`: the lane signs bodies by their SHA-256, unless TLS protects them."""
+        return "sha256" if self._lane is not None and self._lane.sign_payload else None
 
     @property
     def clock_offset(self) -> float | None:
@@ -114,13 +94,13 @@ class S3Store:
     @property
     def foreign_endpoint(self) -> str | None:
         """See `ObjectStore`."""
-        url = str(self._client.meta.endpoint_url)
+        url = str(self._requests.client.meta.endpoint_url)
         return None if is_aws(url) else url
 
     async def check_bucket(self, prefix: str) -> None:
         """See `ObjectStore`."""
         try:
-            await self._call("ListObjectsV2", page_of_objects, Prefix=prefix, MaxKeys=1)
+            await self._requests.call("ListObjectsV2", page_of_objects, Prefix=prefix, MaxKeys=1)
         except AccessDenied:
             # Credentials that may write need not be allowed to list: the first put shows it.
             return
@@ -128,13 +108,13 @@ class S3Store:
 
     async def _check_owner(self, prefix: str) -> None:
         """Check that a store other than AWS refuses a wrong owner, if an owner is expected."""
-        owner = self._everywhere.get("ExpectedBucketOwner")
+        owner = self._requests.expected_owner
         if owner is None or self._owner_is_checked or self.foreign_endpoint is None:
             return
         wrong = _NOBODY if owner != _NOBODY else _NOBODY.replace("0", "1")
         where = {"Prefix": prefix, "MaxKeys": 1, "ExpectedBucketOwner": wrong}
         try:
-            await self._call("ListObjectsV2", page_of_objects, **where)
+            await self._requests.call("ListObjectsV2", page_of_objects, **where)
         except (AccessDenied, RequestRejected):
             self._owner_is_checked = True
             return
@@ -152,13 +132,11 @@ class S3Store:
 
         async def ask(checksums: bool) -> RemoteObject | None:
             if lane is not None:
-                return await self._make(
-                    self._asked("HeadObject", {"Key": key}),
-                    0,
-                    lambda: lane.head(key, checksums=checksums),
+                return await self._requests.make(
+                    "HeadObject", {"Key": key}, lambda: lane.head(key, checksums=checksums)
                 )
             mode = {"ChecksumMode": "ENABLED"} if checksums else {}
-            return await self._call("HeadObject", describe_object, Key=key, **mode)
+            return await self._requests.call("HeadObject", describe_object, Key=key, **mode)
 
         try:
             return await self._dialect.head(ask, lambda: renewal.count)
@@ -175,10 +153,11 @@ class S3Store:
 
     async def read(self, key: ObjectKey, offset: int, length: int) -> bytes:
         """See `ObjectStore`."""
+        requests = self._requests
         where = {"Key": key, "Range": f"bytes={offset}-{offset + length - 1}"}
 
         async def ask() -> bytes:
-            answer = await self._client.get_object(**self._everywhere, **where)
+            answer = await requests.client.get_object(**requests.everywhere, **where)
             body = answer["Body"]
             async with body:
                 check_status("GetObject", answer)
@@ -192,7 +171,7 @@ class S3Store:
                 return bytes(content)
 
         try:
-            return await self._make(self._asked("GetObject", where), length, ask)
+            return await requests.make("GetObject", where, ask, size=length)
         except RequestRejected as error:
             if error.status == 416:
                 return b""
@@ -209,7 +188,7 @@ class S3Store:
         """See `ObjectStore`."""
         named = {"ContinuationToken": after, "StartAfter": start_after, "MaxKeys": max_keys}
         where = {name: value for name, value in named.items() if value}
-        return await self._call("ListObjectsV2", page_of_objects, Prefix=prefix, **where)
+        return await self._requests.call("ListObjectsV2", page_of_objects, Prefix=prefix, **where)
 
     async def list_uploads(self, prefix: str, after: str | None = None) -> Page[OpenUpload]:
         """See `ObjectStore`."""
@@ -217,7 +196,9 @@ class S3Store:
         markers = {"KeyMarker": key, "UploadIdMarker": upload_id}
         where = {name: marker for name, marker in markers.items() if marker}
         try:
-            return await self._call("ListMultipartUploads", page_of_uploads, Prefix=prefix, **where)
+            return await self._requests.call(
+                "ListMultipartUploads", page_of_uploads, Prefix=prefix, **where
+            )
         except NoSuchUpload:
             # The response of `rclone serve s3` for a bucket without uploads.
             return Page((), None)
@@ -227,7 +208,9 @@ class S3Store:
     ) -> Page[StoredPart]:
         """See `ObjectStore`."""
         where = {"PartNumberMarker": int(after)} if after else {}
-        return await self._call("ListParts", page_of_parts, Key=key, UploadId=upload_id, **where)
+        return await self._requests.call(
+            "ListParts", page_of_parts, Key=key, UploadId=upload_id, **where
+        )
 
     async def put(
         self,
@@ -236,7 +219,7 @@ class S3Store:
         checksum: Checksum,
         *,
         create_only: bool,
-        sha256: str | None = None,
+        digest: str | None = None,
         info: ObjectInfo = CSV,
     ) -> PutResult:
         """See `ObjectStore`."""
@@ -245,7 +228,7 @@ class S3Store:
         async def ask(sent: Checksum) -> PutResult:
             conditional = condition(create_only)
             if lane is None:
-                return await self._call(
+                return await self._requests.call(
                     "PutObject",
                     partial(read_put_result, algorithm=sent.algorithm),
                     Key=key,
@@ -254,17 +237,13 @@ class S3Store:
                     **checksum_arguments(sent),
                     **conditional,
                 )
-            return await self._make(
-                self._asked("PutObject", {"Key": key, **conditional}),
-                len(view),
+            return await self._requests.make(
+                "PutObject",
+                {"Key": key, **conditional},
                 lambda: lane.put(
-                    key,
-                    view,
-                    sent,
-                    create_only=create_only,
-                    sha256=sha256,
-                    info=info,
+                    key, view, sent, create_only=create_only, sha256=digest, info=info
                 ),
+                size=len(view),
             )
 
         result = await self._send(view, checksum, ask)
@@ -278,7 +257,7 @@ class S3Store:
         kind = {"ChecksumAlgorithm": algorithm, "ChecksumType": "FULL_OBJECT"}
 
         async def ask(checksums: bool) -> tuple[str, str]:
-            return await self._call(
+            return await self._requests.call(
                 "CreateMultipartUpload",
                 read_upload_id,
                 Key=key,
@@ -303,7 +282,7 @@ class S3Store:
         body: Body,
         checksum: Checksum,
         *,
-        sha256: str | None = None,
+        digest: str | None = None,
     ) -> PutResult:
         """See `ObjectStore`."""
         view, lane = memoryview(body), self._lane
@@ -311,17 +290,18 @@ class S3Store:
         async def ask(sent: Checksum) -> PutResult:
             part = {"Key": key, "UploadId": upload_id, "PartNumber": number}
             if lane is None:
-                return await self._call(
+                return await self._requests.call(
                     "UploadPart",
                     partial(read_part_result, algorithm=sent.algorithm),
                     Body=ViewBody(view),
                     **part,
                     **checksum_arguments(sent),
                 )
-            return await self._make(
-                self._asked("UploadPart", part),
-                len(view),
-                lambda: lane.upload_part(key, upload_id, number, view, sent, sha256),
+            return await self._requests.make(
+                "UploadPart",
+                part,
+                lambda: lane.upload_part(key, upload_id, number, view, sent, digest),
+                size=len(view),
             )
 
         return await self._send(view, checksum, ask)
@@ -340,7 +320,7 @@ class S3Store:
         async def ask(checksums: bool) -> PutResult:
             whole = checksum if checksums else None
             named = [part_arguments(part, checksum=checksums) for part in parts]
-            return await self._call(
+            return await self._requests.call(
                 "CompleteMultipartUpload",
                 partial(read_put_result, algorithm=whole.algorithm if whole else ""),
                 Key=key,
@@ -354,16 +334,16 @@ class S3Store:
 
     async def read_tags(self, key: ObjectKey) -> Mapping[str, str]:
         """See `ObjectStore`."""
-        return await self._call("GetObjectTagging", read_tag_set, Key=key)
+        return await self._requests.call("GetObjectTagging", read_tag_set, Key=key)
 
     async def delete(self, key: ObjectKey) -> None:
         """See `ObjectStore`."""
-        await self._call("DeleteObject", _nothing, Key=key)
+        await self._requests.call("DeleteObject", _nothing, Key=key)
 
     async def abort_multipart(self, key: ObjectKey, upload_id: str) -> None:
         """See `ObjectStore`."""
         try:
-            await self._call("AbortMultipartUpload", _nothing, Key=key, UploadId=upload_id)
+            await self._requests.call("AbortMultipartUpload", _nothing, Key=key, UploadId=upload_id)
         except NoSuchUpload:
             return
 
@@ -381,59 +361,6 @@ class S3Store:
         if result.checksum is not None:
             self._dialect.confirm_checksums()
         return result
-
-    async def _call(
-        self, operation: str, read: Callable[[Mapping[str, Any]], T], **arguments: Any
-    ) -> T:
-        """Make a request by the client; `read` converts the response."""
-        method = getattr(self._client, xform_name(operation))
-
-        async def ask() -> T:
-            answer = await method(**{**self._everywhere, **arguments})
-            check_status(operation, answer)
-            return read(answer)
-
-        size = len(arguments.get("Body", b""))
-        return await self._make(self._asked(operation, arguments), size, ask)
-
-    def _asked(self, operation: str, arguments: Mapping[str, Any]) -> Asked:
-        key = arguments.get("Key") or arguments.get("Prefix", "")
-        endpoint = self._client.meta.endpoint_url
-        return Asked(operation, self._bucket, endpoint, key, "IfNoneMatch" in arguments)
-
-    async def _make(self, asked: Asked, size: int, ask: Callable[[], Awaitable[T]]) -> T:
-        """Make a request by client or lane; repeat it once if credentials have expired."""
-        return await self._clock.renewal.repeat(lambda: self._attempt(asked, size, ask))
-
-    async def _attempt(self, asked: Asked, size: int, ask: Callable[[], Awaitable[T]]) -> T:
-        """Make one attempt with a deadline; translate its errors."""
-        seconds = _deadline(size)
-        offset = self._clock.offset
-        try:
-            async with asyncio.timeout(seconds) as deadline:
-                answer = await ask()
-        except _FAILURES as error:
-            if isinstance(error, TimeoutError) and deadline.expired():
-                raise TimedOut(
-                    f"no answer from {asked.endpoint} to {asked} within {seconds:.0f} s",
-                    hint="check the network, or use a lower --concurrency on a slow link",
-                ) from error
-            raise self._failure(error, asked, offset) from error
-        except MALFORMED as error:
-            raise malformed(error, asked, self._clock) from error
-        self._clock.accepted()
-        return answer
-
-    def _failure(self, error: Exception, asked: Asked, offset: float) -> AsyncloadError:
-        failure = translate(error, asked, self._clock)
-        if isinstance(failure, AccessDenied) and "ExpectedBucketOwner" in self._everywhere:
-            owner = self._everywhere["ExpectedBucketOwner"]
-            failure.hint += f"; or the bucket does not belong to the expected account {owner}"
-        return self._clock.learn(failure, error, used=offset)
-
-
-def _deadline(size: int) -> float:
-    return _ANSWER_SECONDS + size / _MIN_BYTES_PER_SECOND
 
 
 def _nothing(_: Mapping[str, Any]) -> None:

@@ -501,7 +501,8 @@ OPTIONS = (
         HOW,
         RUN,
         "Maximum bytes per second of file data over all requests, such as `50MiB`.",
-        "Includes retries. The minimum is `64KiB`.",
+        "Includes retries. The minimum is `64KiB`. `MB` means 1,000,000 bytes, `MiB` and `M` mean "
+        "1,048,576.",
         metavar="SIZE",
         unset="no limit",
     ),

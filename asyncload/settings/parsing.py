@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from asyncload.errors import UsageError
-from asyncload.planning.plan import MIB
 from asyncload.settings.objects import parse_duration, parse_pairs
 
 T = TypeVar("T")
@@ -23,10 +22,12 @@ AUTO_CONCURRENCY = "auto"
 """As many concurrent requests as increase throughput."""
 MAX_CONCURRENCY = 1024
 
-_SIZE = re.compile(r"(\d{1,18})\s*(?:([kmg])i?)?b?", re.IGNORECASE | re.ASCII)
-# As links are measured: `8Mbps`, `1 Gb/s`, `100kbit`; but `50mb` is read as bytes.
-_BITS = re.compile(r"(bps|[KMGT]i?b(/s)?|bits?(/s|ps)?)\s*$|(?i:[kmgt]bps)\s*$")
-_FACTORS = {"": 1, "k": 1024, "m": MIB, "g": 1024 * MIB}
+_SIZE = re.compile(
+    r"(\d{1,18}(?:\.\d{1,9})?)\s*([kmgt]i?b?)|(\d{1,18})\s*b?", re.IGNORECASE | re.ASCII
+)
+# As links are measured: `8Mbps`, `1 Gb/s`, `100kbit`; but `50mb` and `50MBps` are read as bytes.
+_BITS = re.compile(r"(bps|[KMGT]i?b(/s)?|bits?(/s|ps)?)\s*$")
+_POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}
 
 
 def as_path(option: str, value: object) -> Path:
@@ -134,7 +135,10 @@ def as_size(option: str, value: object) -> int:
 
 
 def parse_size(option: str, text: str) -> int:
-    """Return the bytes for `256MiB`, `256M` or `268435456`; K, M, G are powers of 1,024.
+    """Return the bytes for `256MiB`, `1.5G`, `500MB` or `268435456`, a fraction rounded down.
+
+    Units are those of GNU's tools: `M` and `MiB` are powers of 1,024, `MB` is one of 1,000, in
+    capital or small letters.
 
     Raises:
         UsageError: the text is not a size.
@@ -142,10 +146,15 @@ def parse_size(option: str, text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise UsageError(
-            f"{option}: {text!r} is not a valid size", hint="use a number and a unit: 256MiB, 1GiB"
+            f"{option}: {text!r} is not a valid size",
+            hint="use a number and a unit: 256MiB, 1.5GiB, or 500MB for 500,000,000 bytes",
         )
-    number, unit = match.groups()
-    return int(number) * _FACTORS[(unit or "").lower()]
+    number, unit, plain = match.groups()
+    if plain is not None:
+        return int(plain)
+    base = 1000 if len(unit) == 2 and unit[1] in "bB" else 1024
+    whole, _, fraction = number.partition(".")
+    return int(whole + fraction) * base ** _POWERS[unit[0].lower()] // 10 ** len(fraction)
 
 
 def as_seconds(option: str, value: object) -> int:

@@ -134,9 +134,7 @@ class Settings:
         _check_limit_rate(self.limit_rate)
         _check_deadline(self.deadline)
         if isinstance(self.concurrency, int):
-            # Store the effective number, which the records and the progress line show.
-            object.__setattr__(self, "concurrency", requests_allowed(self.concurrency))
-            left = memory_left(self.concurrency, encrypted=self.encrypted)
+            left = memory_left(requests_allowed(self.concurrency), encrypted=self.encrypted)
         else:
             # Connections above 32 use part of `memory`; see `max_requests`.
             left = memory_left()
@@ -225,7 +223,8 @@ class Settings:
     def ceiling(self) -> tuple[int, LimitReason]:
         """The maximum number of concurrent requests, and the reason for it."""
         if isinstance(self.concurrency, int):
-            return self.concurrency, "asked for"
+            allowed = requests_allowed(self.concurrency)
+            return allowed, "open files" if allowed < self.concurrency else "asked for"
         in_memory = connections_in(self.memory, encrypted=self.encrypted)
         most = min(MAX_AUTO_CONCURRENCY, in_memory)
         allowed = requests_allowed(most)
@@ -387,7 +386,8 @@ def _checked_bucket(bucket: str) -> str:
     if not _BUCKET.fullmatch(name):
         raise UsageError(
             f"--bucket: {bucket!r} is not a valid bucket name",
-            hint="give only the name, such as my-lake; use --layout to choose the keys",
+            hint="give only the name, which has 3 to 63 letters, digits, dots and hyphens, such as "
+            "my-lake; use --layout to choose the keys",
         )
     return name
 

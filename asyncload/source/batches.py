@@ -26,7 +26,7 @@ Beat = Callable[[], None]
 class LoadedFile(NamedTuple):
     """A small file read whole, in one version, or an answer from the web: its bytes and digests.
 
-    `crc` is by the requested algorithm, `sha256` in hex and `md5` in bytes, if requested.
+    `crc` is by the requested algorithm, `digest` in hex and `md5` in bytes, if requested.
     `mtime_ns` is the modification time, in nanoseconds since 1970. `info` is stored with the bytes,
     besides the metadata about the run; None for a CSV. `version` identifies the version of the
     file; None if it is not a file of the volume.
@@ -35,7 +35,7 @@ class LoadedFile(NamedTuple):
     upload: PlannedUpload
     body: memoryview
     crc: int
-    sha256: str | None = None
+    digest: str | None = None
     md5: bytes | None = None
     mtime_ns: int = 0
     info: ObjectInfo | None = None
@@ -45,12 +45,12 @@ class LoadedFile(NamedTuple):
 class Digests(NamedTuple):
     """Which digests of a small file to compute while its bytes are in the processor's cache.
 
-    `md5_at` holds the paths of files whose MD5 is wanted, and no SHA-256, if they have that size in
-    bytes.
+    `digest` is what the store wants besides, by its name in `hashlib`. `md5_at` holds the paths of
+    files whose MD5 is wanted, and no `digest`, if they have that size in bytes.
     """
 
     crc: Crc = CRC64NVME
-    sha256: bool = False
+    digest: str | None = None
     md5: bool = False
     md5_at: Mapping[str, int] = MappingProxyType({})
 
@@ -69,7 +69,7 @@ def load_bytes(
         body,
         digests.crc.update(body, 0),
         # Most files that are listed with this size are not sent.
-        hashlib.sha256(body).hexdigest() if digests.sha256 and not listed else None,
+        hashlib.new(digests.digest, body).hexdigest() if digests.digest and not listed else None,
         hashlib.md5(body, usedforsecurity=False).digest() if digests.md5 or listed else None,
         mtime_ns,
         info,

@@ -152,8 +152,12 @@ class ObjectStore(Protocol):
     """
 
     @property
-    def signs_payloads(self) -> bool:
-        """Whether passing a body's SHA-256, if the caller has it, saves the store computing it."""
+    def wanted_digest(self) -> str | None:
+        """The hash, by its name in `hashlib`, that is wanted with each body; None for none.
+
+        The store computes it from a body that comes without: passing it along spares a second
+        look at bytes that the caller has just read.
+        """
 
     @property
     def clock_offset(self) -> float | None:
@@ -196,13 +200,12 @@ class ObjectStore(Protocol):
         checksum: Checksum,
         *,
         create_only: bool,
-        sha256: str | None = None,
+        digest: str | None = None,
         info: ObjectInfo = CSV,
     ) -> PutResult:
         """Store an object in one request.
 
-        `checksum` is a CRC or the MD5. `sha256` is the body's in hex, if `signs_payloads` asks for
-        it.
+        `checksum` is a CRC or the MD5. `digest` is the body's `wanted_digest` in hex.
 
         Raises:
             PreconditionFailed: `create_only`, and the key holds an object.
@@ -257,11 +260,11 @@ class ObjectStore(Protocol):
         body: Body,
         checksum: Checksum,
         *,
-        sha256: str | None = None,
+        digest: str | None = None,
     ) -> PutResult:
         """Store one part; a part with the same number is replaced.
 
-        `sha256` is as for `put`.
+        `digest` is as for `put`.
 
         Raises:
             NoSuchUpload: the upload was completed, aborted or never created.

@@ -193,8 +193,8 @@ class RetryingStore:
             self._limit.release()
 
     @property
-    def signs_payloads(self) -> bool:
-        return self._store.signs_payloads
+    def wanted_digest(self) -> str | None:
+        return self._store.wanted_digest
 
     @property
     def clock_offset(self) -> float | None:
@@ -220,13 +220,13 @@ class RetryingStore:
         checksum: Checksum,
         *,
         create_only: bool,
-        sha256: str | None = None,
+        digest: str | None = None,
         info: ObjectInfo = CSV,
     ) -> PutResult:
         async def put() -> PutResult:
             try:
                 return await self._store.put(
-                    key, body, checksum, create_only=create_only, sha256=sha256, info=info
+                    key, body, checksum, create_only=create_only, digest=digest, info=info
                 )
             except WriteConflict as error:
                 taken = await self._what_came_first(key, error) if create_only else None
@@ -328,11 +328,11 @@ class RetryingStore:
         body: Body,
         checksum: Checksum,
         *,
-        sha256: str | None = None,
+        digest: str | None = None,
     ) -> PutResult:
         result = await self._send(
             key,
-            lambda: self._store.upload_part(key, upload_id, number, body, checksum, sha256=sha256),
+            lambda: self._store.upload_part(key, upload_id, number, body, checksum, digest=digest),
             len(body),
         )
         self._traffic.sent += len(body)

@@ -301,10 +301,11 @@ class _MultipartUpload:
         path, planned = self.upload.source.path, self.upload.source.size
         stored = opened.parts.get(number)
         # Hash while reading: the bytes are in the cache, and the event loop is not blocked.
-        sha256 = hashlib.sha256() if tools.store.signs_payloads and stored is None else None
+        wanted = tools.store.wanted_digest
+        signed = hashlib.new(wanted) if wanted is not None and stored is None else None
         wants_md5 = self.summed_md5 or (stored is not None and stored.checksum is None)
         md5 = hashlib.md5(usedforsecurity=False) if wants_md5 else None
-        digests = [digest for digest in (sha256, md5) if digest is not None]
+        digests = [digest for digest in (signed, md5) if digest is not None]
         crc = await tools.readers.read_part(
             self.file, view, offset, self.state, digests, policy.crc
         )
@@ -317,7 +318,7 @@ class _MultipartUpload:
             tools.observe(PartKept(path, len(view), number, planned))
             return Part(number, stored.etag, sent)
         result = await self._send(
-            opened, number, view, sent, None if sha256 is None else sha256.hexdigest()
+            opened, number, view, sent, None if signed is None else signed.hexdigest()
         )
         tools.observe(PartSent(path, len(view), number, planned))
         return Part(number, result.etag, sent)
@@ -328,14 +329,14 @@ class _MultipartUpload:
         number: int,
         view: memoryview,
         sent: Checksum,
-        sha256: str | None,
+        digest: str | None,
     ) -> PutResult:
         clock, tools = asyncio.get_running_loop().time, self.tools
 
         async def once() -> PutResult:
             begun = clock()
             result = await tools.store.upload_part(
-                self.upload.key, opened.upload_id, number, view, sent, sha256=sha256
+                self.upload.key, opened.upload_id, number, view, sent, digest=digest
             )
             tools.window.learn(len(view), clock() - begun)
             find_proof(result, sent, view, tools.policy)

@@ -31,7 +31,7 @@ def wanted_digests(tools: PutTools, known: Mapping[str, Known]) -> Digests:
     policy = tools.policy
     # The MD5 in a listing may already show that the object equals the file.
     listed = {path: key.size for path, key in known.items() if key.md5 and policy.accepts("MD5")}
-    return Digests(policy.crc, tools.store.signs_payloads, policy.wants_md5, listed)
+    return Digests(policy.crc, tools.store.wanted_digest, policy.wants_md5, listed)
 
 
 async def put_file(
@@ -119,7 +119,7 @@ class _Put:
 
     async def _put_once(self, create_only: bool) -> Checksum | None:
         policy = self.tools.policy
-        upload, body, _, sha256, md5, mtime_ns, info, _ = self.loaded
+        upload, body, _, digest, md5, mtime_ns, info, _ = self.loaded
         summed = self.summed
         sent = md5_digest(md5) if md5 is not None and policy.checksum == "md5" else summed
         result = await self.tools.store.put(
@@ -127,7 +127,7 @@ class _Put:
             body,
             sent,
             create_only=create_only,
-            sha256=sha256,
+            digest=digest,
             info=policy.provenance.info(upload, mtime_ns, summed, info),
         )
         return find_proof(result, sent, body, policy)

@@ -157,6 +157,13 @@ def test_names_are_utf_8_whatever_the_locale(folder, spawn):
     assert keys == ["File/Local/CSV/É/2022/05/02/é.csv"]
 
 
+@pytest.mark.parametrize("text", ["", " \n\n", "# nothing yet\n"])
+def test_a_file_without_settings_sets_nothing(folder, planned, text):
+    """An empty file is valid TOML."""
+    (folder / "asyncload.toml").write_text(text)
+    assert len(planned("--bucket", "lake")) == 1
+
+
 def test_one_file_serves_all_commands(folder, asyncload):
     """`clean` takes neither concurrency nor patterns, and says nothing of them."""
     text = BASE + 'concurrency = 4\ninclude = ["*"]\nolder-than = "2d"\ntag = { a = "b" }\n'
@@ -175,16 +182,6 @@ TOML_HINT = 'write settings in TOML (https://toml.io), for example bucket = "my-
 LIST_HINT = "asyncload config lists all settings, by the names of their flags"
 SECRET_HINT = "credentials come from the AWS chain: environment, profile, SSO or role"
 WRONG = {
-    "empty": (
-        b"",
-        "asyncload.toml is empty",
-        'add a setting, such as bucket = "my-lake", or remove the file',
-    ),
-    "blank": (
-        b" \n\n",
-        "asyncload.toml is empty",
-        'add a setting, such as bucket = "my-lake", or remove the file',
-    ),
     "mark": (
         codecs.BOM_UTF8 + b"quiet = true",
         "asyncload.toml begins with a byte order mark (BOM)",
@@ -440,6 +437,14 @@ def test_a_file_may_ask_for_json(folder, asyncload, monkeypatch):
     assert "--bucket" in summary["error"]["message"]
     monkeypatch.setenv("ASYNCLOAD_JSON", "0")
     assert asyncload("run").out == ""
+
+
+@pytest.mark.parametrize("wrong", ["bukket = 'lake'", "quiet = 1"])
+def test_an_invalid_setting_does_not_hide_that_a_file_asks_for_json(folder, asyncload, wrong):
+    """Its summary is written, even if the invalid setting comes first."""
+    (folder / "asyncload.toml").write_text(f"{wrong}\njson = true\n")
+    (summary,) = check_lines(asyncload("run", "--bucket", "lake").out)
+    assert summary["error"]["message"].startswith("asyncload.toml, line 1: ")
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,8 @@ def _short_waits(monkeypatch):
 @pytest.fixture
 def short_deadline(monkeypatch):
     """A call is given up after a second at the most; only within this process."""
-    monkeypatch.setattr("asyncload.s3.store._ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr("asyncload.s3.store._MIN_BYTES_PER_SECOND", 16 * 1024 * 1024)
+    monkeypatch.setattr("asyncload.s3.requests._ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("asyncload.s3.requests._MIN_BYTES_PER_SECOND", 16 * 1024 * 1024)
     yield
     # aiohttp goes on flushing what nobody reads until the event loop is gone; the socket of such
     # a connection is then closed by the collector, which tells.

@@ -177,7 +177,7 @@ def test_a_link_of_64_kib_a_second_is_slow_and_finishes(lake, volume, lane):
 def test_the_deadline_grows_with_the_bytes(lake, volume, lane, monkeypatch, short_deadline):
     """A body that takes longer than the time to answer is waited for, by its size."""
     write_files(volume, {"a.csv": bytes(1024 * 1024)})
-    monkeypatch.setattr("asyncload.s3.store._MIN_BYTES_PER_SECOND", 512 * 1024)
+    monkeypatch.setattr("asyncload.s3.requests._MIN_BYTES_PER_SECOND", 512 * 1024)
     landed = lake.load(fail_always("PutObject", Fault(rate=1024 * 1024)), lane=lane)
     assert landed.code == 0
     assert landed.proxy.count("PutObject") == 1

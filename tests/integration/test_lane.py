@@ -392,10 +392,8 @@ async def test_a_reset_connection_is_tried_again(volume, fast_lane):
 @pytest.mark.parametrize("fast_lane", [True, False])
 async def test_silence_meets_the_deadline(volume, fast_lane, monkeypatch):
     """A server that takes the put and never answers is left, and asked again."""
-    from asyncload.s3 import store
-
     write_files(volume, {"a.csv": b"1"})
-    monkeypatch.setattr(store, "_ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("asyncload.s3.requests._ANSWER_SECONDS", 0.3)
     puts, silence = [], threading.Event()
 
     def script(request):

@@ -66,3 +66,19 @@ async def test_abandoned_uploads_are_listed_and_aborted(settings, s3, layer):
     aborted = await asyncload.clean(settings, older_than=0, abort=True)
     assert (aborted.aborted, aborted.exit_code) == (1, 0)
     assert s3.open_uploads(layer) == []
+
+
+async def test_a_report_that_is_passed_in_counts_each_event_before_the_observer_sees_it(settings):
+    """A caller can read the totals during the run, and after an error."""
+    report, counted = asyncload.Report(), []
+
+    def observer(event):
+        if isinstance(event, asyncload.FileFinished):
+            counted.append(report.landed)
+            if len(counted) == 2:
+                raise ZeroDivisionError
+
+    with pytest.raises(asyncload.ObserverFailed):
+        await asyncload.load(settings, now=NOW, observer=observer, report=report)
+    assert counted == [1, 2]
+    assert report.landed == 2

@@ -190,7 +190,7 @@ def asking(monkeypatch, lane):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIACANARY")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-canary-secret")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setattr("asyncload.s3.store._ANSWER_SECONDS", 5.0)
+    monkeypatch.setattr("asyncload.s3.requests._ANSWER_SECONDS", 5.0)
     raw = RawServer()
 
     async def opened(stack):

@@ -12,7 +12,6 @@ import asyncload
 from asyncload import errors
 from asyncload.model.values import ObjectKey
 from asyncload.s3 import S3Options, open_store
-from asyncload.s3 import store as s3_store
 from asyncload.s3.auth.clock import SigningClock
 from asyncload.s3.translate import Asked, translate
 from tests.support.loads import AT_ONCE, NOW, Recorder, write_files
@@ -297,7 +296,7 @@ def test_errors_that_are_each_others_cause_are_translated():
 async def test_a_server_that_never_answers_meets_its_deadline(volume, monkeypatch):
     """aiohttp would wait for ever on a server that stops reading."""
     monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", AT_ONCE)
-    monkeypatch.setattr(s3_store, "_ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("asyncload.s3.requests._ANSWER_SECONDS", 0.05)
     held = []
 
     async def hold(reader, writer):

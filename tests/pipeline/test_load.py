@@ -169,7 +169,7 @@ async def test_an_object_created_during_a_large_upload_is_compared_by_its_bytes(
     key = f"{PREFIX}/L/{DAY}/l.csv"
 
     class Raced(MemoryStore):
-        async def upload_part(self, *arguments, sha256=None):
+        async def upload_part(self, *arguments, digest=None):
             self.objects[key] = body if theirs == "same" else b"other"
             return await super().upload_part(*arguments)
 
@@ -269,11 +269,11 @@ async def test_a_throttled_request_is_sent_again(volume):
                 self.seen.add(request)
                 raise Throttled("SlowDown", code="SlowDown", status=503)
 
-        async def put(self, key, *arguments, create_only, sha256=None, info=CSV):
+        async def put(self, key, *arguments, create_only, digest=None, info=CSV):
             self.throttle(key)
             return await super().put(key, *arguments, create_only=create_only, info=info)
 
-        async def upload_part(self, key, upload_id, number, *arguments, sha256=None):
+        async def upload_part(self, key, upload_id, number, *arguments, digest=None):
             self.throttle(key, number)
             return await super().upload_part(key, upload_id, number, *arguments)
 
@@ -360,12 +360,12 @@ async def test_a_file_that_the_store_rejects_fails_alone(volume):
         async def _answer(self, call, body=b""):
             await super()._answer(call, body)
 
-        async def put(self, key, body, checksum, *, create_only, sha256=None, info=CSV):
+        async def put(self, key, body, checksum, *, create_only, digest=None, info=CSV):
             if "bad" in key:
                 raise RequestRejected("no", code="InvalidRequest", status=400)
             return await super().put(key, body, checksum, create_only=create_only, info=info)
 
-        async def upload_part(self, key, upload_id, number, body, checksum, *, sha256=None):
+        async def upload_part(self, key, upload_id, number, body, checksum, *, digest=None):
             if number == 2:
                 raise RequestRejected("no", code="InvalidRequest", status=400)
             return await super().upload_part(key, upload_id, number, body, checksum)
@@ -395,14 +395,14 @@ async def test_a_fault_of_the_run_ends_it_at_once(volume, error, size):
                 raise error
             return await super().head(key)
 
-        async def put(self, *arguments, create_only, sha256=None, info=CSV):
+        async def put(self, *arguments, create_only, digest=None, info=CSV):
             if size > 1:
                 return await super().put(*arguments, create_only=create_only, info=info)
             await self._answer("put")
             self.gone = True
             raise error
 
-        async def upload_part(self, *arguments, sha256=None):
+        async def upload_part(self, *arguments, digest=None):
             await self._answer("upload_part")
             self.gone = True
             raise error
@@ -420,7 +420,7 @@ async def test_a_bug_does_not_count_as_a_failed_file(volume):
     write_files(volume, {"a.csv": b"1"})
 
     class Buggy(MemoryStore):
-        async def put(self, *arguments, create_only, sha256=None, info=CSV):
+        async def put(self, *arguments, create_only, digest=None, info=CSV):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -433,7 +433,7 @@ async def test_a_returned_checksum_that_differs_is_a_failure(volume, size):
     write_files(volume, {"a.csv": bytes(size)})
 
     class Corrupts(MemoryStore):
-        async def put(self, key, body, checksum, *, create_only, sha256=None, info=CSV):
+        async def put(self, key, body, checksum, *, create_only, digest=None, info=CSV):
             result = await super().put(key, body, checksum, create_only=create_only, info=info)
             return _corrupted(result)
 
@@ -451,7 +451,7 @@ async def test_a_part_whose_returned_checksum_differs_stops_its_upload(volume):
     write_files(volume, {"a.csv": bytes(17 * MIB)})
 
     class Corrupts(MemoryStore):
-        async def upload_part(self, *arguments, sha256=None):
+        async def upload_part(self, *arguments, digest=None):
             return _corrupted(await super().upload_part(*arguments))
 
     store, recorder = Corrupts(), Recorder()
@@ -474,11 +474,11 @@ class Silent(MemoryStore):
 
     known = "CRC64NVME"
 
-    async def put(self, key, body, checksum, *, create_only, sha256=None, info=CSV):
+    async def put(self, key, body, checksum, *, create_only, digest=None, info=CSV):
         result = await super().put(key, body, checksum, create_only=create_only, info=info)
         return PutResult(result.etag if self.known == "MD5" else '"opaque"', None)
 
-    async def upload_part(self, *arguments, sha256=None):
+    async def upload_part(self, *arguments, digest=None):
         return PutResult((await super().upload_part(*arguments)).etag, None)
 
     async def complete_multipart(self, *arguments, create_only):
@@ -577,7 +577,7 @@ class Disturbed(MemoryStore):
         self._once = once
         self._seen = set()
 
-    async def upload_part(self, key, upload_id, number, body, checksum, *, sha256=None):
+    async def upload_part(self, key, upload_id, number, body, checksum, *, digest=None):
         if upload_id not in self._seen and not (self._once and self._seen):
             self._seen.add(upload_id)
             self._disturb()
@@ -750,7 +750,7 @@ async def test_an_upload_that_can_not_be_aborted_is_named(volume):
     write_files(volume, {"l.csv": bytes(17 * MIB)})
 
     class Stuck(MemoryStore):
-        async def upload_part(self, *arguments, sha256=None):
+        async def upload_part(self, *arguments, digest=None):
             raise RequestRejected("no", code="InvalidRequest", status=400)
 
         async def abort_multipart(self, key, upload_id):

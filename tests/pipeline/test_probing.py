@@ -37,7 +37,7 @@ class Foreign(MemoryStore):
     def _take(self, body, checksum):
         return bytes(body) if checksum.algorithm in self.takes else super()._take(body, checksum)
 
-    async def put(self, key, body, checksum, *, create_only, sha256=None, info=None):
+    async def put(self, key, body, checksum, *, create_only, digest=None, info=None):
         create_only = create_only and "put" not in self.ignores
         return await super().put(key, body, checksum, create_only=create_only, info=info)
 

@@ -64,8 +64,8 @@ class MemoryStore:
         self._ids = iter(range(1, 1_000_000))
 
     @property
-    def signs_payloads(self):
-        return False
+    def wanted_digest(self):
+        return None
 
     def object_settings(self, info):
         return {
@@ -133,7 +133,7 @@ class MemoryStore:
         ]
         return Page(items, str(numbers[self.page - 1]) if len(numbers) > self.page else None)
 
-    async def put(self, key, body, checksum, *, create_only, sha256=None, info=CSV):
+    async def put(self, key, body, checksum, *, create_only, digest=None, info=CSV):
         await self._answer("put", body)
         body = self._take(body, checksum)
         if create_only and key in self.objects:
@@ -149,7 +149,7 @@ class MemoryStore:
         self.uploads[upload_id] = Upload(key, algorithm, info)
         return upload_id
 
-    async def upload_part(self, key, upload_id, number, body, checksum, *, sha256=None):
+    async def upload_part(self, key, upload_id, number, body, checksum, *, digest=None):
         await self._answer("upload_part", body)
         self.part_bytes += len(body)
         upload = self._upload(key, upload_id)

@@ -39,7 +39,7 @@ class ModelStore:
         self._busy_until = self._at = 0.0
         self._tokens = capacity if windowed else burst
 
-    async def put(self, key, body, checksum, *, create_only, sha256=None, info=CSV):
+    async def put(self, key, body, checksum, *, create_only, digest=None, info=CSV):
         now = asyncio.get_running_loop().time()
         self._in_flight += 1
         self.peak = max(self.peak, self._in_flight)

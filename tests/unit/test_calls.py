@@ -51,7 +51,7 @@ class ScriptedStore:
         await self._answer("head", key)
         return RemoteObject(1, {"CRC64NVME": SUM})
 
-    async def put(self, key, body, checksum, *, create_only, sha256=None, info=CSV):
+    async def put(self, key, body, checksum, *, create_only, digest=None, info=CSV):
         await self._answer("put", key, body, checksum, create_only)
         return PUT_RESULT
 
@@ -59,7 +59,7 @@ class ScriptedStore:
         await self._answer("create_multipart", key)
         return "upload-1"
 
-    async def upload_part(self, key, upload_id, number, body, checksum, *, sha256=None):
+    async def upload_part(self, key, upload_id, number, body, checksum, *, digest=None):
         await self._answer("upload_part", key, upload_id, number, body, checksum)
         return PUT_RESULT
 

@@ -26,7 +26,9 @@ def test_a_run_makes_no_more_requests_at_once_than_may_have_connections(
 ):
     """Both code paths may keep a connection for each request, and files are to be read, too."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
-    assert Settings(volume=".", bucket="lake", concurrency=wanted).concurrency == allowed
+    settings = Settings(volume=".", bucket="lake", concurrency=wanted)
+    assert settings.concurrency == wanted
+    assert settings.ceiling == (allowed, "open files" if allowed < wanted else "asked for")
 
 
 @pytest.mark.parametrize(

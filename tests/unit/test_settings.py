@@ -59,7 +59,10 @@ NO_DATE = "use YYYY-MM-DD (2022-05-02), today, yesterday or mtime"
 NO_DEADLINE = (
     "no file is started in the last 30 s; use a longer time, or omit the option for no limit"
 )
-NO_BUCKET = "give only the name, such as my-lake; use --layout to choose the keys"
+NO_BUCKET = (
+    "give only the name, which has 3 to 63 letters, digits, dots and hyphens, such as my-lake; "
+    "use --layout to choose the keys"
+)
 NO_ENDPOINT = "use http:// or https:// and a host, such as http://127.0.0.1:8333"
 NO_ZONE = "use an IANA name, such as UTC or America/Sao_Paulo"
 
@@ -261,7 +264,10 @@ def test_other_words_for_the_requests_in_flight_are_refused(given):
         (None, None),
         ("50MiB", 50 * MIB),
         ("50MiB/s", 50 * MIB),
-        ("50 MB / s", 50 * MIB),
+        ("50 MB / s", 50_000_000),
+        ("50MB/s", 50_000_000),
+        ("50MBps", 50_000_000),
+        ("1.5 MiB/s", 1_572_864),
         ("64KiB", 64 * 1024),
         (65536, 65536),
         ("1024GiB", 1 << 40),
@@ -372,21 +378,42 @@ def test_a_time_zone_is_found_by_its_name():
         ("0", 0),
         ("512B", 512),
         ("17k", 17 * 1024),
-        ("17KB", 17 * 1024),
+        ("17KB", 17_000),
+        ("84.3 kB", 84_300),
+        ("1.5MiB", 1_572_864),
+        ("1.5gib", 1_610_612_736),
+        ("0.0001K", 0),
+        ("1TiB", 1024**4),
+        ("2tb", 2 * 1000**4),
         ("256M", 256 * MIB),
         ("256MiB", 256 * MIB),
         ("256 mib", 256 * MIB),
         ("1Gi", 1024 * MIB),
-        (" 1 GB ", 1024 * MIB),
+        (" 1 GB ", 1000**3),
     ],
 )
 def test_a_size_is_a_number_and_a_unit(text, size):
-    """K, M and G are powers of 1,024 however they are written; bytes without one."""
+    """MB is a power of 1,000, as in the output; M and MiB are powers of 1,024."""
     assert parse_size("--memory", text) == size
 
 
 @pytest.mark.parametrize(
-    "text", ["", "MiB", "1.5GiB", "-1", "1e9", "1T", "256 MiBs", "0x10", "1iB", "9" * 5_000]
+    "text",
+    [
+        "",
+        "MiB",
+        "1.5",
+        "1.5B",
+        "1,5GiB",
+        ".5M",
+        "-1",
+        "1e9",
+        "1P",
+        "256 MiBs",
+        "0x10",
+        "1iB",
+        "9" * 5_000,
+    ],
 )
 def test_what_is_no_size_is_a_usage_error(text):
     """The message repeats it."""
