@@ -154,7 +154,8 @@ def parse_size(option: str, text: str) -> int:
         return int(plain)
     base = 1000 if len(unit) == 2 and unit[1] in "bB" else 1024
     whole, _, fraction = number.partition(".")
-    return int(whole + fraction) * base ** _POWERS[unit[0].lower()] // 10 ** len(fraction)
+    factor: int = base ** _POWERS[unit[0].lower()]
+    return int(whole + fraction) * factor // int(10 ** len(fraction))
 
 
 def as_seconds(option: str, value: object) -> int:

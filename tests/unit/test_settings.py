@@ -420,13 +420,15 @@ def test_what_is_no_size_is_a_usage_error(text):
     with pytest.raises(UsageError) as error:
         parse_size("--memory", text)
     assert error.value.message == f"--memory: {text!r} is not a valid size"
-    assert error.value.hint == "use a number and a unit: 256MiB, 1GiB"
+    assert error.value.hint == (
+        "use a number and a unit: 256MiB, 1.5GiB, or 500MB for 500,000,000 bytes"
+    )
 
 
 @given(st.integers(0, 1 << 50), st.sampled_from(["", "K", "KiB", "m", "MB", "gib"]))
 def test_a_size_is_exact(number, unit):
     """No rounding, however large."""
-    factor = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[unit[:1].lower()]
+    factor = {"": 1, "K": 1 << 10, "KiB": 1 << 10, "m": 1 << 20, "MB": 10**6, "gib": 1 << 30}[unit]
     assert parse_size("--memory", f"{number}{unit}") == number * factor
 
 
