@@ -35,7 +35,7 @@ def warnings_of(scanner: Scanner, plan: LoadPlan) -> Iterator[Warned]:
     if kinds:
         counts = ", ".join(f"{plan.excluded[kind]:,} {kind}" for kind in kinds)
         yield Warned(
-            f"packed files were left out ({counts})",
+            f"packed files were excluded ({counts})",
             hint="compressed CSVs are loaded if they end in .csv.gz, .csv.zst or .csv.bz2; add "
             "the CSVs of other packed files to the volume, or use --exclude",
         )
@@ -79,8 +79,8 @@ def check_plan(plan: LoadPlan, *, allow_empty: bool, listed: str = "") -> None:
 
 
 _EXCLUDED_HINTS = {
-    "too recent": "--min-age leaves out recently modified files: run later, or lower it",
-    "too old": "--modified-since and --max-age leave out files modified earlier",
+    "too recent": "--min-age excludes recently modified files: run later, or lower it",
+    "too old": "--modified-since and --max-age exclude files modified earlier",
     "excluded": "check --include and --exclude",
     "symlink": _LINKS_HINT,
     "hidden": "rename files and folders that begin with a dot",
@@ -103,5 +103,5 @@ def _nothing_to_load(excluded: Mapping[str, int], listed: str) -> NothingToLoad:
     if listed:
         message = f"--files-from: {listed} names no file to load"
     return NothingToLoad(
-        f"{message}; left out: {counts}" if counts else message, hint="; ".join(hints)
+        f"{message}; excluded: {counts}" if counts else message, hint="; ".join(hints)
     )

@@ -218,12 +218,12 @@ def test_two_files_for_one_key_stop_the_run_before_any_upload(asyncload, volume,
         (
             {".hidden.csv": b"", "a.csv.tmp": b""},
             (),
-            "; left out: 1 hidden, 1 temporary",
+            "; excluded: 1 hidden, 1 temporary",
             "rename files and folders that begin with a dot",
         ),
-        ({"a.csv": b""}, ("--min-age", "1h"), "; left out: 1 too recent", "--min-age"),
-        ({"a.csv": b""}, ("--exclude", "a*"), "; left out: 1 excluded", "--exclude"),
-        ({"a.csv.xz": b""}, (), "; left out: 1 compressed", "unpack"),
+        ({"a.csv": b""}, ("--min-age", "1h"), "; excluded: 1 too recent", "--min-age"),
+        ({"a.csv": b""}, ("--exclude", "a*"), "; excluded: 1 excluded", "--exclude"),
+        ({"a.csv.xz": b""}, (), "; excluded: 1 compressed", "unpack"),
     ],
 )
 def test_a_volume_without_csvs_is_told(asyncload, volume, lake, content, options, what, hint):
@@ -342,7 +342,7 @@ def without_override():
         ),
         (
             ("--limit-rate", "50KB/s"),
-            "--limit-rate: 51,200 bytes per second is not between 64 KiB ",
+            "--limit-rate: 50,000 bytes per second is not between 64 KiB ",
         ),
         (("--limit-rate", "0"), "--limit-rate: 0 bytes per second is not between 64 KiB and 1 TiB"),
         (("--limit-rate", "2000GiB"), "is not between 64 KiB and 1 TiB"),

@@ -157,7 +157,7 @@ def test_packed_files_are_left_out_counted_and_named(lake, volume, lane):
     for path, reason in packed.items():
         assert f"excluded: {path} ({reason})\n" in landed.ended.err
     assert (
-        "warning: packed files were left out (3 compressed, 2 archive)\n"
+        "warning: packed files were excluded (3 compressed, 2 archive)\n"
         "  hint: compressed CSVs are loaded if they end in .csv.gz, .csv.zst or .csv.bz2; "
     ) in landed.ended.err
     quiet = lake.load(None, "--exclude", "*.[gx7l]z*", "--exclude", "*.Z", lane=lane)

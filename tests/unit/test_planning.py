@@ -37,16 +37,16 @@ def test_each_entry_is_added_to_the_plan_or_reported(plan):
     ("reasons", "message", "hint"),
     [
         ([], "", "files named *.csv in any letter case are loaded; check the volume and its mount"),
-        (["hidden"], "; left out: 1 hidden", "rename files and folders that begin with a dot"),
+        (["hidden"], "; excluded: 1 hidden", "rename files and folders that begin with a dot"),
         (
             ["too recent", "excluded", "too recent"],
-            "; left out: 1 excluded, 2 too recent",
+            "; excluded: 1 excluded, 2 too recent",
             (
-                "--min-age leaves out recently modified files: run later, or lower it; "
+                "--min-age excludes recently modified files: run later, or lower it; "
                 "check --include and --exclude"
             ),
         ),
-        (["not a regular file"], "; left out: 1 not a regular file", ""),
+        (["not a regular file"], "; excluded: 1 not a regular file", ""),
     ],
 )
 def test_a_volume_without_csvs_is_nothing_to_load(plan, reasons, message, hint):
