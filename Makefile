@@ -8,7 +8,7 @@ ARCH ?= x86_64
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench bench-image check test test-fast test-nightly ceph lint format types architecture wheel dist lambda-zip lock clean
+.PHONY: help demo bench bench-image check test test-fast test-nightly ceph lint format types architecture configuration wheel dist lambda-zip lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,7 +51,7 @@ bench-image:  ## The same on the Python and OpenSSL of the image: how the publis
 	docker run --rm --network none --volume asyncload-bench:/data \
 		--volume "$(CURDIR)/benchmarks/results:/src/benchmarks/results" asyncload-bench $(BENCH)
 
-check: lint types architecture  ## Run the checks that run no code
+check: lint types architecture configuration  ## Run the checks that run no code
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -65,6 +65,11 @@ types: $(READY)
 
 architecture: $(READY)
 	$(BIN)/lint-imports
+
+configuration: $(READY)
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
+	PRE_COMMIT_HOME=$(VENV)/pre-commit $(BIN)/pre-commit validate-config
 
 format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .
