@@ -99,7 +99,7 @@ def test_the_built_wheel_runs(wheel, tmp_path):
 
 @pytest.mark.parametrize("requirements", REQUIREMENTS, ids=lambda path: path.name)
 def test_requirements_are_pinned_hashed_and_name_no_index(requirements):
-    """They install from whichever index a machine is set up for."""
+    """They install from the index that a machine is set up for."""
     text = requirements.read_text()
     entries = re.split(r"\n(?=[a-z0-9])", text.strip())
     assert all(re.match(r"[a-z0-9._-]+(\[[^]]+\])?==\S+", entry) for entry in entries)
@@ -148,7 +148,7 @@ def test_a_release_is_tested_built_attested_and_published_without_a_secret():
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_workflows_name_no_index(workflow):
-    """Where packages come from and go to is not for the repository to say."""
+    """The machine, not the repository, chooses the index."""
     assert "://" not in workflow.read_text()
 
 

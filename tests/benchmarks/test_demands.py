@@ -128,7 +128,7 @@ async def test_in_folders_the_history_of_the_days_before_costs_nothing(serve, lo
 
 
 async def test_at_the_top_the_history_costs_at_most_a_look_at_each_key(serve, load, volume):
-    """Pages that are full of other days serve nobody: a request for each key is the most."""
+    """Pages full of other days are of no use: at most one request for each key."""
     write_files(volume, flat(FILES))
     demands = await load(serve(history=history_of(volume, "lake", HISTORY_DAYS)))
     assert demands.calls["PutObject"] == FILES

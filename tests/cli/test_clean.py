@@ -1,4 +1,4 @@
-"""`asyncload clean`: multipart uploads that nobody will complete any more."""
+"""`asyncload clean`: abandoned multipart uploads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PART = 5 * 1024 * 1024
 
 @pytest.fixture
 def leftovers(s3, layer):
-    """Two uploads of the layout, one with a part, and one of somebody else's prefix."""
+    """Two uploads of the layout, one with a part, and one below another prefix."""
     client, ids = s3.client(), {}
     for key in (f"{layer}/Local/CSV/A/a.csv", f"{layer}/Local/CSV/B/b.csv", f"{layer}/Other/c"):
         ids[key] = client.create_multipart_upload(Bucket=s3.bucket, Key=key)["UploadId"]
@@ -35,7 +35,7 @@ def options(s3, layer):
 
 
 def test_without_yes_they_are_only_listed(asyncload, leftovers, options, s3, layer):
-    """With their key, parts and bytes; other prefixes are nobody's business here."""
+    """With their key, parts and bytes; other prefixes are ignored."""
     ended = asyncload("clean", *options, "--older-than", "0s")
     *lines, summary = ended.out.splitlines()
     assert len(lines) == 2
@@ -90,7 +90,7 @@ def test_programs_get_records(asyncload, leftovers, options, s3, layer):
 
 
 def test_one_that_can_not_be_aborted_is_told(asyncload, leftovers, options, monkeypatch):
-    """The others are aborted all the same, and the exit code says that something stayed."""
+    """The others are still aborted, and the exit code says that something stayed."""
     abort = S3Store.abort_multipart
 
     async def refuse_one(self, key, upload_id):

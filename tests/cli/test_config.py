@@ -116,7 +116,7 @@ def test_what_can_not_be_used_is_not_shown(folder, asyncload, monkeypatch):
 
 @pytest.mark.parametrize("option", ["--older-than", "--min-age"])
 def test_options_of_every_command_are_checked(folder, asyncload, option):
-    """Also those that are no setting of a run."""
+    """Also those that are not settings of a run."""
     ended = asyncload("config", option, "soon")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith(f"error: {option}: 'soon' is not a valid duration\n")
@@ -136,7 +136,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]))
     )
 )
 def test_a_value_is_toml(value):
-    """Whatever is in it, on one line that can be printed."""
+    """Any content is shown on one printable line."""
     written = toml_value(value)
     assert tomllib.loads(f"x = {written}  # y") == {"x": value}
     assert len(written.splitlines()) <= 1

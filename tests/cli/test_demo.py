@@ -47,7 +47,7 @@ def test_the_demo_loads_the_sample_and_proves_it(asyncload, monkeypatch, tmp_pat
 @pytest.mark.fault("E9")
 @pytest.mark.seaweedfs
 def test_the_demo_goes_by_no_proxy(asyncload, volume, monkeypatch):
-    """Whatever the user's settings say, in capitals or not: the store is on this machine."""
+    """The user's settings do not apply, in capitals or not: the store is on this machine."""
     (volume / "a.csv").write_bytes(b"1")
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
@@ -122,14 +122,14 @@ def test_without_credentials_nothing_of_the_demos_store_is_readable(open_store):
 
 @pytest.mark.parametrize("openssl", [None, "/bin/false"])
 def test_a_store_that_is_not_private_says_so(tmp_path, monkeypatch, openssl):
-    """Where there is no openssl to make a certificate with, or it makes none."""
+    """There is no openssl to make a certificate with, or it makes none."""
     monkeypatch.setattr(local_store.shutil, "which", lambda name: openssl)
     assert local_store._certificate_settings(tmp_path) == {}
 
 
 @pytest.mark.seaweedfs
 def test_the_demo_tells_who_can_read_it(asyncload, volume, monkeypatch):
-    """It goes on without a certificate."""
+    """It continues without a certificate."""
     (volume / "a.csv").write_bytes(b"1")
     monkeypatch.setattr(local_store, "_certificate_settings", lambda folder: {})
     ended = asyncload("demo", volume)
@@ -223,7 +223,7 @@ def test_ports_come_with_free_neighbours(monkeypatch):
 
 
 def test_a_port_without_a_free_neighbour_is_passed_over(monkeypatch):
-    """Beyond the last port, or where somebody listens."""
+    """Beyond the last port, or a port that is in use."""
     offered = iter([60_000, 40_000, 41_000])
 
     class Probe:

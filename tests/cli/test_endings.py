@@ -1,4 +1,4 @@
-"""However a command ends: a summary for whoever asked for JSON, and a record in the bucket."""
+"""A command always ends with a summary if JSON was asked for, and a record in the bucket."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def summary_of(ended):
 def test_options_that_can_not_be_used_end_in_a_summary(
     asyncload, monkeypatch, command, options, kind, asked
 ):
-    """Where JSON was asked for, standard output says what is wrong: exit code 2."""
+    """With JSON, standard output says what is wrong: exit code 2."""
     if asked == "variable":
         monkeypatch.setenv("ASYNCLOAD_JSON", "true")
         ended = asyncload(command, *options)

@@ -445,7 +445,7 @@ def test_a_bucket_that_is_not_there_is_refused(asyncload, volume, monkeypatch, m
 
 
 def test_credentials_that_are_not_there_are_refused(asyncload, volume, lake, monkeypatch):
-    """Where to set them, exit code 5."""
+    """The message says how to set them; exit code 5."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     options, requests = lake
@@ -676,7 +676,7 @@ def test_a_reader_that_goes_away_makes_no_traceback(spawn, volume, lake):
     process.stdout.readline()
     process.stdout.close()
     err = process.stderr.read()
-    # A report that is cut short is no success.
+    # A report that is cut short is not a success.
     assert process.wait(60) in (3, 143)
     assert "Traceback" not in err
     assert "Exception" not in err

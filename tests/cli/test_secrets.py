@@ -12,7 +12,7 @@ from tests.support.scripted_s3 import EMPTY_LISTING, Answer, error, put_accepted
 SECRET = "CANARY-secret-key-of-forty-characters-xx"
 TOKEN = "CANARY-session-token//" + "x" * 200
 OPTIONS = ("--bucket", "lake", "--date", "2022-05-02", "--region", "us-east-1")
-# As a server could try to fool the terminal of whoever reads its words.
+# A server could try to fool a terminal with its texts.
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\u202egnp\rerror: all is well"
 
 
@@ -27,7 +27,7 @@ def _credentials(monkeypatch):
 
 @pytest.fixture
 def logs():
-    """All that is logged from here on, at any level, by whatever logger."""
+    """All that is logged from here on, at any level, by any logger."""
     records = []
 
     class Keep(logging.Handler):

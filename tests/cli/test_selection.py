@@ -27,7 +27,7 @@ def paths(ended, status):
 
 
 def test_the_listed_files_are_loaded_and_verified(asyncload, volume, tmp_path, target):
-    """And no others; that others are missing, or were there before, is no difference."""
+    """And no others; missing or additional others are not differences."""
     write_files(volume, {"d/a.csv": b"1", "d/b.csv": b"2", "c.csv": b"3"})
     assert asyncload("run", volume, *target, "--include", "d/b.csv").code == 0
     listed = tmp_path / "list"

@@ -82,7 +82,7 @@ def test_pyproject_may_hold_them(folder, planned, table):
     ],
 )
 def test_a_pyproject_without_our_table_is_not_ours(folder, planned, text):
-    """Whatever else is in it."""
+    """Any other content is ignored."""
     (folder / "pyproject.toml").write_text(text)
     assert planned("--bucket", "lake", "--date", "2022-05-02")[0].startswith("Raw/")
 
@@ -412,7 +412,7 @@ def test_a_file_that_is_there_must_be_readable(folder, asyncload):
 
 
 def test_help_does_not_need_a_good_file(folder, asyncload):
-    """It may be what somebody is looking for."""
+    """A user may need it to mend the file."""
     (folder / "asyncload.toml").write_text("no TOML")
     assert asyncload("run", "--help").code == 0
     assert asyncload("--version").code == 0
@@ -510,7 +510,7 @@ def test_a_value_that_can_not_be_used_is_told_with_its_origin(
 @pytest.mark.fault("I29")
 @pytest.mark.parametrize("command", ["run", "verify", "clean", "config"])
 def test_a_mistyped_variable_is_a_warning(folder, asyncload, monkeypatch, command):
-    """On standard error, whatever else happens; nothing fails for it."""
+    """On standard error, and nothing fails for it."""
     monkeypatch.setenv("ASYNCLOAD_BUKET", "lake")
     ended = asyncload(command, "--bucket", "not a bucket")
     assert ended.err.startswith(

@@ -101,7 +101,7 @@ def test_the_first_signal_ends_a_run_cleanly(stalled, signum, code):
 @pytest.mark.fault("C3")
 @pytest.mark.parametrize("signum", [signal.SIGHUP, signal.SIGINT])
 def test_a_signal_that_was_ignored_at_the_start_stays_ignored(volume, spawn, monkeypatch, signum):
-    """By `nohup`, or by a shell for what runs in its background: the run goes on to its end."""
+    """By `nohup`, or by a shell for background jobs: the run continues to its end."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     write_files(volume, {"a.csv": b"1"})
@@ -149,7 +149,7 @@ def test_a_clean_up_that_hangs_is_bounded(stalled):
 
 @pytest.mark.fault("C10")
 def test_a_cancellation_that_no_signal_caused_is_a_bug():
-    """The run must not end as though somebody had asked for that, and without a word."""
+    """The run must not end without a message, as if a user had interrupted it."""
 
     async def cancelled():
         raise asyncio.CancelledError

@@ -55,7 +55,7 @@ def test_nobody_looks_for_garbage_in_what_is_imported():
 
 
 def test_a_run_collects_its_garbage_and_trusts_no_more_than_it_needs(volume, monkeypatch):
-    """A run may be long. The TLS contexts that aiohttp makes are never used, and trust nobody."""
+    """A run may be long. The TLS contexts that aiohttp makes trust no authority: none is used."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     write_files(volume, {"a.csv": b"1"})

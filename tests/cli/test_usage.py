@@ -54,7 +54,7 @@ def test_help_is_shown_however_it_is_asked_for(asyncload, asked, shows):
     ],
 )
 def test_what_is_mistyped_gets_a_name_that_is_near_or_none(asyncload, typed, hint):
-    """Far ones would send people the wrong way: --verbose is no --overwrite."""
+    """Distant names would mislead: --verbose is not --overwrite."""
     ended = asyncload(*typed)
     assert ended.code == 2
     assert hint in ended.err

@@ -131,7 +131,7 @@ def test_a_past_run_is_checked_without_its_volume(asyncload, volume, loaded, s3,
 def test_files_that_failed_in_a_past_run_are_missing_and_skipped_ones_are_not(
     asyncload, volume, s3, layer
 ):
-    """A failure of then is one of now, whatever lies there; what was skipped was not to land."""
+    """A file that failed then is a difference now, also if its key holds an object."""
     options = ["--bucket", s3.bucket, "--endpoint-url", s3.endpoint_url, "--layer", layer]
     prefix = f"{layer}/Local/CSV"
     write_files(volume, {"a.csv": b"1", "b.csv": b"1"})

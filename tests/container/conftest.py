@@ -75,6 +75,6 @@ def make_films(path):
 
 
 def let_all_read(folder):
-    """Make a tree readable for the container's user, whoever owns it."""
+    """Make a tree readable for the container's user."""
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)

@@ -25,7 +25,7 @@ DEMO_CREDENTIALS = {
 
 @pytest.fixture
 def project(compose, sample):
-    """Run `docker compose` in a project of the test's own, for somebody who has AWS keys."""
+    """Run `docker compose` in a project of the test's own, as a user with AWS keys."""
     name = f"asyncload-test-{uuid.uuid4().hex[:12]}"
     environment = os.environ | {
         "AWS_ACCESS_KEY_ID": "users-own-key",

@@ -85,7 +85,7 @@ def test_a_container_with_little_lands_its_files(loader, seaweedfs, sample, laye
 @pytest.mark.fault("I1")
 @pytest.mark.seaweedfs
 def test_a_container_takes_the_memory_that_it_has(loader, seaweedfs, tmp_path, layer):
-    """A file of several times its limit lands, though nobody said how much memory to take."""
+    """A file of several times its limit is uploaded without --memory."""
     (tmp_path / "big.csv").touch(0o644)
     os.truncate(tmp_path / "big.csv", 700 * 1024 * 1024)
     tmp_path.chmod(0o755)

@@ -66,7 +66,7 @@ def sessions(monkeypatch):
 @pytest.mark.fault("E1")
 @pytest.mark.parametrize("service", ["sts", "sso", "sso-oidc"])
 async def test_every_client_has_a_strict_session(session, sessions, service):
-    """Of those that hand out credentials, with whatever configuration botocore asks for them."""
+    """Of those that hand out credentials, with any configuration that botocore asks for."""
     from botocore import UNSIGNED
     from botocore.config import Config
 
@@ -284,7 +284,7 @@ async def test_http_session_a_request_uses_what_the_hooks_made(keys, monkeypatch
 
 
 async def test_http_session_makes_requests_by_itself():
-    """Where no subclass has anything to add."""
+    """If no subclass has anything to add."""
     with scripted_s3(lambda request: Answer(200)) as (url, requests):
         async with HttpSession(proxies_by=ProxyConfiguration(), timeout=1) as session:
             answer = await session.send(AWSRequest("GET", url).prepare())

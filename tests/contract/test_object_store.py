@@ -205,7 +205,7 @@ async def test_many_calls_at_once_keep_apart(store, key):
 
 
 async def test_a_page_may_begin_behind_a_key(store, key):
-    """With the next one; it goes on where it ended, and holds no more than was asked for."""
+    """The next page continues there, and holds no more than was asked for."""
     folder = key.rpartition("/")[0]
     keys = [ObjectKey(f"{folder}/{n}/2022/05/02/{n}.csv") for n in range(6)]
     for one in keys:

@@ -42,7 +42,7 @@ def short_deadline(monkeypatch):
     monkeypatch.setattr("asyncload.s3.requests._ANSWER_SECONDS", 0.5)
     monkeypatch.setattr("asyncload.s3.requests._MIN_BYTES_PER_SECOND", 16 * 1024 * 1024)
     yield
-    # aiohttp goes on flushing what nobody reads until the event loop is gone; the socket of such
+    # aiohttp keeps flushing what is not read until the event loop is gone; the socket of such
     # a connection is then closed by the collector, which tells.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)

@@ -55,7 +55,7 @@ def _gate(port: int, serve: Serve) -> Iterator[tuple[int, list[int]]]:
     with ExitStack() as held, socket.create_server(("127.0.0.1", 0)) as listener:
 
         def pass_on(client: socket.socket) -> None:
-            # Late, there may be nobody any more at either end.
+            # By then either end may be closed.
             with suppress(OSError):
                 server = socket.create_connection(("127.0.0.1", port))
                 held.callback(_close, server)
@@ -87,7 +87,7 @@ def _pass_on(source: socket.socket, target: socket.socket) -> None:
 
 
 def _close(one: socket.socket) -> None:
-    # Wakes whoever is blocked in it, too.
+    # Wakes a thread that is blocked in it, too.
     with suppress(OSError):
         one.shutdown(socket.SHUT_RDWR)
     one.close()

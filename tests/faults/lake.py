@@ -119,7 +119,7 @@ class Lake:
         return Landed(ended, proxy, self.server.objects(prefix), open_uploads)
 
     def check_promises(self, landed: Landed, orphans: int = 0) -> None:
-        """Whatever happened: no lie, no part of a file, nothing left open, no secret told."""
+        """Check true records, whole objects, no upload left open, no secret printed."""
         assert landed.proxy.oracle.violations == []
         words = landed.ended.out + landed.ended.err
         assert "Traceback" not in words

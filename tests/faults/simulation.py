@@ -51,7 +51,7 @@ the record's may come so late that they get their least, a second each; and the 
 are just being made are waited for for half a second."""
 
 RECORDS = "_asyncload/"
-"""Where a run keeps its records, which it may finish when it is to stop."""
+"""The prefix of a run's records, which it may finish when it is to stop."""
 
 _REJECTED = ("put", "part", "complete")
 
@@ -89,7 +89,7 @@ class FaultyStore(MemoryStore):
         self._answers: dict[int, Any] = {}
 
     def begin_foreign(self, key: str, body: bytes) -> None:
-        """Have somebody else upload the same to a key: its first part is there."""
+        """Let another program upload the same to a key: its first part is there."""
         upload_id = f"foreign-{len(self.foreign)}"
         part = body[: 64 * 1024]
         self.uploads[upload_id] = Upload(ObjectKey(key), parts={1: part})
@@ -159,7 +159,7 @@ class FaultyStore(MemoryStore):
         """Send a request by a connection, and return what the server made of it."""
         self._begin(str(what[0]), str(what[1]))
         number = len(self.begun)
-        # The buffer finds another user once the request is over, whatever the server does.
+        # The buffer is lent again once the request is over, while the server may still read.
         sent = bytes(body)
         self._travelling[number] = partial(self._meet, what, call)
         head = f"PUT /{number} HTTP/1.1\r\nhost: store\r\ncontent-length: {len(sent)}\r\n\r\n"
@@ -423,7 +423,7 @@ def find_wrong(result: Simulated, versions: dict[str, set[bytes]], before: dict[
 
 
 def find_open_untold(result: Simulated):
-    """Yield the uploads of this run that nobody will end, and those of others that it ended."""
+    """Yield the uploads of this run that stay open, and those of others that it ended."""
     store = result.store
     told = {e.upload_id for e in result.recorder.events if isinstance(e, UploadLeftOpen)}
     for upload_id in store.uploads.keys() - told - store.orphans - store.foreign.keys():

@@ -20,7 +20,7 @@ import sys
 _KERNELS = {"x86_64": (0xC000003E, 295, 327), "aarch64": (0xC00000B7, 69, 286)}
 _LOAD, _IF_EQUAL, _IF_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
-# Where struct seccomp_data has them; of the offset, the fourth argument, the low half.
+# Offsets in struct seccomp_data; of the fourth argument, the low half.
 _NUMBER, _ARCHITECTURE, _FILE_OFFSET = 0, 4, 16 + 3 * 8
 _PR_SET_SECCOMP, _MODE_FILTER, _PR_SET_NO_NEW_PRIVS = 22, 2, 38
 

@@ -98,7 +98,7 @@ def test_412_to_a_request_without_a_condition_fails_its_file(
     odd = Fault(reply=s3_error(412, "PreconditionFailed"))
     landed = lake.load(fail_always(operation, odd), "--overwrite", lane=lane)
     if operation == "HeadObject":
-        # What it says of a key nobody knows: the puts tell.
+        # It does not describe the key: the puts decide.
         assert (landed.code, landed.statuses) == (0, LANDED)
         return
     path = "a.csv" if operation == "PutObject" else "l.csv"
@@ -172,7 +172,7 @@ PAGE = '<?xml version="1.0"?><{0}><IsTruncated>true</IsTruncated>{1}</{0}>'
 
 
 def page(kind, marker, items=""):
-    """A page of a listing that goes on at a marker."""
+    """A page of a listing that continues at a marker."""
     named = {
         "ListBucketResult": f"<NextContinuationToken>{marker}</NextContinuationToken>",
         "ListMultipartUploadsResult": f"<NextKeyMarker>{marker}</NextKeyMarker>",

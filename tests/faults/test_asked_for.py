@@ -35,7 +35,7 @@ def credentials(monkeypatch):
 @pytest.mark.fault("G7")
 @pytest.mark.parametrize("manifest", [(), ("--no-manifest",)], ids=["probed", "not-probed"])
 def test_a_store_that_does_not_encrypt_ends_the_run(zone_of, volume, rclone, lane, manifest):
-    """Where it is probed, before any of the data is there; else at the first answer."""
+    """If it is probed, before any data is sent; else at the first answer."""
     zone = zone_of(rclone)
     write_files(volume, {"a.csv": b"1"})
     code, files, summary = zone.run("--sse", "AES256", *manifest, lane=lane)
@@ -185,7 +185,7 @@ class Forgetful(MemoryStore):
     ],
 )
 async def test_each_thing_that_is_not_kept_is_named_once(volume, endpoint, denies, lost):
-    """Where nobody may look, nothing is said; AWS is not asked."""
+    """If reading is denied, there is no warning; AWS is not asked."""
     write_files(volume, {f"d/{n}.csv": b"1" for n in range(3)})
     store = Forgetful(endpoint)
     store.denies = denies
@@ -197,7 +197,7 @@ async def test_each_thing_that_is_not_kept_is_named_once(volume, endpoint, denie
 
 @pytest.mark.fault("G7")
 async def test_an_object_that_is_gone_again_says_nothing_of_what_is_kept(volume):
-    """Somebody else deleted it."""
+    """Another program deleted it."""
     write_files(volume, {f"d/{n}.csv": b"1" for n in range(3)})
     store = Forgetful()
     store.gone = True

@@ -207,7 +207,7 @@ async def ends_of(answers, operation, lane):
 
 
 def differences(lane, client):
-    """Where lane and client do not end alike."""
+    """The cases in which lane and client do not end alike."""
     return {name: (end, client[name]) for name, end in lane.items() if end != client[name]}
 
 
@@ -240,7 +240,7 @@ async def test_an_answer_that_breaks_off_costs_lane_and_client_one_try(operation
             methods = [request[0] for request in requests]
             tries = min(times + 1, TRIES)
             assert methods[:tries] == ["PUT"] * tries, name
-            # Where nothing was answered at all.
+            # If there was no answer at all.
             assert methods[tries:] in ([], ["HEAD"][: times // ALWAYS]), name
             if times > 1:
                 words = result[5].partition(operation)[0]

@@ -230,7 +230,7 @@ def test_a_value_that_ends_in_what_was_pasted_with_it_is_named(
     ],
 )
 def test_a_value_of_a_program_is_looked_at_too(run, configured, value, words):
-    """Whoever hands it out."""
+    """For each provider."""
     printed = f'{{"Version": 1, "AccessKeyId": "{value}", "SecretAccessKey": "s"}}'
     configured(f"[profile lake]\ncredential_process = printf '%s' '{printed}'\n")
     ended, requests = run("--profile", "lake")
@@ -491,7 +491,7 @@ def roles(home, monkeypatch):
 
 @pytest.mark.fault("D7")
 def test_mfa_without_a_terminal_is_told(spawn, volume, configured, roles):
-    """With the device and the profile; nobody is waited for."""
+    """With the device and the profile; the run does not wait for a person."""
     write_files(volume, {"a.csv": b"1"})
     configured(MFA)
     with scripted_s3(accept_all) as (url, requests):
@@ -870,7 +870,7 @@ def test_an_sso_session_that_ends_on_the_way_ends_the_run(run, people, token_fil
 
 @pytest.mark.fault("D11")
 def test_a_role_that_takes_a_second_mfa_code_ends_the_run(spawn, volume, configured, roles):
-    """Nobody is there any more; the hint is how sessions last longer."""
+    """No person can sign in again; the hint says how sessions last longer."""
     write_files(volume, {f"{n:02}.csv": b"%d" % n for n in range(20)})
     configured(MFA)
 

@@ -80,7 +80,7 @@ def test_a_clock_that_is_off_is_told_and_a_given_date_goes_on(ask, ahead):
 
 @pytest.mark.fault("F3")
 def test_verify_tells_of_a_clock_that_is_off(ask):
-    """A given date is compared all the same."""
+    """A given date is compared nevertheless."""
     with scripted_s3(store_dated(7200)) as (url, _):
         ended = ask("verify", url, "--date", "2022-05-02")
     assert ended.code == 3
@@ -91,7 +91,7 @@ def test_verify_tells_of_a_clock_that_is_off(ask):
 @pytest.mark.parametrize("command", ["run", "verify"])
 @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Foo 2022 99:99:99 GMT", 0, 30])
 def test_a_store_that_tells_no_time_or_the_same_says_nothing(ask, command, date):
-    """The run goes on, for `today` as for any date."""
+    """The run continues, for `today` as for any date."""
     with scripted_s3(store_dated(date)) as (url, _):
         ended = ask(command, url)
     assert ended.code == (0 if command == "run" else 3)
@@ -144,7 +144,7 @@ def test_the_day_is_that_of_the_runs_time_zone(zone, offset, differs):
 @pytest.mark.fault("F3")
 @given(st.floats(-4e11, 4e11), st.datetimes(timezones=st.just(UTC)))
 def test_a_given_date_is_the_same_day_by_any_clock(offset, now):
-    """Wherever both are, and a minute is no difference at all."""
+    """Also across time zones; a minute does not count as a difference."""
     assert check_day(settings("2022-05-02"), offset, now) is None
     assert (check_clock(offset, now) is None) is (abs(offset) <= TOLERANCE)
 

@@ -125,7 +125,7 @@ def check_no_token_went(ended, requests):
 @pytest.mark.fault("E1")
 @pytest.mark.parametrize("name", ["127.0.0.1", "example.org"])
 def test_sts_and_sso_need_a_certificate_that_is_trusted_and_theirs(run, asks, trusted, name):
-    """As S3 does: else the token goes to nobody."""
+    """As S3 does: else the token is sent nowhere."""
     issuer = trustme.CA() if name == "127.0.0.1" else trusted
     with scripted_s3(grant_role, tls=context_for(issuer, name)) as (url, asked):
         asks(url)
@@ -250,7 +250,7 @@ def test_a_plain_endpoint_is_refused_before_a_token_goes_anywhere(
 @pytest.mark.fault("E2")
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY"])
 def test_what_is_on_this_machine_is_never_proxied(run, access_key, variable, monkeypatch, lane):
-    """Signed requests and bodies stay here, whatever variable names a proxy."""
+    """Signed requests and bodies stay here, also if a variable names a proxy."""
     with scripted_s3(accept_all) as (proxy, proxied):
         monkeypatch.setenv(variable, proxy)
         ended, requests = run(*([] if lane else ["--no-fast-lane"]))
@@ -386,7 +386,7 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("secret", [SECRET, TOKEN], ids=["secret", "token"])
 def test_a_secret_that_comes_back_is_not_printed(run, access_key, secret, form, where):
-    """Whatever a store, or what stands before it, does to it."""
+    """In any form that a store, or a proxy before it, gives it."""
     text = FORMS[form](secret)
     answers = {
         "message": error(400, "InvalidRequest", f"you sent {text} here"),

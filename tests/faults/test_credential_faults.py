@@ -1,4 +1,4 @@
-"""K1 to K14 of the catalogue: what credentials and permissions may lack, and what becomes of it."""
+"""Missing, wrong and expired credentials and permissions: faults K1 to K14 of the catalogue."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def revoke_first_key(*operations):
 def test_credentials_that_expire_early_are_renewed_once_for_all_requests(
     forgiving_lake, hundred, refreshing, lane
 ):
-    """Revoked before their time: whatever was signed with them is repeated once, with others."""
+    """Revoked before their time: requests signed with them are repeated once, with new ones."""
     landed = forgiving_lake.load(revoke_first_key("PutObject"), lane=lane)
     assert (landed.code, len(landed.objects)) == (0, 100)
     assert refreshing["served"] == 2

@@ -58,7 +58,7 @@ def test_bytes_that_the_store_took_are_told_though_the_file_failed(run, volume):
 
 @pytest.mark.fault("G10")
 def test_nothing_is_said_to_be_in_the_raw_zone_that_is_not(run, volume):
-    """Where no file landed and no record could be written, either."""
+    """No file was uploaded, and no record could be written, either."""
     write_files(volume, {f"{n}.csv": b"1" for n in range(7)})
 
     def refuses_all(request):

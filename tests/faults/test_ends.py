@@ -1,4 +1,4 @@
-"""C of the catalogue: no task vanishes, and whoever is to stop does."""
+"""Tasks that end, stop or hang: faults C of the catalogue."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_signal_while_a_failed_upload_is_being_aborted_is_obeyed(lake, five_la
 
 @pytest.mark.fault("C2")
 def test_a_refusal_while_a_failed_upload_is_being_aborted_ends_the_run(lake, five_large, lane):
-    """The worker that aborts does not go on with the other files."""
+    """The worker that aborts does not continue with the other files."""
     proxy = lake.proxy(AbortsForEver(refuse=True))
     landed = lake.load(None, "--concurrency", 2, proxy=proxy, lane=lane)
     assert (landed.code, landed.objects) == (5, {})

@@ -99,7 +99,7 @@ OPTIONS = {
 @pytest.mark.fault("E5")
 @pytest.mark.parametrize("option", OPTIONS)
 def test_a_line_end_in_an_option_is_a_usage_error(lake, volume, option, lane):
-    """Whatever would become a header: named, and nothing is sent."""
+    """A value that would become a header is named, and nothing is sent."""
     write_files(volume, {"a.csv": b"1"})
     proxy = lake.proxy()
     ended = lake.program(*lake.arguments(proxy.url, option, OPTIONS[option], lane=lane))

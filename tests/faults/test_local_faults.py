@@ -1,4 +1,4 @@
-"""L1 to L28 of the catalogue: what a volume may hold or do, and what becomes of it."""
+"""Volumes, files and the machine: faults L1 to L28 of the catalogue."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ CHANGES = {
 def test_a_file_that_keeps_changing_is_never_completed(
     lake, small_and_large, volume, change, when, lane
 ):
-    """Whatever was sent of it is aborted; the other file lands."""
+    """Its upload is aborted; the other file is uploaded."""
     path = volume / "l.csv"
     uploads = set()
 
@@ -358,7 +358,7 @@ def test_a_signal_ends_a_dry_run_although_a_listing_is_stuck(volume, spawn):
 
 @pytest.mark.fault("L9")
 def test_whether_a_volume_is_mounted_is_not_waited_for_either(asyncload, stalling):
-    """Where none is named: /data may be the dead mount."""
+    """If none is named, /data may be the dead mount."""
     stalling.add(Path("/data"))
     ended = asyncload("run", "--bucket", "lake", "--dry-run")
     assert (ended.code, ended.out) == (2, "")
@@ -496,7 +496,7 @@ def test_what_is_no_regular_file_is_left_out_and_told(lake, volume, lane, monkey
         listener.bind("socket.csv")
         names = ["fifo.csv", "socket.csv"]
         with suppress(PermissionError):
-            # Where one may be made; by /dev/null's numbers.
+            # If a device may be made; by /dev/null's numbers.
             os.mknod("device.csv", 0o20666, os.makedev(1, 3))
             names.append("device.csv")
         landed = lake.load(lane=lane)
@@ -639,7 +639,7 @@ def test_a_volume_that_can_not_be_written_is_loaded(lake, volume, ordinary_user,
 @pytest.mark.fault("L26")
 @pytest.mark.parametrize("json", [True, False], ids=["json", "text"])
 def test_a_full_disk_below_the_report_warns_and_uploads_all_the_same(lake, volume, spawn, json):
-    """What is loaded matters more than what is said of it; but a cut report is no success."""
+    """All files are uploaded, but a cut report is not a success."""
     write_files(volume, {f"{n}.csv": b"%d" % n for n in range(300)})
     proxy = lake.proxy()
     arguments = lake.arguments(proxy.url)
@@ -654,7 +654,7 @@ def test_a_full_disk_below_the_report_warns_and_uploads_all_the_same(lake, volum
 
 @pytest.mark.fault("L26")
 def test_a_full_disk_below_the_log_is_no_reason_to_fail(lake, volume, spawn):
-    """Nobody can be told, and all files land: the first words are those of the progress."""
+    """No message can be shown, and all files are uploaded: progress is what is written first."""
     write_files(volume, {f"{n}.csv": b"%d" % n for n in range(3)})
     proxy = lake.proxy()
     with Path("/dev/full").open("w") as full:

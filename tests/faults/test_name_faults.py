@@ -175,7 +175,7 @@ def test_a_file_system_that_changes_files_by_itself_is_told_from_a_change(
 
 @pytest.mark.fault("F6")
 def test_what_is_trusted_still_tells_a_change(lake, small_and_large, lane, monkeypatch):
-    """A new time or size of a file is noticed, whatever else is not looked at."""
+    """A new time or size of a file is noticed, also if inode and change time are not compared."""
     RestlessStatus(monkeypatch, "st_mtime_ns")
     landed = lake.load(None, "--trust", "size,mtime", lane=lane)
     assert (landed.code, set(landed.statuses.values())) == (3, {"failed"})

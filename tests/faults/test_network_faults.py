@@ -1,4 +1,4 @@
-"""N of the catalogue: what a network may do, and what becomes of it."""
+"""Networks, proxies and addresses: faults N of the catalogue."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ BREAKS = {
 @pytest.mark.fault("N1")
 @pytest.mark.parametrize("fault", BREAKS.values(), ids=BREAKS)
 def test_a_connection_that_breaks_at_any_byte_costs_a_retry(lake, small_and_large, fault, lane):
-    """In head, body or reply: the request is repeated; where it was done already, it is seen."""
+    """In head, body or reply: the request is repeated; one that was done is recognised."""
     orphans = 1 if fault.cut_reply is not None else 0
     check_it_passes(lake, fault, lane, orphans=orphans)
 
@@ -222,7 +222,7 @@ def test_a_proxy_that_wants_a_login_for_its_tunnel_ends_the_run(lake, volume, la
 
 @pytest.mark.fault("N13")
 def test_a_proxy_in_trouble_is_asked_again(lake, small_and_large, lane, monkeypatch):
-    """Its 503 in HTML is no answer of the store's."""
+    """Its 503 in HTML is not an answer of the store."""
     proxy = lake.proxy(fail_first(ALL, Fault(reply=Reply(503, b"<html>busy</html>")), times=2))
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -233,7 +233,7 @@ def test_a_proxy_in_trouble_is_asked_again(lake, small_and_large, lane, monkeypa
 
 @pytest.mark.fault("N14")
 def test_a_bit_that_is_flipped_in_flight_is_found_and_mended(lake, small_and_large, lane):
-    """The server's BadDigest tells; the file is read again and sent anew."""
+    """The server's BadDigest shows it; the file is read and sent again."""
     fault = Fault(flip=12_345)
     landed = check_it_passes(lake, fault, lane, {"PutObject", "UploadPart"})
     assert landed.proxy.oracle.violations == []

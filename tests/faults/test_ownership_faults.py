@@ -55,7 +55,7 @@ def described(lake):
 def test_an_upload_that_somebody_else_began_is_not_completed(
     lake, lane, manifests, open_upload, large_body, recorded
 ):
-    """Its content type and metadata would be those of the object, whoever sent the bytes."""
+    """Its content type and metadata would become those of the object."""
     open_upload(
         large_body[:PART],
         ContentType="text/html",
@@ -174,7 +174,7 @@ def test_an_upload_that_another_program_completes_meanwhile_is_not_resumed(
 def test_a_damaged_or_huge_record_of_an_upload_is_not_trusted(
     lake, spawn, manifests, large_body, record
 ):
-    """The file is uploaded anew; no more of the record is read than one may have."""
+    """The file is uploaded again; no more of the record is read than one may have."""
     write_files(lake.volume, {"l.csv": large_body})
     proxy = killed_before_complete(lake, spawn, manifests)
     client, bucket = lake.server.client(), lake.server.bucket
@@ -309,7 +309,7 @@ def test_a_run_ages_uploads_by_the_stores_clock(run, lane, ahead):
 @pytest.mark.parametrize("ahead", OFFSETS)
 @pytest.mark.parametrize(("older_than", "expected"), [("24h", ["id-2"]), ("1h", ["id-1", "id-2"])])
 def test_clean_ages_uploads_by_the_stores_clock(clean, ahead, older_than, expected):
-    """One of a second is live, whatever the machine's clock says."""
+    """An upload of a second ago is live, for any time of the machine's clock."""
     uploads = [(KEY, 1), (KEY, 2 * HOUR), (KEY, 2 * DAY)]
     with scripted_s3(store_with_uploads(uploads, ahead=ahead)) as (url, requests):
         ended = clean(url, "--older-than", older_than, "--yes")

@@ -110,7 +110,7 @@ def test_docker_stop_finds_the_run_gone_before_its_ten_seconds_are_over(lake, st
 @pytest.mark.fault("P7")
 @pytest.mark.parametrize("seconds", [1200, -1200], ids=["slow", "fast"])
 def test_a_clock_off_by_twenty_minutes_is_told(lake, volume, seconds, lane):
-    """Where correcting it does not help: one more try at the most, and a message on the clock."""
+    """If correcting it does not help: at most one more try, and a message on the clock."""
     write_files(volume, {f"{n}.csv": b"1" for n in range(20)})
     always = clock_off_by(seconds, tolerated=-1)
     landed = lake.load(always, lane=lane)
@@ -131,7 +131,7 @@ def test_a_clock_off_by_twenty_minutes_is_corrected(forgiving_lake, volume, seco
 
 @pytest.mark.fault("P8")
 def test_a_closed_standard_output_makes_no_traceback(lake, volume, spawn):
-    """The reader went away: the run lands everything, and its report is no success."""
+    """The reader went away: the run uploads everything, and does not end as a success."""
     write_files(volume, {f"{n:03}.csv": b"%d" % n for n in range(300)})
     proxy = lake.proxy()
     reading, writing = os.pipe()
@@ -163,7 +163,7 @@ def test_two_runs_at_once_do_no_harm(lake, volume, large_body, spawn):
         lake.check_promises(ended[-1])
     assert len(ended[0].objects) == 62
     by_status = {path: sorted(run.statuses[path] for run in ended) for path in ended[0].statuses}
-    # Both may have gone on with the same upload, and found it completed by either.
+    # Both may have resumed the same upload, and found it completed by either.
     assert by_status.pop("l.csv") in (["unchanged", "uploaded"], ["uploaded", "uploaded"])
     assert all(pair == ["unchanged", "uploaded"] for pair in by_status.values())
 

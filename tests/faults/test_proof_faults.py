@@ -52,7 +52,7 @@ def test_other_bytes_under_our_metadata_are_neither_unchanged_nor_whole(
 
 @pytest.mark.fault("A2")
 def test_a_second_runs_manifest_agrees_with_a_bucket_that_nobody_touched(zone, volume, lane):
-    """Whatever proved each file then, and whatever the store says of it now."""
+    """By any checksum that proved a file then, and any that the store states now."""
     write_files(volume, {f"d/{n}.csv": f"{n}\n".encode() for n in range(4)} | {"top.csv": b"1\n"})
     (volume / "large.csv").write_bytes(random_bytes(17 * MIB))
     for options in ([], [], ["--overwrite"]):
@@ -139,7 +139,7 @@ def markers(zone, layer):
 
 @pytest.fixture
 def unlistable(volume, monkeypatch):
-    """Makes a folder one that may not be listed, whoever runs the test."""
+    """Makes a folder that can't be listed, also by root."""
     scandir = os.scandir
 
     def deny(folder):

@@ -165,7 +165,7 @@ def test_the_oracle_refuses_what_s3_refuses(moto, layer):
 
 
 def test_the_oracle_tells_a_mixed_object(moto, volume, layer):
-    """What is no whole version of its file must not be put, be it the file's start."""
+    """A body that is not a whole version of its file must not be put, not even its start."""
     (volume / "a.csv").write_bytes(b"whole")
     oracle = Oracle()
     oracle.register(volume)

@@ -204,7 +204,7 @@ def test_compressed_csvs_can_be_left_out(lake, volume):
 
 @pytest.mark.fault("F9")
 def test_a_rule_that_matched_no_file_is_a_warning(lake, volume, lane):
-    """Of each option; the load goes on."""
+    """Of each option; the load continues."""
     write_files(volume, {"a.csv": b"1", "x/b.csv": b"2", "notes.txt": b""})
     options = ("--include", "*.csv", "--include", "y/*.csv", "--exclude", "*.txt")
     options += ("--exclude", "b", "--dataset", "x/*=Films", "--dataset", "*/b.csv=Late")
@@ -249,7 +249,7 @@ def config_map(volume):
 
 @pytest.mark.fault("F7")
 def test_a_volume_of_links_says_how_they_are_followed(lake, config_map, lane):
-    """Where nothing is left to load, the hint is on the links."""
+    """If nothing is left to load, the hint is about the links."""
     landed = lake.load(lane=lane)
     assert landed.code == 4
     assert "--follow-symlinks" in landed.error["hint"]

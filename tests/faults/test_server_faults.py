@@ -1,4 +1,4 @@
-"""S1 to S22 of the catalogue: what a server may answer, and what becomes of it."""
+"""Answers of servers: faults S1 to S22 of the catalogue."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_a_lost_reply_to_complete_is_a_success(lake, small_and_large, then, lane
 
 @pytest.mark.fault("S10")
 def test_a_lost_reply_to_create_is_repeated(lake, small_and_large, lane):
-    """The file goes by a second upload; the first, whose id nobody knows, stays empty."""
+    """The file takes a second upload; the first, whose id is unknown, stays empty."""
     landed = lake.load(
         fail_first("CreateMultipartUpload", Fault(cut_reply=0)), lane=lane, orphans=1
     )
@@ -187,7 +187,7 @@ def test_the_orphan_is_swept_by_the_next_run(lake, small_and_large, lane, monkey
 
 @pytest.mark.fault("S11")
 def test_a_part_of_an_upload_that_is_gone_begins_the_file_again(lake, small_and_large, lane):
-    """Somebody aborted it: all parts are sent once more, under a new upload."""
+    """Another program aborted it: all parts are sent once more, in a new upload."""
     gone = []
 
     def decide(call):
@@ -248,7 +248,7 @@ def test_damage_that_the_server_found_is_mended(lake, small_and_large, reads, co
 def test_damage_that_stays_fails_the_file_after_two_more_tries(
     lake, small_and_large, reads, operation, code, lane
 ):
-    """Each of them with what was read anew. Ten more would not make it better."""
+    """Each of them with bytes that were read again; more tries would not help."""
     landed = lake.load(fail_always(operation, Fault(reply=s3_error(400, code))), lane=lane)
     path, other = ("a.csv", "l.csv") if operation == "PutObject" else ("l.csv", "a.csv")
     assert (landed.code, landed.statuses) == (3, {path: "failed", other: "uploaded"})
@@ -262,7 +262,7 @@ def test_damage_that_stays_fails_the_file_after_two_more_tries(
 
 @pytest.mark.fault("S12")
 def test_what_is_read_again_is_the_file_as_it_is_then(lake, small_and_large, volume, lane):
-    """Changed meanwhile, it lands whole in its new version, by put or begun anew in parts."""
+    """Changed meanwhile, it is uploaded whole in its new version, by put or in new parts."""
     proxy = lake.proxy()
     damaged, changed = s3_error(400, "BadDigest"), set()
 
@@ -311,7 +311,7 @@ PARTS_WRONG = ["InvalidPart", "InvalidPartOrder", "EntityTooSmall"]
 @pytest.mark.fault("S14")
 @pytest.mark.parametrize("code", PARTS_WRONG)
 def test_parts_that_complete_refuses_are_sent_again_once(lake, small_and_large, code, lane):
-    """The file is begun anew, under another upload; the first is aborted."""
+    """The file starts again in another upload; the first is aborted."""
     wrong = Fault(reply=s3_error(400, code))
     landed = lake.load(fail_first("CompleteMultipartUpload", wrong), lane=lane)
     assert (landed.code, landed.statuses) == (0, LANDED)

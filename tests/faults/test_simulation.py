@@ -1,4 +1,4 @@
-"""Thousands of loads in virtual time: whatever the seed, no lie, no leak, no hang."""
+"""Thousands of loads in virtual time: for any seed, true records, no leak, no hang."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_seed_replays(volume, contents):
 @pytest.mark.fault("C2", "C12", "C14")
 @pytest.mark.parametrize("seed", range(4))
 def test_a_stop_at_any_step_is_obeyed(volume, contents, seed):
-    """Whichever turn of the loop it comes at: nothing is begun, left open or lost after it."""
+    """At any turn of the loop: nothing is begun, left open or lost after it."""
     steps = simulate(seed, volume, contents).steps
     assert steps > 50
     stopped, wrong = 0, []
@@ -97,7 +97,7 @@ def test_a_stop_at_any_step_is_obeyed(volume, contents, seed):
 @pytest.mark.fault("C2", "C13")
 @pytest.mark.parametrize("seed", range(4))
 def test_a_refusal_at_any_request_ends_the_run(volume, contents, seed):
-    """Whatever the others are at, an abort included, which is the one that may be refused."""
+    """Also during the steps of other tasks, including an abort, which may be refused."""
     requests = len(simulate(seed, volume, contents).store.begun)
     wrong = []
     for number in range(1, requests + 1):
@@ -152,7 +152,7 @@ def test_a_broken_promise_is_found(volume, contents, store, told):
 
 
 class VanishingPool(ConnectionPool):
-    """Has whoever waits for a connection too long end as cancelled."""
+    """Lets a task that waits too long for a connection end as cancelled."""
 
     async def _connect(self):
         try:
@@ -171,7 +171,7 @@ class Vanishing(FaultyStore):
 
 @pytest.mark.fault("C10")
 def test_a_worker_that_vanishes_is_found(volume, contents, monkeypatch):
-    """By its group, which raises it; where that did not, files would be without an outcome."""
+    """Its group raises it; otherwise files would have no outcome."""
     found = Counter()
     for group in (Group, asyncio.TaskGroup):
         for module in ("transfer.pipeline", "transfer.multipart"):
@@ -189,7 +189,7 @@ def test_a_worker_that_vanishes_is_found(volume, contents, monkeypatch):
 
 
 def test_a_stop_that_is_swallowed_is_found(volume, contents, monkeypatch):
-    """The fault behind C2: an abort after which the worker goes on."""
+    """The fault behind C2: an abort after which the worker continues."""
 
     async def swallow(step, *, grace, undo=None):
         try:

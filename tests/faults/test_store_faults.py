@@ -113,7 +113,7 @@ def answered(status, code=None, **described):
 
 @pytest.mark.fault("G4")
 def test_every_answer_that_is_an_error_says_what_to_do():
-    """Whatever status or code it has; and where: bucket, operation and key."""
+    """With any status or code; the message names bucket, operation and key."""
     codes = ("EntityTooLarge", "InternalError", "InvalidArgument", "InvalidPart", "InvalidRequest")
     codes += ("InvalidStorageClass", "KMS.NotFoundException", "KeyTooLongError", "NoSuchUpload")
     codes += ("PreconditionFailed", "SlowDown")
@@ -154,7 +154,7 @@ def test_a_header_that_a_store_refuses_is_told_with_its_option(header, option):
 @pytest.mark.fault("G4")
 @pytest.mark.parametrize("status", [501, 505])
 def test_what_a_store_does_not_offer_is_not_asked_for_again(status):
-    """These statuses are no faults that pass."""
+    """These statuses are not transient."""
     assert isinstance(answered(status), errors.EndpointRefused)
 
 
@@ -252,7 +252,7 @@ def test_a_checksum_that_is_insisted_on_and_refused_fails_with_the_way_out(
 
 @pytest.mark.fault("G1")
 def test_what_a_store_rejects_for_another_reason_does_not_cost_the_checksums(lake, volume, lane):
-    """Made again without them, it is rejected all the same: they stay, and the others land."""
+    """Repeated without them, it is rejected again: they are kept, and the others are uploaded."""
     write_files(volume, {f"d/{n}.csv": b"%d" % n for n in range(9)} | {"d/bad.csv": b"b"})
 
     def decide(call):
@@ -456,7 +456,7 @@ def test_rclone_takes_a_large_file_as_the_first_of_a_bucket(
 
 @pytest.mark.fault("G12")
 def test_the_manifest_goes_where_checksums_are_refused_too(forgiving_lake, volume, lane):
-    """Whatever is learned holds for it, or is learned by it."""
+    """What is learned before applies to it, or it learns it itself."""
     lake = forgiving_lake
     write_files(volume, {"a.csv": b"1"})
     # Of the objects that are not files of the volume it must not judge.

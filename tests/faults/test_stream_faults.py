@@ -1,4 +1,4 @@
-"""Standard streams that are full, closed, gone or not read: the load goes on."""
+"""Standard streams that are full, closed, gone or not read: the load continues."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_json_report_that_is_cut_short_is_never_a_success(lake, files, spawn, 
 def test_a_failure_keeps_its_exit_code_where_nobody_can_be_told(
     lake, files, volume, spawn, redirection
 ):
-    """Quiet prints failures only, and to standard error: 3 is told all the same."""
+    """Quiet prints only failures, to standard error: the exit code is still 3."""
     (volume / os.fsdecode(b"latin-\xe9.csv")).write_bytes(b"1")
     proxy = lake.proxy()
     words = [word for word in lake.arguments(proxy.url, "--quiet") if word != "--json"]
@@ -133,7 +133,7 @@ def test_records_of_other_commands_that_are_cut_short_are_no_success(
 @pytest.mark.fault("F1")
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_a_reader_that_is_gone_costs_no_file(lake, files, spawn, stream):
-    """Of either stream; a report for a program that went away is no success."""
+    """Of either stream; a report for a program that went away is not a success."""
     proxy = lake.proxy()
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as pipe:
@@ -196,7 +196,7 @@ def test_a_descriptor_that_does_not_block_loses_no_line(lake, files, spawn):
 @pytest.mark.fault("F12")
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_reader_that_does_not_read_delays_no_signal(volume, spawn, signum):
-    """The process is waiting for room in a pipe, and ends all the same."""
+    """The process is waiting for room in a pipe, and ends nevertheless."""
     write_files(volume, {f"{n:04}.csv": b"" for n in range(1_000)})
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
@@ -223,7 +223,7 @@ def on_a_terminal(words, term, stdout):
     shown = bytearray()
 
     def read():
-        # A terminal that nobody holds any more is an error, not an end.
+        # A terminal that was closed is an error, not the end of the input.
         with suppress(OSError):
             while piece := os.read(ours, 65_536):
                 shown.extend(piece)

@@ -100,7 +100,7 @@ class Network:
             link.unread = 64 * 1024
             link.receive(OK)
             return
-        # A request may be done although its answer is no use.
+        # A request may be done although its answer is of no use.
         if fate in _ANSWERED or draw("done", self._seed, number) < 0.5:
             await self._serve(number)
         if fate in _ANSWERS:

@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Stuck(Exception):
-    """Everybody waits, and nobody for a timer: in real time it would hang for ever."""
+    """All tasks wait, and none for a timer: in real time it would hang for ever."""
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):

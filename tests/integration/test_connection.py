@@ -144,7 +144,7 @@ async def ask(pool):
 )
 @pytest.mark.parametrize("status", [b"200 OK", b"404 Not Found"])
 async def test_an_answer_to_head_ends_with_its_headers(status, headers):
-    """Whatever length they name: its connection is kept, for another HEAD or a put."""
+    """With any length: its connection is kept, for another HEAD or a put."""
     head = b"HTTP/1.1 " + status + b"\r\n" + headers + b'ETag: "1"\r\n\r\n'
 
     async def answer(reader, writer):
@@ -190,7 +190,7 @@ async def test_after_such_an_answer_to_head_the_connection_is_not_used_again(clo
     ],
 )
 async def test_an_answer_to_head_that_makes_no_sense_is_an_error(nonsense, message):
-    """With a body, of no length that there is, cut off, or endless; the next one is asked anew."""
+    """With a body, of an impossible length, cut off, or endless; the next one is asked again."""
 
     async def answer(reader, writer):
         await read_request(reader)
@@ -277,7 +277,7 @@ async def test_the_body_of_an_answer_is_kept(data, status, kept):
 @pytest.mark.fault("H5")
 @pytest.mark.parametrize("framed", [b"Content-Length: 9999999\r\n\r\n", b"\r\n"])
 async def test_of_a_long_body_the_beginning_is_kept(framed):
-    """The status counts, and the connection is left: nobody reads to the end."""
+    """The status counts, and the connection is closed without reading to the end."""
 
     async def answer(reader, writer):
         await read_request(reader)
@@ -292,7 +292,7 @@ async def test_of_a_long_body_the_beginning_is_kept(framed):
 
 @pytest.mark.parametrize("upgrade", [b"Upgrade: h2c\r\nConnection: upgrade\r\n", b""])
 async def test_a_change_of_protocol_is_the_answer(upgrade):
-    """Nobody asked for it; what follows is in a protocol that nobody speaks."""
+    """It was not asked for; the bytes that follow are of another protocol."""
 
     async def answer(reader, writer):
         await read_request(reader)
@@ -430,7 +430,7 @@ async def test_a_put_cancelled_while_the_server_does_not_read_raises_nothing_els
 
 
 async def test_a_put_cancelled_while_it_connects_leaves_no_socket(monkeypatch):
-    """At whatever turn of the loop: what was connected by then is closed."""
+    """At any turn of the loop: connections made by then are closed."""
     sockets = []
     make = socket.socket
 

@@ -1,4 +1,4 @@
-"""Where credentials come from: services that may not answer."""
+"""Services that credentials come from, and that may not answer."""
 
 from __future__ import annotations
 

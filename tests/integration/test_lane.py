@@ -536,7 +536,7 @@ async def test_credentials_that_can_not_be_refreshed_are_an_error(fast_lane, mon
 @pytest.mark.fault("H6")
 @pytest.mark.parametrize("fast_lane", [True, False])
 async def test_a_proxy_is_known_when_the_lane_is_opened(fast_lane, monkeypatch):
-    """There is none behind it; where the store is not proxied there is one."""
+    """There is none behind it; without a proxy before the store there is one."""
     from asyncload.s3.auth.clock import SigningClock
     from asyncload.s3.opening import _open
 

@@ -22,7 +22,7 @@ def settings(volume, s3, layer):
 
 
 async def test_a_time_that_was_given_decides_the_date_of_each_operation(settings):
-    """Whatever the clocks say: a program may load the files of another day."""
+    """Clocks are not compared: a program may load the files of another day."""
     report = await asyncload.load(settings, now=NOW)
     assert (report.day, report.landed) == (NOW.date(), 2)
     events = []

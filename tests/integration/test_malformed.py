@@ -1,4 +1,4 @@
-"""Whatever a server answers, a request has a value or one of our errors: never anything else."""
+"""Any answer of a server gives a request a value or one of our errors."""
 
 from __future__ import annotations
 
@@ -311,7 +311,7 @@ def test_an_answer_that_makes_no_sense_is_that_requests_failure(asking, call, op
 @pytest.mark.fault("C5")
 @pytest.mark.parametrize("call", CALLS)
 def test_an_error_within_a_success_and_an_interim_answer_are_failures(asking, call):
-    """Whatever the request; of an object's content nobody can know that it is an error."""
+    """For any request; the content of an object can't be told from an error."""
     if call != "read":
         with pytest.raises(StoreError):
             asking(call, plain(call, body=ERROR, status=200))
@@ -361,7 +361,7 @@ def test_more_of_an_object_than_was_asked_for_is_not_read(asking):
     ],
 )
 def test_times_are_in_utc_and_one_that_is_lacking_is_not_made_up(asking, initiated, expected):
-    """So that ages can be told of whatever a store answers."""
+    """So that ages can be computed from any answer of a store."""
     body = re.sub("<Initiated>.*</Initiated>", initiated, BODIES["list_uploads"])
     (upload,) = asking("list_uploads", plain("list_uploads", body=body)).items
     assert upload.initiated == expected

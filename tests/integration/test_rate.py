@@ -95,7 +95,7 @@ class Transport(asyncio.Transport):
         return default
 
     def abort(self):
-        """Nobody is there."""
+        """Without waiting turns."""
 
 
 @pytest.mark.parametrize(("size", "writes"), [(16 * 1024, 1), (48 * 1024, 4), (8 * MIB, 33)])

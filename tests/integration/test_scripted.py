@@ -95,7 +95,7 @@ async def test_a_redirect_is_not_followed(volume):
 
 
 async def test_a_bucket_that_may_not_be_listed_is_loaded_all_the_same(volume):
-    """Whoever may put need not be allowed to list."""
+    """Credentials that may put need not be allowed to list."""
 
     def answer(request):
         return error(403, "AccessDenied") if request.method == "GET" else put_accepted(request)
@@ -176,7 +176,7 @@ async def test_a_rejected_request_fails_its_file_with_the_stores_words(volume):
 
 
 async def test_an_answer_that_makes_no_sense_fails_the_file_only(volume):
-    """A 4xx that is no S3 error document is still told."""
+    """A 4xx that is not an S3 error document is still reported."""
     _, recorder, _ = await load_against(
         listing_then(lambda request: Answer(418, b"teapot")), volume
     )
@@ -286,7 +286,7 @@ def test_only_timeouts_count_as_overload(error, kind):
 
 
 def test_errors_that_are_each_others_cause_are_translated():
-    """A chain of causes can be a ring, and nobody may follow it for ever."""
+    """A chain of causes can be a ring, and must not be followed for ever."""
     first, second = boto.EndpointConnectionError(endpoint_url="https://h"), OSError("broken")
     first.__cause__, second.__context__ = second, first
     error = translate(first, Asked("PutObject", "lake", "https://h"), SigningClock())

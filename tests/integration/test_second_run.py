@@ -79,7 +79,7 @@ async def test_it_sends_only_new_and_replaced_files(s3, layer, volume, fast_lane
         }
         assert report.exit_code == 3
         assert proxy.body_bytes["PutObject"] == 5
-        # The large one, whose partition is its own; of another size in the listing is no question.
+        # Only the large one, alone in its partition; another listed size needs no request.
         assert proxy.passed["HeadObject"] == 1
         replacing = settings(s3, proxy.url, layer, volume, fast_lane=fast_lane, overwrite=True)
         report = await asyncload.load(replacing, now=NOW)

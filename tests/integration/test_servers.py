@@ -117,7 +117,7 @@ async def test_names_of_all_kinds_round_trip(s3, layer, volume):
     """Spaces, percent, plus, hash, question mark, backslash, emoji, NFC and NFD."""
     names = ["a b", "50%", "%41", "a+b", "#1", "w?t", "🎬", "\u00e9", "e\u0301", "'q'", '"']
     if s3.name != "seaweedfs":
-        # SeaweedFS stores a backslash as a slash, whoever sends it.
+        # SeaweedFS stores a backslash as a slash, from any client.
         names.append("back\\slash")
     write_files(volume, {f"names/{name}.csv": name.encode() for name in names})
     report = await asyncload.load(settings(s3, layer, volume), now=NOW)

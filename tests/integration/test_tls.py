@@ -183,7 +183,7 @@ async def test_a_ca_bundle_that_is_none_is_a_usage_error(volume, bundles, name):
 async def test_a_ca_bundle_of_the_aws_configuration_must_be_one_too(
     volume, bundles, name, monkeypatch
 ):
-    """Where it will be used: for HTTPS."""
+    """Only for HTTPS, for which it is used."""
     monkeypatch.setenv("AWS_CA_BUNDLE", str(bundles / name))
     with pytest.raises(errors.UsageError, match=r"AWS_CA_BUNDLE: .*" + name):
         await load(volume, "https://127.0.0.1:9")

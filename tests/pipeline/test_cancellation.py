@@ -34,7 +34,7 @@ class Gate(MemoryStore):
 
 
 class SlowToAnswer(MemoryStore):
-    """Opens an upload at once, and answers late: the reply may find nobody waiting."""
+    """Opens an upload at once, and answers late: its caller may have been cancelled."""
 
     def __init__(self):
         super().__init__()

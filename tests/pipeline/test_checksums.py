@@ -59,7 +59,7 @@ async def load(store, volume, **options):
     [("auto", "CRC64NVME"), ("crc64nvme", "CRC64NVME"), ("crc32", "CRC32"), ("md5", "MD5")],
 )
 async def test_the_algorithm_that_is_asked_for_proves_the_file(volume, size, choice, proof):
-    """Of puts, parts and the whole; a run afterwards finds it by whatever the store keeps."""
+    """Of puts, parts and the whole; a later run finds it by any checksum that the store keeps."""
     write_files(volume, {"a.csv": random_bytes(size)})
     store = MemoryStore()
     _, recorder = await load(store, volume, checksum=choice)
@@ -91,7 +91,7 @@ async def test_a_store_without_checksums_proves_by_its_etags(volume, size, choic
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("choice", ["crc64nvme", "crc32"])
 async def test_a_checksum_that_is_not_returned_proves_nothing(volume, size, choice):
-    """Whoever asks for one by name gets that one, or a failure that names the option."""
+    """A requested algorithm is used, or the failure names the option."""
     write_files(volume, {"a.csv": random_bytes(size)})
     _, recorder = await load(Plain(), volume, checksum=choice)
     error = recorder.outcomes["a.csv"].error
@@ -104,7 +104,7 @@ async def test_a_checksum_that_is_not_returned_proves_nothing(volume, size, choi
 async def test_objects_of_other_programs_are_compared_by_the_stores_checksums(
     volume, algorithm, size
 ):
-    """Whatever algorithm their programs chose."""
+    """By any algorithm that S3 knows."""
     write_files(volume, {"a.csv": random_bytes(size)})
     store = MemoryStore()
     await load(store, volume)

@@ -1,4 +1,4 @@
-"""Days of a volume's life against a model of the bucket: whatever happens, it always agrees."""
+"""Days of a volume's life against a model of the bucket: they always agree."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class Days(RuleBasedStateMachine):
 
     @rule(stops_at=st.integers(1, 30))
     def kill(self, stops_at):
-        """The process is gone: what it had sent may be there, whole; nobody tidies up."""
+        """The process is gone: what it had sent may be there, whole; nothing is cleaned up."""
         self.store.stops_at = self.store.requests + stops_at
         self.store.fails_at = None
 

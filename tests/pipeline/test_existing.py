@@ -54,7 +54,7 @@ async def test_a_second_run_sends_nothing_and_asks_for_no_single_key(volume):
 
 
 async def test_without_md5_etags_head_decides_for_equal_sizes(volume):
-    """An ETag of another form is no MD5; other sizes are asked about once more before failing."""
+    """An ETag of another form is not an MD5; other sizes are asked about again before failing."""
 
     class Opaque(MemoryStore):
         async def list_objects(self, prefix, after=None, **where):
@@ -196,7 +196,7 @@ async def test_a_wrong_md5_in_a_listing_is_not_believed(volume):
 @pytest.mark.fault("A1")
 @pytest.mark.parametrize("same", [True, False])
 async def test_checksums_in_an_objects_metadata_prove_nothing(volume, same):
-    """The metadata may be kept by whoever replaced the bytes: the object can't be compared."""
+    """Another program may have replaced the bytes and kept the metadata."""
 
     class Forgets(MemoryStore):
         async def list_objects(self, prefix, after=None, **where):
@@ -240,7 +240,7 @@ async def test_a_file_that_another_run_uploads_meanwhile_is_a_success(volume):
 
 
 async def test_foreign_objects_and_folder_objects_change_nothing(volume):
-    """Whatever else lies under the prefix stays, and is no part of the load."""
+    """Other objects under the prefix stay, and are not part of the load."""
     write_files(volume, {f"d/{n}.csv": b"1" for n in range(3)})
     store = MemoryStore()
     foreign = {f"{FOLDER}/": b"", f"{FOLDER}/x/": b"", f"{FOLDER}/other.parquet": b"PAR1"}
@@ -251,7 +251,7 @@ async def test_foreign_objects_and_folder_objects_change_nothing(volume):
 
 
 async def test_a_store_that_is_gone_when_partitions_are_listed_ends_the_run(volume):
-    """That is no answer about the bucket."""
+    """That says nothing about the bucket."""
 
     class Gone(MemoryStore):
         async def list_objects(self, prefix, after=None, **where):

@@ -1,4 +1,4 @@
-"""Volumes of many partitions of few files: what a run asks of the bucket, whatever is in it."""
+"""Volumes of many partitions of few files: the requests of a run, for any content of the bucket."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ async def test_a_short_history_is_listed(flat):
 
 
 async def test_a_history_of_some_datasets_costs_heads_for_these_only(volume):
-    """Where pages pay, they go on: it is decided span by span."""
+    """It is decided span by span, so pages continue as long as they pay."""
     write_files(volume, {f"export_{n:05}.csv": b"1" for n in range(5_400)})
     store = SortedStore(history(exports(range(1_800)), 40))
     calls, _ = await calls_of(store, volume)

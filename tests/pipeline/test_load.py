@@ -163,7 +163,7 @@ async def test_overwrite_replaces_other_bytes(volume, size):
 
 @pytest.mark.parametrize("theirs", ["same", "other"])
 async def test_an_object_created_during_a_large_upload_is_compared_by_its_bytes(volume, theirs):
-    """Somebody else completed first: the same bytes are success, others a conflict."""
+    """Another program completed first: the same bytes are success, others a conflict."""
     body = random_bytes(17 * MIB)
     write_files(volume, {"l.csv": body})
     key = f"{PREFIX}/L/{DAY}/l.csv"
@@ -302,7 +302,7 @@ class Beginning(MemoryStore):
 @pytest.mark.fault("N7", "N8")
 @pytest.mark.parametrize("error", [StoreUnavailable("refused"), ServerError("502")])
 async def test_a_store_that_is_just_coming_up_is_waited_for(volume, error, monkeypatch):
-    """A name that is not known yet, a port that nobody listens at yet."""
+    """A name that is not known yet, a port without a listener yet."""
     monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", AT_ONCE)
     write_files(volume, {"a.csv": b"1"})
     store = Beginning(error, error)
@@ -416,7 +416,7 @@ async def test_a_fault_of_the_run_ends_it_at_once(volume, error, size):
 
 
 async def test_a_bug_does_not_count_as_a_failed_file(volume):
-    """What is nobody's fault but ours propagates as it is."""
+    """A bug of our own propagates as it is."""
     write_files(volume, {"a.csv": b"1"})
 
     class Buggy(MemoryStore):
@@ -498,7 +498,7 @@ class Silent(MemoryStore):
 @pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
 @pytest.mark.parametrize("known", ["CRC64NVME", "MD5"])
 async def test_if_an_answer_has_no_checksum_head_is_asked(volume, size, known):
-    """Where an answer proves nothing, head or an ETag that is the MD5 does, and is named."""
+    """If an answer proves nothing, head or an ETag that is the MD5 does, and is named."""
     write_files(volume, {"a.csv": random_bytes(size)})
     store, recorder = Silent(), Recorder()
     store.known = known

@@ -112,7 +112,7 @@ class NeverAborts(RefusesPartsAndAborts):
     [(RefusesPartsAndAborts, "not now"), (NeverAborts, "the abort was not answered in time")],
 )
 async def test_an_upload_of_the_record_that_can_not_be_aborted_is_reported(kind, reason):
-    """As those of the files are: somebody has to end it, or the bucket's lifecycle rule."""
+    """As those of the files are: a user or the bucket's lifecycle rule has to abort it."""
     store, told = kind(min_part=1), []
     manifest = manifest_in(store, TransferPolicy(grace=Grace(0.01, minimum=0)), told)
     async with manifest.sent():

@@ -293,7 +293,7 @@ async def test_if_create_only_is_ignored_each_key_is_looked_up_before(three, ove
 @pytest.mark.fault("G5")
 @pytest.mark.parametrize("denied", [True, False])
 async def test_if_complete_ignores_it_the_key_is_looked_up_before(volume, denied):
-    """What another program lands during the upload is kept; where nobody may look, it is not."""
+    """An object that another program writes during the upload is kept, unless HEAD is denied."""
     write_files(volume, {"d/large.csv": b"1" * (17 * MIB), "d/1.csv": b"1", "d/2.csv": b"1"})
     key = f"{FOLDER}/large.csv"
 
@@ -313,7 +313,7 @@ async def test_if_complete_ignores_it_the_key_is_looked_up_before(volume, denied
     store = Overtaken()
     report, recorder = await load(store, volume)
     if denied:
-        # The listing called it free, and nobody may ask again.
+        # The listing called it free, and HEAD is denied.
         assert recorder.statuses["d/large.csv"] == "uploaded"
         return
     assert isinstance(recorder.outcomes["d/large.csv"].error, ObjectConflict)

@@ -181,7 +181,7 @@ async def test_an_interrupted_run_records_the_uploaded_files(volume, monkeypatch
     (manifest,) = manifests(store).values()
     recorded = {entry["key"] for entry in manifest["files"]}
     landed = {key for key in store.objects if key.startswith("Raw/")}
-    # What was under way when the run was cut off may have landed, and nobody knows.
+    # Requests under way when the run was cut off may have succeeded.
     assert recorded <= landed
     assert len(landed - recorded) <= 32
     summary = manifest["summary"]
@@ -393,7 +393,7 @@ async def test_partitions_that_are_not_marked_are_named_up_to_a_number(volume):
 
 @pytest.mark.parametrize("error", [AccessDenied, RequestRejected])
 async def test_a_marker_that_can_not_be_written_is_reported(volume, error):
-    """Whoever waits for it would wait for ever: the exit code says so."""
+    """A job that waits for it would wait for ever, so the exit code says so."""
     write_files(volume, {"d/1.csv": b"1"})
 
     class Denies(MemoryStore):

@@ -240,7 +240,7 @@ async def test_an_upload_of_another_version_of_the_file_is_not_resumed(large, vo
 
 
 async def test_an_upload_of_other_bytes_is_left_to_its_lease(large, volume):
-    """Of the same time and size: a part's checksum shows it, and somebody may be sending them."""
+    """Of the same time and size: a part's checksum shows it; another run may be sending them."""
     store = MemoryStore()
     old = large.read_bytes()
     stat = large.stat()
@@ -296,7 +296,7 @@ async def test_a_record_that_is_not_right_in_every_field_is_not_trusted(large, v
 
 @pytest.mark.parametrize("error", [AccessDenied, EndpointRefused, RequestRejected, ServerError])
 async def test_a_record_that_can_not_be_read_is_not_trusted(large, volume, error):
-    """S3 says of what is missing that it is denied, to whoever may not list it."""
+    """S3 says denied of a missing object, if listing is not allowed."""
 
     class Denies(MemoryStore):
         async def read(self, key, offset, length):
@@ -446,7 +446,7 @@ async def test_an_upload_in_parts_of_another_size_is_resumed_in_these(
     ids=["two-sizes", "too-small", "too-many", "behind-the-end", "empty"],
 )
 async def test_parts_that_can_not_be_the_files_are_not_kept(large, volume, parts):
-    """That upload is left alone until its lease is over, whatever its record says."""
+    """That upload is left alone until its lease is over."""
     store = MemoryStore()
     upload_id = await leave_open(store, large, [])
     for number, size in parts.items():
@@ -463,7 +463,7 @@ async def test_parts_that_can_not_be_the_files_are_not_kept(large, volume, parts
 
 
 async def test_of_several_uploads_the_latest_is_resumed(large, volume):
-    """One that nobody has added to for an hour is aborted; a younger one may be a live run's."""
+    """One without a new part for an hour is aborted; a younger one may belong to a live run."""
     store = MemoryStore()
     expired = await leave_open(store, large, [1], age=timedelta(hours=2))
     younger = await leave_open(store, large, [1], age=timedelta(minutes=50))
@@ -477,7 +477,7 @@ async def test_of_several_uploads_the_latest_is_resumed(large, volume):
 
 
 async def test_stale_uploads_of_a_key_that_has_its_object_are_aborted(large, volume):
-    """Of what is older than an hour; uploads of other keys are nobody's business here."""
+    """Of uploads older than an hour; those of other keys are ignored."""
     store = MemoryStore()
     await load(store, volume)
     expired = await leave_open(store, large, [1], age=timedelta(hours=2))

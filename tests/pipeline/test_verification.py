@@ -120,7 +120,7 @@ async def test_a_long_manifest_is_read_and_compared_in_pieces(volume, monkeypatc
 
 
 async def test_left_overs_are_those_without_a_new_part():
-    """One that was added to lately, or is gone by now, is none."""
+    """One with a recent part, or that is gone by now, does not count."""
     young = datetime.now(UTC)
 
     class Lake(MemoryStore):

@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture
 def stalling(monkeypatch):
-    """Whatever looks at the files and folders in it doesn't return before the test's end."""
+    """Calls for the files and folders in it don't return before the test's end."""
     read, listed, exists = os.preadv, os.scandir, Path.exists
     go_on, paths = threading.Event(), set()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-# A busy machine is no reason to fail.
+# A busy machine must not make a test fail.
 hypothesis.settings.register_profile("asyncload", deadline=None)
 hypothesis.settings.load_profile("asyncload")
 

@@ -35,7 +35,7 @@ def test_a_distant_store_gets_512_requests_at_once_within_few_round_trips():
 
 @pytest.mark.parametrize("noise", [0.0, 0.5])
 def test_a_busy_store_gets_no_connections_for_nothing(noise):
-    """Where one processor serves all, twice as many are tried now and then, and given up."""
+    """If one processor serves all, twice as many are tried now and then, and given up."""
     store = ModelStore(processor=0.0002, noise=noise)
     loaded = load_model(store, 20_000)
     assert set(loaded.aims) <= {64, 128}

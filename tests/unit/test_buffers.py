@@ -26,7 +26,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_never_more_than_the_capacity_is_handed_out(steps):
-    """Whatever users do and whenever they give up; and once all is given back, all are served."""
+    """For any use and any cancellation; once all is given back, all are served."""
     asyncio.run(_use_a_pool(steps))
 
 
@@ -153,7 +153,7 @@ async def test_waiters_are_served_in_order():
 
 
 async def test_who_gives_up_waiting_lets_the_next_one_in():
-    """Nobody waits behind a request that is no longer wanted."""
+    """A cancelled request blocks no other one."""
     pool = BufferPool(4 * MIB)
     await pool.acquire(2 * MIB)
     first = asyncio.create_task(pool.acquire(4 * MIB))
@@ -198,7 +198,7 @@ async def test_more_than_the_capacity_is_never_to_be_had():
 
 
 async def test_the_whole_capacity_can_be_acquired():
-    """Where rounding up would go beyond it, the buffer is just as long as was asked."""
+    """If rounding up would exceed it, the buffer is exactly as long as requested."""
     pool = BufferPool(9 * MIB)
     assert len(await pool.acquire(9 * MIB)) == 9 * MIB
 
@@ -217,7 +217,7 @@ def test_few_lengths_are_in_use(size):
 
 
 async def test_reserved_memory_is_not_lent():
-    """As it is when somebody asks; what is in use already stays so."""
+    """At the time of each request; buffers in use stay in use."""
     reserved = 0
     pool = BufferPool(4 * MIB, reserved=lambda: reserved)
     first = await pool.acquire(MIB)
@@ -233,7 +233,7 @@ async def test_reserved_memory_is_not_lent():
 
 
 async def test_the_only_buffer_is_lent_despite_reservations():
-    """Nobody waits for ever; what was returned makes room."""
+    """No task waits for ever; returned buffers make room."""
     pool = BufferPool(4 * MIB, reserved=lambda: 3 * MIB)
     pool.release(await pool.acquire(MIB))
     assert len(await pool.acquire(4 * MIB)) == 4 * MIB

@@ -152,7 +152,7 @@ async def test_every_request_is_passed_on_and_repeated_as_it_was(name):
 
 @pytest.mark.parametrize("places", [1, 3])
 async def test_at_most_so_many_requests_are_in_flight(places):
-    """All of them, and never more, whatever fails meanwhile."""
+    """All of them, and never more, also if calls fail."""
     store = ScriptedStore(*[ServerError("busy"), None, StoreUnavailable("gone")] * 4)
     retrying, _ = with_retries(store, places=places)
     async with asyncio.TaskGroup() as group:
@@ -332,7 +332,7 @@ async def test_a_store_that_serves_again_gets_more_at_once(answer):
 
 
 async def test_a_conflict_is_looked_at_before_the_put_is_made_again():
-    """It is taken where there is an object; else, or where nobody may look, the put is repeated."""
+    """If there is an object, the key is taken; else, or if HEAD is denied, the put is repeated."""
     conflict = WriteConflict("another came first")
     store = ScriptedStore(conflict)
     with pytest.raises(PreconditionFailed) as taken:
@@ -350,7 +350,7 @@ async def test_a_conflict_is_looked_at_before_the_put_is_made_again():
 @pytest.mark.parametrize("looked", [None, AccessDenied("no head")])
 @pytest.mark.parametrize("name", ["put", "upload_part"])
 async def test_unanswered_bytes_do_not_mean_an_unreachable_store(name, looked):
-    """One more request tells: whatever its answer is, others may be answered, too."""
+    """One more request shows it: with any answer, others may be answered, too."""
     arguments, options, _ = REQUESTS[name]
     store = ScriptedStore(*[StoreUnavailable("reset")] * 2, looked)
     with pytest.raises(BodyUnanswered, match=r"^reset; the store does answer") as ended:

@@ -64,7 +64,7 @@ def test_an_etag_of_a_plain_put_holds_the_md5(body):
     ["", '""', "abc", '"d41d8cd98f00b204e9800998ecf8427e-x"', '"d41d8cd98f00b204"', '"\u00e9"'],
 )
 def test_an_etag_of_another_form_holds_no_md5(etag):
-    """Whatever else a store may use."""
+    """In any form that a store may use."""
     assert md5_of_etag(etag) is None
     assert md5_bytes(etag) == b""
 

@@ -129,7 +129,7 @@ def test_more_connections_leave_less(machine):
 
 
 def test_this_machine_can_be_asked():
-    """Whatever it says."""
+    """With any content."""
     limit = memory_limit()
     assert limit is None or limit > 0
 

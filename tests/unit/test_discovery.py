@@ -152,7 +152,7 @@ def test_a_link_into_a_closed_folder_costs_no_other_file(volume, unprivileged):
 
 
 def test_a_link_that_is_to_be_followed_into_a_closed_folder_fails(volume, unprivileged):
-    """It was asked for, and nobody knows what is there."""
+    """It was asked for, and its content is unknown."""
     write_empty(volume, "a.csv", "locked/x.csv")
     (volume / "link.csv").symlink_to("locked/x.csv")
     (volume / "locked").chmod(0)
@@ -280,7 +280,7 @@ def test_a_file_is_not_a_volume(volume):
 
 
 def test_a_volume_that_cannot_be_looked_up_is_refused_by_name(volume, unprivileged):
-    """A name too long, or a folder above it that is closed, is no internal error."""
+    """A name too long, or a folder above it that is closed, is not an internal error."""
     (volume / "closed").mkdir(mode=0)
     with unprivileged():
         for root in (Path("x" * 300), Path("closed/data")):
@@ -315,7 +315,7 @@ def exhausted(monkeypatch):
 
 @pytest.mark.fault("L8")
 def test_a_folder_that_can_not_be_opened_now_is_listed_later(volume, exhausted):
-    """After waits that grow, in which whoever watches hears that the scan is alive."""
+    """After waits that grow, during which the heartbeat shows that the scan is alive."""
     write_files(volume, {"a.csv": b"1", "d/b.csv": b"22"})
     exhausted["times"] = 3
     waits, told = [], []

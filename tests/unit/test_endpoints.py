@@ -72,7 +72,7 @@ def test_plain_http_leaves_this_machine_only_if_that_is_allowed(host):
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("host", NEVER)
 def test_where_clouds_hand_out_credentials_nothing_is_ever_sent(host, scheme):
-    """Link-local and metadata addresses, in each of their spellings, whatever is allowed."""
+    """Link-local and metadata addresses, in each of their spellings, also if HTTP is allowed."""
     with pytest.raises(UsageError, match="metadata service"):
         check_endpoint(f"{scheme}://{host}/latest", allow_http=True)
 
@@ -107,7 +107,7 @@ def test_what_is_on_this_machine_or_link_is_beside_it(host):
 
 @pytest.mark.parametrize("host", ELSEWHERE)
 def test_all_else_is_not(host):
-    """Whatever it is called."""
+    """By any name."""
     assert not is_beside(host.strip("[]"))
 
 
@@ -122,7 +122,7 @@ def test_all_else_is_not(host):
     ],
 )
 def test_what_may_be_a_password_is_not_repeated(url):
-    """User names and passwords are refused, also in what is no address."""
+    """User names and passwords are refused, also in an invalid address."""
     with pytest.raises(UsageError, match="a user name or password") as error:
         check_endpoint(url, allow_http=True)
     assert "can" not in error.value.message.replace("can't", "")

@@ -55,7 +55,7 @@ def test_errors_that_end_a_run_are_not_errors_of_a_file():
     tried has the code of what is at fault then: the volume, or the store.
     """
     refusals, faults = set(_all_below(errors.Refused)), set(_all_below(errors.FileFailed))
-    # A bug in an observer is nobody's refusal, but ends the run as one does.
+    # A bug in an observer is not a refusal, but ends the run as one does.
     assert {kind.exit_code for kind in refusals - {errors.ObserverFailed}} == {5}
     outside = {errors.RequestRejected, errors.SourceUnreadable} | set(
         _all_below(errors.SourceUnreadable)
@@ -71,7 +71,7 @@ def test_only_a_busy_or_silent_store_or_one_whose_time_is_now_known_is_asked_aga
     overloaded = {kind for kind in _all_below(StoreError) if kind.overloaded}
     assert overloaded == {errors.Throttled, errors.TimedOut}
     others = {errors.ServerError, errors.StoreUnavailable, errors.ClockCorrected}
-    # A damaged body is read again by whoever sends it, where it comes from a file.
+    # A damaged body is read again from its file by the code that sends it.
     others |= {errors.BodyDamaged, errors.WriteConflict}
     assert retryable == others | overloaded
 

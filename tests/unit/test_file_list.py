@@ -29,7 +29,7 @@ from tests.support.loads import write_files
     ],
 )
 def test_the_names_of_a_list_of_lines(content, names):
-    """Comments, blank lines and what Windows adds are no names; spaces belong to a name."""
+    """Comments, blank lines and line ends of Windows are not names; spaces belong to a name."""
     assert list(FileList(content, "l").names()) == names
 
 

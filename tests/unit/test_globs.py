@@ -63,7 +63,7 @@ def test_there_may_be_any_number_of_patterns():
 
 
 def test_a_pattern_is_used_once_it_matched_whether_others_match_too_or_not():
-    """In whatever order they were given; one given twice is one."""
+    """In any order; one given twice counts once."""
     rules = GlobRules(["*.csv", "a.csv", "x/**", "y/", "*.csv"])
     assert rules.match("x/a.csv")
     assert rules.unused == ["y/"]

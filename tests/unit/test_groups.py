@@ -122,7 +122,7 @@ async def test_a_task_that_ends_as_cancelled_and_was_not_asked_to_is_a_bug(vanis
 
 
 async def test_a_task_that_is_stopped_leaves_the_others_alone():
-    """At whatever turn: a task that had not begun leaves nothing behind either."""
+    """At any turn: a task that had not begun leaves nothing behind either."""
     for turns in range(4):
         async with Group() as group:
             stopped = group.create_task(wait_for_ever())
@@ -137,7 +137,7 @@ async def test_a_task_that_is_stopped_leaves_the_others_alone():
 @pytest.mark.fault("C11")
 @pytest.mark.parametrize("inner", [0, 1, 2, 5])
 async def test_a_cancelled_group_is_cancelled_even_if_something_fails(inner):
-    """A file's fault in the same turn of the loop does not let its owner go on."""
+    """A file's fault in the same turn of the loop does not let its owner continue."""
     went_on = []
 
     async def fail_later():

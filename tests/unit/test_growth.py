@@ -24,7 +24,7 @@ def after_rounds(throttle, rounds):
 
 @given(CEILINGS, st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=300))
 def test_the_limit_stays_between_one_and_the_ceiling(ceiling, events):
-    """Whatever happens, to requests of this halving or of those before."""
+    """For any outcome of requests of this halving or of earlier ones."""
     state = Throttle(ceiling, ceiling)
     for success, halvings_ago in events:
         step = state.after_success if success else state.after_complaint
@@ -44,7 +44,7 @@ def test_the_complaints_about_one_limit_halve_it_once(ceiling, complaints):
 
 @given(CEILINGS)
 def test_each_complaint_halves_again_down_to_one(ceiling):
-    """A store that goes on complaining is soon asked one thing at a time."""
+    """A store that keeps complaining soon gets one request at a time."""
     state = Throttle(ceiling, ceiling)
     limits = [ceiling]
     while state.limit > 1:
@@ -85,7 +85,7 @@ def test_a_success_from_before_a_complaint_proves_nothing():
 
 
 def test_a_storm_says_nothing_of_how_many_would_be_too_many():
-    """Where nothing succeeded between the complaints, the way back leads to the first."""
+    """If nothing succeeded between the complaints, the way back leads to the first."""
     state = Throttle(256, 200)
     for _ in range(8):
         state = state.after_complaint(state.halvings)
@@ -153,7 +153,7 @@ def test_twice_as_many_are_worth_a_twelfth_more(gain, aims):
 
 
 def test_a_gain_of_half_is_not_noise():
-    """It counts at once; noise that comes once is forgotten, and is no reason to rest."""
+    """It counts at once; noise that comes once is forgotten, and does not stop the growth."""
     climb = warm(32, 256).after(1000)
     assert climb.after(1500).aim == 128
     doubted = climb.after(1300)
@@ -191,7 +191,7 @@ def test_slow_changes_are_followed():
 
 
 def test_of_requests_of_another_kind_nothing_is_known():
-    """The limit stays; what it brings is measured anew."""
+    """The limit stays; its throughput is measured again."""
     climb = warm(32, 256).after(1000).reset()
     assert (climb.aim, climb.base, climb.throughput) == (64, 64, None)
 

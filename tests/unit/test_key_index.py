@@ -27,7 +27,7 @@ def plan_of(paths):
 
 @given(planned=NAMES, there=NAMES, order=st.randoms())
 def test_it_finds_exactly_the_planned_keys_that_were_listed(planned, there, order):
-    """With size and MD5, in whatever order it came; all else in a listed partition is free."""
+    """With size and MD5, in any order; all else in a listed partition is free."""
     plan = plan_of(f"d/{name}" for name in planned)
     key_index = KeyIndex()
     listed = [
@@ -100,7 +100,7 @@ def test_a_key_in_a_range_that_was_listed_is_free():
     ],
 )
 def test_a_key_counts_as_listed_only_by_both_orders(start, end, key, known):
-    """Whatever order a store lists in, nothing of a page says that such a key is free."""
+    """For any order of a store's listing, no page says that such a key is free."""
     key_index = KeyIndex()
     key_index.cover(start, end)
     key_index.seal()
@@ -108,7 +108,7 @@ def test_a_key_counts_as_listed_only_by_both_orders(start, end, key, known):
 
 
 def test_ranges_can_be_forgotten_and_existing_keys_stay():
-    """Where a store turns out to list in another order."""
+    """If a store turns out to list in another order."""
     plan = plan_of(["d/1.csv", "d/2.csv"])
     taken, other = (upload.key for upload in plan.uploads())
     key_index = KeyIndex()

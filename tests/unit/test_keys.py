@@ -70,7 +70,7 @@ def test_the_dataset_is_the_first_folder_or_the_stem(path, dataset, rest):
 
 @given(st.sets(PATHS, min_size=2, max_size=10), TEMPLATES)
 def test_no_two_files_of_a_folder_get_one_key(paths, template):
-    """Within a dataset's folder the key tells files apart, whatever the layout."""
+    """Within a dataset's folder, files have different keys in any layout."""
     keys = {layout(template).key_for(f"films/{path}") for path in paths}
     assert len(keys) == len(paths)
 

@@ -53,7 +53,7 @@ def test_what_is_no_pair_is_told(texts):
 
 @given(st.sampled_from(ACLS), st.booleans())
 def test_names_are_known_in_any_case(name, upper):
-    """And go on as S3 spells them."""
+    """And are sent as S3 spells them."""
     assert choose("--acl", name.upper() if upper else name, ACLS) == name
 
 

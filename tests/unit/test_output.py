@@ -34,7 +34,7 @@ def test_what_can_not_be_written_is_dropped_and_the_first_reason_kept(full):
 
 
 def test_an_error_without_words_of_the_system_is_told_in_its_own():
-    """Whatever it is."""
+    """For any content."""
     reading, writing = os.pipe()
     file = GuardedFile(writing, "the log")
     file._give_up(OSError("strange"))

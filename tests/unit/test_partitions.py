@@ -27,7 +27,7 @@ def small_runs():
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.lists(NAMES, max_size=60))
 def test_partitions_are_read_in_the_order_of_utf_8(names, small_runs):
-    """However often each came, and in whatever order; it can be read again."""
+    """With any number of files each, in any order; it can be read again."""
     counts = PartitionCounts()
     for name in names:
         counts.add(name)

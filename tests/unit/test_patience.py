@@ -12,7 +12,7 @@ from tests.support.virtual_time import run_virtually
 
 
 def test_machines_together_have_the_time_of_one():
-    """Whichever was asked last is named."""
+    """The one that was asked last is named."""
     patience = Patience(machine=10)
 
     async def ask():
@@ -30,7 +30,7 @@ def test_machines_together_have_the_time_of_one():
 
 
 def test_a_machines_time_stands_still_while_a_person_acts():
-    """And begins anew afterwards; before that it is told what is waited for."""
+    """And begins again afterwards; before that it shows what is waited for."""
     told = []
     patience = Patience(machine=10, person=300, quiet=2, warn=told.append)
 

@@ -72,7 +72,7 @@ def test_parts_are_only_as_large_as_serves(size, min_size):
     [(0.02, 8), (1, 8), (1.5, 12), (2, 16), (4, 16), (20, 16), (200, 21), (2000, 205)],
 )
 def test_large_files_have_larger_parts_with_any_memory(gib, mib):
-    """So that a run goes on with what one with other memory began."""
+    """So that a run resumes the upload of a run with another --memory."""
     for most in (128, 256, 1024):
         if most >= mib:
             layout = lay_out_parts(int(gib * GIB), min_size=8 * MIB, max_size=most * MIB)
@@ -116,7 +116,7 @@ def test_no_object_is_over_5_tib():
 
 @given(st.data(), st.integers(1, 40 * GIB), st.integers(5 * MIB, 64 * MIB))
 def test_a_layout_holds_its_own_parts_and_no_others(data, size, part_size):
-    """Whichever of them are there; one of another size, or beyond the last, is none of them."""
+    """For any set of existing parts; one of another size, or beyond the last, does not count."""
     layout = PartLayout(size, part_size)
     numbers = data.draw(st.sets(st.integers(1, layout.count), max_size=20))
     sizes = {number: layout.length(number) for number in numbers}
@@ -219,7 +219,7 @@ def test_collisions_are_found_wherever_there_are_any(hashed_by, paths):
 
 
 def test_a_collision_names_both_files_and_their_key():
-    """Large or small, in whatever folder."""
+    """Large or small, in any folder."""
     sources = [SourceFile("Films/a.csv", 1), SourceFile("b.csv", 1), SourceFile("films/a.csv", 999)]
     with pytest.raises(KeyCollision) as error:
         make_plan(sources).check_collisions()

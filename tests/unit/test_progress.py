@@ -199,7 +199,7 @@ def clock():
 
 @pytest.fixture
 def stream():
-    """Where the lines go."""
+    """A stream that keeps the lines."""
     return io.StringIO()
 
 
@@ -379,7 +379,7 @@ def test_the_display_shows_that_a_run_is_throttled(monkeypatch):
 
 
 def test_the_display_fails_nowhere(stream):
-    """A stream that is no terminal gets no control characters."""
+    """A stream that is not a terminal gets no control characters."""
     with LiveProgress(stream) as progress:
         for event in EVENTS:
             progress.observe(event)

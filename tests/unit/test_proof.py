@@ -121,7 +121,7 @@ def test_the_best_checksum_is_asked_first_and_unknown_ones_never():
 
 
 def test_a_put_result_proves_by_checksums_that_the_store_checks():
-    """Where wrong CRCs are taken, one that comes back is an echo, and the ETag decides."""
+    """If wrong CRCs are accepted, a returned one is an echo, and the ETag decides."""
     result = PutResult(f'"{hashlib.md5(b"1").hexdigest()}"', CRC)
     assert find_proof(result, CRC, b"1", TransferPolicy()) == CRC
     assert find_proof(result, CRC, b"1", TransferPolicy(worth=ECHOES)) == MD5
@@ -169,7 +169,7 @@ def test_an_md5_of_parts_does_not_depend_on_how_the_bytes_come(body, size, cuts)
     likely=st.integers(5, 64).map(lambda mib: mib * MIB),
 )
 def test_part_sizes_that_are_tried_are_few_and_give_the_count(size, count, likely):
-    """Whatever an ETag claims."""
+    """For any form of ETag."""
     sizes = plausible_part_sizes(size, count, likely)
     assert len(sizes) == len(set(sizes)) <= 16
     for part_size in sizes:
@@ -186,7 +186,7 @@ def test_usual_part_sizes_are_among_those_tried(size, part):
 
 
 def test_the_parts_of_a_small_file_are_found_in_memory():
-    """Somebody else may have sent it in parts."""
+    """Another program may have sent it in parts."""
     body = memoryview(bytes(range(256)) * 10)
     wanted = find_md5_of_parts(body, [7, 1000], PARTS)
     assert wanted is None

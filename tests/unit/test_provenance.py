@@ -42,7 +42,7 @@ def test_without_a_run_it_says_nothing():
 @example(b"x" * 1100)
 @given(st.binary(min_size=1, max_size=1200).filter(lambda name: b"\0" not in name))
 def test_it_is_ascii_and_leaves_room_for_the_users_own(name):
-    """Whatever the file's name; a path that is too long is left to the manifest."""
+    """For any file name; a path that is too long is only in the manifest."""
     path = os.fsdecode(name)
     metadata = PROVENANCE.info(upload(path), 0, SUM).metadata
     sent = "".join(f"{key}{value}" for key, value in metadata.items())

@@ -45,7 +45,7 @@ def test_a_public_name_is_there_when_it_is_used():
 
 @pytest.mark.parametrize("name", sorted(UNIONS))
 def test_what_a_union_is_made_of_is_public(name):
-    """Whoever handles events or outcomes can name each of them."""
+    """Code that handles events or outcomes can name each of them."""
     kinds = get_args(getattr(asyncload, name))
     assert {kind.__name__ for kind in kinds} <= set(asyncload.__all__)
 

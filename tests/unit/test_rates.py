@@ -31,7 +31,7 @@ def most_in_any_window(passed, rate, burst):
     asked=st.lists(st.tuples(st.floats(0, 2), st.integers(1, 4 * MIB)), min_size=1, max_size=12),
 )
 def test_no_window_passes_more_than_the_rate_and_the_burst(rate, asked):
-    """Whoever asks for how much and when, piece by piece."""
+    """For any sizes and times, piece by piece."""
     limit = RateLimit(rate)
     passed = []
 
@@ -68,7 +68,7 @@ def test_a_part_does_not_go_in_one_burst():
 
 @pytest.mark.parametrize(("rate", "turns"), [(64 * KIB, 1), (MIB, 4), (50 * MIB, 200)])
 def test_no_more_bodies_are_under_way_than_arrive_in_time(rate, turns):
-    """Each gets a quarter of a MiB a second; small ones wait for nobody."""
+    """Each gets a quarter of a MiB a second; small ones do not wait for large ones."""
     limit = RateLimit(rate)
     under_way = most = small = 0
 

@@ -131,7 +131,7 @@ async def test_a_cancelled_read_is_waited_for(volume, slow):
 
 
 async def test_a_cancelled_slice_is_waited_for(slow):
-    """Whoever closes the iterator finds it at rest."""
+    """Closing the iterator stops it."""
     scan = slow.readers.scan(lambda tell: iter(range(5)))
     await cancel_while_busy(slow, slow.readers.take(scan, 3))
     assert next(scan.items) == 3
@@ -167,13 +167,13 @@ async def test_a_file_is_closed_when_its_user_is_cancelled(volume, readers):
 
 @pytest.mark.parametrize(("busy", "waits"), [(True, 1), (False, 3)])
 async def test_only_a_quick_volume_is_waited_for(slow, volume, monkeypatch, busy, waits):
-    """Where the first batch takes long, the event loop does not wait for the next ones."""
+    """If the first batch takes long, the event loop does not wait for the next ones."""
     write_files(volume, {"a.csv": b"1"})
     waited = []
 
     def wait(futures, timeout):
         waited.append(timeout)
-        # Whatever the machine is doing: a quick reader is given the time.
+        # A quick reader is given enough time on a busy machine.
         return concurrent.futures.wait(futures, timeout if busy else 10)
 
     monkeypatch.setattr("asyncload.source.readers.wait", wait)
@@ -281,7 +281,7 @@ async def test_a_read_that_takes_long_but_gets_on_is_waited_for(volume, hasty, m
 
 @pytest.mark.fault("L9")
 async def test_a_file_whose_opening_stalls_is_closed_once_it_opens(volume, threads, monkeypatch):
-    """Nobody else would."""
+    """No other code would."""
     write_files(volume, {"a.csv": b"1"})
     opened, go_on = os.open, threading.Event()
 
@@ -381,7 +381,7 @@ async def test_a_cancelled_read_that_is_stuck_is_waited_for_a_while_only(
 
 @pytest.mark.fault("P1")
 async def test_a_cancelled_read_whose_turn_never_came_is_never_done(volume, threads):
-    """Whoever gave it up may use its buffer otherwise."""
+    """Its buffer may be used for something else by then."""
     busy = threading.Event()
     offload = Offload(threads)
     done = []

@@ -46,7 +46,7 @@ class Service:
 
 
 class Store:
-    """Serves whoever signs with one of `accepted`; `asked` are the keys that were signed with."""
+    """Serves requests signed with one of `accepted`; `asked` are the keys that were signed with."""
 
     def __init__(self, credentials, *accepted, error=EXPIRED):
         self.asked = []
@@ -127,7 +127,7 @@ async def test_static_credentials_fail_as_the_store_says(credentials):
 
 
 async def test_the_same_credentials_once_more_are_no_others():
-    """As from an environment variable that nobody changes: whoever waits is told, too."""
+    """As from an environment variable that does not change: waiting requests fail, too."""
     service = Service()
 
     async def same():

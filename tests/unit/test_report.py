@@ -189,7 +189,7 @@ def test_the_summary_says_what_else_was_done():
 
 
 def test_a_warning_says_what_to_do():
-    """Where there is something."""
+    """If there is one."""
     assert list(warning_lines(Warned("a\x1b[31m", "b"))) == [
         "warning: a\\x1b[31m",
         "  hint: b",

@@ -74,7 +74,7 @@ ELEMENTS = st.sampled_from(
 
 @pytest.mark.parametrize("namespace", [NAMESPACE, ""])
 def test_a_page_is_read_as_by_botocore(namespace):
-    """Its entries, where to go on, and all else."""
+    """Its entries, its marker, and everything else."""
     body = page(FULL, "<Key>k</Key><Size>0</Size>", namespace=namespace)
     entries, rest = parse(body, quickly=True)
     assert (entries, rest) == parse(body, quickly=False)

@@ -46,7 +46,7 @@ def test_models_equal_botocores(quick, service, kind):
 
 
 def test_all_services_are_known(quick):
-    """Whoever asks for their names gets them all."""
+    """A listing of their names is complete."""
     services = quick.list_available_services("service-2")
     expected = Loader().list_available_services("service-2")
     assert list(services) == expected

@@ -1,4 +1,4 @@
-"""Secrets that come back in other people's texts, in whatever form."""
+"""Secrets that come back in other programs' texts, in any form."""
 
 from __future__ import annotations
 

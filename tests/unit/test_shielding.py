@@ -55,7 +55,7 @@ async def test_an_undisturbed_step_raises_its_error():
 
 
 async def test_a_step_that_is_cancelled_by_itself_is_a_bug():
-    """Nobody cancelled the caller: it must not end as though somebody had."""
+    """The caller was not cancelled, and must not end as if it had been."""
 
     async def give_up():
         raise asyncio.CancelledError
@@ -67,7 +67,7 @@ async def test_a_step_that_is_cancelled_by_itself_is_a_bug():
 @pytest.mark.parametrize("grace", [None, 5.0], ids=["as long as it takes", "with time to spare"])
 @pytest.mark.parametrize("times", [1, 3])
 async def test_a_cancelled_caller_waits_for_the_step(grace, times):
-    """However often it is cancelled; then the cancellation goes on."""
+    """For any number of cancellations; the cancellation continues afterwards."""
     step = Step()
     caller = asyncio.create_task(finish(step.run(), grace=grace))
     await step.began.wait()
@@ -132,7 +132,7 @@ async def test_nothing_is_undone_without_a_result_or_a_cancellation():
 
 
 async def test_a_time_out_around_a_step_that_ends_in_time_is_a_time_out():
-    """The step may end well within its grace: its caller's time was over all the same."""
+    """The step may end within its grace: its caller's time was over nevertheless."""
     step, undo = Step(), Undo()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(TURN):
@@ -155,7 +155,7 @@ async def test_a_step_that_fails_after_the_cancellation_is_a_cancellation():
 
 
 async def test_a_step_that_outlives_its_grace_is_cut_off_and_waited_for():
-    """It tidies up before the caller goes on, and may take longer for that."""
+    """It cleans up before the caller continues, and may take longer for that."""
     step = Step(turns=10_000)
     caller = asyncio.create_task(run_to_end(step.run(), grace=TURN))
     await step.began.wait()

@@ -141,7 +141,7 @@ spaced = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30
     )
 )
 def test_headers_are_signed_with_single_spaces_and_sent_as_they_are(headers):
-    """Whatever spaces a value begins with, ends with or holds: as botocore signs it."""
+    """With spaces at either end or inside: as botocore signs it."""
     when = datetime(2022, 5, 2, 12, tzinfo=UTC)
     credentials = Frozen("AKIAEXAMPLE", "secret", None)
     signed = RequestSigner("us-east-1", "lake.s3.amazonaws.com").sign(

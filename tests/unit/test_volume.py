@@ -74,7 +74,7 @@ def test_no_link_is_followed(volume, opened, tmp_path, path):
 
 @pytest.mark.parametrize("path", ["../outside.csv", "a/../../outside.csv", "/etc/hostname"])
 def test_no_path_leads_out_of_the_volume(volume, opened, path):
-    """Whoever made it."""
+    """For any owner."""
     (volume / "a").mkdir()
     (volume.parent / "outside.csv").write_bytes(b"secret")
     with pytest.raises(SourceUnreadable):
@@ -163,7 +163,7 @@ def test_a_link_that_leads_nowhere_good_fails_its_file(linked, volume, target, m
 
 
 def test_other_entries_under_a_files_name_do_not_hang(volume, opened, monkeypatch):
-    """A FIFO that nobody writes to, a socket, a folder: each is refused."""
+    """A FIFO without a writer, a socket, a folder: each is refused."""
     os.mkfifo(volume / "fifo.csv")
     (volume / "folder.csv").mkdir()
     # The path of a socket must be short.
@@ -269,7 +269,7 @@ def test_a_file_is_read_as_it_is_now(volume, opened):
 
 
 def test_a_file_that_outgrew_its_room_is_handed_back_with_its_size(volume, opened):
-    """It is not cut short; the others are read all the same."""
+    """It is not cut short; the others are still read."""
     write_files(volume, {"a.csv": b"123", "outgrown.csv": b"123456", "c.csv": b"45"})
     uploads = [planned(path) for path in ("a.csv", "outgrown.csv", "c.csv")]
     first, outgrown, last = opened.read_batch(uploads, memoryview(bytearray(5)))
@@ -432,7 +432,7 @@ def test_a_file_that_is_no_longer_in_place_is_not_completed(volume, opened, chan
 
 
 def test_a_file_that_was_moved_away_is_reported(volume, opened):
-    """The message says what became of it, the hint what to do."""
+    """The message says what happened to it, the hint what to do."""
     (volume / "x").mkdir()
     write_files(volume, {"x/a.csv": b"1234"})
     with opened.open("x/a.csv") as file:

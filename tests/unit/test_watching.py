@@ -13,7 +13,7 @@ from asyncload.source.watchdog import watched
 
 
 def test_the_result_is_returned():
-    """Whatever it is."""
+    """For any kind of error."""
     assert watched(lambda: 42, Heartbeat(), patience=5) == 42
 
 

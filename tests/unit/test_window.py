@@ -61,7 +61,7 @@ async def test_a_large_part_may_take_longer():
 
 @given(most=st.integers(1, 64), seconds=st.lists(st.floats(0, 1), max_size=100))
 def test_its_size_stays_within_bounds(most, seconds):
-    """Whatever the times."""
+    """For any times."""
     window = PartWindow(most)
     for one in seconds:
         window.learn(8 * MIB, one)

@@ -18,7 +18,7 @@ from tests.faults.proxy.faults import Reply, s3_error
 
 MIN_PART = 5 * 1024 * 1024
 BOOKKEEPING = "_asyncload"
-"""What keys of manifests and records begin with; what they hold is no file's."""
+"""What keys of manifests and records begin with; they do not hold files."""
 PROBES = re.compile(rf"{BOOKKEEPING}[^/]*/probe/")
 """Keys of requests that are wrong on purpose, to find out whether the store notices."""
 _DIGESTS = {
@@ -98,7 +98,7 @@ class Oracle:
                 self._check_version(call, b"".join(parts[number] for number in _numbers(body)))
 
     def settled(self, call: Call) -> None:
-        """Forget the parts of an upload that is no more."""
+        """Forget the parts of an upload that has ended."""
         if call.operation in ("CompleteMultipartUpload", "AbortMultipartUpload"):
             self._parts.pop(call.upload_id, None)
             self._settled.add(call.upload_id)

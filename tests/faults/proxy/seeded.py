@@ -1,4 +1,4 @@
-"""Faults drawn from a seed, the same whatever the order in which requests arrive."""
+"""Faults drawn from a seed, the same for any order of requests."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ async def _give(
     while reply.endless:
         writer.write(reply.endless)
         await writer.drain()
-        # Not as fast as it can: nobody should run out of memory before he has had enough.
+        # Not as fast as it can, so that a reader can stop before it runs out of memory.
         await asyncio.sleep(0.01)
     if fault.cut_reply is not None:
         await _break(fault, reader, writer)
@@ -196,7 +196,7 @@ async def _close(writer: asyncio.StreamWriter) -> None:
     except OSError:
         pass
     except asyncio.CancelledError:
-        # What nobody reads can't be flushed.
+        # Unread bytes can't be flushed.
         writer.transport.abort()
         raise
 
