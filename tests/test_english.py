@@ -6,7 +6,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ import asyncload
 from asyncload import errors
 
 ROOT = Path(asyncload.__file__).parent
+TESTS = Path(__file__).parent
 PACKAGES = (
     "aio",
     "aws_lambda",
@@ -145,17 +146,27 @@ def test_no_document_for_users_has_a_banned_phrase(document):
     assert found == []
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_no_docstring_or_comment_has_a_banned_phrase(package):
-    """Those that a reader of the code would have to get used to."""
-    found = [
+def phrases_banned_in(modules: Iterable[Path]) -> list[str]:
+    """Return the place and habit of each banned phrase in a comment or docstring."""
+    return [
         f"{module}:{line}: {habit}"
-        for module, _ in trees(package)
-        for line, text in comments((ROOT / module).read_text())
+        for module in modules
+        for line, text in comments(module.read_text())
         for habit, pattern in BANNED_IN_COMMENTS.items()
         if re.search(pattern, text, re.IGNORECASE)
     ]
-    assert found == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_docstring_or_comment_has_a_banned_phrase(package):
+    """Those that a reader of the code would have to get used to."""
+    assert phrases_banned_in(ROOT / module for module, _ in trees(package)) == []
+
+
+def test_no_test_is_described_by_a_banned_phrase():
+    """Docstrings of tests are read as specifications; this file quotes what it bans."""
+    modules = {*TESTS.rglob("*.py")} - {Path(__file__)}
+    assert phrases_banned_in(sorted(modules)) == []
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -50,7 +50,7 @@ def test_the_wheel_has_a_name_that_is_ours(wheel):
 
 
 @pytest.mark.fault("I2")
-def test_nobody_is_told_to_install_another_project():
+def test_no_document_names_another_project_to_install():
     """Documents, examples, images and messages name ours, or the clone."""
     listed = subprocess.run(
         ["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True

@@ -190,7 +190,7 @@ def test_the_deadline_is_the_time_that_the_function_has(given, remaining, deadli
     assert settings_of(given, context=Context(remaining=remaining)).deadline == deadline
 
 
-def test_a_function_with_too_little_time_is_told_so():
+def test_a_function_with_too_little_time_fails_with_that_message():
     """It could start nothing."""
     error = refusal_of({}, context=Context(remaining=30_999))
     assert error.message == "the function has 30 s left, but asyncload needs at least 31 s"

@@ -150,7 +150,7 @@ async def test_again_unchanged_no_body_byte_is_sent_and_no_key_asked_for(
 
 
 @SHAPES
-async def test_again_unchanged_each_key_is_asked_for_once_where_etags_say_nothing(
+async def test_a_second_run_asks_for_each_key_once_if_etags_prove_nothing(
     serve, load, volume, shape
 ):
     """As with objects that are encrypted by a key of one's own."""

@@ -28,7 +28,7 @@ def test_a_data_set_has_the_files_it_says(tmp_path, kind):
     assert len(list(volume.rglob("*.csv"))) == 5
 
 
-def test_a_data_set_is_made_once_and_an_interrupted_one_anew(tmp_path):
+def test_a_data_set_is_made_once_and_an_interrupted_one_again(tmp_path):
     data = DataSet("films", 3, 10_000)
     (tmp_path / f"{data.name}.unfinished").mkdir()
     (tmp_path / f"{data.name}.unfinished" / "half.csv").touch()
@@ -107,7 +107,7 @@ def test_code_rounds_rows_and_tools_make_a_result_out_of_date():
 
 
 @pytest.mark.parametrize("tool", PEERS)
-def test_each_tool_is_told_the_volume_or_file_and_the_endpoint(tmp_path, tool):
+def test_each_tool_gets_the_volume_or_file_and_the_endpoint(tmp_path, tool):
     job = Job(
         volume=tmp_path / "v",
         endpoint_url="http://127.0.0.1:9",

@@ -200,7 +200,7 @@ def test_calls_and_bytes_are_counted_and_reset_clears_them(server, client):
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body")  # aioboto3 sends parts as bytes
-async def test_aioboto3s_uploader_lands_small_and_large_files(server):
+async def test_aioboto3s_uploader_stores_small_and_large_files(server):
     bodies = {"small": random_bytes(17_000), "large": random_bytes(20 * 1024 * 1024)}
     session = aioboto3.Session(
         server.credentials["AWS_ACCESS_KEY_ID"],

@@ -36,7 +36,7 @@ def put(path: str, *headers: str) -> bytes:
 
 @pytest.mark.parametrize("trailer", [b"", b"x-amz-checksum-crc64nvme:AAAAAAAAAAA=\r\n"])
 @pytest.mark.parametrize("step", [1, 7, 1 << 20])
-def test_aws_chunks_of_a_known_length_are_taken_apart(server, trailer, step):
+def test_aws_chunks_of_a_known_length_are_decoded(server, trailer, step):
     body = (
         b"5" + SIGNATURE + b"\r\nhello\r\n6" + SIGNATURE + b"\r\n world\r\n"
         b"0" + SIGNATURE + b"\r\n" + trailer + b"\r\n"
@@ -57,7 +57,7 @@ def test_aws_chunks_of_a_known_length_are_taken_apart(server, trailer, step):
     assert headers.get("x-amz-checksum-crc64nvme") == ("AAAAAAAAAAA=" if trailer else None)
 
 
-def test_aws_chunks_inside_http_chunks_are_taken_apart(server):
+def test_aws_chunks_inside_http_chunks_are_decoded(server):
     inner = b"b\r\nhello world\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n"
     outer = b"%x\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (7, inner[:7], len(inner) - 7, inner[7:])
     request = put("/lake/a", "Content-Encoding: aws-chunked", "Transfer-Encoding: chunked")

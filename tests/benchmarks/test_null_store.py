@@ -158,7 +158,7 @@ def test_a_delimiter_passes_over_the_days_below(full):
     assert days == [["Raw/Films/2021/12/30/", "Raw/Films/2021/12/31/"]]
 
 
-def test_the_first_listing_goes_on_after_a_marker(full):
+def test_the_first_listing_continues_after_a_marker(full):
     pages = full.get_paginator("list_objects").paginate(
         Bucket="lake", PaginationConfig={"PageSize": 4}
     )
@@ -180,7 +180,7 @@ def test_earlier_objects_are_there_for_head_and_for_a_create_only_put(full_serve
     assert full.head_object(Bucket="lake", Key=KEYS[0])["ContentLength"] == 17_000
 
 
-def test_counts_can_begin_anew_while_what_was_put_stays(server, client):
+def test_counts_can_be_reset_while_objects_stay(server, client):
     client.put_object(Bucket="lake", Key="a", Body=b"12345", Metadata={"mtime": "7"})
     server.reset(counts_only=True)
     stats = server.stats()

@@ -45,7 +45,7 @@ def results(tmp_path):
     return path
 
 
-def test_a_row_has_the_seconds_of_each_tool_in_its_zone_reckoned_where_it_had_less(results):
+def test_a_row_has_the_seconds_of_each_tool_estimated_for_smaller_data(results):
     lines = format_summary(load_results(results)).splitlines()
     assert lines[0].startswith("| with default settings | asyncload | s5cmd |")
     assert [line.split(" | ", 1)[1] for line in lines[2:]] == [

@@ -49,7 +49,7 @@ def test_a_missing_object_is_noticed(files, stats):
         verify_contents(files, stats)
 
 
-def test_an_object_that_is_no_file_is_noticed(files, stats):
+def test_an_object_without_a_file_is_noticed(files, stats):
     stats["contents"]["lake/c.csv"] = copy.copy(stats["contents"]["lake/b.csv"])
     with pytest.raises(NotVerified, match="1 objects no file"):
         verify_contents(files, stats)

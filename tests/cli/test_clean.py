@@ -89,7 +89,7 @@ def test_programs_get_records(asyncload, leftovers, options, s3, layer):
     }
 
 
-def test_one_that_can_not_be_aborted_is_told(asyncload, leftovers, options, monkeypatch):
+def test_an_upload_that_can_not_be_aborted_is_reported(asyncload, leftovers, options, monkeypatch):
     """The others are still aborted, and the exit code says that something stayed."""
     abort = S3Store.abort_multipart
 

@@ -40,7 +40,7 @@ def shown(asyncload, *options):
     return ended.out
 
 
-def test_each_setting_is_shown_with_where_it_came_from(folder, asyncload, monkeypatch):
+def test_each_setting_is_shown_with_its_origin(folder, asyncload, monkeypatch):
     """Flag, variable by its name, file and line, or default; and what holds if nothing is set."""
     monkeypatch.setenv("ASYNCLOAD_LAYER", "Bronze")
     monkeypatch.setenv("ASYNCLOAD_REGION", "")

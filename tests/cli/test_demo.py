@@ -128,7 +128,7 @@ def test_a_store_that_is_not_private_says_so(tmp_path, monkeypatch, openssl):
 
 
 @pytest.mark.seaweedfs
-def test_the_demo_tells_who_can_read_it(asyncload, volume, monkeypatch):
+def test_the_demo_says_who_can_read_it(asyncload, volume, monkeypatch):
     """It continues without a certificate."""
     (volume / "a.csv").write_bytes(b"1")
     monkeypatch.setattr(local_store, "_certificate_settings", lambda folder: {})
@@ -147,7 +147,7 @@ def test_the_demo_loads_a_volume_of_the_users(asyncload, volume):
     assert ended.code == 0
 
 
-def test_a_lake_that_differs_is_told_key_by_key():
+def test_a_lake_that_differs_is_reported_key_by_key():
     """Missing, different and extra objects."""
     found = [ObjectContent("a", 1, "1"), ObjectContent("b", 1, "2"), ObjectContent("x", 1, "3")]
     with pytest.raises(

@@ -173,7 +173,7 @@ def test_every_run_leaves_a_record(asyncload, volume, records, files, code, kind
 
 
 @pytest.mark.fault("I4", "I20")
-def test_a_run_without_its_volume_ends_the_same_where_the_bucket_is_of_no_use(
+def test_a_run_without_its_volume_ends_the_same_if_the_bucket_is_unusable(
     asyncload, volume, records, monkeypatch
 ):
     """The record is a matter of good luck then; without a manifest it is not even tried."""

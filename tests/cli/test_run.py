@@ -38,7 +38,7 @@ def lake(monkeypatch):
         yield ("--bucket", "lake", "--endpoint-url", url, *DATE), requests
 
 
-def test_a_load_says_what_landed(asyncload, volume, lake):
+def test_a_load_reports_its_files(asyncload, volume, lake):
     """Progress goes to standard error, the summary to standard output."""
     write_files(volume, {"movies.csv": b"a|b\n", ".hidden.csv": b"", "x.csv.tmp": b""})
     options, _ = lake
@@ -152,7 +152,7 @@ def test_json_is_a_line_for_each_file_and_a_summary(asyncload, volume, lake):
     }
 
 
-def test_json_tells_of_a_run_that_was_refused(asyncload, volume, lake):
+def test_json_reports_a_run_that_was_refused(asyncload, volume, lake):
     """The summary comes in any case, and carries the error."""
     options, _ = lake
     ended = asyncload("run", volume, *options, "--json")
@@ -226,7 +226,7 @@ def test_two_files_for_one_key_stop_the_run_before_any_upload(asyncload, volume,
         ({"a.csv.xz": b""}, (), "; excluded: 1 compressed", "unpack"),
     ],
 )
-def test_a_volume_without_csvs_is_told(asyncload, volume, lake, content, options, what, hint):
+def test_a_volume_without_csvs_is_reported(asyncload, volume, lake, content, options, what, hint):
     """Exit code 4, with what left them out; `--allow-empty` takes it for a success."""
     write_files(volume, content)
     to, requests = lake
@@ -292,7 +292,7 @@ def test_the_volume_is_by_default_the_mounted_one_or_the_folder_data(
     assert "would upload a.csv" in asyncload("run", "--dry-run", *options).out
 
 
-def test_what_can_not_be_read_fails_and_the_rest_lands(spawn, volume, lake):
+def test_unreadable_files_fail_and_the_others_are_uploaded(spawn, volume, lake):
     """An unreadable file, an unreadable folder: named with path and remedy."""
     write_files(volume, {"ok.csv": b"1", "locked.csv": b"1", "locked/a.csv": b"1"})
     (volume / "locked.csv").chmod(0)
@@ -524,7 +524,7 @@ def test_a_dry_run_of_a_volume_that_is_not_there_is_a_usage_error(asyncload, vol
     assert "nowhere does not exist" in ended.err
 
 
-def test_a_dry_run_tells_what_would_fail(asyncload, volume, lake):
+def test_a_dry_run_reports_what_would_fail(asyncload, volume, lake):
     """Known before anything is sent: exit code 3."""
     write_files(volume, {"a.csv": b"1", "b\n.csv": b"1", ".h.csv": b""})
     options, _ = lake

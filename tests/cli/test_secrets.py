@@ -113,7 +113,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_is_wrong_is_told_without_secrets(asyncload, volume, logs, fault, monkeypatch):
+def test_errors_are_reported_without_secrets(asyncload, volume, logs, fault, monkeypatch):
     """Nothing needs to be asked of a server for it."""
     write_files(volume, {"a.csv": b"1"})
     options, variables, code = FAULTS[fault]

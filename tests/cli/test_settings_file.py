@@ -106,7 +106,7 @@ def test_another_file_can_be_named(folder, planned, monkeypatch, by):
     assert planned(*options) == ["File/Local/CSV/B/2022/05/02/b.csv"]
 
 
-def test_dev_null_is_no_file(folder, planned):
+def test_dev_null_disables_the_settings_file(folder, planned):
     """Nor is the one in the working directory read then."""
     (folder / "asyncload.toml").write_text("no TOML")
     options = ("--config", os.devnull, "--bucket", "lake", "--date", "2022-05-02")
@@ -145,7 +145,7 @@ def test_values_of_a_flag_take_the_place_of_those_of_the_file(folder, planned):
     assert planned("--include", "b.csv") == ["File/Local/CSV/B/2022/05/02/b.csv"]
 
 
-def test_names_are_utf_8_whatever_the_locale(folder, spawn):
+def test_names_are_utf_8_in_any_locale(folder, spawn):
     """The command line is read by the locale, a settings file is not."""
     write_files(folder / "data", {"é.csv": b"1"})
     (folder / "asyncload.toml").write_text(BASE + 'include = ["é.csv"]\n[dataset]\n"é.csv" = "É"\n')
@@ -494,10 +494,10 @@ def test_an_invalid_setting_does_not_hide_that_a_file_asks_for_json(folder, asyn
         ),
     ],
 )
-def test_a_value_that_can_not_be_used_is_told_with_its_origin(
+def test_a_value_that_can_not_be_used_is_reported_with_its_origin(
     folder, asyncload, monkeypatch, text, variables, options, lines
 ):
-    """Where it is no flag: whoever typed that knows."""
+    """Not for the flag: its user has just typed it."""
     (folder / "asyncload.toml").write_text(text or "quiet = false")
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

@@ -46,7 +46,7 @@ def last_line_of(program, *arguments):
     return done.stderr.splitlines()[-1]
 
 
-def test_nobody_looks_for_garbage_in_what_is_imported():
+def test_the_collector_ignores_what_was_imported():
     """Neither while it grows nor at the end, when all of it is let go anyway."""
     collecting, frozen, unfrozen, _ = end_of("--version")
     assert not collecting
@@ -98,7 +98,7 @@ def test_only_the_command_that_is_called_is_built(command):
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["rnu", "data"], ["data", "run"]])
-def test_all_commands_are_built_where_none_is_called(arguments):
+def test_all_commands_are_built_if_none_is_called(arguments):
     """For the help, and to say which one is meant."""
     assert {*commands_of(arguments)} == COMMANDS
 

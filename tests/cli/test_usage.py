@@ -13,7 +13,7 @@ from tests.test_docs import options_of
 
 @pytest.mark.fault("I10")
 @pytest.mark.parametrize("asked", ["--version", "version", "-V", "-v"])
-def test_the_version_is_told_however_it_is_asked_for(asyncload, asked):
+def test_each_way_to_ask_for_the_version_prints_it(asyncload, asked):
     """As other programs have it."""
     ended = asyncload(asked)
     assert (ended.code, ended.out) == (0, f"asyncload {VERSION}\n")

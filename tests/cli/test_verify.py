@@ -27,7 +27,7 @@ def loaded(asyncload, volume, s3, layer):
     return options, json.loads(ended.out.splitlines()[-1].replace(":_", ":0"))
 
 
-def test_a_volume_that_landed_is_whole(asyncload, volume, loaded, s3):
+def test_a_volume_that_was_loaded_matches(asyncload, volume, loaded, s3):
     """By checksum, and said so."""
     options, _ = loaded
     ended = asyncload("verify", volume, *options, "--date", "2022-05-02")
@@ -156,7 +156,7 @@ def test_files_that_failed_in_a_past_run_are_missing_and_skipped_ones_are_not(
         ("{layer}/broken", "can't be read"),
     ],
 )
-def test_what_is_no_manifest_is_told(asyncload, s3, layer, manifest, message):
+def test_an_invalid_manifest_is_named(asyncload, s3, layer, manifest, message):
     """A usage error, before anything is compared."""
     contents = {
         "none": b"a|b\n",
@@ -171,7 +171,7 @@ def test_what_is_no_manifest_is_told(asyncload, s3, layer, manifest, message):
     assert message in ended.err
 
 
-def test_a_volume_that_is_not_there_is_told(asyncload, tmp_path, s3):
+def test_a_missing_volume_is_reported(asyncload, tmp_path, s3):
     """As for a run."""
     options = ["--bucket", s3.bucket, "--endpoint-url", s3.endpoint_url]
     ended = asyncload("verify", tmp_path / "none", *options)

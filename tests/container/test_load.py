@@ -58,7 +58,7 @@ def settings_for(server, layer, **more):
 
 
 @pytest.mark.seaweedfs
-def test_a_read_only_volume_lands_whole(loader, seaweedfs, sample, layer):
+def test_a_read_only_volume_is_uploaded_whole(loader, seaweedfs, sample, layer):
     """The default command, told the rest by variables, lands each file as it is."""
     options = [*HOST_NETWORK, "-v", f"{sample}:/data:ro"]
     ended = loader.run(options=options, environment=settings_for(seaweedfs, layer))
@@ -70,7 +70,7 @@ def test_a_read_only_volume_lands_whole(loader, seaweedfs, sample, layer):
 
 
 @pytest.mark.seaweedfs
-def test_a_container_with_little_lands_its_files(loader, seaweedfs, sample, layer):
+def test_a_container_with_little_memory_uploads_its_files(loader, seaweedfs, sample, layer):
     """All the limits that the README recommends at once, also of memory and of processes."""
     limits = ("--memory", "256m", "--memory-swap", "256m", "--pids-limit", "64")
     options = [*HOST_NETWORK, *limits, "-v", f"{sample}:/data:ro"]
@@ -204,7 +204,7 @@ def test_an_interrupted_container_leaves_nothing_open(
 
 
 @pytest.mark.seaweedfs
-def test_a_run_goes_on_after_a_docker_stop(loader, seaweedfs, film, layer):
+def test_a_run_is_resumed_after_a_docker_stop(loader, seaweedfs, film, layer):
     """What a stopped container left undone, the next one does."""
     address = urlsplit(seaweedfs.endpoint_url)
     options = [*HOST_NETWORK, "-v", f"{film}:/data:ro"]

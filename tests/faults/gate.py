@@ -33,8 +33,8 @@ def gate_before(
 def slow_gate_before(port: int, seconds: Callable[[int], float]) -> Iterator[tuple[int, list[int]]]:
     """The same, but each connection is passed on, the `n`-th after `seconds(n)`.
 
-    It is accepted at once: what is slow is whatever the server would have said first, such as its
-    side of a TLS handshake.
+    It is accepted at once: only what the server would have said first is late, such as its side of
+    a TLS handshake.
     """
 
     def serve(client: socket.socket, number: int, pass_on: Callable[[], object]) -> None:

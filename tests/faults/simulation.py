@@ -1,7 +1,7 @@
 """Whole loads in virtual time, into a store in memory whose every request may meet a fault.
 
-`simulate(seed, volume)` runs one and holds it to what must be true whatever happens, a stop or a
-refusal at any point included. The same seed is the same run, to the last wait.
+`simulate(seed, volume)` runs one and holds it to what must always be true, also after a stop or
+a refusal at any point. The same seed is the same run, to the last wait.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ class FaultyStore(MemoryStore):
     Puts and parts travel by the fast lane's own connections, through a virtual network.
 
     Args:
-        seed: what all is drawn from.
+        seed: that everything is drawn from.
         rates: how much of what.
-        refuse_at: the how-manieth request is answered by an error that ends the run.
+        refuse_at: the number of the request that is answered by an error that ends the run.
 
     Attributes:
         orphans: uploads that were opened in a request whose reply was lost.
-        foreign: the parts of uploads that somebody else has under way, by upload id.
+        foreign: the parts of uploads that another program has under way, by upload id.
         begun: when each request was begun, its kind, and its key or prefix, in order.
         refused: when the run was refused, by a request of which kind, for which key.
     """
@@ -340,7 +340,7 @@ def simulate(
         contents: of each file.
         make_store: makes the store.
         stop_at: before which turn of the event loop the run is told to stop; 0 for never.
-        refuse_at: the how-manieth request is answered by an error that ends the run; 0 for none.
+        refuse_at: the number of the request that is answered by an error that ends it; 0 for none.
     """
     store = make_store(seed, Rates(), refuse_at=refuse_at)
     for name, body in contents.items():

@@ -328,7 +328,7 @@ def test_a_refreshed_sso_token_that_can_not_be_saved_is_used(
 
 
 @pytest.mark.fault("D2")
-def test_a_refreshed_sso_token_is_saved_where_that_is_possible(run, people, token_file):
+def test_a_refreshed_sso_token_is_saved_if_possible(run, people, token_file):
     """For the next run."""
     token_file.write_text(sso_token(0.05, **REFRESHABLE))
     ended, _ = run("--profile", "lake")
@@ -490,7 +490,7 @@ def roles(home, monkeypatch):
 
 
 @pytest.mark.fault("D7")
-def test_mfa_without_a_terminal_is_told(spawn, volume, configured, roles):
+def test_mfa_without_a_terminal_is_reported(spawn, volume, configured, roles):
     """With the device and the profile; the run does not wait for a person."""
     write_files(volume, {"a.csv": b"1"})
     configured(MFA)
@@ -662,7 +662,7 @@ def test_a_file_that_can_not_be_read_is_named(run, home, name, options):
 
 
 @pytest.mark.fault("D9")
-def test_a_file_that_can_not_be_read_is_not_missed_where_others_will_do(run, home, monkeypatch):
+def test_a_file_that_can_not_be_read_is_ignored_if_others_suffice(run, home, monkeypatch):
     """As in a container whose home is another user's, with credentials in its environment."""
     for name in ("config", "credentials"):
         (home / ".aws" / name).symlink_to(name)
@@ -683,7 +683,7 @@ def test_a_file_that_is_named_and_not_there_is_named(run, home, variable, option
 
 
 @pytest.mark.fault("D9")
-def test_a_user_without_a_home_is_told_what_is_missing(run, home, monkeypatch):
+def test_for_a_user_without_a_home_the_missing_variable_is_named(run, home, monkeypatch):
     """As in a container that runs as any user."""
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("posixpath.expanduser", lambda path: path)

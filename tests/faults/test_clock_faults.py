@@ -55,7 +55,7 @@ def ask(asyncload, volume, lane):
 @pytest.mark.parametrize("ahead", OFF)
 @pytest.mark.parametrize("date", ["today", "yesterday"])
 @pytest.mark.parametrize("command", ["run", "verify"])
-def test_today_is_refused_where_the_store_says_it_is_another_day(ask, command, date, ahead):
+def test_today_is_refused_if_the_store_has_another_day(ask, command, date, ahead):
     """Nothing is sent; the message names both days and the way out."""
     with scripted_s3(store_dated(ahead)) as (url, requests):
         ended = ask(command, url, "--date", date)
@@ -68,7 +68,7 @@ def test_today_is_refused_where_the_store_says_it_is_another_day(ask, command, d
 
 @pytest.mark.fault("F3")
 @pytest.mark.parametrize("ahead", [*OFF, -90, 90])
-def test_a_clock_that_is_off_is_told_and_a_given_date_goes_on(ask, ahead):
+def test_a_wrong_clock_is_reported_and_a_given_date_is_loaded(ask, ahead):
     """By how much it is off, on standard error and in the report."""
     with scripted_s3(store_dated(ahead)) as (url, _):
         ended = ask("run", url, "--date", "2022-05-02", "--json")
@@ -79,7 +79,7 @@ def test_a_clock_that_is_off_is_told_and_a_given_date_goes_on(ask, ahead):
 
 
 @pytest.mark.fault("F3")
-def test_verify_tells_of_a_clock_that_is_off(ask):
+def test_verify_reports_a_wrong_clock(ask):
     """A given date is compared nevertheless."""
     with scripted_s3(store_dated(7200)) as (url, _):
         ended = ask("verify", url, "--date", "2022-05-02")
@@ -90,7 +90,7 @@ def test_verify_tells_of_a_clock_that_is_off(ask):
 @pytest.mark.fault("F14")
 @pytest.mark.parametrize("command", ["run", "verify"])
 @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Foo 2022 99:99:99 GMT", 0, 30])
-def test_a_store_that_tells_no_time_or_the_same_says_nothing(ask, command, date):
+def test_a_store_without_a_time_or_with_the_same_gives_no_warning(ask, command, date):
     """The run continues, for `today` as for any date."""
     with scripted_s3(store_dated(date)) as (url, _):
         ended = ask(command, url)
@@ -101,7 +101,7 @@ def test_a_store_that_tells_no_time_or_the_same_says_nothing(ask, command, date)
 @pytest.mark.fault("F15")
 @pytest.mark.parametrize("zone", ["America/Sao_Paulo", "Asia/Tokyo"])
 @pytest.mark.parametrize("date", ["Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 01 Jan 0100 00:00:00 GMT"])
-def test_a_store_whose_date_is_absurd_is_told_apart(ask, date, zone):
+def test_a_store_with_an_absurd_date_is_recognised(ask, date, zone):
     """To the east, the end of the calendar is beyond it: no day at all."""
     with scripted_s3(store_dated(date)) as (url, _):
         refused = ask("run", url, "--timezone", zone)
@@ -149,7 +149,7 @@ def test_a_given_date_is_the_same_day_by_any_clock(offset, now):
     assert (check_clock(offset, now) is None) is (abs(offset) <= TOLERANCE)
 
 
-def test_a_store_that_told_no_time_is_not_compared():
+def test_a_store_without_a_time_is_not_compared():
     """Neither for a warning, nor for a refusal."""
     assert check_clock(None, NEAR_MIDNIGHT) is None
     assert check_day(settings(), None, NEAR_MIDNIGHT) is None

@@ -484,7 +484,7 @@ def test_a_metadata_service_on_another_machine_is_refused_as_a_store_is(run, mon
 
 
 @pytest.mark.fault("E12")
-def test_a_metadata_service_that_is_no_address_is_named(run, monkeypatch):
+def test_an_invalid_address_of_a_metadata_service_is_named(run, monkeypatch):
     """The endpoint of the store is not blamed."""
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "no address")
     ended, requests = run()

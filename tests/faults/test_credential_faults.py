@@ -54,7 +54,7 @@ def test_without_credentials_nothing_is_sent(lake, hundred, lane, monkeypatch):
         pytest.param("AWS_SECRET_ACCESS_KEY", "SignatureDoesNotMatch", id="c3"),
     ],
 )
-def test_a_wrong_key_or_secret_is_told_by_the_preflight(
+def test_a_wrong_key_or_secret_is_reported_by_the_preflight(
     lake, hundred, variable, code, lane, monkeypatch
 ):
     """SeaweedFS checks signatures: one request, one message."""
@@ -66,7 +66,7 @@ def test_a_wrong_key_or_secret_is_told_by_the_preflight(
 
 
 @pytest.mark.fault("K4")
-def test_credentials_that_have_expired_are_told_by_the_preflight(lake, hundred, lane):
+def test_credentials_that_have_expired_are_reported_by_the_preflight(lake, hundred, lane):
     """One request, one message that names the session token."""
     landed = lake.load(
         fail_always("ListObjectsV2", Fault(reply=s3_error(400, "ExpiredToken"))), lane=lane
@@ -215,7 +215,7 @@ def test_credentials_that_are_renewed_in_vain_end_the_run(
 
 
 @pytest.mark.fault("K6")
-def test_static_credentials_that_expire_end_the_run_and_what_landed_stays(
+def test_static_credentials_that_expire_end_the_run_and_objects_stay(
     lake, hundred, volume, large_body, lane
 ):
     """Exit 5; what is done stays done, and the open upload is aborted if that is still allowed."""
@@ -260,7 +260,7 @@ def test_a_denied_put_ends_the_run_at_once(lake, hundred, lane):
 
 
 @pytest.mark.fault("K9")
-def test_where_only_putting_is_allowed_the_puts_answer_counts(lake, small_and_large, lane):
+def test_if_only_puts_are_allowed_the_answer_to_the_put_counts(lake, small_and_large, lane):
     """Denied Head and List mean neither "there" nor "not there": files land by If-None-Match."""
     decide = fail_always({"HeadObject", "ListObjectsV2"}, DENIED)
     landed = lake.load(decide, lane=lane)
@@ -269,7 +269,7 @@ def test_where_only_putting_is_allowed_the_puts_answer_counts(lake, small_and_la
 
 
 @pytest.mark.fault("K9")
-def test_where_only_putting_is_allowed_a_taken_key_is_not_called_the_same(
+def test_if_only_puts_are_allowed_an_existing_object_is_not_called_unchanged(
     lake, small_and_large, lane
 ):
     """The second run can't compare: it says so, and neither lies nor overwrites."""
@@ -294,7 +294,7 @@ OWNER = "111122223333"
 
 
 @pytest.mark.fault("K11")
-def test_a_bucket_of_somebody_elses_is_refused(lake, hundred, lane):
+def test_a_bucket_of_another_account_is_refused(lake, hundred, lane):
     """Every request says whose bucket it expects: the first put is refused, and ends the run."""
     proxy = lake.proxy(oracle=Oracle(owner="444455556666", owner_expected=True))
     ended = lake.program(*lake.arguments(proxy.url, "--expected-bucket-owner", OWNER, lane=lane))

@@ -45,7 +45,7 @@ def refuses_complete(request):
 
 
 @pytest.mark.fault("G10")
-def test_bytes_that_the_store_took_are_told_though_the_file_failed(run, volume):
+def test_bytes_that_the_store_took_are_reported_though_the_file_failed(run, volume):
     """They went over the network; that nothing came of it is another number."""
     write_files(volume, {"large.csv": bytes(21 * MB)})
     ended, _ = run(refuses_complete, "--json")

@@ -110,7 +110,7 @@ def test_a_line_end_in_an_option_is_a_usage_error(lake, volume, option, lane):
 
 @pytest.mark.fault("E5")
 @pytest.mark.parametrize("value", ["a\r\nx-amz-acl: public-read", "a\nb", "a\0", "a\x7f", "a\tb"])
-async def test_a_line_end_in_a_header_is_refused_where_heads_are_made(value, lane, monkeypatch):
+async def test_a_line_end_in_a_header_is_refused_when_the_head_is_made(value, lane, monkeypatch):
     """However it got there: not sent, not tried again, and not repeated in the message."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-test")

@@ -87,7 +87,7 @@ def test_a_file_that_keeps_changing_is_never_completed(
 
 @pytest.mark.fault("L1", "L2", "L3", "L4")
 @pytest.mark.parametrize("change", [truncate, grow, rewrite_same_size, replace])
-def test_a_file_that_changed_once_lands_in_its_new_version(
+def test_a_file_that_changed_once_is_uploaded_in_its_new_version(
     lake, small_and_large, volume, change, lane
 ):
     """One more try: what lands is one whole version, the later one."""
@@ -203,7 +203,7 @@ def exhausted(monkeypatch):
 
 
 @pytest.mark.fault("L8")
-def test_where_files_can_not_be_opened_for_a_moment_they_are_opened_later(
+def test_files_that_can_not_be_opened_for_a_moment_are_opened_later(
     lake, small_and_large, volume, lane, exhausted
 ):
     """The limit of open files means fewer at once, not fewer landed: small, large and folders."""
@@ -218,7 +218,7 @@ def test_where_files_can_not_be_opened_for_a_moment_they_are_opened_later(
 
 
 @pytest.mark.fault("L8")
-def test_where_no_file_can_be_opened_for_long_each_fails_with_the_remedy(
+def test_if_no_file_can_be_opened_for_long_each_fails_with_the_remedy(
     lake, small_and_large, volume, lane, exhausted, monkeypatch
 ):
     """Bounded: the run ends, and says what to raise."""
@@ -244,7 +244,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 @pytest.mark.fault("L8")
 @pytest.mark.parametrize(("limit", "folders"), [(28, 100), (64, 300)])
-def test_with_few_open_files_allowed_all_land_all_the_same(
+def test_all_files_are_uploaded_with_a_low_limit_on_open_files(
     lake, volume, spawn, lane, limit, folders
 ):
     """A real limit of the process, below the connections that it would have otherwise."""
@@ -437,7 +437,7 @@ def test_a_folder_that_may_not_be_listed_fails_by_name(lake, volume, ordinary_us
 
 
 @pytest.mark.fault("L11", "L12", "L13")
-def test_links_are_not_followed_and_told(lake, volume, tmp_path, lane):
+def test_links_are_not_followed_but_reported(lake, volume, tmp_path, lane):
     """Loops, ways out of the volume, and links to nowhere."""
     write_files(volume, {"a.csv": b"1", "deep/b.csv": b"2"})
     (tmp_path / "secret.csv").write_bytes(b"not in the volume")
@@ -487,7 +487,9 @@ def test_a_file_that_becomes_a_way_out_of_the_volume_is_not_opened(lake, volume,
 
 
 @pytest.mark.fault("L14", "L15")
-def test_what_is_no_regular_file_is_left_out_and_told(lake, volume, lane, monkeypatch):
+def test_entries_that_are_not_regular_files_are_excluded_and_reported(
+    lake, volume, lane, monkeypatch
+):
     """Opening a FIFO would wait for ever."""
     write_files(volume, {"a.csv": b"1"})
     monkeypatch.chdir(volume)
@@ -506,7 +508,7 @@ def test_what_is_no_regular_file_is_left_out_and_told(lake, volume, lane, monkey
 
 
 @pytest.mark.fault("L16")
-def test_a_sparse_file_lands_byte_for_byte(lake, volume, lane):
+def test_a_sparse_file_is_uploaded_byte_for_byte(lake, volume, lane):
     """Its holes are zeros."""
     path = volume / "sparse.csv"
     with path.open("wb") as file:
@@ -519,7 +521,7 @@ def test_a_sparse_file_lands_byte_for_byte(lake, volume, lane):
 
 
 @pytest.mark.fault("L17")
-def test_an_empty_file_lands_by_one_put(lake, volume, lane):
+def test_an_empty_file_is_uploaded_by_one_put(lake, volume, lane):
     """0 bytes are a file as any other."""
     write_files(volume, {"empty.csv": b""})
     landed = lake.load(lane=lane)
@@ -638,7 +640,7 @@ def test_a_volume_that_can_not_be_written_is_loaded(lake, volume, ordinary_user,
 
 @pytest.mark.fault("L26")
 @pytest.mark.parametrize("json", [True, False], ids=["json", "text"])
-def test_a_full_disk_below_the_report_warns_and_uploads_all_the_same(lake, volume, spawn, json):
+def test_a_full_disk_below_the_report_warns_and_the_files_are_uploaded(lake, volume, spawn, json):
     """All files are uploaded, but a cut report is not a success."""
     write_files(volume, {f"{n}.csv": b"%d" % n for n in range(300)})
     proxy = lake.proxy()
@@ -653,7 +655,7 @@ def test_a_full_disk_below_the_report_warns_and_uploads_all_the_same(lake, volum
 
 
 @pytest.mark.fault("L26")
-def test_a_full_disk_below_the_log_is_no_reason_to_fail(lake, volume, spawn):
+def test_a_full_disk_below_the_log_does_not_fail_the_run(lake, volume, spawn):
     """No message can be shown, and all files are uploaded: progress is what is written first."""
     write_files(volume, {f"{n}.csv": b"%d" % n for n in range(3)})
     proxy = lake.proxy()
@@ -690,7 +692,7 @@ def test_memory_is_bounded_by_the_option_not_by_the_file(lake, volume):
 # Two buffers are made at least, for they differ in length; more only where none is back in time.
 @pytest.mark.fault("L27")
 @pytest.mark.parametrize("had", [0, 1])
-def test_where_the_system_has_no_memory_the_run_ends_and_says_what_to_lower(
+def test_if_the_system_has_no_memory_the_run_ends_and_says_what_to_lower(
     lake, small_and_large, lane, monkeypatch, had
 ):
     """No file's fault, and no traceback: nothing is left open, and the summary is written."""

@@ -158,7 +158,7 @@ TRUSTED = {
 
 @pytest.mark.fault("F6")
 @pytest.mark.parametrize("field", TRUSTED)
-def test_a_file_system_that_changes_files_by_itself_is_told_from_a_change(
+def test_a_file_system_that_changes_files_by_itself_is_not_taken_for_a_change(
     lake, small_and_large, lane, field, monkeypatch
 ):
     """No file is believed; the hint has the way out, and with it all land."""
@@ -174,7 +174,7 @@ def test_a_file_system_that_changes_files_by_itself_is_told_from_a_change(
 
 
 @pytest.mark.fault("F6")
-def test_what_is_trusted_still_tells_a_change(lake, small_and_large, lane, monkeypatch):
+def test_trusted_attributes_still_show_a_change(lake, small_and_large, lane, monkeypatch):
     """A new time or size of a file is noticed, also if inode and change time are not compared."""
     RestlessStatus(monkeypatch, "st_mtime_ns")
     landed = lake.load(None, "--trust", "size,mtime", lane=lane)
@@ -225,7 +225,7 @@ def failing(monkeypatch, call, name, number):
 @pytest.mark.fault("C4")
 @pytest.mark.parametrize("number", [errno.ESTALE, errno.ENOTCONN])
 @pytest.mark.parametrize("name", ["a.csv", "l.csv"])
-def test_a_file_whose_state_can_not_be_told_fails_alone(
+def test_a_file_whose_state_can_not_be_read_fails_alone(
     lake, small_and_large, volume, lane, name, number, monkeypatch, open_files
 ):
     """As on NFS and FUSE; the others land, and no descriptor is left open."""

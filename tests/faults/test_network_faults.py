@@ -255,7 +255,7 @@ def test_a_manifest_whose_reply_breaks_off_is_read_again(lake, volume):
 
 @pytest.mark.fault("N18")
 @pytest.mark.parametrize("how", ["reset", "stall"])
-def test_a_body_that_is_never_taken_fails_its_file_alone(
+def test_a_body_that_is_never_read_fails_its_file_alone(
     lake, small_and_large, lane, how, short_deadline
 ):
     """As where a proxy takes none of this size: the others land, and no upload stays open."""
@@ -313,7 +313,7 @@ MALFORMED = {
 
 @pytest.mark.fault("N16")
 @pytest.mark.parametrize("answer", MALFORMED)
-def test_an_answer_that_is_not_http_is_no_answer(
+def test_an_answer_that_is_not_http_counts_as_none(
     lake, small_and_large, answer, lane, short_deadline
 ):
     """Of any request: it is made again, by another connection."""

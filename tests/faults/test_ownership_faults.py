@@ -52,7 +52,7 @@ def described(lake):
 
 @pytest.mark.fault("B1")
 @pytest.mark.parametrize("recorded", [True, False], ids=["manifest", "no manifest"])
-def test_an_upload_that_somebody_else_began_is_not_completed(
+def test_an_upload_that_another_program_began_is_not_completed(
     lake, lane, manifests, open_upload, large_body, recorded
 ):
     """Its content type and metadata would become those of the object."""
@@ -319,7 +319,7 @@ def test_clean_ages_uploads_by_the_stores_clock(clean, ahead, older_than, expect
 
 @pytest.mark.fault("B9")
 @pytest.mark.usefixtures("_credentials")
-def test_where_the_store_tells_no_time_a_run_aborts_nothing(run):
+def test_if_the_store_gives_no_time_a_run_aborts_nothing(run):
     """An upload's age is not known; it is left to `clean`."""
     with scripted_s3(store_with_uploads([(KEY, 9 * DAY)], dated=False)) as (url, requests):
         ended = run(url)
@@ -329,7 +329,7 @@ def test_where_the_store_tells_no_time_a_run_aborts_nothing(run):
 
 @pytest.mark.fault("B9")
 @pytest.mark.usefixtures("_credentials")
-def test_where_the_store_tells_no_time_clean_says_so(clean):
+def test_if_the_store_gives_no_time_clean_says_so(clean):
     """It aborts nothing by age; all uploads can still be asked for."""
     with scripted_s3(store_with_uploads([(KEY, 9 * DAY)], dated=False)) as (url, requests):
         refused = clean(url, "--yes")

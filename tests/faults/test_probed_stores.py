@@ -69,7 +69,7 @@ def test_a_store_that_checks_what_it_is_sent_proves_by_crc(zone_of, volume, seaw
 
 
 @pytest.mark.fault("G5")
-def test_what_lands_between_listing_and_put_is_kept_by_a_store_that_ignores_the_condition(
+def test_an_object_written_after_the_listing_is_kept_by_a_store_that_ignores_the_condition(
     zone_of, volume, rclone, lane
 ):
     """Each key is looked at right before, and the report says what that is worth."""
@@ -88,7 +88,7 @@ def test_what_lands_between_listing_and_put_is_kept_by_a_store_that_ignores_the_
 
 
 @pytest.mark.fault("G5")
-def test_what_lands_during_an_upload_in_parts_is_kept_as_well(zone_of, volume, rclone, lane):
+def test_an_object_written_during_an_upload_in_parts_is_kept_as_well(zone_of, volume, rclone, lane):
     """The key is looked at once more before Complete."""
 
     def overtake(call):
@@ -104,7 +104,7 @@ def test_what_lands_during_an_upload_in_parts_is_kept_as_well(zone_of, volume, r
 
 
 @pytest.mark.fault("G5")
-def test_a_store_that_ignores_the_condition_is_refused_where_it_must_not(zone_of, volume, rclone):
+def test_a_store_that_ignores_the_condition_is_refused_if_it_is_required(zone_of, volume, rclone):
     """By exit code 5, before anything is sent."""
     zone = zone_of(rclone)
     write_files(volume, {"a.csv": b"1"})

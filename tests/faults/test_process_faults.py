@@ -109,7 +109,7 @@ def test_docker_stop_finds_the_run_gone_before_its_ten_seconds_are_over(lake, st
 
 @pytest.mark.fault("P7")
 @pytest.mark.parametrize("seconds", [1200, -1200], ids=["slow", "fast"])
-def test_a_clock_off_by_twenty_minutes_is_told(lake, volume, seconds, lane):
+def test_a_clock_off_by_twenty_minutes_is_reported(lake, volume, seconds, lane):
     """If correcting it does not help: at most one more try, and a message on the clock."""
     write_files(volume, {f"{n}.csv": b"1" for n in range(20)})
     always = clock_off_by(seconds, tolerated=-1)

@@ -51,7 +51,7 @@ def test_other_bytes_under_our_metadata_are_neither_unchanged_nor_whole(
 
 
 @pytest.mark.fault("A2")
-def test_a_second_runs_manifest_agrees_with_a_bucket_that_nobody_touched(zone, volume, lane):
+def test_a_second_runs_manifest_agrees_with_an_untouched_bucket(zone, volume, lane):
     """By any checksum that proved a file then, and any that the store states now."""
     write_files(volume, {f"d/{n}.csv": f"{n}\n".encode() for n in range(4)} | {"top.csv": b"1\n"})
     (volume / "large.csv").write_bytes(random_bytes(17 * MIB))
@@ -112,7 +112,7 @@ def test_an_object_in_parts_of_a_strange_size_can_not_be_compared(moto_zone, vol
 
 
 @pytest.mark.fault("I13")
-def test_what_lies_under_a_failed_files_key_is_told(zone, volume):
+def test_an_object_under_a_failed_files_key_is_reported(zone, volume):
     """Older bytes of any size, or nothing."""
     write_files(volume, {"a.csv": b"1", "b.csv": b"22", "n\ame.csv": b""})
     for name, body in (("A", b"9"), ("B", b"older")):
@@ -169,9 +169,7 @@ def test_nothing_is_marked_that_an_unreadable_folder_could_have_fed(
 
 
 @pytest.mark.fault("A7", "A12")
-def test_a_marker_is_gone_before_its_partition_changes_and_stays_where_nothing_does(
-    zone, volume, layer, lane
-):
+def test_a_marker_is_removed_before_its_partition_changes_and_else_stays(zone, volume, layer, lane):
     """A reader never takes for complete what is being changed, or lacks a file."""
     write_files(volume, {f"{d}/{n}.csv": b"1" for d in "abc" for n in range(3)})
     (volume / "large.csv").write_bytes(random_bytes(17 * MIB))
@@ -223,7 +221,7 @@ ODD = {
 
 @pytest.mark.fault("A11")
 @pytest.mark.parametrize("odd", list(ODD.values()), ids=list(ODD))
-def test_an_odd_entry_of_a_manifest_is_told_with_its_line(moto_zone, layer, odd):
+def test_an_odd_entry_of_a_manifest_is_reported_with_its_line(moto_zone, layer, odd):
     """As a usage error, never an internal one."""
     line = odd if isinstance(odd, bytes) else json.dumps(odd).encode()
     body = b'{"run":{},"files":[\n' + line + b'\n],"summary":{}}\n'
@@ -284,7 +282,7 @@ def test_a_manifest_without_a_line_end_is_given_up_early(asyncload, monkeypatch)
 
 @pytest.mark.fault("A6")
 @pytest.mark.parametrize("told", [0, 7, 17 * MIB], ids=["none", "some", "large"])
-def test_a_file_that_holds_more_than_its_size_is_not_landed_by_its_size(
+def test_a_file_that_holds_more_than_its_size_is_not_cut_to_its_size(
     moto_zone, volume, layer, lane, monkeypatch, told
 ):
     """Files of /proc say that they are empty, those of some FUSE mounts say something."""

@@ -164,7 +164,7 @@ def test_the_oracle_refuses_what_s3_refuses(moto, layer):
     assert "444455556666" not in told, "whom a client expects is no fault of its own"
 
 
-def test_the_oracle_tells_a_mixed_object(moto, volume, layer):
+def test_the_oracle_finds_a_mixed_object(moto, volume, layer):
     """A body that is not a whole version of its file must not be put, not even its start."""
     (volume / "a.csv").write_bytes(b"whole")
     oracle = Oracle()

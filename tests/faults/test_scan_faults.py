@@ -59,9 +59,7 @@ def without_override():
         ("private", ("--include", "d/*.csv")),
     ],
 )
-def test_a_folder_that_is_left_out_need_not_be_readable(
-    lake, volume, unprivileged_load, closed, options
-):
+def test_an_excluded_folder_need_not_be_readable(lake, volume, unprivileged_load, closed, options):
     """By its own name or by the patterns: it is not entered, so it can't fail."""
     write_files(volume, {"d/a.csv": b"1", f"{closed}/b.csv": b"2"})
     (volume / closed).chmod(0)
@@ -100,7 +98,7 @@ KEPT = ["d/_archive/a.csv", "d/tmp/a.csv", "d/lost+found/a.csv", "recycle/a.csv"
 
 
 @pytest.mark.fault("F8")
-def test_folders_of_systems_and_running_jobs_are_left_out_and_named(lake, volume, lane):
+def test_folders_of_systems_and_running_jobs_are_excluded_and_named(lake, volume, lane):
     """Deleted, not yet committed, or a copy: none of it is data. Names that are like them are."""
     write_files(volume, dict.fromkeys((*LEFT, *KEPT), b"1"))
     landed = lake.load(lane=lane)
@@ -139,7 +137,7 @@ def test_a_pattern_that_spells_such_a_name_has_it_loaded(lake, volume, pattern, 
 
 
 @pytest.mark.fault("I12")
-def test_packed_files_are_left_out_counted_and_named(lake, volume, lane):
+def test_packed_files_are_excluded_counted_and_named(lake, volume, lane):
     """With a reason, and what to do: few programs read these as they are."""
     packed = {
         "a.csv.lz4": "compressed",
@@ -166,7 +164,7 @@ def test_packed_files_are_left_out_counted_and_named(lake, volume, lane):
 
 
 @pytest.mark.fault("I12")
-def test_compressed_csvs_land_as_they_are(lake, volume, lane, small_and_large):
+def test_compressed_csvs_are_uploaded_as_they_are(lake, volume, lane, small_and_large):
     """Byte for byte, by put and in parts, with the content type of their kind and no encoding."""
     large = b"".join(hashlib.sha256(b"%d" % n).digest() for n in range(2 * LEAST // 32 + 1))
     types = {
@@ -191,7 +189,7 @@ def test_compressed_csvs_land_as_they_are(lake, volume, lane, small_and_large):
 
 
 @pytest.mark.fault("I12")
-def test_compressed_csvs_can_be_left_out(lake, volume):
+def test_compressed_csvs_can_be_excluded(lake, volume):
     """Then they are named; those that are still written are temporary either way."""
     write_files(
         volume, {"a.csv": b"1", "b.csv.gz": b"2", "c.csv.gz.part": b"", "d.tmp.csv.gz": b""}
@@ -266,7 +264,7 @@ def test_a_config_map_is_loaded_with_its_links_followed(lake, volume, config_map
 
 
 @pytest.mark.fault("F7")
-def test_links_that_are_followed_end_where_the_volume_ends(lake, volume, tmp_path, lane):
+def test_links_are_followed_only_within_the_volume(lake, volume, tmp_path, lane):
     """Ways out, circles and ways to nowhere are left out and told by name."""
     write_files(volume, {"d/a.csv": b"1", "real/b.csv": b"22"})
     write_files(tmp_path / "outside", {"secret.csv": b"not in the volume"})

@@ -9,11 +9,11 @@ from tests.support.loads import write_files
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_load_through_chaos_tells_the_truth_and_the_next_one_completes_it(
+def test_a_load_through_chaos_reports_the_truth_and_the_next_one_completes_it(
     lake, small_and_large, volume, seed, lane
 ):
-    """At 15 % errors, 20 % throttles, 10 % delays, damage and lost replies: whatever failed is
-    told, whatever landed is whole, and a load without faults lands the rest."""
+    """At 15 % errors, 20 % throttles, 10 % delays, damage and lost replies: each failure is
+    reported, each object is whole, and a load without faults uploads the rest."""
     write_files(volume, {f"d/{n:02}.csv": b"id|name\n%d|x\n" % n for n in range(40)})
     files = {path.name: path.read_bytes() for path in volume.rglob("*.csv")}
     landed = lake.load(Seeded(seed), "--concurrency", 8, lane=lane, orphans=3)

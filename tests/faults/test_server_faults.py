@@ -135,7 +135,7 @@ def test_a_success_that_says_nothing_is_looked_up(lake, small_and_large, operati
         ),
     ],
 )
-def test_a_success_that_says_nothing_and_did_nothing_is_no_success(
+def test_an_empty_success_without_an_object_is_not_a_success(
     lake, small_and_large, operation, lane
 ):
     """An empty 200 without an object is a failure, never a landed file."""
@@ -287,7 +287,7 @@ def test_what_is_read_again_is_the_file_as_it_is_then(lake, small_and_large, vol
 
 @pytest.mark.fault("S12")
 @pytest.mark.parametrize("code", DAMAGED)
-def test_damage_that_complete_finds_begins_the_file_anew(lake, small_and_large, code, lane):
+def test_damage_that_complete_finds_starts_the_file_again(lake, small_and_large, code, lane):
     """Its parts don't make the whole: they are read and sent again, under another upload."""
     decide = fail_first("CompleteMultipartUpload", Fault(reply=s3_error(400, code)))
     landed = lake.load(decide, lane=lane)
@@ -360,7 +360,9 @@ def test_a_server_with_a_lower_limit_fails_the_file(lake, small_and_large, lane)
 @pytest.mark.fault("S16")
 @pytest.mark.parametrize("path", ["a.csv", "l.csv"])
 @pytest.mark.parametrize("same", [True, False], ids=["same-bytes", "other-bytes"])
-def test_a_key_that_is_taken_meanwhile_is_compared(lake, small_and_large, volume, path, same, lane):
+def test_an_object_that_appears_meanwhile_is_compared(
+    lake, small_and_large, volume, path, same, lane
+):
     """The same bytes are success; different ones fail the file, and are not overwritten."""
     body = (volume / path).read_bytes()
     theirs = body if same else body[:-1] + b"!"
@@ -516,7 +518,7 @@ def test_a_store_that_lacks_a_feature_ends_the_run_and_names_it(
     assert landed.open_uploads == []
 
 
-def test_no_fault_lands_everything_by_one_request_each(lake, small_and_large, lane):
+def test_without_faults_each_file_takes_one_request(lake, small_and_large, lane):
     """What all of the above is compared with."""
     landed = lake.load(no_fault, lane=lane)
     assert (landed.code, landed.statuses) == (0, LANDED)

@@ -207,7 +207,7 @@ def test_a_stop_that_is_swallowed_is_found(volume, contents, monkeypatch):
     assert any("after the stop" in what for what in wrong)
 
 
-def test_virtual_time_jumps_and_a_deadlock_is_told():
+def test_virtual_time_jumps_and_a_deadlock_is_reported():
     """A day takes no time; what would hang raises."""
 
     async def sleep_a_day():

@@ -37,7 +37,9 @@ NGINX_413 = Reply(
         ),
     ],
 )
-def test_a_store_that_forbids_path_style_is_told_with_the_option(lake, volume, code, message, lane):
+def test_a_store_that_forbids_path_style_is_reported_with_the_option(
+    lake, volume, code, message, lane
+):
     """In the store's words, at once, and without a word of s3:PutObject."""
     write_files(volume, {"a.csv": b"1"})
     forbidden = Fault(reply=s3_error(403, code, message))
@@ -90,7 +92,7 @@ def test_an_unknown_refusal_keeps_its_own_words(lake, volume, code, hint, lane):
 
 @pytest.mark.fault("G4")
 @pytest.mark.parametrize("operation", ["PutObject", "UploadPart"])
-def test_a_body_that_is_too_large_for_a_proxy_is_told_with_what_to_raise(
+def test_a_body_that_is_too_large_for_a_proxy_is_reported_with_what_to_raise(
     lake, small_and_large, operation, lane
 ):
     """nginx answers 413 in HTML: the hint names its setting, and the others land."""
@@ -138,7 +140,7 @@ def test_every_answer_that_is_an_error_says_what_to_do():
         ("x-amz-expected-bucket-owner", "--expected-bucket-owner"),
     ],
 )
-def test_a_header_that_a_store_refuses_is_told_with_its_option(header, option):
+def test_a_header_that_a_store_refuses_is_reported_with_its_option(header, option):
     """Wherever the store names it: as 501's header, as an argument, or in a sentence."""
     for error in (
         answered(501, "NotImplemented", Header=header),
@@ -455,7 +457,7 @@ def test_rclone_takes_a_large_file_as_the_first_of_a_bucket(
 
 
 @pytest.mark.fault("G12")
-def test_the_manifest_goes_where_checksums_are_refused_too(forgiving_lake, volume, lane):
+def test_a_manifest_is_written_to_a_store_that_refuses_checksums(forgiving_lake, volume, lane):
     """What is learned before applies to it, or it learns it itself."""
     lake = forgiving_lake
     write_files(volume, {"a.csv": b"1"})

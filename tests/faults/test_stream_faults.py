@@ -52,7 +52,7 @@ def run(spawn, arguments, redirection=""):
 
 @pytest.mark.fault("F1")
 @pytest.mark.parametrize("redirection", STREAMS)
-def test_a_load_goes_on_whatever_happens_to_its_words(lake, files, spawn, redirection):
+def test_a_load_continues_if_its_output_fails(lake, files, spawn, redirection):
     """All files land, and the exit code is the load's."""
     proxy = lake.proxy()
     words = [word for word in lake.arguments(proxy.url) if word != "--json"]
@@ -81,7 +81,7 @@ def test_a_json_report_that_is_cut_short_is_never_a_success(lake, files, spawn, 
 
 @pytest.mark.fault("F1")
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", ">&- 2>&-"])
-def test_a_failure_keeps_its_exit_code_where_nobody_can_be_told(
+def test_a_failure_keeps_its_exit_code_if_no_message_can_be_written(
     lake, files, volume, spawn, redirection
 ):
     """Quiet prints only failures, to standard error: the exit code is still 3."""
@@ -115,7 +115,7 @@ def test_a_command_that_sends_nothing_ends_as_ever(
 
 @pytest.mark.fault("F1")
 @pytest.mark.parametrize("command", ["verify", "clean", "dry run"])
-def test_records_of_other_commands_that_are_cut_short_are_no_success(
+def test_other_commands_whose_records_are_cut_short_do_not_end_as_a_success(
     lake, files, volume, spawn, command
 ):
     """The words of the same commands may be cut short."""

@@ -39,7 +39,9 @@ def test_without_a_thread_the_run_is_refused_with_what_to_raise(lake, volume, la
 
 
 @pytest.mark.fault("C6")
-def test_with_one_thread_all_files_land(lake, small_and_large, volume, lane, scarce_threads):
+def test_with_one_thread_all_files_are_uploaded(
+    lake, small_and_large, volume, lane, scarce_threads
+):
     """Others are asked for, and not had."""
     write_files(volume, {f"d/{n}.csv": b"%d" % n for n in range(40)})
     proxy = lake.proxy()
@@ -50,7 +52,7 @@ def test_with_one_thread_all_files_land(lake, small_and_large, volume, lane, sca
 
 
 @pytest.mark.fault("C6")
-def test_without_a_thread_there_is_no_plan_either(asyncload, volume, scarce_threads):
+def test_without_a_thread_a_dry_run_ends_with_the_same_error(asyncload, volume, scarce_threads):
     """A dry run looks at the volume in a thread, too."""
     write_files(volume, {"a.csv": b"1"})
     ended = asyncload("run", volume, "--bucket", "lake", "--dry-run")
@@ -73,7 +75,7 @@ def test_a_thread_that_is_stuck_and_can_not_be_replaced_leaves_the_others(
 
 
 @pytest.mark.fault("C6")
-def test_a_library_that_gets_no_thread_is_told_alike(lake, volume, lane, monkeypatch):
+def test_a_library_that_gets_no_thread_is_reported_alike(lake, volume, lane, monkeypatch):
     """Names of hosts are looked up in threads of the event loop's own."""
     write_files(volume, {"a.csv": b"1"})
     proxy = lake.proxy()

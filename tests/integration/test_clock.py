@@ -57,9 +57,7 @@ async def load(volume, url, recorder=None, **options):
 @pytest.mark.usefixtures("_credentials")
 @pytest.mark.parametrize("fast_lane", [True, False])
 @pytest.mark.parametrize("ahead", [1200, -1200, 86_400 * 400])
-async def test_a_machine_whose_clock_is_off_loads_all_the_same(
-    volume, fast_lane, ahead, monkeypatch
-):
+async def test_a_machine_with_a_wrong_clock_loads(volume, fast_lane, ahead, monkeypatch):
     """One request learns the store's time; lane and client sign by it from then on."""
     monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", AT_ONCE)
     write_files(volume, {"a.csv": b"1", "l.csv": bytes(17 * 1024 * 1024)})

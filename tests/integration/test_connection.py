@@ -203,7 +203,7 @@ async def test_an_answer_to_head_that_makes_no_sense_is_an_error(nonsense, messa
     assert len(connections) == 2
 
 
-async def test_words_between_two_requests_are_no_answer():
+async def test_bytes_between_two_requests_do_not_count_as_an_answer():
     """What comes unasked closes the connection."""
 
     async def answer(reader, writer):

@@ -94,7 +94,7 @@ async def test_a_redirect_is_not_followed(volume):
         assert elsewhere == []
 
 
-async def test_a_bucket_that_may_not_be_listed_is_loaded_all_the_same(volume):
+async def test_a_bucket_that_can_not_be_listed_is_loaded(volume):
     """Credentials that may put need not be allowed to list."""
 
     def answer(request):

@@ -101,7 +101,7 @@ async def test_a_load_is_complete_and_a_second_one_sends_nothing(
 async def test_an_object_that_another_writer_creates_first_is_kept(
     real_store, layer, volume, large
 ):
-    """After the listing: where create-only is honoured up to the last moment, elsewhere up to the
+    """After the listing: if create-only is honoured up to the last moment, elsewhere up to the
     look at the key that comes right before."""
     path = "d/large.csv" if large else "d/a.csv"
     files = {f"d/{name}.csv": name.encode() for name in "abc"}

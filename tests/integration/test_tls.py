@@ -55,7 +55,7 @@ async def load(volume, url, **options):
 
 @contextmanager
 def tunnelling_proxy():
-    """A proxy that connects to the port it is asked for, on this machine, whatever the host.
+    """A proxy that connects to the port it is asked for, on this machine, for any host.
 
     Yields its URL and what it was asked.
     """

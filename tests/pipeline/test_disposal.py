@@ -152,7 +152,7 @@ def link(path):
 )
 @pytest.mark.parametrize("then", ["delete", "move"])
 async def test_a_file_that_changed_since_is_kept(volume, tmp_path, size, change, then):
-    """Whatever is there now is not what was verified."""
+    """Its present content was not verified."""
     write_files(volume, {"d/a.csv": random_bytes(size)})
     (tmp_path / "done").mkdir()
     store = Changing(lambda: change(volume / "d/a.csv"))
@@ -192,7 +192,7 @@ async def test_failed_and_skipped_files_stay(volume):
 
 
 async def test_an_md5_of_parts_is_not_enough_for_an_existing_object(volume):
-    """It is kept, and said so; that is no failure."""
+    """It is kept and reported, and does not count as a failure."""
 
     body = b"1"
     digest = hashlib.md5(hashlib.md5(body).digest()).hexdigest()

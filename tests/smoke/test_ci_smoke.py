@@ -38,7 +38,7 @@ def fake_asyncload(folder, body):
     return folder
 
 
-def test_a_pipeline_passes_when_the_csvs_it_made_landed():
+def test_a_pipeline_passes_if_the_csvs_it_made_are_in_the_bucket():
     """Without arguments the script makes two CSVs, loads them, and lists their keys."""
     ended = smoke()
 

@@ -108,7 +108,7 @@ def seaweedfs() -> Iterator[S3Server]:
 def rclone_s3() -> Iterator[S3Server]:
     """Run `rclone serve s3`, which keeps objects as files of a folder.
 
-    It takes what it is sent: it checks no checksum and no condition, and returns on HEAD whatever
+    It takes what it is sent: it checks no checksum and no condition, and returns on HEAD any
     checksum an object came with.
     """
     program = shutil.which("rclone", path=sysconfig.get_path("scripts"))

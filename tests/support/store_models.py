@@ -21,7 +21,7 @@ class ModelStore:
 
     Args:
         latency: how long a put takes, as a number or as a function of the time.
-        processor: how long the processor is busy with it; nobody else is served meanwhile.
+        processor: how long the processor is busy with it; no other put is served meanwhile.
         noise: by what share both differ, at random, from put to put.
         capacity: puts a second beyond which they are refused: with 503, and as soon as others.
         burst: how many of an unused capacity are saved up.

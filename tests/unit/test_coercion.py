@@ -49,7 +49,7 @@ def settings(**options):
         ("region", None, None),
     ],
 )
-def test_what_a_person_would_write_is_taken(name, given, meant):
+def test_values_in_the_form_that_people_write_are_accepted(name, given, meant):
     """For what it means."""
     assert getattr(settings(**{name: given}), name) == meant
 
@@ -114,7 +114,7 @@ def test_anything_else_is_refused_by_name(name, given):
         st.dates(),
     ),
 )
-def test_whatever_is_given_is_taken_or_refused(name, given):
+def test_any_value_is_accepted_or_refused(name, given):
     """Never an error of another kind."""
     with suppress(UsageError):
         assert isinstance(settings(**{name: given}).volume, Path)

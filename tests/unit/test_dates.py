@@ -42,7 +42,7 @@ ISO = "{date:%Y-%m-%d}"
     ],
 )
 def test_a_date_is_found_in_a_path(pattern, path):
-    """In any form that names a day; what is not in the calendar is no date."""
+    """In any form that names a day; a day that is not in the calendar is refused."""
     assert PathDates(pattern).day_of(SourceFile(path, 1)) == DAY
 
 
@@ -113,7 +113,7 @@ def test_a_file_has_the_day_of_its_modification_in_the_time_zone():
 
 
 @pytest.mark.parametrize("mtime_ns", [2**62 * 1000, -(2**62) * 1000])
-def test_a_time_that_is_in_no_calendar_is_no_date(mtime_ns):
+def test_a_time_outside_the_calendar_is_refused(mtime_ns):
     """As broken file systems report it."""
     with pytest.raises(InvalidKey, match="the file has no date"):
         ModificationDates(UTC).day_of(SourceFile("a.csv", 1, mtime_ns))
@@ -183,6 +183,6 @@ def test_a_format_is_checked_before_there_is_a_date(template):
 
 
 def test_a_layout_says_whether_it_has_a_date():
-    """By its field, in whatever form."""
+    """By its field, in any form."""
     has = [KeyLayout(t, "R", "L", "C", DAY).has_date for t in (*LAYOUTS, "{date}{path}", "{path}")]
     assert has == [True, True, True, False]

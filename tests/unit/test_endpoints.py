@@ -71,7 +71,7 @@ def test_plain_http_leaves_this_machine_only_if_that_is_allowed(host):
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("host", NEVER)
-def test_where_clouds_hand_out_credentials_nothing_is_ever_sent(host, scheme):
+def test_nothing_is_sent_to_the_metadata_services_of_clouds(host, scheme):
     """Link-local and metadata addresses, in each of their spellings, also if HTTP is allowed."""
     with pytest.raises(UsageError, match="metadata service"):
         check_endpoint(f"{scheme}://{host}/latest", allow_http=True)
@@ -138,7 +138,7 @@ def test_what_may_be_a_password_is_not_repeated(url):
         *("http://\uff11\uff16\uff19.254.169.254", "http://169.254.169.%32%35%34"),
     ],
 )
-def test_what_is_no_address_of_http_is_no_endpoint(url):
+def test_an_address_that_is_not_of_http_is_not_an_endpoint(url):
     """The message says what one looks like."""
     with pytest.raises(UsageError, match="is not a valid endpoint") as error:
         check_endpoint(url, allow_http=True, named="AWS_ENDPOINT_URL")

@@ -32,7 +32,7 @@ def test_a_duration_is_a_number_and_a_unit(text, seconds):
 
 
 @pytest.mark.parametrize("text", ["", "m", "-1", "1.5h", "2 weeks", "1e9", "9999999999"])
-def test_what_is_no_duration_is_told(text):
+def test_an_invalid_duration_is_refused(text):
     """With the option's name and what would be one."""
     with pytest.raises(UsageError, match="--min-age") as caught:
         parse_duration("--min-age", text)
@@ -45,7 +45,7 @@ def test_pairs_are_split_at_the_first_equals_sign():
 
 
 @pytest.mark.parametrize("texts", [["a"], ["=1"], ["a=1", "a=2"]])
-def test_what_is_no_pair_is_told(texts):
+def test_an_invalid_pair_is_refused(texts):
     """Without a key, without a value, or twice."""
     with pytest.raises(UsageError, match="--tag"):
         parse_pairs("--tag", texts)
@@ -100,13 +100,13 @@ def test_names_are_known_in_any_case(name, upper):
         ({"manifest_prefix": "Raw/Local/CSV/x"}, "inside the data prefix"),
     ],
 )
-def test_what_cannot_be_is_told_before_anything_is_sent(options, message):
+def test_impossible_values_are_refused_before_anything_is_sent(options, message):
     """By the name of the option."""
     with pytest.raises(UsageError, match=message):
         settings(**options)
 
 
-def test_what_can_be_is_taken():
+def test_possible_values_are_accepted():
     """At the limits."""
     taken = settings(
         checksum="CRC32",

@@ -33,7 +33,7 @@ def test_what_can_not_be_written_is_dropped_and_the_first_reason_kept(full):
     assert file.fileno() == full
 
 
-def test_an_error_without_words_of_the_system_is_told_in_its_own():
+def test_an_error_without_a_text_of_the_system_is_reported_in_its_own():
     """For any content."""
     reading, writing = os.pipe()
     file = GuardedFile(writing, "the log")
@@ -50,7 +50,7 @@ def test_a_file_on_a_disk_gets_all_of_a_large_write(tmp_path):
     assert (tmp_path / "log").stat().st_size == 100_000
 
 
-def test_room_that_somebody_else_has_taken_is_waited_for_again(monkeypatch):
+def test_a_write_waits_again_for_room_that_another_process_took(monkeypatch):
     """Between the look at a descriptor that does not block, and the write."""
     write, taken = os.write, []
 

@@ -60,7 +60,7 @@ def test_a_volume_without_csvs_is_nothing_to_load(plan, reasons, message, hint):
     check_plan(plan, allow_empty=True)
 
 
-def test_only_failures_are_no_empty_volume(plan):
+def test_a_volume_of_failures_only_is_not_empty(plan):
     """A folder that can't be listed may hold CSVs."""
     plan.add_failure(Failed("locked", None, 0, SourceUnreadable("the path can't be listed")))
     check_plan(plan, allow_empty=False)

@@ -123,7 +123,7 @@ def _troubled_runs(draw):
 @pytest.mark.fault("G10")
 @given(_troubled_runs())
 def test_never_more_is_done_than_there_is(run):
-    """Whatever is sent again, and however files change: done never shrinks nor exceeds the total,
+    """For any bytes sent again, and any changes of files: done never shrinks nor exceeds the total,
     and is all of it in the end; each byte sent is counted."""
     planned, events = run
     advance, done = Advance(), [0]

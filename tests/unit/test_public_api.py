@@ -83,7 +83,9 @@ def test_errors_that_an_operation_names_are_public(name):
         (asyncload.Settings, asyncio.sleep, "a coroutine function is never awaited"),
     ],
 )
-async def test_wrong_arguments_are_told_before_anything_is_done(name, settings, observer, message):
+async def test_wrong_arguments_are_refused_before_anything_is_done(
+    name, settings, observer, message
+):
     """By every operation, and by its name."""
     operation = getattr(asyncload, name)
     with pytest.raises(asyncload.UsageError, match=message) as caught:
@@ -111,7 +113,7 @@ def test_all_public_names_can_be_imported_at_once():
     assert names.keys() - {"__builtins__"} == set(asyncload.__all__)
 
 
-def test_there_are_no_other_names():
+def test_no_other_names_are_public():
     """The error is Python's own."""
     with pytest.raises(AttributeError, match=r"^module 'asyncload' has no attribute 'upload'$"):
         asyncload.upload  # noqa: B018  # looking it up is what fails
@@ -160,7 +162,7 @@ def test_a_plan_is_made_without_the_s3_libraries(volume):
     assert not loaded & unused
 
 
-def test_wrong_options_are_told_without_waiting_for_s3():
+def test_wrong_options_are_refused_without_waiting_for_s3():
     """So are mistakes."""
     loaded = modules_after(
         "from pathlib import Path\n"

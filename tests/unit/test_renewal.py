@@ -126,7 +126,7 @@ async def test_static_credentials_fail_as_the_store_says(credentials):
     assert len(asked) == 1
 
 
-async def test_the_same_credentials_once_more_are_no_others():
+async def test_the_same_credentials_again_do_not_count_as_new():
     """As from an environment variable that does not change: waiting requests fail, too."""
     service = Service()
 

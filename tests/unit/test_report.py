@@ -105,7 +105,7 @@ def finished(*outcomes):
 # Counting
 
 
-def test_a_run_whose_files_all_landed_is_a_success():
+def test_a_run_whose_files_are_all_in_the_zone_is_a_success():
     """Uploaded now or there before."""
     report = observe(
         Scanned(1, 20),
@@ -119,7 +119,7 @@ def test_a_run_whose_files_all_landed_is_a_success():
 
 
 @pytest.mark.parametrize("outcomes", [[UPLOADED, CONFLICT], [UPLOADED]], ids=["failed", "missing"])
-def test_a_run_that_misses_a_file_is_no_success(outcomes):
+def test_a_run_without_one_of_its_files_is_not_a_success(outcomes):
     """Whether the file failed or was not reached."""
     report = observe(LoadStarted(2, 1), *finished(*outcomes))
     assert report.landed == 1
@@ -198,7 +198,7 @@ def test_a_warning_says_what_to_do():
 
 
 @pytest.mark.parametrize(("outcome", "seconds"), [(UNCHANGED, 2.0), (UPLOADED, 0.0)])
-def test_the_summary_gives_no_rate_where_there_is_none(outcome, seconds):
+def test_the_summary_omits_a_rate_that_is_unknown(outcome, seconds):
     """Nothing was sent, or the clock stood still."""
     (line,) = summary_lines(observe(LoadStarted(1, 20), *finished(outcome)), seconds)
     assert line.endswith(" s)")
@@ -360,7 +360,7 @@ OF_RUN = {"version": 1, "run_id": "run-1", "bucket": "lake", "date": "2022-05-02
 
 
 @pytest.mark.fault("I14")
-def test_the_record_of_a_file_that_landed():
+def test_the_record_of_a_file_in_the_zone():
     """Path, object, size, times, and what proved it."""
     about = {"partition": "Raw/", "dataset": "B", "seconds": 0.25}
     assert record_of(UNCHANGED, **about) == OF_RUN | {
@@ -571,6 +571,6 @@ def test_every_name_survives_json(name):
 @pytest.mark.parametrize(
     ("number", "text"), [(0, "0 parts"), (1, "1 part"), (2, "2 parts"), (1200, "1,200 parts")]
 )
-def test_one_of_a_thing_is_told_in_the_singular(number, text):
+def test_one_of_a_thing_is_reported_in_the_singular(number, text):
     """And none in the plural."""
     assert format_count(number, "part") == text

@@ -415,7 +415,7 @@ def test_a_size_is_a_number_and_a_unit(text, size):
         "9" * 5_000,
     ],
 )
-def test_what_is_no_size_is_a_usage_error(text):
+def test_an_invalid_size_is_a_usage_error(text):
     """The message repeats it."""
     with pytest.raises(UsageError) as error:
         parse_size("--memory", text)

@@ -53,7 +53,7 @@ class Fault:
     many bytes of the reply. `trickle`: the reply comes at that many bytes a second.
 
     `how` a connection breaks: `reset` sends RST, `close` FIN; `stall` keeps it and does nothing
-    any more; `half-close` sends FIN and goes on reading.
+    any more; `half-close` sends FIN and continues to read.
     """
 
     before: Callable[[], object] | None = None
