@@ -51,6 +51,7 @@ DOCUMENTS = (
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "DESIGN.md",
     "RECORDS.md",
     "RELIABILITY.md",
     "benchmarks/README.md",
