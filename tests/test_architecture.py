@@ -232,6 +232,32 @@ def test_documents_name_modules_that_are_there():
                 assert resolves(name), name
 
 
+def test_recipes_name_what_their_files_hold():
+    """Each name in an item of CONTRIBUTING stands in one of the files that the item names."""
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    recipes = text[text.index("## To add something") : text.index("## Where tests go")]
+    items = re.split(r"\n(?=\d\. |\*\*|\n)", recipes)
+    checked = 0
+    for item in items:
+        quoted = re.findall(r"`([^`]+)`", item)
+        files = [file for name in quoted if "/" in name or "." in name for file in files_of(name)]
+        held = "\n".join(file.read_text() for file in files)
+        names = [name for name in quoted if name.isidentifier()] if files else []
+        checked += len(names)
+        assert [name for name in names if not re.search(rf"\b{name}\b", held)] == [], item
+    assert checked > 15
+
+
+def files_of(name):
+    """Return the modules and documents at a path of a recipe."""
+    for place in (PACKAGE / name, REPOSITORY / name):
+        if place.is_dir():
+            return sorted(place.glob("*.py"))
+        if place.is_file():
+            return [place]
+    return []
+
+
 def resolves(name):
     """Whether a dotted name leads to a module below the package, or to what is in one."""
     parts = name.split(".")
