@@ -18,6 +18,12 @@ __version__ = version.VERSION
 if TYPE_CHECKING:
     from asyncload.errors import (
         AccessDenied,
+        AnswerDamaged,
+        AnswerTooLarge,
+        ApiError,
+        ApiRefused,
+        ApiThrottled,
+        ApiUnavailable,
         AsyncloadError,
         BucketNotFound,
         ChecksumMismatch,
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
         OutOfThreads,
         ProtectionIgnored,
         Refused,
+        RequestLimitReached,
         RequestRejected,
         ServerError,
         SourceChanged,
@@ -50,11 +57,14 @@ if TYPE_CHECKING:
         StoreUnavailable,
         Throttled,
         TimedOut,
+        TokenRejected,
         TooManyOpenFiles,
+        UnknownName,
         UsageError,
         WrongRegion,
     )
     from asyncload.model.values import (
+        ApiRequestsMade,
         Checksum,
         ConcurrencyChanged,
         ConcurrencySettled,
@@ -70,6 +80,7 @@ if TYPE_CHECKING:
         PartitionUnmarked,
         PartKept,
         PartSent,
+        Present,
         RequestsMade,
         RunStarted,
         Scanned,
@@ -82,6 +93,7 @@ if TYPE_CHECKING:
         Warned,
     )
     from asyncload.operations.clean import clean
+    from asyncload.operations.collect import collect
     from asyncload.operations.load import load
     from asyncload.operations.verify import verify
     from asyncload.reporting.cleanup import (
@@ -99,11 +111,19 @@ if TYPE_CHECKING:
         VerificationStarted,
         VerifyEvent,
     )
+    from asyncload.settings.collect import CollectSettings, collect_settings
     from asyncload.settings.run import Settings
     from asyncload.store.protocol import OpenUpload
 
 __all__ = [
     "AccessDenied",
+    "AnswerDamaged",
+    "AnswerTooLarge",
+    "ApiError",
+    "ApiRefused",
+    "ApiRequestsMade",
+    "ApiThrottled",
+    "ApiUnavailable",
     "AsyncloadError",
     "BucketNotFound",
     "Checksum",
@@ -112,6 +132,7 @@ __all__ = [
     "Cleanup",
     "CleanupStarted",
     "ClocksDisagree",
+    "CollectSettings",
     "ConcurrencyChanged",
     "ConcurrencySettled",
     "CredentialsMissing",
@@ -146,9 +167,11 @@ __all__ = [
     "PartKept",
     "PartSent",
     "PartitionUnmarked",
+    "Present",
     "ProtectionIgnored",
     "Refused",
     "Report",
+    "RequestLimitReached",
     "RequestRejected",
     "RequestsMade",
     "RunStarted",
@@ -168,8 +191,10 @@ __all__ = [
     "StoreUnavailable",
     "Throttled",
     "TimedOut",
+    "TokenRejected",
     "TooManyOpenFiles",
     "Unchanged",
+    "UnknownName",
     "UploadLeftOpen",
     "Uploaded",
     "UsageError",
@@ -180,6 +205,8 @@ __all__ = [
     "WrongRegion",
     "__version__",
     "clean",
+    "collect",
+    "collect_settings",
     "load",
     "verify",
 ]
@@ -187,20 +214,23 @@ __all__ = [
 # The public names of each module, below `asyncload`.
 _NAMES = {
     "errors": """
-        AccessDenied AsyncloadError BucketNotFound ChecksumMismatch ClocksDisagree
-        CredentialsMissing CredentialsRejected DeadlineReached EndlessListing EndpointRefused
-        FileFailed Interrupted InvalidKey KeyCollision NothingToLoad NotVerified ObjectConflict
-        ObserverFailed OutOfMemory OutOfThreads ProtectionIgnored Refused RequestRejected
-        ServerError SourceChanged SourceStalled SourceTooLarge SourceUnreadable StoreError
-        StoreRefused StoreUnavailable Throttled TimedOut TooManyOpenFiles UsageError WrongRegion
+        AccessDenied AnswerDamaged AnswerTooLarge ApiError ApiRefused ApiThrottled ApiUnavailable
+        AsyncloadError BucketNotFound ChecksumMismatch ClocksDisagree CredentialsMissing
+        CredentialsRejected DeadlineReached EndlessListing EndpointRefused FileFailed Interrupted
+        InvalidKey KeyCollision NotVerified NothingToLoad ObjectConflict ObserverFailed OutOfMemory
+        OutOfThreads ProtectionIgnored Refused RequestLimitReached RequestRejected ServerError
+        SourceChanged SourceStalled SourceTooLarge SourceUnreadable StoreError StoreRefused
+        StoreUnavailable Throttled TimedOut TokenRejected TooManyOpenFiles UnknownName UsageError
+        WrongRegion
     """,
     "model.values": """
-        Checksum ConcurrencyChanged ConcurrencySettled Event Excluded Failed FileFinished
-        LoadStarted ManifestWritten MarkerFailed ObjectKey Outcome PartitionUnmarked PartKept
-        PartSent RequestsMade RunStarted Scanned Skipped StaleUploadAborted StoreJudged
-        Unchanged Uploaded UploadLeftOpen Warned
+        ApiRequestsMade Checksum ConcurrencyChanged ConcurrencySettled Event Excluded Failed
+        FileFinished LoadStarted ManifestWritten MarkerFailed ObjectKey Outcome PartKept PartSent
+        PartitionUnmarked Present RequestsMade RunStarted Scanned Skipped StaleUploadAborted
+        StoreJudged Unchanged UploadLeftOpen Uploaded Warned
     """,
     "operations.clean": "clean",
+    "operations.collect": "collect",
     "operations.load": "load",
     "operations.verify": "verify",
     "reporting.cleanup": "CleanEvent Cleanup CleanupStarted Leftover SkippedUpload",
@@ -208,6 +238,7 @@ _NAMES = {
     "reporting.verification": """
         Difference FileVerified Verification VerificationStarted VerifyEvent
     """,
+    "settings.collect": "CollectSettings collect_settings",
     "settings.run": "Settings",
     "store.protocol": "OpenUpload",
 }

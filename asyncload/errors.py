@@ -363,8 +363,8 @@ class TokenRejected(ApiError, Refused):
     exit_code = 5
 
 
-class PartlyCollected(AsyncloadError):
-    """A limit of the run was reached before everything was collected; the next run resumes it."""
+class RequestLimitReached(AsyncloadError):
+    """The run made as many requests to the API as it may, with answers left to collect."""
 
     exit_code = 3
 

@@ -130,6 +130,7 @@ def test_every_exit_code_is_in_the_readme():
         "CHANGELOG.md",
         "RECORDS.md",
         "RELIABILITY.md",
+        "COLLECTING.md",
     ],
 )
 def test_links_to_files_lead_somewhere(document):

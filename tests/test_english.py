@@ -54,6 +54,7 @@ DOCUMENTS = (
     "DESIGN.md",
     "RECORDS.md",
     "RELIABILITY.md",
+    "COLLECTING.md",
     "benchmarks/README.md",
 )
 BANNED_IN_COMMENTS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -55,6 +56,15 @@ async def list_existing(plan: LoadPlan, store: ObjectStore, *, markers: bool = F
             await for_each(iter(worth_it), list_one, _WORKERS)
         # There may be a million partitions, none of them worth listing: let the loop do other work.
         await asyncio.sleep(0)
+    key_index.seal()
+    return key_index
+
+
+async def list_partitions(partitions: Iterable[str], store: ObjectStore) -> KeyIndex:
+    """List all objects of partitions, for a run whose keys are not known in advance."""
+    key_index = KeyIndex()
+    list_one = partial(_list_partition, wanted=lambda _: True, store=store, key_index=key_index)
+    await for_each(((partition, sys.maxsize) for partition in partitions), list_one, _WORKERS)
     key_index.seal()
     return key_index
 

@@ -92,6 +92,21 @@ def clean(arguments: Arguments, *, older_than: str | int, yes: bool, json: bool)
     return ending.exit_code
 
 
+def collect(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **_: object) -> int:
+    """Collect answers of a web API, such as TMDB's films and series, byte for byte."""
+    with Ending("collect", bucket=arguments.bucket, json=json) as ending:
+        settings = arguments.collect_settings()
+        ending.bucket = settings.target.bucket
+        if dry_run:
+            from asyncload.cli.collect_dry_run import collect_dry_run as do
+        else:
+            import_s3()
+            from asyncload.cli.collect import collect as do
+        enable_garbage_collection()
+        ending.exit_code = do(settings, ending, quiet=quiet)
+    return ending.exit_code
+
+
 def config(arguments: Arguments, *, json: bool, **_: object) -> int:
     """Print each setting and its origin: flag, variable, settings file or default."""
     with Ending("config", bucket=arguments.bucket, json=json) as ending:
@@ -119,7 +134,7 @@ def _demo(volume: Path | None) -> int:
     return do(volume)
 
 
-_WITH_OPTIONS: tuple[Callable[..., int], ...] = (run, verify, clean, config)
+_WITH_OPTIONS: tuple[Callable[..., int], ...] = (run, collect, verify, clean, config)
 _NAMES = (*(function.__name__ for function in _WITH_OPTIONS), demo.__name__)
 
 

@@ -29,7 +29,9 @@ def read_arguments(command: str, context: typer.Context, values: Mapping[str, An
                 pass
             case _:
                 given[name] = values[name]
-    return Arguments(options, given, origins, None if file is None else file.path)
+    if file is None:
+        return Arguments(options, given, origins, None)
+    return Arguments(options, given, origins, file.path, file.tables)
 
 
 def _origin(option: Option, context: Any, file: SettingsFile | None) -> Origin:

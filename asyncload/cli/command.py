@@ -38,7 +38,8 @@ class Command(TyperCommand):
                 # From a settings file, which is UTF-8 and already checked.
                 continue
             if _is_empty(ctx.params.get(parameter.name)):
-                name = parameter.opts[0] if parameter.opts[0].startswith("-") else "VOLUME"
+                flag = parameter.opts[0]
+                name = flag if flag.startswith("-") else flag.upper()
                 raise EmptyValueError(f"{name} is empty", ctx)
             # A path keeps the system's own decoding, which converts back to the same bytes.
             if parameter.name in ctx.params and parameter.type.name != "path":

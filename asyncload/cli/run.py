@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 from asyncload.cli.ending import Ending
 from asyncload.cli.output import Output, stderr, stdout
@@ -27,39 +29,53 @@ def run(settings: Settings, ending: Ending, *, quiet: bool) -> int:
     Raises:
         AsyncloadError: the run failed or was interrupted; its summary has been written.
     """
-    output = RunOutput(ending, Report(bucket=settings.bucket), quiet=quiet)
-    report = output.report
-    received: list[int] = []
+    report = Report(bucket=settings.bucket)
     ending.totals = lambda: run_totals(report)
+    return show_run(partial(load, settings), RunOutput(ending, report, quiet=quiet))
+
+
+def show_run(start: Callable[..., Coroutine[Any, Any, Report]], output: RunOutput) -> int:
+    """Run an operation to its end or to a signal, show its events, and return the exit code.
+
+    `start` returns the operation for an observer, for the report that counts its events, and for
+    the function that returns the error to record for an interruption.
+
+    Raises:
+        AsyncloadError: the run failed or was interrupted; its summary has been written.
+    """
+    received: list[int] = []
     try:
         with output.progress() as progress:
-            loading = load(
-                settings,
+            work = start(
                 observer=output.observer(progress),
-                report=report,
+                report=output.report,
                 interruption=lambda: Interrupted(*received),
             )
-            run_interruptible(loading, received)
+            run_interruptible(work, received)
     except AsyncloadError:
         output.close(ended_well=False)
         raise
     output.close(ended_well=True)
-    return report.exit_code
+    return output.report.exit_code
 
 
 @dataclass(slots=True)
 class RunOutput:
-    """Writes a run's results to standard output and everything else to standard error."""
+    """Writes a run's results to standard output and everything else to standard error.
+
+    `found` is a word for what the run finds, in the singular.
+    """
 
     ending: Ending
     report: Report
     quiet: bool
+    found: str = "CSV"
     out: Output = field(default_factory=stdout)
 
     def progress(self) -> ProgressView:
         """Return the progress display: live on a terminal, plain lines elsewhere."""
         live = can_be_drawn_on(sys.stderr) and not self.quiet
-        return LiveProgress(sys.stderr) if live else PlainProgress(sys.stderr)
+        return (LiveProgress if live else PlainProgress)(sys.stderr, found=self.found)
 
     def observer(self, progress: ProgressView) -> Callable[[Event], None]:
         """Return the observer that writes each event where it belongs, once the report has it."""

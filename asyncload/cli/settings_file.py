@@ -31,11 +31,13 @@ class SettingsFile(NamedTuple):
     """The content of a settings file.
 
     `values` by option name, with checked types; `lines` holds the line of each value, if known.
+    `tables` are those for `collect`: `source` and `query`, not checked.
     """
 
     path: str
     values: Mapping[str, Any]
     lines: Mapping[str, int]
+    tables: Mapping[str, Any]
 
 
 def use_settings_file(context: typer.Context, named: str | None) -> str | None:

@@ -20,6 +20,8 @@ from asyncload.settings.options import OPTIONS, Option
 from asyncload.settings.suggestions import nearest
 from asyncload.source.file_list import STANDARD_INPUT
 
+# For `collect` only, and not options: see `source.web.parsing`.
+_TABLES = ("source", "query")
 _KEYS = {option.key: option for option in OPTIONS}
 _PLACE = r" \(at (?:line (\d+), column (\d+)|end of document)\)$"
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
@@ -35,8 +37,8 @@ class InvalidSettingError(UsageError):
 
 def parse_settings(
     path: str, data: bytes, *, table: str
-) -> tuple[Mapping[str, Any], Mapping[str, int]] | None:
-    """Return the values in a file by option name, and their line numbers.
+) -> tuple[Mapping[str, Any], Mapping[str, int], Mapping[str, Any]] | None:
+    """Return the values in a file by option name, their line numbers, and the tables for `collect`.
 
     A line number is omitted if it is not certain.
 
@@ -61,6 +63,7 @@ def parse_settings(
     if not isinstance(found, dict):
         raise UsageError(f"{path}: {table} must be a table, not {TOML.type_of(found)}")
     values, lines = {}, {}
+    tables = {name: found.pop(name) for name in _TABLES if name in found}
     for key, value in found.items():
         line = _line_of(key, text, table)
         place = path if line is None else f"{path}, line {line}"
@@ -71,7 +74,7 @@ def parse_settings(
             raise InvalidSettingError(error, json=found.get("json") is True) from error
         if line is not None:
             lines[option.name] = line
-    return values, lines
+    return values, lines, tables
 
 
 def _text(path: str, data: bytes) -> str:

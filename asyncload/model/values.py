@@ -100,6 +100,7 @@ ExcludedReason = Literal[
     "not a regular file",
     "too recent",
     "too old",
+    "not found",
 ]
 
 
@@ -201,7 +202,20 @@ class Failed(NamedTuple):
         return "failed"
 
 
-Outcome = Uploaded | Unchanged | Skipped | Failed
+class Present(NamedTuple):
+    """An earlier run collected the answer for this date; it was not requested again."""
+
+    path: str
+    key: ObjectKey
+    size: int
+
+    @property
+    def status(self) -> str:
+        """What records call this outcome."""
+        return "present"
+
+
+Outcome = Uploaded | Unchanged | Skipped | Failed | Present
 
 
 class Disposed(NamedTuple):
@@ -358,6 +372,16 @@ class RequestsMade(NamedTuple):
     sent: int
 
 
+class ApiRequestsMade(NamedTuple):
+    """The number of requests to the API that a run collects from, emitted at its end.
+
+    `repeated` of them repeated a failed request.
+    """
+
+    asked: int
+    repeated: int
+
+
 LimitReason = Literal[
     "asked for", "enough", "throughput", "throttled", "open files", "memory", "ceiling"
 ]
@@ -404,6 +428,7 @@ Event = (
     | Warned
     | FileFinished
     | RequestsMade
+    | ApiRequestsMade
     | ConcurrencyChanged
     | ConcurrencySettled
 )

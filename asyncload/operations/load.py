@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
-from typing import Literal, cast
+from functools import partial
+from typing import Literal, NamedTuple, cast
 
 from asyncload.aio.buffers import BufferPool
 from asyncload.bucket.listing import find_open_uploads, list_existing, warn_of_odd_keys
@@ -111,7 +112,7 @@ def _begin(
 ) -> Run:
     check_arguments("load", settings, observer)
     started = now or utc_now()
-    policy = _policy(settings, new_run_id(started))
+    policy = policy_of(settings, new_run_id(started))
     return Run(
         settings,
         policy,
@@ -123,7 +124,8 @@ def _begin(
     )
 
 
-def _policy(settings: Settings, run_id: str) -> TransferPolicy:
+def policy_of(settings: Settings, run_id: str) -> TransferPolicy:
+    """Return the transfer policy of a run."""
     kept: Literal["skip", "fail"] = "skip" if settings.skip_existing else "fail"
     return TransferPolicy(
         existing="overwrite" if settings.overwrite else kept,
@@ -215,17 +217,42 @@ async def load_into(
 async def _load(
     store: ObjectStore, run: Run, readers: Readers, retries: RetryPolicy | None = None
 ) -> Report:
+    return await run_recorded(store, run, partial(_load_files, run, readers), retries)
+
+
+class Stores(NamedTuple):
+    """One store with different retries: for most requests, for files' bytes, and for probing."""
+
+    most: RetryingStore
+    files: RetryingStore
+    probing: RetryingStore
+
+
+async def run_recorded(
+    store: ObjectStore,
+    run: Run,
+    work: Callable[[Stores], Awaitable[None]],
+    retries: RetryPolicy | None = None,
+) -> Report:
+    """Check the store and the clock, do the work of a run, and write its manifest."""
     retries = retries or RetryPolicy()
-    retrying = run.with_retries(store, retries, run.others)
-    # Data that arrives damaged is read from the disk again by the caller, so no retries here.
-    files = run.with_retries(store, retries._replace(damaged=1), run.of_files)
-    probing = run.with_retries(store, PREFLIGHT._replace(attempts=3, damaged=1), run.others)
+    stores = Stores(
+        run.with_retries(store, retries, run.others),
+        # Data that arrives damaged is loaded again by the caller, so no retries here.
+        run.with_retries(store, retries._replace(damaged=1), run.of_files),
+        run.with_retries(store, PREFLIGHT._replace(attempts=3, damaged=1), run.others),
+    )
     try:
         await _preflight(run.with_retries(store, PREFLIGHT, run.others), run.prefix)
-        async with run.recording(retrying).kept() as record:
+        async with run.recording(stores.most).kept() as record:
             run.add_observer(record)
             try:
-                await _load_files(run, readers, retrying, files, probing)
+                offset = stores.most.clock_offset
+                if warned := check_clock(offset, utc_now()):
+                    run.observe(warned)
+                if run.by_clock:
+                    check_day(run.settings, offset, run.started)
+                await work(stores)
             finally:
                 run.count_requests()
     finally:
@@ -234,18 +261,9 @@ async def _load(
     return run.report
 
 
-async def _load_files(
-    run: Run,
-    readers: Readers,
-    retrying: ObjectStore,
-    files: ObjectStore,
-    probing: ObjectStore,
-) -> None:
+async def _load_files(run: Run, readers: Readers, stores: Stores) -> None:
     settings, observe, policy = run.settings, run.observe, run.policy
-    if warned := check_clock(retrying.clock_offset, utc_now()):
-        observe(warned)
-    if run.by_clock:
-        check_day(settings, retrying.clock_offset, run.started)
+    retrying, files, probing = stores
     if settings.success_marker:
         run.markers = SuccessMarkers(run.layout, retrying, observe)
         run.add_observer(run.markers.observe)
@@ -285,7 +303,7 @@ async def _load_files(
     for warned in await written.check(probing):
         observe(warned)
     if run.markers is not None:
-        await run.markers.write(plan, policy)
+        await run.markers.write((partition for partition, _ in plan.partitions), policy)
 
 
 def _max_parts(settings: Settings) -> int:

@@ -53,14 +53,16 @@ class Emitter(Generic[E]):
             )
 
 
-def check_arguments(operation: str, settings: object, observer: object) -> None:
+def check_arguments(
+    operation: str, settings: object, observer: object, kind: type = Settings
+) -> None:
     """Check the types of an operation's arguments.
 
     Raises:
         UsageError: a type is wrong, or the observer is a coroutine function.
     """
-    if not isinstance(settings, Settings):
-        raise UsageError(f"{operation}() takes Settings, not {type(settings).__name__}")
+    if not isinstance(settings, kind):
+        raise UsageError(f"{operation}() takes {kind.__name__}, not {type(settings).__name__}")
     if observer is None:
         return
     if not callable(observer):

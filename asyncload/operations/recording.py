@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from asyncload.aio.shielding import run_to_end
 from asyncload.errors import AsyncloadError, InternalError
 from asyncload.model.values import Event, ManifestWritten, Warned
 from asyncload.reporting.manifest import Manifest, describe_run, manifest_key
-from asyncload.reporting.records import run_totals, summary_record
+from asyncload.reporting.records import summary_record
 from asyncload.reporting.report import Report
 from asyncload.settings.run import Settings
 from asyncload.store.protocol import ObjectStore
@@ -25,12 +26,16 @@ Observer = Callable[[Event], None]
 class Recording:
     """Everything that is needed to write a run's manifest.
 
-    `report` counts the run's events; `observe` receives the result of writing. `interruption`
-    returns the error to record for a cancelled run. After a failure the manifest must be written
-    in the remaining time of `policy.grace`.
+    `command` and `described` are the run's command and settings, as they are recorded, and `totals`
+    returns its fields of the summary. `report` counts the run's events; `observe` receives the
+    result of writing. `interruption` returns the error to record for a cancelled run. After a
+    failure the manifest must be written in the remaining time of `policy.grace`.
     """
 
     settings: Settings
+    command: str
+    described: Mapping[str, Any]
+    totals: Callable[[Report], Mapping[str, Any]]
     store: ObjectStore
     policy: TransferPolicy
     report: Report
@@ -47,7 +52,7 @@ class Recording:
         manifest = Manifest(
             self.store,
             manifest_key(self.settings.manifest_prefix, self.report.run_id),
-            describe_run(self.settings, self.report),
+            describe_run(self.described, self.report),
             self.policy,
             self.now,
             self.observe,
@@ -93,8 +98,8 @@ class Recording:
         report = self.report
         assert report.started is not None, "a run that is recorded has started"
         summary = summary_record(
-            "run",
-            run_totals(report),
+            self.command,
+            self.totals(report),
             bucket=report.bucket,
             started=report.started,
             finished=max(self.now(), report.started),

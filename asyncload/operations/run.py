@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from asyncload.aio.deadline import Deadline
 from asyncload.errors import AsyncloadError, DeadlineReached, Interrupted
@@ -18,6 +19,8 @@ from asyncload.model.values import (
 )
 from asyncload.operations.observing import Emitter
 from asyncload.operations.recording import Recording
+from asyncload.reporting.manifest import describe_settings
+from asyncload.reporting.records import collect_totals, run_totals
 from asyncload.reporting.report import Report
 from asyncload.reporting.success_markers import SuccessMarkers
 from asyncload.settings.container import memory_of
@@ -43,7 +46,8 @@ def requests_limit(
 class Run:
     """One run: its observers, counters and manifest.
 
-    `by_clock` says that the start time came from this machine's clock.
+    `by_clock` says that the start time came from this machine's clock. `command` and `described`
+    are what the manifest says about the run; None for the settings.
     """
 
     def __init__(
@@ -56,8 +60,12 @@ class Run:
         interruption: Callable[[], Interrupted],
         *,
         by_clock: bool,
+        command: str = "run",
+        described: Mapping[str, Any] | None = None,
     ) -> None:
         self.settings = settings
+        self.command = command
+        self.described = describe_settings(settings) if described is None else described
         self.by_clock = by_clock
         self.started = started
         self.report = report
@@ -125,6 +133,9 @@ class Run:
         """Return an object that writes this run's manifest to a store."""
         return Recording(
             settings=self.settings,
+            command=self.command,
+            described=self.described,
+            totals=collect_totals if self.command == "collect" else run_totals,
             store=store,
             policy=self.policy,
             report=self.report,

@@ -39,8 +39,16 @@ def manifest_key(prefix: str, run_id: str) -> ObjectKey:
     return ObjectKey(f"{prefix}/{run_id}.json")
 
 
-def describe_run(settings: Settings, report: Report) -> dict[str, Any]:
-    """Return the description of a run for its manifest; the settings contain no secrets."""
+def describe_settings(settings: Settings) -> dict[str, Any]:
+    """Return all settings in JSON types; they contain no secrets."""
+    return {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in asdict(settings).items()
+    }
+
+
+def describe_run(settings: Mapping[str, Any], report: Report) -> dict[str, Any]:
+    """Return the description of a run for its manifest, with its settings in JSON types."""
     assert report.started is not None, "a run that is recorded has started"
     return {
         "version": RECORD_VERSION,
@@ -50,10 +58,7 @@ def describe_run(settings: Settings, report: Report) -> dict[str, Any]:
         "date": report.day.isoformat() if report.day is not None else None,
         "started": format_time(report.started),
         "asyncload": VERSION,
-        "settings": {
-            name: str(value) if isinstance(value, Path) else value
-            for name, value in asdict(settings).items()
-        },
+        "settings": settings,
     }
 
 

@@ -14,7 +14,7 @@ from asyncload.store.protocol import ObjectStore
 _READ = 8 * 1024 * 1024
 _MAX_LINE_BYTES = 8 * 1024 * 1024
 _LANDED = ("uploaded", "unchanged")
-_STATUSES = (*_LANDED, "skipped", "failed")
+_STATUSES = (*_LANDED, "present", "skipped", "failed")
 _HINT = "give a run id or the key of a manifest; manifests are stored below --manifest-prefix"
 
 

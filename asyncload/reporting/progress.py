@@ -121,10 +121,14 @@ class PlainProgress:
     Args:
         stream: the stream to write to.
         clock: returns seconds, like `time.monotonic`.
+        found: a word for what the run finds, in the singular.
     """
 
-    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, stream: TextIO, clock: Callable[[], float] = time.monotonic, *, found: str = "CSV"
+    ) -> None:
         self._stream = stream
+        self._found = found
         self._clock = clock
         self._advance = Advance()
         self._begun = self._written = clock()
@@ -144,13 +148,15 @@ class PlainProgress:
         if isinstance(event, LoadStarted):
             self._begun = self._written = now
             self._marks = deque([_Mark(now, 0, 0)])
-            self._write(f"found {format_count(event.files, 'CSV')}, {format_size(event.size)}")
+            self._write(
+                f"found {format_count(event.files, self._found)}, {format_size(event.size)}"
+            )
         elif isinstance(event, Scanned | PartSent | PartKept | FileFinished):
             if now - self._written < PLAIN_SECONDS:
                 return
             self._written = now
             if isinstance(event, Scanned):
-                self._write(f"found {format_count(event.files, 'CSV')} so far")
+                self._write(f"found {format_count(event.files, self._found)} so far")
             else:
                 self._write(self._line(now))
         elif self._advance.throttled and now - self._written_throttled >= PLAIN_SECONDS:
@@ -222,7 +228,7 @@ def format_seconds(seconds: float) -> str:
 class LiveProgress:
     """Draws bar, bytes, files, rate and remaining time on a terminal with Rich."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, found: str = "CSV") -> None:
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -244,7 +250,8 @@ class LiveProgress:
             # Otherwise Rich would redirect standard output here, even if it is a file or a pipe.
             redirect_stdout=sys.stdout.isatty(),
         )
-        self._task = self._progress.add_task("looking for CSVs", total=None)
+        self._found = found
+        self._task = self._progress.add_task(f"looking for {found}s", total=None)
         self._advance = Advance()
 
     def __enter__(self) -> Self:
@@ -260,7 +267,7 @@ class LiveProgress:
         done.count(event)
         if isinstance(event, Scanned):
             self._progress.update(
-                self._task, description=f"found {format_count(event.files, 'CSV')}"
+                self._task, description=f"found {format_count(event.files, self._found)}"
             )
         elif isinstance(event, LoadStarted):
             self._progress.reset(self._task, total=event.size)

@@ -13,12 +13,13 @@ from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import Any
 
-from asyncload.errors import AsyncloadError, StoreError
+from asyncload.errors import ApiError, AsyncloadError, StoreError
 from asyncload.model.values import (
     Excluded,
     Failed,
     FileFinished,
     PlannedUpload,
+    Present,
     Skipped,
     Unchanged,
     Uploaded,
@@ -76,7 +77,7 @@ def file_fields(event: FileFinished, finished: datetime) -> dict[str, Any]:
         fields["error"] = error_record(outcome.error)
     elif isinstance(outcome, Skipped):
         fields["reason"] = outcome.reason
-    else:
+    elif not isinstance(outcome, Present):
         fields["mtime_ns"] = outcome.mtime_ns
         fields["verified_by"] = outcome.checksum.algorithm
         fields["checksums"] = _digests(outcome)
@@ -123,6 +124,16 @@ def planned_record(upload: PlannedUpload, report: Report) -> dict[str, Any]:
     }
 
 
+def request_record(url: str, key: str, report: Report, *, per_result: bool) -> dict[str, Any]:
+    """Return the record of a request that a collection would make."""
+    return _of_run("request", report) | {
+        "status": "planned",
+        "url": url,
+        "key": key,
+        "per_result": per_result,
+    }
+
+
 def _of_run(kind: str, report: Report) -> dict[str, Any]:
     return {
         "version": VERSION,
@@ -144,7 +155,9 @@ def error_record(error: AsyncloadError) -> dict[str, Any]:
         "message": error.message,
         "hint": error.hint,
     }
-    if isinstance(error, StoreError):
+    if isinstance(error, ApiError):
+        record["http_status"] = error.status
+    elif isinstance(error, StoreError):
         record |= {
             "code": error.code,
             "http_status": error.status,
@@ -224,6 +237,15 @@ def run_totals(report: Report) -> dict[str, Any]:
     }
 
 
+def collect_totals(report: Report) -> dict[str, Any]:
+    """Return the totals of a collection for its summary."""
+    return run_totals(report) | {
+        "present": report.counts["present"],
+        "api_requests": report.api_requests,
+        "api_retries": report.api_retries,
+    }
+
+
 def verify_totals(
     *,
     manifest: str | None = None,
@@ -265,6 +287,7 @@ def config_totals(settings_file: str | None = None) -> dict[str, Any]:
 
 EMPTY_TOTALS: Mapping[str | None, Callable[[], dict[str, Any]]] = {
     "run": lambda: run_totals(Report()),
+    "collect": lambda: collect_totals(Report()),
     "verify": verify_totals,
     "clean": clean_totals,
     "config": config_totals,

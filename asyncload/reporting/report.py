@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from asyncload.model.values import (
+    ApiRequestsMade,
     ConcurrencySettled,
     Disposed,
     Event,
@@ -69,10 +70,10 @@ class Report:
     `kept` is the number of bytes that an earlier run had already sent; `aborted_uploads` counts
     stale uploads of earlier runs that were aborted. `unmarked` lists partitions without a success
     marker because a file is missing. `store` says which checks the store enforces, None if it was
-    not probed. `excluded` counts
-    entries that were not loaded, by reason. `requests`, `retries`, `sent` and `concurrency` are set
-    at the end of a run. `run_id` identifies the run; `manifest` is the key of its manifest, None if
-    there is none.
+    not probed. `api_requests` and `api_retries` count requests to the API that a run collects from.
+    `excluded` counts entries that were not loaded, by reason. `requests`, `retries`, `sent` and
+    `concurrency` are set at the end of a run. `run_id` identifies the run; `manifest` is the key of
+    its manifest, None if there is none.
     """
 
     run_id: str = ""
@@ -98,6 +99,8 @@ class Report:
     requests: int = 0
     retries: int = 0
     sent: int = 0
+    api_requests: int = 0
+    api_retries: int = 0
     concurrency: ConcurrencySettled | None = None
     markers_failed: list[MarkerFailed] = field(default_factory=list)
     unmarked: list[PartitionUnmarked] = field(default_factory=list)
@@ -144,6 +147,8 @@ class Report:
         elif isinstance(event, RequestsMade):
             self.requests, self.retries = event.requests, event.retries
             self.sent = event.sent
+        elif isinstance(event, ApiRequestsMade):
+            self.api_requests, self.api_retries = event.asked, event.repeated
         elif isinstance(event, ConcurrencySettled):
             self.concurrency = event
         elif isinstance(event, ManifestWritten):
@@ -183,7 +188,7 @@ class Report:
     @property
     def landed(self) -> int:
         """Number of files that are in the raw zone."""
-        return self.counts["uploaded"] + self.counts["unchanged"]
+        return self.counts["uploaded"] + self.counts["unchanged"] + self.counts["present"]
 
     @property
     def not_reached(self) -> int:

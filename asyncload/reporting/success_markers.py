@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from asyncload.aio.groups import for_each
 from asyncload.bucket.key_index import KeyIndex
@@ -22,7 +22,6 @@ from asyncload.model.values import (
     Warned,
 )
 from asyncload.planning.keys import KeyLayout
-from asyncload.planning.plan import LoadPlan
 from asyncload.store.protocol import ObjectInfo, ObjectStore
 from asyncload.transfer import TransferPolicy
 
@@ -137,7 +136,7 @@ class SuccessMarkers:
                 )
             )
 
-    async def write(self, plan: LoadPlan, policy: TransferPolicy) -> None:
+    async def write(self, partitions: Iterable[str], policy: TransferPolicy) -> None:
         """Mark the complete partitions; emit an event for each of the others, with the reason."""
         checksum = checksum_of(b"", policy.sent_algorithm)
         assert checksum is not None, "the algorithm of a policy is always available"
@@ -154,4 +153,4 @@ class SuccessMarkers:
             except AsyncloadError as error:
                 self._observe(MarkerFailed(partition, error))
 
-        await for_each((partition for partition, _ in plan.partitions), conclude, _WORKERS)
+        await for_each(iter(partitions), conclude, _WORKERS)

@@ -62,7 +62,7 @@ def summary_lines(report: Report, seconds: float) -> Iterator[str]:
     rate = f", {format_size(round(sent / seconds))}/s" if seconds > 0 and sent else ""
     counts = [
         f"{report.counts[kind]:,} {kind}"
-        for kind in ("uploaded", "unchanged", "skipped", "failed")
+        for kind in ("uploaded", "unchanged", "present", "skipped", "failed")
         if report.counts[kind]
     ]
     if report.not_reached:
@@ -73,7 +73,9 @@ def summary_lines(report: Report, seconds: float) -> Iterator[str]:
         yield from _manifest_line(report)
         return
     in_zone = "is in the raw zone" if report.files == 1 else "are in the raw zone"
-    proof = f", verified by {' and '.join(sorted(report.verified_by))}" if report.landed else ""
+    proof = (
+        f", verified by {' and '.join(sorted(report.verified_by))}" if report.verified_by else ""
+    )
     yield (
         f"{report.landed:,} of {format_count(report.files, 'file')} {in_zone}: {', '.join(counts)}"
         f"{proof} ({format_size(sent)} sent in {seconds:.1f} s{rate})"

@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_address, ip_network
 from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies
 
 from botocore.httpsession import ProxyConfiguration
 
@@ -59,6 +60,11 @@ class Proxies(ProxyConfiguration):  # type: ignore[misc]  # botocore is untyped
         if is_beside(host):
             return True
         return any(_matches(entry, host, parts.port) for entry in self._bypassed)
+
+
+def proxies_of_environment(keep_secret: Callable[[str], None]) -> Proxies:
+    """Return the proxies that the environment sets, by the same rules as for the store."""
+    return Proxies(getproxies(), keep_secret)
 
 
 def check_proxy(url: str, *, named: str) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from asyncload.errors import UsageError
 from asyncload.settings.options import Option
 from asyncload.settings.run import Settings
+
+if TYPE_CHECKING:
+    from asyncload.settings.collect import CollectSettings
 
 
 class Origin(NamedTuple):
@@ -35,13 +39,14 @@ class Arguments(NamedTuple):
 
     `values` are unconverted, as written on the command line or in the settings file. An option of
     `Settings` is included only if it was given; otherwise `Settings` applies its own default.
-    `file` is the settings file that was read, if any.
+    `file` is the settings file that was read, if any; `tables` are its tables for `collect`.
     """
 
     options: Mapping[str, Option]
     values: Mapping[str, Any]
     origins: Mapping[str, Origin]
     file: str | None
+    tables: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def bucket(self) -> str | None:
@@ -75,6 +80,32 @@ class Arguments(NamedTuple):
         }
         try:
             return Settings(**(fields | given))
+        except UsageError as error:
+            raise self._with_origins(error) from error
+
+    def collect_settings(self) -> CollectSettings:
+        """Return the settings of a collection; an option overrides a table of the settings file.
+
+        Raises:
+            UsageError: an option or a table is invalid, as for `settings`.
+        """
+        # Late: only one command needs it.
+        from asyncload.settings.collect import collect_settings
+
+        given = {
+            name: value for name, value in self.values.items() if value is not None and value != []
+        }
+        tables = dict(self.tables)
+        described = tables.get("source")
+        if isinstance(described, Mapping) and "source" in given:
+            if str(described.get("name", "")).lower() != given["source"].lower():
+                raise UsageError(
+                    f"source: {given['source']!r} is not the one that {self.file} describes",
+                    hint="omit it, or use --config to name another file",
+                )
+            del given["source"]
+        try:
+            return collect_settings(tables | given)
         except UsageError as error:
             raise self._with_origins(error) from error
 

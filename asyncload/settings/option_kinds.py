@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from asyncload.settings.parsing import (
     MAX_CONCURRENCY,
     as_concurrency,
+    as_count,
     as_day,
     as_flag,
     as_moment,
@@ -17,6 +18,7 @@ from asyncload.settings.parsing import (
     as_path,
     as_patterns,
     as_rate,
+    as_request_rate,
     as_rules,
     as_seconds,
     as_size,
@@ -77,6 +79,11 @@ TRUSTED = Kind(
     "a string or an array of strings",
     (str, list),
 )
+COUNT = Kind(_or_none(as_count), "a whole number from 1", (int,), word=int)
+REQUEST_RATE = Kind(
+    _or_none(as_request_rate), "a number of requests per second", (int, float), word=float
+)
+TEXTS = Kind(_or_none(as_patterns), "a string or an array of strings", (str, list), repeats=True)
 PATTERNS = Kind(as_patterns, "a string or an array of strings", (str, list), repeats=True)
 RULES = Kind(
     as_rules,

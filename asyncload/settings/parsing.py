@@ -21,6 +21,7 @@ T = TypeVar("T")
 AUTO_CONCURRENCY = "auto"
 """As many concurrent requests as increase throughput."""
 MAX_CONCURRENCY = 1024
+MAX_REQUEST_RATE = 1000
 
 _SIZE = re.compile(
     r"(\d{1,18}(?:\.\d{1,9})?)\s*([kmgt]i?b?)|(\d{1,18})\s*b?", re.IGNORECASE | re.ASCII
@@ -75,6 +76,39 @@ def as_number(option: str, value: object) -> int:
         except TypeError:
             pass
     raise _refusal(option, value, "a whole number")
+
+
+def as_count(option: str, value: object) -> int:
+    """Return a whole number from 1.
+
+    Raises:
+        UsageError: the value is something else.
+    """
+    text = isinstance(value, str) and value.strip()
+    given = int(text) if text and re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII) else value
+    number = as_number(option, given)
+    if number < 1:
+        raise UsageError(f"{option}: {number} is too small", hint="the minimum is 1")
+    return number
+
+
+def as_request_rate(option: str, value: object) -> float:
+    """Return a number of requests per second.
+
+    Raises:
+        UsageError: the value is something else, or out of range.
+    """
+    rate: object = value
+    if isinstance(value, str) and re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value.strip(), re.ASCII):
+        rate = float(value)
+    if not isinstance(rate, int | float) or isinstance(rate, bool):
+        raise _refusal(option, value, "a number of requests per second")
+    if not 0 < rate <= MAX_REQUEST_RATE:
+        raise UsageError(
+            f"{option}: {rate} is not between 0 and {MAX_REQUEST_RATE:,} requests per second",
+            hint="use a number above 0; 0.5 is one request in two seconds",
+        )
+    return float(rate)
 
 
 def as_concurrency(option: str, value: object) -> int | str:

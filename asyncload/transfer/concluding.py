@@ -83,14 +83,18 @@ class Concluding:
         self._dispose = dispose
         self._outage = Outage()
 
-    async def conclude(self, upload: PlannedUpload, sending: Awaitable[Outcome]) -> bool:
+    async def conclude(
+        self, upload: PlannedUpload, sending: Awaitable[Outcome], begun: float | None = None
+    ) -> bool:
         """Emit a file's outcome; return whether the file is in the bucket.
+
+        `begun` is the loop's time at which work on the file began, None for now.
 
         Raises:
             Refused, StoreUnavailable, ApiUnavailable: the run can't continue.
         """
         clock = asyncio.get_running_loop().time
-        begun = clock()
+        begun = clock() if begun is None else begun
         try:
             outcome = await sending
         except (Refused, StoreUnavailable):
@@ -98,8 +102,7 @@ class Concluding:
         except DeadlineReached:
             return False
         except AsyncloadError as error:
-            self.fail(upload, error, clock() - begun)
-            self._outage.failed(error)
+            self.give_up(upload, error, begun)
             return False
         seconds = clock() - begun
         source = None
@@ -108,6 +111,15 @@ class Concluding:
         self._observe(_finished(upload, outcome, seconds, source))
         self._outage.succeeded()
         return True
+
+    def give_up(self, upload: PlannedUpload, error: AsyncloadError, begun: float) -> None:
+        """Emit the outcome of a file that failed after all retries.
+
+        Raises:
+            StoreUnavailable, ApiUnavailable: too many files in a row failed so.
+        """
+        self.fail(upload, error, asyncio.get_running_loop().time() - begun)
+        self._outage.failed(error)
 
     def fail(self, upload: PlannedUpload, error: AsyncloadError, seconds: float = 0.0) -> None:
         """Emit the outcome of a file that failed."""

@@ -88,7 +88,7 @@ def test_the_settings_for_certificates_are_put_back(monkeypatch, value):
     assert os.environ.get("SSL_CERT_FILE") == os.environ.get("SSL_CERT_DIR") == value
 
 
-COMMANDS = {"run", "verify", "clean", "config", "demo"}
+COMMANDS = {"run", "collect", "verify", "clean", "config", "demo"}
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))

@@ -23,7 +23,7 @@ def rendered():
     return "\n\n".join(
         [
             table("option", [o for o in options_of("run") if not o.positional]),
-            *(shares(command) for command in ("verify", "clean")),
+            *(shares(command) for command in ("collect", "verify", "clean")),
             table("option of other commands", others),
         ]
     )

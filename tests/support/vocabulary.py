@@ -37,6 +37,10 @@ def tables() -> dict[str, list[Described]]:
             section = begin[1]
         elif begin := re.match(r"Of `(\w+)`:", line):
             section = f"summary of {begin[1]}"
+            if begin[1] == "collect":
+                # They include those of a load, but for its dry run.
+                of_run = found["summary of run"]
+                found[section] = [f for f in of_run if f.present != "in a dry run"]
         elif row := re.match(r"\| `(\w+)` \| ([a-z ]+) \| ([^|]+) \| ", line):
             described = Described(row[1], row[2].split(" or "), row[3])
             found.setdefault(section, []).append(described)

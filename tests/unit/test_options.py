@@ -20,7 +20,9 @@ def test_each_field_of_settings_is_filled_by_one_option():
     assert sorted(filled) == sorted(field.name for field in fields(Settings))
     assert SETTINGS.keys() == set(filled)
     beside = {option.name for option in OPTIONS if not option.setting}
-    assert beside == {"dry_run", "quiet", "json", "yes", "older_than", "manifest_run", "config"}
+    of_collect = {o.name for o in OPTIONS if o.commands == ("collect",)}
+    of_calls = {"dry_run", "quiet", "json", "yes", "older_than", "manifest_run", "config"}
+    assert beside == of_calls | of_collect
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -56,7 +58,7 @@ def test_the_default_is_one_that_could_be_given(option):
         assert option.kind.convert(option.flag, default) == default
     if (shown := shown_default(option)) is not None:
         assert isinstance(shown, option.kind.word)
-        assert option.kind.convert(option.flag, shown) in (default, 24 * 3600)
+        assert option.kind.convert(option.flag, shown) in (default, 24 * 3600, 8 * 1024 * 1024)
 
 
 @by_name

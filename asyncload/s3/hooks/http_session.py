@@ -10,7 +10,7 @@ from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.utils import _RefCountedSession as RefCountedSession
 from botocore.httpsession import ProxyConfiguration
 
-__all__ = ["HttpSession", "RefCountedSession"]
+__all__ = ["HttpSession", "RefCountedSession", "never_repeat"]
 
 
 class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyped
@@ -58,9 +58,7 @@ class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyp
                 skip_auto_headers={"CONTENT-TYPE"},
                 auto_decompress=False,
             )
-            # aiohttp would repeat a request, uncounted, if a connection breaks; it has no option
-            # for this.
-            session._retry_connection = False
+            never_repeat(session)
             self._sessions[proxy_url] = await self._exit_stack.enter_async_context(session)
         return self.wrap_requests(self._sessions[proxy_url])
 
@@ -69,3 +67,11 @@ class HttpSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is untyp
 
     async def _get_session(self, proxy_url: str | None) -> Any:
         return await self.open_requests(proxy_url)
+
+
+def never_repeat(session: aiohttp.ClientSession) -> None:
+    """Keep a session from repeating a request, uncounted, if a connection breaks.
+
+    aiohttp has no option for this.
+    """
+    session._retry_connection = False

@@ -1,0 +1,1 @@
+"""Answers of an HTTP API as a source: each answer is loaded like a file, byte for byte."""
