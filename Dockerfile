@@ -37,9 +37,11 @@ RUN python -m venv --without-pip /opt/asyncload \
     && pip --python /opt/asyncload/bin/python install --require-hashes -r requirements/runtime.txt \
     && pip install --require-hashes -r requirements/build.txt
 # botocore describes some 400 services. The lake needs s3; sts, sso and sso-oidc are asked for
-# credentials. The files beside their folders are shared: endpoints, partitions, retries.
+# credentials, ssm and secretsmanager for the token of an API. The files beside their folders are
+# shared: endpoints, partitions, retries.
 RUN find /opt/asyncload/lib/python3.13/site-packages/botocore/data -mindepth 1 -maxdepth 1 \
-        -type d ! -name s3 ! -name sts ! -name sso ! -name sso-oidc -exec rm -r {} +
+        -type d ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name ssm \
+        ! -name secretsmanager -exec rm -r {} +
 COPY LICENSE README.md pyproject.toml ./
 COPY data data
 COPY asyncload asyncload
@@ -58,7 +60,7 @@ LABEL org.opencontainers.image.title="asyncload" \
 COPY --from=asyncload-builder /opt/asyncload /opt/asyncload
 # The official base image has no bytecode of the standard library. Importing what a run imports,
 # as root, leaves just that much here; and it proves that botocore finds what was kept of its data.
-RUN ["/opt/asyncload/bin/python", "-c", "import boto3, asyncload.cli.dry_run, asyncload.cli.run; [boto3.client(name, region_name='us-east-1') for name in ('s3', 'sts', 'sso', 'sso-oidc')]"]
+RUN ["/opt/asyncload/bin/python", "-c", "import boto3, asyncload.cli.dry_run, asyncload.cli.run; [boto3.client(name, region_name='us-east-1') for name in ('s3', 'sts', 'sso', 'sso-oidc', 'ssm', 'secretsmanager')]"]
 # HOME is where ~/.aws may be mounted. It is the same for any --user: no UID needs an entry in
 # /etc/passwd. Unbuffered, `docker logs` shows each line as it is written.
 ENV HOME=/home/asyncload \

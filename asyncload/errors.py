@@ -70,9 +70,8 @@ class DeadlineReached(AsyncloadError):
 
     def __init__(self) -> None:
         super().__init__(
-            "stopped by --deadline before all files were uploaded",
-            hint="uploaded files and parts are kept; run again with the same --date to load the "
-            "rest",
+            "stopped at the deadline, with work left to do",
+            hint="all uploads are kept; run again with the same --date for the rest",
         )
 
 

@@ -76,7 +76,8 @@ def test_the_examples_of_the_library_use_public_names_only():
 
 def policies():
     """The JSON documents of the section on security, by the first identifier in each."""
-    documents = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", README, re.DOTALL)]
+    section = README.partition("\n## Security\n")[2]
+    documents = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", section, re.DOTALL)]
     return {(d.get("Statement") or d["Rules"])[0].get("Sid", "lifecycle"): d for d in documents}
 
 

@@ -56,6 +56,7 @@ DOCUMENTS = (
     "RELIABILITY.md",
     "COLLECTING.md",
     "benchmarks/README.md",
+    "deploy/lambda/README.md",
 )
 BANNED_IN_COMMENTS = {
     "'is no x' for 'is not a valid x'": BANNED["'is no x' for 'is not a valid x'"],

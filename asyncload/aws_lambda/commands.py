@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
@@ -9,8 +10,9 @@ from typing import Any, NamedTuple, Protocol
 from asyncload.aws_lambda.events import Event
 from asyncload.errors import UsageError
 from asyncload.model.values import Event as RunEvent
+from asyncload.operations.collect import collect
 from asyncload.operations.load import load
-from asyncload.reporting.records import run_totals
+from asyncload.reporting.records import collect_totals, run_totals
 from asyncload.reporting.report import Report
 from asyncload.settings.container import PROCESS, memory_of
 from asyncload.settings.run import (
@@ -39,12 +41,16 @@ class Work(NamedTuple):
     """A command with valid options, ready to start.
 
     Args:
+        found: its word for one object to store.
+        notice: a text to log; "" for none.
         bucket: the bucket.
         report: counts the events.
         start: starts it with an observer, and returns the coroutine to run.
         totals: returns its fields of the summary.
     """
 
+    found: str
+    notice: str
     bucket: str
     report: Report
     start: Callable[[Callable[[RunEvent], None]], Coroutine[Any, Any, Report]]
@@ -52,9 +58,11 @@ class Work(NamedTuple):
 
 
 def _run(event: Event, context: Context) -> Work:
-    settings = _within_limits(event, context)
+    settings = _within_limits(event.arguments.settings(), event, context)
     report = Report(bucket=settings.bucket)
     return Work(
+        "file",
+        "",
         settings.bucket,
         report,
         lambda observer: load(settings, observer=observer),
@@ -62,19 +70,33 @@ def _run(event: Event, context: Context) -> Work:
     )
 
 
-COMMANDS: Mapping[str, Callable[[Event, Context], Work]] = {"run": _run}
+def _collect(event: Event, context: Context) -> Work:
+    given = event.arguments.collect_settings()
+    settings = replace(given, target=_within_limits(given.target, event, context))
+    report = Report(bucket=settings.target.bucket)
+    environment = dict(os.environ)
+    return Work(
+        "answer",
+        settings.api.notice,
+        settings.target.bucket,
+        report,
+        lambda observer: collect(settings, environment=environment, observer=observer),
+        lambda: collect_totals(report),
+    )
+
+
+COMMANDS: Mapping[str, Callable[[Event, Context], Work]] = {"run": _run, "collect": _collect}
 """Prepares each command; raises a UsageError if its options are invalid."""
 
 
-def _within_limits(event: Event, context: Context) -> Settings:
-    """Return the settings of an event, for the time and the memory that the function has.
+def _within_limits(settings: Settings, event: Event, context: Context) -> Settings:
+    """Return the settings of an event for the time and the memory that the function has.
 
     Raises:
-        UsageError: an option is invalid, or the function has too little time or memory for it.
+        UsageError: the function has too little time or memory.
     """
     given = event.arguments.values.get("memory", AUTO)
-    # Control groups don't show the function's memory, so it is compared here.
-    settings = event.arguments.settings()
+    # Control groups don't show the function's memory.
     left = int(context.memory_limit_in_mb) * _MIB - PROCESS
     if isinstance(settings.concurrency, int):
         left -= memory_of(settings.max_requests, encrypted=settings.encrypted)

@@ -23,6 +23,10 @@ from asyncload.source.file_list import STANDARD_INPUT
 _COMMAND, _TIME = "command", "time"
 _SCHEDULED = "<aws.scheduler.scheduled-time>"
 _PLACE = "event"
+# They concern a terminal, or a settings file.
+_NOT_HERE = ("config", "dry_run", "json", "quiet", "yes")
+# The descriptions of an API and of queries, which a settings file may also have.
+_TABLES = {"collect": {"source": dict, "query": list}}
 _KEYS = {option.key: option for option in BY_NAME.values()}
 
 
@@ -53,11 +57,18 @@ def read_event(event: object, environ: Mapping[str, str], commands: Collection[s
             hint='for example {"command": "run"}',
         )
     command = _command(event, commands)
-    options = {option.name: option for option in options_of(command) if option.setting}
+    options = {
+        option.name: option for option in options_of(command) if option.name not in _NOT_HERE
+    }
     values: dict[str, Any] = {}
     origins = {name: Origin("default") for name in options}
+    tables = {
+        key: event[key]
+        for key, kind in _TABLES.get(command, {}).items()
+        if isinstance(event.get(key), kind)
+    }
     for key, value in event.items():
-        if key not in (_COMMAND, _TIME):
+        if key not in (_COMMAND, _TIME, *tables):
             option = _option(key, command, options)
             values[option.name] = check_value(option, value, _PLACE, JSON)
             origins[option.name] = Origin("event")
@@ -71,7 +82,7 @@ def read_event(event: object, environ: Mapping[str, str], commands: Collection[s
         raise UsageError(
             "event: files-from: AWS Lambda has no standard input", hint="give the path of a file"
         )
-    return Event(command, _time(event), Arguments(options, values, origins, None))
+    return Event(command, _time(event), Arguments(options, values, origins, None, tables))
 
 
 def _command(event: Mapping[str, Any], commands: Collection[str]) -> str:
@@ -120,8 +131,8 @@ def _option(key: str, command: str, options: Mapping[str, Option]) -> Option:
 def _check_required(options: Mapping[str, Option], values: Mapping[str, Any]) -> None:
     fields = Settings.__dataclass_fields__
     for name, option in options.items():
-        field = fields[option.setting]
-        if name in values or not field.default is field.default_factory is MISSING:
+        field = fields.get(option.setting)
+        if field is None or not field.default is field.default_factory is MISSING or name in values:
             continue
         raise UsageError(
             f"event: {name} is missing",

@@ -17,9 +17,9 @@ from asyncload.cli.output import without_secrets
 from asyncload.cli.variables import forget_empty_variables, unknown_variables
 from asyncload.errors import AsyncloadError, InternalError
 from asyncload.model.values import Event
-from asyncload.reporting.records import EMPTY_TOTALS, summary_record, warning_record
+from asyncload.reporting.records import EMPTY_TOTALS, notice_record, summary_record, warning_record
 from asyncload.reporting.report import Report
-from asyncload.reporting.text import printable
+from asyncload.reporting.text import format_count, printable
 
 _MAX_MESSAGE = 1000
 """Characters. A dead-letter queue receives the first KiB of a message."""
@@ -76,6 +76,8 @@ class _Invocation:
             self._command = event["command"]
         read = read_event(event, os.environ, COMMANDS)
         work = self._work = COMMANDS[read.command](read, context)
+        if work.notice:
+            self._log.write("INFO", notice_record(work.notice))
 
         def observe(event: Event) -> None:
             work.report.observe(event)
@@ -109,15 +111,19 @@ class _Invocation:
     def _fail_incomplete(self, report: Report) -> NoReturn:
         self._summarize(report.exit_code, None)
         failed, markers = report.counts["failed"], len(report.markers_failed)
+        assert self._work is not None, "it has run"
+        found = self._work.found
         if failed:
             first = report.failures[0]
-            text = f"{failed:,} of {report.files:,} files failed. {first.path}: "
+            total = format_count(report.files, found)
+            text = f"{failed:,} of {total} failed. {first.path}: "
             error: AsyncloadError = first.error
         else:
-            text = f"{markers:,} success markers could not be written. "
+            text = f"{format_count(markers, 'success marker')} could not be written. "
             error = report.markers_failed[0].error
         told = AsyncloadError(f"{text}{error.message}", hint=error.hint)
-        self._raise("FilesFailed" if failed else "MarkersFailed", told, report.exit_code)
+        kind = f"{found.title()}sFailed" if failed else "MarkersFailed"
+        self._raise(kind, told, report.exit_code)
 
     def _raise(self, kind: str, error: AsyncloadError, exit_code: int) -> NoReturn:
         """Raise an exception of a class with the name `kind`."""

@@ -10,9 +10,11 @@ from asyncload.cli.streams import guard_of
 from asyncload.errors import AsyncloadError
 from asyncload.model.values import Warned
 from asyncload.reporting.text import format_error, printable, warning_lines
+from asyncload.settings.given import is_sensitive
 
 # Shorter values are used in tests, and could be part of any word.
 _MIN_SECRET_LENGTH = 8
+_AWS_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 
 
 class Output:
@@ -95,6 +97,15 @@ def without_secrets(text: str) -> str:
     from asyncload.s3.auth.redaction import Secrets
 
     secrets = Secrets()
-    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
-        secrets.add_value(os.environ.get(name), min_length=_MIN_SECRET_LENGTH)
+    for name, value in os.environ.items():
+        if _is_secret(name):
+            secrets.add_value(value, min_length=_MIN_SECRET_LENGTH)
     return secrets.mask(text)
+
+
+def _is_secret(variable: str) -> bool:
+    """Return whether a variable holds a secret; tokens of APIs are in variables of any name."""
+    if variable.startswith(("AWS_", "ASYNCLOAD_")):
+        # Others are names of files, and identifiers.
+        return variable in _AWS_SECRETS
+    return is_sensitive(variable)

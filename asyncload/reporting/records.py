@@ -107,6 +107,11 @@ def warning_record(warning: Warned) -> dict[str, Any]:
     return {"version": VERSION, "type": "warning", **_warning(warning)}
 
 
+def notice_record(notice: str) -> dict[str, Any]:
+    """Return the record of the notice that the terms of an API ask for."""
+    return {"version": VERSION, "type": "notice", "message": notice}
+
+
 def _warning(warning: Warned) -> dict[str, Any]:
     return {"message": warning.message, "hint": warning.hint}
 

@@ -117,8 +117,15 @@ def read_variable(option: Option, name: str, text: str) -> Any:
     """Return the value that an environment variable gives for an option.
 
     Raises:
-        UsageError: the variable of an on/off option holds something else.
+        UsageError: the variable of an on/off option or of a number holds something else.
     """
+    if option.kind.word in (int, float):
+        try:
+            return option.kind.word(text)
+        except ValueError:
+            raise UsageError(
+                f"variable {name}: {text!r} is not a number", hint="use digits only"
+            ) from None
     if option.kind is not FLAG:
         return text.split() if option.kind.repeats else text
     word = text.strip().lower()

@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.aws_lambda import running, unpacked
 from tests.support.loads import write_files
+from tests.support.tmdb import TOKEN
+from tests.support.tmdb import serving as serving_tmdb
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 KIB = 1024
@@ -110,3 +112,57 @@ def test_a_refused_bucket_becomes_a_failed_invocation(function, event, volume):
     assert "(exit code 5). Check --bucket" in failure["errorMessage"]
     assert SECRET not in json.dumps(failure) + lambda_function.log()
     assert '"level":"ERROR"' in lambda_function.log()
+
+
+@pytest.fixture
+def double():
+    """TMDB with 45 films."""
+    with serving_tmdb() as double:
+        double.add_films(45)
+        yield double
+
+
+@pytest.mark.moto
+def test_a_collection_is_byte_for_byte_and_safe_to_repeat(function, double, moto, layer):
+    """What TMDB sent, in the bucket; a duplicate of the event makes no request to TMDB."""
+    event = {"command": "collect", "time": "2022-05-02T05:00:00Z", "title": "Film", "layer": layer}
+    environment = {"TMDB_TOKEN": TOKEN, "ASYNCLOAD_API_URL": double.url}
+    with function(environment=environment) as lambda_function:
+        first = lambda_function.invoke(event)
+        second = lambda_function.invoke(event)
+    assert (first.get("exit_code"), first.get("uploaded")) == (0, 3), first
+    assert (second["exit_code"], second["present"], second["api_requests"]) == (0, 3, 0)
+    objects = moto.objects(f"{layer}/TMDB/JSON/MoviesByTitle/2022/05/02/")
+    assert objects.pop(f"{layer}/TMDB/JSON/MoviesByTitle/2022/05/02/_SUCCESS") == b""
+    assert sorted(objects.values()) == sorted(double.served.values())
+    assert TOKEN not in lambda_function.log() + json.dumps([first, second])
+
+
+@pytest.mark.moto
+def test_a_collection_that_the_time_limit_stops_is_finished_by_the_retry(
+    function, double, moto, layer
+):
+    """No answer is requested twice."""
+    double.add_films(1_000)
+    event = {"command": "collect", "time": "2022-05-02T05:00:00Z", "title": "Film", "layer": layer}
+    environment = {"TMDB_TOKEN": TOKEN, "ASYNCLOAD_API_URL": double.url}
+    with function(environment=environment, timeout=35) as lambda_function:
+        assert lambda_function.invoke({})["errorType"] == "UsageError"
+        failure = lambda_function.invoke(event | {"rate": 1})
+        asked = len(double.asked)
+        result = lambda_function.invoke(event)
+    assert failure.get("errorType") == "DeadlineReached", failure
+    assert asked < 53
+    assert (result["exit_code"], result["present"] + result["uploaded"]) == (0, 53)
+    assert max(double.paths.values()) == 1
+
+
+@pytest.mark.moto
+def test_a_refused_token_becomes_a_failed_invocation(function, double, layer):
+    """With exit code 5 in the message, and without the token."""
+    wrong = "eyJhbGciOiJIUzI1NiJ9.canary-0f3b.wrong"
+    environment = {"TMDB_TOKEN": wrong, "ASYNCLOAD_API_URL": double.url}
+    with function(environment=environment) as lambda_function:
+        failure = lambda_function.invoke({"command": "collect", "title": "Film", "layer": layer})
+    assert "(exit code 5)" in failure["errorMessage"]
+    assert wrong not in json.dumps(failure) + lambda_function.log()

@@ -94,10 +94,14 @@ USE = "use one of: acl, addressing-style, "
     [
         ([], "the event must be an object, not an array", 'for example {"command": "run"}'),
         (None, "the event must be an object, not null", 'for example {"command": "run"}'),
-        ({"Records": []}, "event: command is missing", "add it (run). Only the input"),
-        ({"command": "runn"}, "event: 'runn' is not a command", "did you mean run? use run"),
-        ({"command": "verify"}, "event: 'verify' is not a command", "use run"),
-        ({"command": 5}, "event: 5 is not a command", "use run"),
+        ({"Records": []}, "event: command is missing", "add it (collect or run). Only the input"),
+        (
+            {"command": "runn"},
+            "event: 'runn' is not a command",
+            "did you mean run? use collect or run",
+        ),
+        ({"command": "verify"}, "event: 'verify' is not a command", "use collect or run"),
+        ({"command": 5}, "event: 5 is not a command", "use collect or run"),
         (BASE | {"buket": "x"}, "event: unknown option 'buket'", f"did you mean bucket? {USE}"),
         (BASE | {"tiem": "x"}, "event: unknown option 'tiem'", f"did you mean time? {USE}"),
         (BASE | {"colour": "x"}, "event: unknown option 'colour'", USE),

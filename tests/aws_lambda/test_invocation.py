@@ -186,7 +186,7 @@ def test_a_marker_that_is_not_written_fails_the_invocation(scripted, volume):
 
     kind, text = scripted(answer, **{"success-marker": True})
     assert kind == "MarkersFailed"
-    assert text.startswith("1 success markers could not be written. ")
+    assert text.startswith("1 success marker could not be written. ")
 
 
 def test_a_secret_that_the_store_sends_back_is_not_shown(scripted, volume, log):

@@ -82,6 +82,18 @@ def test_what_a_schedule_sends_is_a_valid_event(path):
     assert found.time == datetime.fromisoformat("2022-05-02T05:00:00+00:00")
 
 
+@pytest.mark.parametrize("document", ["README.md", "deploy/lambda/README.md"])
+def test_the_events_in_the_documents_are_valid(document):
+    """As they stand there, with a bucket and a volume from the environment."""
+    text = (FOLDER.parents[1] / document).read_text()
+    events = re.findall(r'({"command": [^\n]*})', text)
+    environ = {"ASYNCLOAD_BUCKET": "my-lake", "ASYNCLOAD_VOLUME": "/mnt/volume"}
+    for event in events:
+        sent = event.replace("<aws.scheduler.scheduled-time>", "2022-05-02T05:00:00Z")
+        read_event(json.loads(sent), environ, COMMANDS)
+    assert events
+
+
 @each
 def test_a_function_has_the_whole_time_and_retries_into_a_queue(path):
     """A collection or a load that the time limit stopped is finished by a retry."""

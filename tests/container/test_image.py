@@ -88,7 +88,7 @@ def test_a_container_writes_no_file(loader):
 
 
 def test_the_venv_holds_only_what_a_run_needs(loader):
-    """No pip; of botocore's services those that hold data or give credentials; all compiled."""
+    """No pip; of botocore's services those that hold data or secrets; all compiled."""
     program = """
 import json, os, botocore, importlib.util, pathlib, sys
 site = pathlib.Path(botocore.__file__).parents[1]
@@ -108,7 +108,7 @@ print(json.dumps({
 
     assert found == {
         "pip": False,
-        "services": ["s3", "sso", "sso-oidc", "sts"],
+        "services": ["s3", "secretsmanager", "ssm", "sso", "sso-oidc", "sts"],
         "uncompiled": [],
     }
 

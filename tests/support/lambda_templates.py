@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "lambda"
-NAMES = ("run",)
+NAMES = ("run", "collect")
 _NOTE = "# Written from {name}.yaml by python -m tests.support.lambda_templates --write\n"
 _CODE = re.compile(r"      CodeUri: .*\n      Handler: .*\n      Runtime: .*\n")
 _PARAMETERS = """Parameters:
