@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ApiRefused,
         ApiThrottled,
         ApiUnavailable,
+        ArchiveUnreadable,
         AsyncloadError,
         BucketNotFound,
         ChecksumMismatch,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
         Interrupted,
         InvalidKey,
         KeyCollision,
+        MemberDamaged,
+        MemberRefused,
         NothingToLoad,
         NotVerified,
         ObjectConflict,
@@ -124,6 +127,7 @@ __all__ = [
     "ApiRequestsMade",
     "ApiThrottled",
     "ApiUnavailable",
+    "ArchiveUnreadable",
     "AsyncloadError",
     "BucketNotFound",
     "Checksum",
@@ -155,6 +159,8 @@ __all__ = [
     "LoadStarted",
     "ManifestWritten",
     "MarkerFailed",
+    "MemberDamaged",
+    "MemberRefused",
     "NotVerified",
     "NothingToLoad",
     "ObjectConflict",
@@ -215,13 +221,13 @@ __all__ = [
 _NAMES = {
     "errors": """
         AccessDenied AnswerDamaged AnswerTooLarge ApiError ApiRefused ApiThrottled ApiUnavailable
-        AsyncloadError BucketNotFound ChecksumMismatch ClocksDisagree CredentialsMissing
-        CredentialsRejected DeadlineReached EndlessListing EndpointRefused FileFailed Interrupted
-        InvalidKey KeyCollision NotVerified NothingToLoad ObjectConflict ObserverFailed OutOfMemory
-        OutOfThreads ProtectionIgnored Refused RequestLimitReached RequestRejected ServerError
-        SourceChanged SourceStalled SourceTooLarge SourceUnreadable StoreError StoreRefused
-        StoreUnavailable Throttled TimedOut TokenRejected TooManyOpenFiles UnknownName UsageError
-        WrongRegion
+        ArchiveUnreadable AsyncloadError BucketNotFound ChecksumMismatch ClocksDisagree
+        CredentialsMissing CredentialsRejected DeadlineReached EndlessListing EndpointRefused
+        FileFailed Interrupted InvalidKey KeyCollision MemberDamaged MemberRefused NotVerified
+        NothingToLoad ObjectConflict ObserverFailed OutOfMemory OutOfThreads ProtectionIgnored
+        Refused RequestLimitReached RequestRejected ServerError SourceChanged SourceStalled
+        SourceTooLarge SourceUnreadable StoreError StoreRefused StoreUnavailable Throttled TimedOut
+        TokenRejected TooManyOpenFiles UnknownName UsageError WrongRegion
     """,
     "model.values": """
         ApiRequestsMade Checksum ConcurrencyChanged ConcurrencySettled Event Excluded Failed

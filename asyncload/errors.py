@@ -139,6 +139,18 @@ class SourceUnreadable(FileFailed):
     exit_code = 2
 
 
+class ArchiveUnreadable(SourceUnreadable):
+    """The directory of a ZIP archive can't be read, so its members are unknown."""
+
+
+class MemberRefused(FileFailed):
+    """A member of a ZIP archive can't be loaded: its name, its compression or its place."""
+
+
+class MemberDamaged(FileFailed):
+    """A member of a ZIP archive does not hold the bytes that the archive states."""
+
+
 class SourceStalled(SourceUnreadable):
     """A source file or folder did not answer in time."""
 

@@ -12,7 +12,9 @@ import typer
 
 from asyncload.cli.output import require_report
 from asyncload.cli.settings_file import use_settings_file
+from asyncload.settings.option_kinds import SIZE
 from asyncload.settings.options import Option, options_of
+from asyncload.settings.parsing import format_exactly
 from asyncload.settings.run import AUTO, Settings
 
 _CALLBACKS: Mapping[str, Callable[..., Any]] = {
@@ -98,6 +100,8 @@ def shown_default(option: Option) -> Any:
             return None
         case bool() as default:
             return default
+        case int() as default if option.kind is SIZE:
+            return format_exactly(default)
         case int() as default if option.kind.word is str:
             return str(default)
         case [*words]:

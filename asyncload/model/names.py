@@ -2,6 +2,9 @@
 
 Bytes that are not UTF-8 become lone surrogates, as with Python's `surrogateescape`, so that names
 and texts correspond one to one.
+
+The path of a member is that of its archive, `//`, and its name: `exports/films.zip//movies.csv`. No
+other path contains `//`.
 """
 
 from __future__ import annotations
@@ -32,3 +35,19 @@ def from_command_line(word: str) -> str:
 def composed(text: str) -> str:
     """Return a text in NFC: an `é` may be one character, or two as in macOS."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+MEMBER = "//"
+"""Stands between the path of an archive and the name of a member."""
+
+
+def split_member(path: str) -> tuple[str, str]:
+    """Return the archive and the name of a member's path; no name if it is another file's."""
+    archive, _, name = path.partition(MEMBER)
+    return archive, name
+
+
+def without_archive(path: str) -> str:
+    """Return the path as if the archive were a folder that is not there."""
+    archive, name = split_member(path)
+    return archive[: archive.rfind("/") + 1] + name if name else path

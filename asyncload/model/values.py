@@ -58,17 +58,45 @@ class ObjectKey(str):
         return super().__new__(cls, value)
 
 
+class FileState(NamedTuple):
+    """Attributes that may identify one version of a file: size, times and identity."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    device: int
+
+
+class Member(NamedTuple):
+    """A member of a ZIP archive, as the archive's directory describes it.
+
+    `size` and `stored` are its lengths without and with compression, and `offset` is where its
+    local header begins, all in bytes. `crc` is its CRC-32, `method` its compression. `version` is
+    the archive's state when it was scanned.
+    """
+
+    version: FileState
+    size: int
+    stored: int
+    offset: int
+    crc: int
+    method: int
+
+
 class SourceFile(NamedTuple):
     """One CSV of the volume, as found by the scan.
 
     `path` is relative to the volume, with `/` between segments; bytes that are not UTF-8 are
-    surrogate-escaped as Python does for file names. `size` is in bytes, `mtime_ns` the time of
-    modification in nanoseconds since 1970, if known.
+    surrogate-escaped as Python does for file names. The path of an archive's member contains `//`,
+    see `model.names`. `size` is in bytes, `mtime_ns` the time of modification in nanoseconds since
+    1970, if known; for a member, that of the archive.
     """
 
     path: str
     size: int
     mtime_ns: int = 0
+    member: Member | None = None
 
 
 class PlannedUpload(NamedTuple):
@@ -93,6 +121,7 @@ ExcludedReason = Literal[
     "excluded",
     "compressed",
     "archive",
+    "duplicate",
     "symlink",
     "symlink out of the volume",
     "symlink in a circle",
@@ -105,10 +134,14 @@ ExcludedReason = Literal[
 
 
 class Excluded(NamedTuple):
-    """An entry of the volume that is not loaded, with the reason."""
+    """An entry of the volume that is not loaded, with the reason.
+
+    `csvs` is the number of CSVs in an archive that is not loaded; None if that is not known.
+    """
 
     path: str
     reason: ExcludedReason
+    csvs: int | None = None
 
 
 class Checksum(NamedTuple):
@@ -119,16 +152,6 @@ class Checksum(NamedTuple):
 
     algorithm: str
     digest: str
-
-
-class FileState(NamedTuple):
-    """Attributes that may identify one version of a file: size, times and identity."""
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-    device: int
 
 
 class Uploaded(NamedTuple):

@@ -123,7 +123,7 @@ async def _verdict(
     readers: Readers,
     buffers: BufferPool,
 ) -> Verdict:
-    async with readers.opened(upload.source.path) as (file, state):
+    async with readers.opened(upload.source) as (file, state):
         layout = lay_out_parts(state.size, min_size=policy.part_size, max_size=buffers.capacity)
         sums = LocalSums(file, state, layout, policy.crc, readers, buffers)
         local = LocalFile(upload, state.size, state.mtime_ns, sums.like)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from asyncload.errors import NothingToLoad, UsageError
-from asyncload.model.values import Event, Excluded, Scanned, SourceFile, Warned
+from asyncload.model.values import Event, Excluded, PlannedUpload, Scanned, SourceFile, Warned
 from asyncload.planning.plan import LoadPlan
 from asyncload.source.scanner import Found, Scanner
 
@@ -29,16 +29,30 @@ def add_found(plan: LoadPlan, found: Iterable[Found], observe: Callable[[Event],
     observe(Scanned(plan.files, plan.size))
 
 
+def drop_duplicates(
+    plan: LoadPlan, equal: Iterable[Sequence[PlannedUpload]], observe: Callable[[Event], None]
+) -> None:
+    """Keep one of the files of each group, which have the same bytes: none of an archive if any."""
+    for group in equal:
+        _, *others = sorted(group, key=lambda upload: upload.source.member is not None)
+        for upload in others:
+            plan.drop(upload)
+            add_found(plan, [Excluded(upload.source.path, "duplicate")], observe)
+
+
+_PACKED_HINTS = {
+    "compressed": "CSVs are loaded if they end in .csv.gz, .csv.zst or .csv.bz2",
+    "archive": "--archives loads the CSVs of ZIP archives",
+}
+
+
 def warnings_of(scanner: Scanner, plan: LoadPlan) -> Iterator[Warned]:
     """Yield warnings after the scan: about packed files, and options without effect."""
     kinds = [kind for kind in ("compressed", "archive") if plan.excluded[kind]]
     if kinds:
         counts = ", ".join(f"{plan.excluded[kind]:,} {kind}" for kind in kinds)
-        yield Warned(
-            f"packed files were excluded ({counts})",
-            hint="compressed CSVs are loaded if they end in .csv.gz, .csv.zst or .csv.bz2; add "
-            "the CSVs of other packed files to the volume, or use --exclude",
-        )
+        hints = [*(_PACKED_HINTS[kind] for kind in kinds), "unpack the others, or use --exclude"]
+        yield Warned(f"packed files were excluded ({counts})", hint="; ".join(hints))
     for rule in (*scanner.unused_rules, *plan.layout.unused_rules):
         yield Warned(
             f"{rule} matched no file",
@@ -86,7 +100,7 @@ _EXCLUDED_HINTS = {
     "hidden": "rename files and folders that begin with a dot",
     "temporary": "temporary files are loaded once they are renamed",
     "compressed": "unpack the compressed files, or recompress them as .csv.gz",
-    "archive": "unpack the archives",
+    "archive": "--archives loads the CSVs of ZIP archives; unpack other archives",
 }
 
 

@@ -2,7 +2,8 @@
 
 The default layout is `{layer}/{origin}/{format}/{dataset}/{date:%Y/%m/%d}/{path}`: the file
 `movies.csv` becomes `Raw/Local/CSV/Movies/2022/05/02/movies.csv`, and `ratings/eu/1.csv` becomes
-`Raw/Local/CSV/Ratings/2022/05/02/eu/1.csv`.
+`Raw/Local/CSV/Ratings/2022/05/02/eu/1.csv`. A member of an archive has the key that it would have
+beside the archive.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from itertools import takewhile
 from string import Formatter
 
 from asyncload.errors import InvalidKey, UsageError
+from asyncload.model.names import MEMBER, without_archive
 from asyncload.model.values import ObjectKey
 from asyncload.source.globs import Glob
 from asyncload.source.name_kinds import compressed_csv
@@ -95,6 +97,8 @@ class KeyLayout:
         The partition is the common prefix of a dataset's keys of one date, up to a `/`. Raises as
         `key_for` does.
         """
+        if MEMBER in path:
+            path = without_archive(path)
         dataset, rest = dataset_and_path(path)
         for glob, name in self._rules:
             if glob.matches(path):
@@ -108,6 +112,7 @@ class KeyLayout:
 
     def partition_of(self, path: str) -> str:
         """Return the partition of the file at `path` on the run's date, even of an invalid key."""
+        path = without_archive(path)
         dataset = dataset_and_path(path)[0]
         dataset = next((name for glob, name in self._rules if glob.matches(path)), dataset)
         return self._fill_dataset(dataset, None)[2]

@@ -28,9 +28,9 @@ class PartitionCounts:
         self._recent: Counter[str] = Counter()
         self._runs: list[list[bytes]] = []
 
-    def add(self, partition: str) -> None:
-        """Count one more file."""
-        self._recent[partition] += 1
+    def add(self, partition: str, files: int = 1) -> None:
+        """Count one more file, or other numbers of them."""
+        self._recent[partition] += files
         if len(self._recent) == _RECENT:
             self._runs.append(list(_deflate(sorted(self._recent.items()))))
             self._recent.clear()

@@ -10,14 +10,14 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 
 from asyncload.errors import InvalidKey, KeyCollision, SourceTooLarge
 from asyncload.model.names import to_bytes, to_text
-from asyncload.model.values import Failed, PlannedUpload, SourceFile
+from asyncload.model.values import Failed, FileState, Member, PlannedUpload, SourceFile
 from asyncload.planning.dates import Dates
 from asyncload.planning.keys import KeyLayout
 from asyncload.planning.partitions import PartitionCounts
@@ -151,6 +151,8 @@ class LoadPlan:
         self._put_limit = put_limit
         self._large: list[tuple[SourceFile, date | None]] = []
         self._small = _CompactSources()
+        self._members = _CompactMembers()
+        self._dropped: set[str] = set()
         self._hashes = tuple(array("q") for _ in range(_HASH_BUCKETS))
         self._sorted = False
         self.partitions = PartitionCounts()
@@ -170,8 +172,10 @@ class LoadPlan:
         self._hashes[key_hash % _HASH_BUCKETS].append(key_hash)
         if source.size > self._put_limit:
             self._large.append((source, day))
-            return
-        self._small.add(source, day)
+        elif source.member is None:
+            self._small.add(source, day)
+        else:
+            self._members.add(source, source.member, day)
 
     def _day_of(self, source: SourceFile) -> date | None:
         if self.dates is None:
@@ -196,12 +200,14 @@ class LoadPlan:
     def large(self) -> Iterator[PlannedUpload]:
         """Yield the files over the put limit, largest first."""
         for source, day in sorted(self._large, key=lambda large: (-large[0].size, large[0].path)):
-            yield PlannedUpload(source, *self.layout.locate(source.path, day), day)
+            if source.path not in self._dropped:
+                yield PlannedUpload(source, *self.layout.locate(source.path, day), day)
 
     def small(self) -> Iterator[PlannedUpload]:
-        """Yield the files up to the put limit, in the order of the scan."""
-        for source, day in self._small:
-            yield PlannedUpload(source, *self.layout.locate(source.path, day), day)
+        """Yield the files up to the put limit, in the order of the scan, members at the end."""
+        for source, day in chain(self._small, self._members):
+            if not self._dropped or source.path not in self._dropped:
+                yield PlannedUpload(source, *self.layout.locate(source.path, day), day)
 
     def holds(self, key: str) -> bool:
         """Return whether a file is planned for this key, or for another key with the same hash."""
@@ -219,25 +225,56 @@ class LoadPlan:
         yield from self.large()
         yield from self.small()
 
+    def drop(self, upload: PlannedUpload) -> None:
+        """Plan a file no longer, because another one for its key has the same bytes."""
+        self._dropped.add(upload.source.path)
+        self.partitions.add(upload.partition, -1)
+        self.files -= 1
+        self.size -= upload.source.size
+
+    def possible_duplicates(self) -> list[list[PlannedUpload]]:
+        """Return groups of files for one key that may have the same bytes, each by their paths.
+
+        Members of archives are among them, all have one size, and the members one CRC-32.
+        """
+        groups = [sorted(found, key=_path_of) for _, found in self._collisions()]
+        return [group for group in groups if _may_be_equal(group)]
+
     def check_collisions(self) -> None:
         """Check that no two files map to one key.
 
         Raises:
             KeyCollision: some do; the message names them and their keys.
         """
+        collisions = [(key, sorted(map(_path_of, found))) for key, found in self._collisions()]
+        if collisions:
+            raise _collision_error(collisions)
+
+    def _collisions(self) -> list[tuple[str, list[PlannedUpload]]]:
+        """Return the keys of several files, in order, with the files."""
         suspects: set[int] = set()
         for hashes in self._hashes:
             if len(set(hashes)) != len(hashes):
                 suspects.update(value for value, times in Counter(hashes).items() if times > 1)
         if not suspects:
-            return
-        paths: dict[str, list[str]] = defaultdict(list)
+            return []
+        uploads: dict[str, list[PlannedUpload]] = defaultdict(list)
         for upload in self.uploads():
             if hash(upload.key) in suspects:
-                paths[upload.key].append(upload.source.path)
-        collisions = [(key, sorted(found)) for key, found in paths.items() if len(found) > 1]
-        if collisions:
-            raise _collision_error(sorted(collisions))
+                uploads[upload.key].append(upload)
+        return [(key, uploads[key]) for key in sorted(uploads) if len(uploads[key]) > 1]
+
+
+def _path_of(upload: PlannedUpload) -> str:
+    return upload.source.path
+
+
+def _may_be_equal(group: Sequence[PlannedUpload]) -> bool:
+    members = [upload.source.member for upload in group if upload.source.member is not None]
+    same_size = len({upload.source.size for upload in group}) == 1
+    same_crc = len({member.crc for member in members}) == 1
+    # Two files for one key are a mistake, even if they are equal.
+    return same_size and same_crc and len(group) - len(members) <= 1
 
 
 class _CompactSources:
@@ -275,6 +312,38 @@ class _CompactSources:
 def _days(ordinals: array[int]) -> Iterator[date | None]:
     """Yield the days, or None without end if there are none."""
     return map(date.fromordinal, ordinals) if ordinals else repeat(None)
+
+
+class _CompactMembers:
+    """Many members of archives: as source files, with arrays of where they are."""
+
+    def __init__(self) -> None:
+        self._sources = _CompactSources()
+        self._versions: list[FileState] = []
+        self._version_at = array("I")
+        self._stored = array("Q")
+        self._offsets = array("Q")
+        self._crcs = array("I")
+        self._methods = array("H")
+
+    def add(self, source: SourceFile, member: Member, day: date | None) -> None:
+        self._sources.add(source, day)
+        # The members of an archive follow each other.
+        if not self._versions or self._versions[-1] != member.version:
+            self._versions.append(member.version)
+        self._version_at.append(len(self._versions) - 1)
+        self._stored.append(member.stored)
+        self._offsets.append(member.offset)
+        self._crcs.append(member.crc)
+        self._methods.append(member.method)
+
+    def __iter__(self) -> Iterator[tuple[SourceFile, date | None]]:
+        places = zip(
+            self._version_at, self._stored, self._offsets, self._crcs, self._methods, strict=True
+        )
+        for (source, day), (version_at, *place) in zip(self._sources, places, strict=True):
+            member = Member(self._versions[version_at], source.size, *place)
+            yield source._replace(member=member), day
 
 
 def _collision_error(collisions: list[tuple[str, list[str]]]) -> KeyCollision:

@@ -99,7 +99,8 @@ def _digests(outcome: Uploaded | Unchanged) -> dict[str, str]:
 
 def excluded_record(entry: Excluded, report: Report) -> dict[str, Any]:
     """Return the record of an entry that is not loaded."""
-    return _of_run("excluded", report) | {"path": entry.path, "reason": entry.reason}
+    record = _of_run("excluded", report) | {"path": entry.path, "reason": entry.reason}
+    return record if entry.csvs is None else record | {"csvs": entry.csvs}
 
 
 def warning_record(warning: Warned) -> dict[str, Any]:

@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterable
 
 from asyncload.aio.groups import for_each
 from asyncload.bucket.key_index import KeyIndex
-from asyncload.errors import AccessDenied, AsyncloadError, RequestRejected, SourceUnreadable
+from asyncload.errors import (
+    AccessDenied,
+    ArchiveUnreadable,
+    AsyncloadError,
+    RequestRejected,
+    SourceUnreadable,
+)
 from asyncload.model.checksums import checksum_of
 from asyncload.model.reserved import SUCCESS_MARKER
 from asyncload.model.values import (
@@ -80,11 +86,16 @@ class SuccessMarkers:
             return
         self._lacks(partition, f"{path} failed")
         if outcome.key is None and isinstance(outcome.error, SourceUnreadable):
-            # It may be a folder: its files are missing from every partition that they could map to.
+            # It may be a folder, or it is an archive, whose members belong to the folder that it is
+            # in: files are missing from every partition that they could map to.
+            folder = path
             reason = f"folder {path} can't be listed, and may contain files of this partition"
-            if path == _ROOT:
-                self._unknown = "the volume can't be listed completely"
-            for partition in self._layout.partitions_below(path):
+            if isinstance(outcome.error, ArchiveUnreadable):
+                folder = path.rpartition("/")[0] or _ROOT
+                reason = f"archive {path} can't be read, and may contain files of this partition"
+            if folder == _ROOT:
+                self._unknown = reason if path != _ROOT else "the volume can't be listed completely"
+            for partition in self._layout.partitions_below(folder):
                 if partition not in self._reasons:
                     self._lacks(partition, reason)
 

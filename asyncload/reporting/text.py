@@ -179,7 +179,8 @@ def excluded_counts(report: Report) -> Iterator[str]:
 
 def excluded_line(entry: Excluded) -> str:
     """Describe an excluded entry and the reason."""
-    return f"excluded: {printable(entry.path)} ({entry.reason})"
+    csvs = f" with {format_count(entry.csvs, 'CSV')}: see --archives" if entry.csvs else ""
+    return f"excluded: {printable(entry.path)} ({entry.reason}{csvs})"
 
 
 def failure_lines(failure: Failed, bucket: str, *, hint: bool = True) -> Iterator[str]:

@@ -192,6 +192,15 @@ def parse_size(option: str, text: str) -> int:
     return int(whole + fraction) * factor // int(10 ** len(fraction))
 
 
+def format_exactly(size: int) -> str:
+    """Return the text that `parse_size` takes for this number of bytes: `64MiB`, `1000`."""
+    units = iter("KMGT")
+    unit = ""
+    while size and size % 1024 == 0 and unit != "TiB":
+        size, unit = size // 1024, f"{next(units)}iB"
+    return f"{size}{unit}"
+
+
 def as_seconds(option: str, value: object) -> int:
     """Return whole seconds, given as a number, as `15m` or as a timedelta.
 

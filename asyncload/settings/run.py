@@ -32,6 +32,7 @@ from asyncload.settings.objects import (
 )
 from asyncload.settings.options import SETTINGS
 from asyncload.settings.parsing import AUTO_CONCURRENCY, split_then
+from asyncload.source.archives.rules import DEFAULT_LIMIT, check_encoding
 from asyncload.source.file_state import TRUST
 
 MAX_AUTO_CONCURRENCY = 512
@@ -103,6 +104,9 @@ class Settings:
     follow_symlinks: bool = False
     then: str | None = None
     compressed: bool = True
+    archives: bool = False
+    zip_names: str | None = None
+    archive_limit: int = DEFAULT_LIMIT
     trust: tuple[str, ...] = TRUST
     overwrite: bool = False
     skip_existing: bool = False
@@ -155,6 +159,8 @@ class Settings:
                 hint="omit --no-manifest",
             )
         self._check_selection()
+        if self.zip_names is not None:
+            check_encoding("--zip-names", self.zip_names)
         self._check_objects()
         # Any time can be used to validate date, time zone and layout.
         layout = layout_of(self, _ANY_TIME)

@@ -93,3 +93,8 @@ def compressed_csv(name: str) -> str | None:
     """Return the ending of a compressed CSV that is loaded as it is, in lower case; else None."""
     tail = name[-8:].lower()
     return next((ending for ending in COMPRESSED_CSVS if tail.endswith(ending)), None)
+
+
+def is_zip(name: str) -> bool:
+    """Return whether a file has the name of a ZIP archive."""
+    return name[-4:].lower() == ".zip"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from itertools import islice
-from typing import Generic, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from asyncload.errors import SourceStalled, TooManyOpenFiles
 from asyncload.model.checksums import CRC64NVME, Crc
-from asyncload.model.values import Disposed, PlannedUpload
+from asyncload.model.values import Disposed, PlannedUpload, SourceFile
 from asyncload.source.batches import (
     CRC_ONLY,
     BatchItem,
@@ -28,6 +28,10 @@ from asyncload.source.file_state import FileState
 from asyncload.source.heartbeat import STALLED_SECONDS, GivenUp, Heartbeat, scan_stalled
 from asyncload.source.offload import Offload
 from asyncload.source.volume import OpenFile, Volume
+
+if TYPE_CHECKING:
+    # A run without archives does not load what inflates them.
+    from asyncload.source.archives.members import OpenMember
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -62,6 +66,18 @@ class _PatientExecutor(Executor):
         elif not wait([future], self._SECONDS).done:
             self._impatient = self._LEFT_OFF
         return future
+
+
+class MemberInTurn:
+    """An open member whose parts are inflated one after the other."""
+
+    def __init__(self, member: OpenMember) -> None:
+        self.member = member
+        self.turn = asyncio.Lock()
+
+
+Readable: TypeAlias = OpenFile | MemberInTurn
+"""A file or a member that `Readers.opened` opened."""
 
 
 class Scan(NamedTuple, Generic[T]):
@@ -149,29 +165,31 @@ class Readers:
         )
 
     @asynccontextmanager
-    async def opened(self, path: str) -> AsyncIterator[tuple[OpenFile, FileState]]:
-        """Open a file and return it with its state. Raises as `Volume.open` does."""
-        file, state = await self._retry_while_exhausted(partial(self._open, path))
+    async def opened(self, source: SourceFile) -> AsyncIterator[tuple[Readable, FileState]]:
+        """Open a file and return it with its state. Raises as `Volume.open_source` does."""
+        file, state = await self._retry_while_exhausted(partial(self._open, source))
         with file:
-            yield file, state
+            yield (file if isinstance(file, OpenFile) else MemberInTurn(file)), state
 
-    async def _open(self, path: str) -> tuple[OpenFile, FileState]:
+    async def _open(self, source: SourceFile) -> tuple[OpenFile | OpenMember, FileState]:
         heartbeat = Heartbeat()
         return await self._offload.run(
-            _open, self._volume, path, heartbeat.beat, heartbeat=heartbeat, undo=_close
+            _open, self._volume, source, heartbeat.beat, heartbeat=heartbeat, undo=_close
         )
 
     async def read_part(
         self,
-        file: OpenFile,
+        file: Readable,
         buffer: memoryview,
         offset: int,
         expected: FileState,
         digests: Sequence[Digest] = (),
         crc: Crc = CRC64NVME,
     ) -> int:
-        """See `OpenFile.read_part`."""
+        """See `OpenFile.read_part`; a member's state is checked against that of the scan."""
         heartbeat = Heartbeat()
+        if isinstance(file, MemberInTurn):
+            return await self._read_member(file, buffer, offset, digests, crc, heartbeat)
         return await self._offload.run(
             file.read_part,
             buffer,
@@ -183,9 +201,30 @@ class Readers:
             heartbeat=heartbeat,
         )
 
-    async def check_in_place(self, file: OpenFile, expected: FileState) -> None:
+    async def _read_member(
+        self,
+        file: MemberInTurn,
+        buffer: memoryview,
+        offset: int,
+        digests: Sequence[Digest],
+        crc: Crc,
+        heartbeat: Heartbeat,
+    ) -> int:
+        member, run, beat = file.member, self._offload.run, heartbeat.beat
+        # In turn, without a thread that waits for it. Each part is hashed while the next one is
+        # inflated.
+        async with file.turn if member.in_order else nullcontext():
+            await run(member.read_into, buffer, offset, beat, heartbeat=heartbeat)
+        return await run(member.sum_up, buffer, offset, digests, crc, beat, heartbeat=heartbeat)
+
+    async def check_in_place(self, file: Readable, expected: FileState) -> None:
         """See `OpenFile.check_in_place`."""
-        await self._retry_while_exhausted(partial(self._offload.run, file.check_in_place, expected))
+        check = (
+            file.member.check_in_place
+            if isinstance(file, MemberInTurn)
+            else partial(file.check_in_place, expected)
+        )
+        await self._retry_while_exhausted(partial(self._offload.run, check))
 
     async def dispose(self, disposal: Disposal, path: str, version: FileState) -> Disposed:
         """See `Disposal.dispose`."""
@@ -201,6 +240,10 @@ class Readers:
         """
         heartbeat = Heartbeat()
         return Scan(begin(heartbeat.beat), heartbeat)
+
+    def scan_volume(self, begin: Callable[[Volume, Callable[[str], None]], Iterator[T]]) -> Scan[T]:
+        """Do the same with a function that needs the volume."""
+        return self.scan(partial(begin, self._volume))
 
     async def take(self, scan: Scan[T], count: int) -> list[T]:
         """Return the next `count` items of a scan; fewer only at its end.
@@ -234,8 +277,10 @@ class Readers:
             pause = min(2 * pause, _MAX_WAIT)
 
 
-def _open(volume: Volume, path: str, beat: Beat) -> tuple[OpenFile, FileState]:
-    file = volume.open(path)
+def _open(
+    volume: Volume, source: SourceFile, beat: Beat
+) -> tuple[OpenFile | OpenMember, FileState]:
+    file = volume.open_source(source)
     try:
         beat()
         return file, file.state()
@@ -244,7 +289,7 @@ def _open(volume: Volume, path: str, beat: Beat) -> tuple[OpenFile, FileState]:
         raise
 
 
-def _close(opened: tuple[OpenFile, FileState]) -> None:
+def _close(opened: tuple[OpenFile | OpenMember, FileState]) -> None:
     opened[0].close()
 
 

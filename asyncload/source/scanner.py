@@ -16,15 +16,16 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from asyncload.errors import SourceUnreadable
+from asyncload.errors import ArchiveUnreadable, FileFailed, SourceUnreadable
 from asyncload.model.names import to_bytes, to_text
 from asyncload.model.values import Excluded, ExcludedReason, Failed, SourceFile
+from asyncload.source.archives.rules import ArchiveRules
 from asyncload.source.file_list import FileList, path_below, roots_of
 from asyncload.source.file_state import unlistable
 from asyncload.source.folders import by_name, leads_to_folder, list_folder, status_of
 from asyncload.source.globs import Glob, GlobRules
 from asyncload.source.heartbeat import unwatched
-from asyncload.source.name_kinds import compressed_csv, file_kind, folder_kind
+from asyncload.source.name_kinds import compressed_csv, file_kind, folder_kind, is_zip
 
 Found = SourceFile | Excluded | Failed
 
@@ -34,6 +35,12 @@ class _Folder(NamedTuple):
 
     path: str
     above: tuple[tuple[int, int], ...] = ()
+
+
+class _Archive(NamedTuple):
+    """A ZIP archive to open, at this path."""
+
+    path: str
 
 
 class Scanner:
@@ -53,6 +60,7 @@ class Scanner:
         modified_before: files modified later are excluded; in seconds since 1970.
         follow_links: whether symbolic links are followed that stay inside the volume.
         compressed: whether compressed CSVs are loaded, as they are.
+        archives: how ZIP archives are treated.
         sleep: waits for a number of seconds.
     """
 
@@ -67,8 +75,10 @@ class Scanner:
         modified_before: float | None = None,
         follow_links: bool = False,
         compressed: bool = True,
+        archives: ArchiveRules = ArchiveRules(),  # noqa: B008  # it is frozen
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._folder = root
         self._root = os.fsencode(root)
         self._include = GlobRules(include)
         self._exclude = GlobRules(exclude)
@@ -77,6 +87,7 @@ class Scanner:
         self._modified_before = modified_before
         self._follow_links = follow_links
         self._compressed = compressed
+        self._archives = archives
         self._sleep = sleep
 
     @property
@@ -117,6 +128,8 @@ class Scanner:
                             found = self._unlistable(path, error)
                         if isinstance(found, _Folder):
                             below.append(found)
+                        elif isinstance(found, _Archive):
+                            yield from self._open(path, folder.path, beat)
                         elif found is not None:
                             yield found
             except OSError as error:
@@ -140,11 +153,15 @@ class Scanner:
                 continue
             seen.add(digest)
             try:
-                yield self._judge_listed(path)
+                found = self._judge_listed(path)
             except OSError as error:
-                yield self._unlistable(path, error)
+                found = self._unlistable(path, error)
+            if isinstance(found, _Archive):
+                yield from self._open(path, path.rpartition("/")[0], beat)
+            else:
+                yield found
 
-    def _judge_listed(self, path: str) -> Found:
+    def _judge_listed(self, path: str) -> Found | _Archive:
         """Judge a file that the user listed: what is not excluded by an option must be loaded.
 
         So names of hidden and temporary files are accepted, and what can't be loaded fails.
@@ -153,7 +170,8 @@ class Scanner:
         kind = file_kind(name)
         if self._exclude and self._exclude.match(path):
             return Excluded(path, "excluded")
-        if self._include and not self._include.match(path):
+        archive = self._archives.load and is_zip(name)
+        if self._include and not (archive or self._include.match(path)):
             return Excluded(path, "excluded")
         try:
             status = os.stat(self._at(path), follow_symlinks=False)  # noqa: PTH116  # of bytes
@@ -162,7 +180,7 @@ class Scanner:
         if stat.S_ISDIR(status.st_mode):
             return _not_loadable(path, "the path is a folder", "list the files in it")
         packed = kind == "compressed" and not self._loads_compressed(name)
-        if packed or kind in ("other", "archive"):
+        if packed or (kind in ("other", "archive") and not archive):
             return _not_loadable(
                 path, "the file is not a CSV by its name", "only files named *.csv are loaded"
             )
@@ -175,7 +193,7 @@ class Scanner:
         if isinstance(found, Excluded) and found.reason not in ("too old", "too recent"):
             hint = "--follow-symlinks follows links inside the volume" * (found.reason == "symlink")
             return _not_loadable(path, f"the file can't be loaded: {found.reason}", hint)
-        return found
+        return _Archive(path) if archive and isinstance(found, SourceFile) else found
 
     def _entries(
         self, folder: _Folder, beat: Callable[[str], None]
@@ -187,7 +205,7 @@ class Scanner:
 
     def _judge(
         self, entry: os.DirEntry[bytes], name: str, path: str, folder: _Folder
-    ) -> Found | _Folder | None:
+    ) -> Found | _Folder | _Archive | None:
         if entry.is_dir(follow_symlinks=False):
             return self._judge_folder(name, path, folder)
         kind = file_kind(name)
@@ -197,13 +215,90 @@ class Scanner:
             return Excluded(path, "hidden" if kind == "hidden" else "excluded")
         if kind in ("hidden", "temporary") and not self._asked_for(path, kind):
             return Excluded(path, kind)
+        if kind == "archive" and is_zip(name) and self._archives.load:
+            return self._judge_archive(entry, name, path, folder)
         if self._include and not self._include.match(path):
             return Excluded(path, "excluded")
+        if kind == "archive" and is_zip(name) and not entry.is_symlink():
+            return _Archive(path)
         if kind == "archive" or (kind == "compressed" and not self._loads_compressed(name)):
             return Excluded(path, kind)
         if entry.is_symlink():
             return self._judge_link(name, path, folder)
         return self._judge_file(path, entry.stat(follow_symlinks=False))
+
+    def _judge_archive(
+        self, entry: os.DirEntry[bytes], name: str, path: str, folder: _Folder
+    ) -> Found | _Folder | _Archive:
+        if entry.is_symlink():
+            found = self._judge_link(name, path, folder)
+        else:
+            found = self._judge_file(path, entry.stat(follow_symlinks=False))
+        return _Archive(path) if isinstance(found, SourceFile) else found
+
+    def _open(self, path: str, folder: str, beat: Callable[[str], None]) -> Iterator[Found]:
+        """Yield the CSVs of an archive, or that it is excluded with so many."""
+        # Late: zipfile takes longer to import than a small volume to scan.
+        from asyncload.source.archives.directory import read_directory
+        from asyncload.source.archives.expansion import count_csvs, expand
+        from asyncload.source.volume import Volume
+
+        load = self._archives.load
+        judge = partial(self._judge_member, path, folder, {})
+        try:
+            with (
+                Volume(self._folder, follow_links=self._follow_links) as volume,
+                volume.open(path) as file,
+            ):
+                directory = read_directory(file, partial(beat, path))
+        except FileFailed as error:
+            unreadable = ArchiveUnreadable(error.message, hint=error.hint)
+            yield Failed(path, None, 0, unreadable) if load else Excluded(path, "archive")
+        else:
+            if load:
+                yield from expand(path, directory, self._archives, judge)
+            elif csvs := count_csvs(directory, self._archives, judge):
+                yield Excluded(path, "archive", csvs)
+
+    def _judge_member(
+        self, archive: str, folder: str, judged: dict[str, ExcludedReason | None], name: str
+    ) -> ExcludedReason | None:
+        """Judge a member by the path that it has without its archive, and by its folders.
+
+        `judged` holds the archive's folders that were judged before.
+        """
+        above, _, name = name.rpartition("/")
+        if above:
+            folder = f"{folder}/{above}" if folder else above
+            if above not in judged:
+                judged[above] = self._judge_member_folders(folder, above.count("/") + 1)
+            if judged[above] is not None:
+                return judged[above]
+        path = f"{folder}/{name}" if folder else name
+        kind = file_kind(name)
+        if self._exclude and self._exclude.match(path):
+            return "hidden" if kind == "hidden" else "excluded"
+        if kind in ("hidden", "temporary") and not self._asked_for(path, kind):
+            return kind
+        if self._include and not (self._include.match(path) or self._include.match(archive)):
+            return "excluded"
+        return "compressed" if kind == "compressed" and not self._loads_compressed(name) else None
+
+    def _judge_member_folders(self, folder: str, count: int) -> ExcludedReason | None:
+        """Judge the last `count` folders of a path, from above."""
+        names = folder.split("/")
+        for end in range(len(names) - count + 1, len(names) + 1):
+            path, name = "/".join(names[:end]), names[end - 1]
+            if name in (".", ".."):
+                # Not hidden: the member is refused.
+                continue
+            # Archives of macOS have a hidden file in this folder for each of their files.
+            kind = "hidden" if name == "__MACOSX" else folder_kind(name, at_root=False)
+            if self._exclude and self._exclude.cover(path):
+                return "hidden" if kind == "hidden" else "excluded"
+            if kind is not None and not self._folder_asked_for(path, kind):
+                return kind
+        return None
 
     def _judge_folder(self, name: str, path: str, folder: _Folder) -> Excluded | _Folder:
         kind = folder_kind(name, at_root=not folder.path)

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from asyncload.errors import FileFailed, SourceChanged, SourceUnreadable, TooManyOpenFiles
 from asyncload.model.checksums import CRC64NVME, Crc
-from asyncload.model.names import to_bytes
-from asyncload.model.values import PlannedUpload
+from asyncload.model.names import split_member, to_bytes
+from asyncload.model.values import PlannedUpload, SourceFile
 from asyncload.source.batches import (
     CRC_ONLY,
     BatchItem,
@@ -38,6 +38,9 @@ from asyncload.source.file_state import (
     unreadable,
 )
 from asyncload.source.heartbeat import unwatched
+
+if TYPE_CHECKING:
+    from asyncload.source.archives.members import OpenMember
 
 # A part is read and hashed in pieces that stay in the processor's cache: a third less time.
 _CACHED = 256 * 1024
@@ -82,6 +85,26 @@ class Volume:
             TooManyOpenFiles: it can't be opened now.
         """
         return OpenFile(self, path, self._open(path))
+
+    def open_source(self, source: SourceFile) -> OpenFile | OpenMember:
+        """Open a file, or a member of an archive, for reading; the caller closes it.
+
+        Raises:
+            MemberDamaged: the member is not where the archive's directory says.
+            SourceChanged: the archive changed since it was scanned.
+            SourceUnreadable, TooManyOpenFiles: see `open`.
+        """
+        if source.member is None:
+            return self.open(source.path)
+        # Late: most volumes have no archives, and a start is kept short.
+        from asyncload.source.archives.members import OpenMember
+
+        archive = self.open(split_member(source.path)[0])
+        try:
+            return OpenMember(archive, source.member)
+        except BaseException:
+            archive.close()
+            raise
 
     def state_of(self, path: str) -> FileState:
         """Return the state of the file at this path."""
@@ -128,11 +151,12 @@ class Volume:
     def _load_steady(
         self, upload: PlannedUpload, room: memoryview, digests: Digests, beat: Beat
     ) -> BatchItem:
+        load = self._load if upload.source.member is None else self._load_member
         try:
-            return self._load(upload, room, digests, beat)
+            return load(upload, room, digests, beat)
         except SourceChanged as first:
             try:
-                return self._load(upload, room, digests, beat)
+                return load(upload, room, digests, beat)
             except SourceChanged as again:
                 raise changed_again(first, again) from again
 
@@ -149,6 +173,16 @@ class Volume:
             file.check_unchanged(before)
             file.check_end(before.size)
         return load_bytes(upload, body, digests, before.mtime_ns)._replace(version=before)
+
+    def _load_member(
+        self, upload: PlannedUpload, room: memoryview, digests: Digests, beat: Beat
+    ) -> BatchItem:
+        with self.open_source(upload.source) as file:
+            beat()
+            state = file.state()
+            body = room[: state.size]
+            file.read_part(body, 0, state, (), digests.crc, beat)
+            return load_bytes(upload, body, digests, state.mtime_ns)
 
     def _open(self, path: str) -> int:
         if not {"", ".", ".."}.isdisjoint(path.split("/")):

@@ -22,8 +22,7 @@ from asyncload.model.values import Checksum
 from asyncload.planning.plan import PartLayout, plausible_part_sizes
 from asyncload.source.batches import Digest
 from asyncload.source.file_state import FileState
-from asyncload.source.readers import Readers
-from asyncload.source.volume import OpenFile
+from asyncload.source.readers import Readable, Readers
 
 
 class LocalSums:
@@ -34,7 +33,7 @@ class LocalSums:
 
     def __init__(
         self,
-        file: OpenFile,
+        file: Readable,
         state: FileState,
         layout: PartLayout,
         crc: Crc,

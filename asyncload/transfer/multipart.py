@@ -39,7 +39,7 @@ from asyncload.model.values import (
 )
 from asyncload.planning.plan import PartLayout, lay_out_parts
 from asyncload.source.file_state import FileState, changed_again
-from asyncload.source.volume import OpenFile
+from asyncload.source.readers import Readable
 from asyncload.store.protocol import ObjectInfo, Part, PutResult
 from asyncload.transfer.aborting import abort_upload
 from asyncload.transfer.context import TransferTools
@@ -88,12 +88,13 @@ async def upload_multipart(
 async def _attempt(
     upload: PlannedUpload, tools: TransferTools, *, resume: bool = True, replace: bool = False
 ) -> Uploaded | Unchanged | Skipped:
-    async with tools.readers.opened(upload.source.path) as (file, state):
+    async with tools.readers.opened(upload.source) as (file, state):
         layout = lay_out_parts(
             state.size, min_size=tools.policy.part_size, max_size=tools.buffers.capacity
         )
         sums = LocalSums(file, state, layout, tools.policy.crc, tools.readers, tools.buffers)
-        local = LocalFile(upload, state.size, state.mtime_ns, sums.like, version=state)
+        version = state if upload.source.member is None else None
+        local = LocalFile(upload, state.size, state.mtime_ns, sums.like, version=version)
         multipart = _MultipartUpload(upload, tools, file, state, layout, sums, local)
         return await multipart.run(resume=resume, replace=replace)
 
@@ -108,7 +109,7 @@ class _MultipartUpload:
 
     upload: PlannedUpload
     tools: TransferTools
-    file: OpenFile
+    file: Readable
     state: FileState
     layout: PartLayout
     sums: LocalSums
@@ -170,9 +171,8 @@ class _MultipartUpload:
             raise UploadBroken(error.message, hint=error.hint) from error
         path, size = self.upload.source.path, self.layout.size
         checksums = by_algorithm(proof, *self.local.known.values())
-        return Uploaded(
-            path, key, size, proof, self.state.mtime_ns, replaces, checksums, self.state
-        )
+        local = self.local
+        return Uploaded(path, key, size, proof, local.mtime_ns, replaces, checksums, local.version)
 
     async def _sum_up(self) -> Checksum | None:
         """Store the known checksums of the file; return the one that Complete is to check."""

@@ -156,7 +156,8 @@ def test_packed_files_are_excluded_counted_and_named(lake, volume, lane):
         assert f"excluded: {path} ({reason})\n" in landed.ended.err
     assert (
         "warning: packed files were excluded (3 compressed, 2 archive)\n"
-        "  hint: compressed CSVs are loaded if they end in .csv.gz, .csv.zst or .csv.bz2; "
+        "  hint: CSVs are loaded if they end in .csv.gz, .csv.zst or .csv.bz2; --archives loads "
+        "the CSVs of ZIP archives; unpack the others, or use --exclude\n"
     ) in landed.ended.err
     quiet = lake.load(None, "--exclude", "*.[gx7l]z*", "--exclude", "*.Z", lane=lane)
     assert quiet.summary["excluded"] == {"excluded": 5, "hidden": 1}

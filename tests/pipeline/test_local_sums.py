@@ -9,7 +9,7 @@ import pytest
 
 from asyncload.aio.buffers import BufferPool
 from asyncload.model.checksums import CRC64NVME, MD5_OF_PARTS, md5_of_parts
-from asyncload.model.values import Checksum
+from asyncload.model.values import Checksum, SourceFile
 from asyncload.planning.plan import PartLayout
 from asyncload.source.readers import Readers
 from asyncload.source.volume import Volume
@@ -32,7 +32,7 @@ async def sums(volume):
     (volume / "a.csv").write_bytes(BODY)
     with Volume(volume) as opened, ThreadPoolExecutor(1) as executor:
         readers = Readers(opened, executor)
-        async with readers.opened("a.csv") as (file, state):
+        async with readers.opened(SourceFile("a.csv", 0)) as (file, state):
             layout = PartLayout(len(BODY), 2 * MIB)
             yield LocalSums(file, state, layout, CRC64NVME, readers, BufferPool(4 * MIB))
 

@@ -84,6 +84,7 @@ WORDS = {
     "concurrency": "7",
     "limit_rate": "50MiB",
     "memory": "64MiB",
+    "archive_limit": "1GiB",
     "max_age": "5m",
     "min_age": "5m",
     "deadline": "14m",

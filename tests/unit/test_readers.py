@@ -92,7 +92,7 @@ async def test_a_large_file_is_read_in_parts(volume, readers):
     content = os.urandom(100)
     write_files(volume, {"a.csv": content})
     md5, buffer = hashlib.md5(), bytearray(50)
-    async with readers.opened("a.csv") as (file, state):
+    async with readers.opened(SourceFile("a.csv", 0)) as (file, state):
         assert state.size == 100
         crc = await readers.read_part(file, memoryview(buffer), 50, state, (md5,))
         await readers.check_in_place(file, state)
@@ -105,9 +105,9 @@ async def test_faults_of_a_file_come_through(volume, readers):
     """As the volume raises them."""
     write_files(volume, {"a.csv": b"1234"})
     with pytest.raises(SourceUnreadable):
-        async with readers.opened("gone.csv"):
+        async with readers.opened(SourceFile("gone.csv", 0)):
             pass
-    async with readers.opened("a.csv") as (file, state):
+    async with readers.opened(SourceFile("a.csv", 0)) as (file, state):
         (volume / "a.csv").unlink()
         with pytest.raises(SourceChanged):
             await readers.check_in_place(file, state)
@@ -124,7 +124,7 @@ async def test_a_cancelled_read_is_waited_for(volume, slow):
     write_files(volume, {"a.csv": b"1234"})
     batch, part = bytearray(4), bytearray(4)
     await cancel_while_busy(slow, slow.readers.read_batch([planned("a.csv")], memoryview(batch)))
-    async with slow.readers.opened("a.csv") as (file, state):
+    async with slow.readers.opened(SourceFile("a.csv", 0)) as (file, state):
         await cancel_while_busy(slow, slow.readers.read_part(file, memoryview(part), 0, state))
         await cancel_while_busy(slow, slow.readers.check_in_place(file, state))
     assert batch == part == b"1234"
@@ -142,7 +142,7 @@ async def test_a_file_opened_for_a_cancelled_caller_is_closed(volume, slow):
     write_files(volume, {"a.csv": b"1234"})
 
     async def use():
-        async with slow.readers.opened("a.csv"):
+        async with slow.readers.opened(SourceFile("a.csv", 0)):
             pytest.fail("the caller was cancelled")
 
     await cancel_while_busy(slow, use())
@@ -154,7 +154,7 @@ async def test_a_file_is_closed_when_its_user_is_cancelled(volume, readers):
     used = asyncio.Event()
 
     async def use():
-        async with readers.opened("a.csv"):
+        async with readers.opened(SourceFile("a.csv", 0)):
             used.set()
             await asyncio.sleep(60)
 
@@ -256,7 +256,7 @@ async def test_a_part_that_stalls_is_given_up_and_its_thread_leaves_the_file_alo
     names, go_on = stuck_reads
     names.add("a.csv")
     buffer = bytearray(300_000)
-    async with hasty.opened("a.csv") as (file, state):
+    async with hasty.opened(SourceFile("a.csv", 0)) as (file, state):
         with pytest.raises(SourceStalled):
             await hasty.read_part(file, memoryview(buffer), 0, state)
     go_on.set()
@@ -294,7 +294,7 @@ async def test_a_file_whose_opening_stalls_is_closed_once_it_opens(volume, threa
     monkeypatch.setattr(os, "open", stuck)
     with Volume(volume) as root:
         with pytest.raises(SourceStalled):
-            async with Readers(root, threads, patience=0.1).opened("a.csv"):
+            async with Readers(root, threads, patience=0.1).opened(SourceFile("a.csv", 0)):
                 pass
         go_on.set()
         while threads.stuck:
@@ -446,7 +446,7 @@ async def test_opening_is_retried_while_too_many_files_are_open(volume, readers,
     read = await readers.read_batch(uploads, memoryview(bytearray(2)))
     assert [bytes(item.body) for item in read.items] == [b"1", b"2"]
     exhausted["times"] = 3
-    async with readers.opened("a.csv") as (file, state):
+    async with readers.opened(SourceFile("a.csv", 0)) as (file, state):
         exhausted["times"] = 3
         await readers.check_in_place(file, state)
     assert (exhausted["times"], exhausted["tries"]) == (0, 5 + 4 + 4)
@@ -466,9 +466,9 @@ async def test_if_nothing_can_be_opened_for_long_files_fail(volume, slow, exhaus
     tries = exhausted["tries"]
     assert 3 < tries < 20
     with pytest.raises(TooManyOpenFiles):
-        async with readers.opened("a.csv"):
+        async with readers.opened(SourceFile("a.csv", 0)):
             pass
     assert exhausted["tries"] == tries + 1
     exhausted["times"] = 0
-    async with readers.opened("a.csv") as (_, state):
+    async with readers.opened(SourceFile("a.csv", 0)) as (_, state):
         assert state.size == 1

@@ -11,6 +11,7 @@ A fault is an entry in the module of its kind, and its tests have the marker `fa
 from __future__ import annotations
 
 from tests.faults.catalogue import (
+    archives,
     asked_once,
     chain,
     connections,
@@ -45,6 +46,7 @@ KINDS: dict[str, tuple[str, tuple[Fault, ...]]] = {
     "G": ("S3-compatible stores", stores.FAULTS),
     "H": ("Requests made once", asked_once.FAULTS),
     "I": ("Daily use", days_work.FAULTS),
+    "J": ("Archives", archives.FAULTS),
 }
 """Heading and faults of each kind, by the first letter of its ids."""
 

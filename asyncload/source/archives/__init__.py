@@ -1,0 +1,1 @@
+"""ZIP archives as folders of CSVs: their directory, and their members read in bounded memory."""
