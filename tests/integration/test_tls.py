@@ -141,7 +141,7 @@ async def test_for_plain_http_no_certificates_are_read(volume, monkeypatch, tmp_
 
 async def test_a_session_for_plain_http_still_verifies_https(authority):
     """Should it ever be led to an HTTPS address."""
-    session = DirectSession(timeout=5)
+    session = DirectSession(timeout=60)
     session.plain = True
     with scripted_s3(accept_all, tls=context_for(authority, "127.0.0.1")) as (url, requests):
         async with session:

@@ -108,10 +108,10 @@ async def test_cancelled_while_a_part_waits_for_memory_its_place_is_given_back(m
     write_files(mixed, {"s.csv": b"", "l.csv": random_bytes(40 * MIB)})
     # Two parts have all the memory there is; the third has a place, and waits.
     store = HoldsMemory("upload_part", 2)
-    await cancel_at_gate(store, mixed, memory=16 * MIB)
+    await cancel_at_gate(store, mixed, memory=16 * MIB, concurrency=8)
     assert store.uploads == {}
     for _ in range(windows[0].size):
-        await asyncio.wait_for(windows[0].enter(), 1)
+        await asyncio.wait_for(windows[0].enter(), 60)
 
 
 async def test_cancelled_while_the_upload_is_being_opened_it_is_aborted(mixed):

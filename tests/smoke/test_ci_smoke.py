@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.moto
-
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "examples" / "ci-smoke.sh"
 
@@ -38,6 +36,7 @@ def fake_asyncload(folder, body):
     return folder
 
 
+@pytest.mark.moto
 def test_a_pipeline_passes_if_the_csvs_it_made_are_in_the_bucket():
     """Without arguments the script makes two CSVs, loads them, and lists their keys."""
     ended = smoke()

@@ -49,7 +49,7 @@ async def _use_a_pool(steps):
             give_back = pool.release if step == "release" else pool.discard
             give_back(held.pop(value % len(held)))
         assert sum(map(len, held)) <= pool.in_use <= CAPACITY
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while held or not all(user.done() for user in users):
             while held:
                 pool.release(held.pop())
@@ -111,7 +111,7 @@ async def test_missing_memory_is_raised_in_the_waiter():
     next_one = asyncio.create_task(pool.acquire(MIB))
     await asyncio.sleep(0)
     pool.release(held)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         with pytest.raises(OutOfMemory):
             await too_large
         pool.release(await next_one)
@@ -141,7 +141,7 @@ async def test_waiters_are_served_in_order():
         served.append(size)
         pool.release(buffer)
 
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         for size in (4 * MIB, MIB, 2 * MIB):
             group.create_task(use(size))
         await asyncio.sleep(0)
@@ -160,7 +160,7 @@ async def test_who_gives_up_waiting_lets_the_next_one_in():
     second = asyncio.create_task(pool.acquire(MIB))
     await asyncio.sleep(0)
     first.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert len(await second) == MIB
     assert first.cancelled()
 
@@ -173,7 +173,7 @@ async def test_a_buffer_released_during_a_cancellation_goes_to_the_next_waiter()
     await asyncio.sleep(0)
     first.cancel()
     pool.release(held)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await second is held
     assert first.cancelled()
 

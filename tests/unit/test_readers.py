@@ -222,7 +222,7 @@ def hasty(volume, threads):
 
 
 @pytest.mark.fault("L9")
-async def test_of_a_batch_only_the_file_that_stalls_fails(volume, stuck_reads, hasty):
+async def test_of_a_batch_only_the_file_that_stalls_fails(volume, stuck_reads, hasty, threads):
     """Those before it are there; those after it are left, for another buffer."""
     write_files(volume, {f"{n}.csv": b"%d" % n for n in range(4)})
     names, go_on = stuck_reads
@@ -238,9 +238,8 @@ async def test_of_a_batch_only_the_file_that_stalls_fails(volume, stuck_reads, h
     again = await hasty.read_batch(read.others, memoryview(bytearray(2)))
     assert [bytes(item.body) for item in again.items] == [b"2", b"3"]
     go_on.set()
-    for thread in threading.enumerate():
-        if thread.name == "asyncload-reader":
-            thread.join(0.2)
+    while threads.stuck:
+        await asyncio.sleep(0.01)
     assert bytes(first.body) == b"0"
     # What was stuck has read its file, and no other one.
     assert buffer == b"01\0\0"
@@ -265,17 +264,19 @@ async def test_a_part_that_stalls_is_given_up_and_its_thread_leaves_the_file_alo
 
 
 @pytest.mark.fault("L9")
-async def test_a_read_that_takes_long_but_gets_on_is_waited_for(volume, hasty, monkeypatch):
+async def test_a_read_that_takes_long_but_gets_on_is_waited_for(volume, threads, monkeypatch):
     """What counts is that something comes, as on a slow network."""
     write_files(volume, {"a.csv": b"1234"})
     read = os.preadv
 
     def preadv(fd, buffers, offset, *flags):
-        time.sleep(0.07)
+        time.sleep(0.3)
         return read(fd, [buffers[0][:1]], offset, *flags)
 
     monkeypatch.setattr(os, "preadv", preadv)
-    read_batch = await hasty.read_batch([planned("a.csv")], memoryview(bytearray(4)))
+    with Volume(volume) as opened:
+        readers = Readers(opened, threads, patience=1)
+        read_batch = await readers.read_batch([planned("a.csv")], memoryview(bytearray(4)))
     assert bytes(read_batch.items[0].body) == b"1234"
 
 

@@ -29,11 +29,11 @@ def test_work_that_gets_on_may_take_long():
 
     def work():
         for _ in range(8):
-            time.sleep(0.1)
+            time.sleep(0.2)
             heartbeat.beat()
         return "done"
 
-    assert watched(work, heartbeat, patience=0.5) == "done"
+    assert watched(work, heartbeat, patience=1.2) == "done"
 
 
 @pytest.mark.fault("L9")
@@ -54,4 +54,4 @@ def test_work_that_does_not_get_on_is_given_up_and_ends_once_it_comes_back():
         watched(work, heartbeat, patience=0.1)
     assert (heartbeat.at, ended.is_set()) == ("d", False)
     go_on.set()
-    assert ended.wait(5)
+    assert ended.wait(60)
