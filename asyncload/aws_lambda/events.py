@@ -26,7 +26,7 @@ _PLACE = "event"
 # They concern a terminal, or a settings file.
 _NOT_HERE = ("config", "dry_run", "json", "quiet", "yes")
 # The descriptions of an API and of queries, which a settings file may also have.
-_TABLES = {"collect": {"source": dict, "query": list}}
+_TABLES: Mapping[str, Mapping[str, type]] = {"collect": {"source": dict, "query": list}}
 _KEYS = {option.key: option for option in BY_NAME.values()}
 
 
@@ -62,11 +62,7 @@ def read_event(event: object, environ: Mapping[str, str], commands: Collection[s
     }
     values: dict[str, Any] = {}
     origins = {name: Origin("default") for name in options}
-    tables = {
-        key: event[key]
-        for key, kind in _TABLES.get(command, {}).items()
-        if isinstance(event.get(key), kind)
-    }
+    tables = _tables(event, command)
     for key, value in event.items():
         if key not in (_COMMAND, _TIME, *tables):
             option = _option(key, command, options)
@@ -101,6 +97,25 @@ def _command(event: Mapping[str, Any], commands: Collection[str]) -> str:
             f"event: {command!r} is not a command for AWS Lambda", hint=f"{guess}use {known}"
         )
     return command
+
+
+def _tables(event: Mapping[str, Any], command: str) -> dict[str, Any]:
+    """Return the tables of an event; their content is checked with the settings.
+
+    Raises:
+        UsageError: one has another type.
+    """
+    found = {}
+    for key, kind in _TABLES.get(command, {}).items():
+        value = event.get(key)
+        if isinstance(value, kind):
+            found[key] = value
+        elif key in event and key not in _KEYS:
+            raise UsageError(
+                f"event: {key} must be {JSON.type_of(kind())}, not {JSON.type_of(value)}",
+                hint="see COLLECTING.md for descriptions of APIs and queries",
+            )
+    return found
 
 
 def _option(key: str, command: str, options: Mapping[str, Option]) -> Option:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from asyncload.cli.output import without_secrets
+from asyncload.cli.output import secrets_of_environment
 from asyncload.model.values import Event, Excluded, Failed, FileFinished, Warned
 from asyncload.reporting.records import (
     VERSION,
@@ -33,6 +33,7 @@ class Log:
 
     def __init__(self, request_id: str) -> None:
         self._request_id = request_id
+        self._secrets = secrets_of_environment()
 
     def write(self, level: str, record: Mapping[str, Any]) -> None:
         """Write a record with a level (`INFO`, `WARN` or `ERROR`)."""
@@ -42,7 +43,7 @@ class Log:
             "request_id": self._request_id,
         }
         # The stream of today: Lambda's runtime replaces it.
-        print(without_secrets(to_json(fields | dict(record))), file=sys.stdout, flush=True)
+        print(self._secrets.mask(to_json(fields | dict(record))), file=sys.stdout, flush=True)
 
     def observe(self, event: Event, report: Report) -> None:
         """Write an event that users should see; `report` has counted it."""

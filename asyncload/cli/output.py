@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from asyncload.cli.streams import guard_of
 from asyncload.errors import AsyncloadError
 from asyncload.model.values import Warned
 from asyncload.reporting.text import format_error, printable, warning_lines
 from asyncload.settings.given import is_sensitive
+
+if TYPE_CHECKING:
+    from asyncload.s3.auth.redaction import Secrets
 
 # Shorter values are used in tests, and could be part of any word.
 _MIN_SECRET_LENGTH = 8
@@ -93,6 +96,11 @@ def without_secrets(text: str) -> str:
     Text that a store sends back is redacted in `s3`, where all secrets are known. This function is
     for unexpected errors.
     """
+    return secrets_of_environment().mask(text)
+
+
+def secrets_of_environment() -> Secrets:
+    """Return the secrets in the environment's variables, for masking several texts."""
     # Imported only when needed, which is rare.
     from asyncload.s3.auth.redaction import Secrets
 
@@ -100,7 +108,7 @@ def without_secrets(text: str) -> str:
     for name, value in os.environ.items():
         if _is_secret(name):
             secrets.add_value(value, min_length=_MIN_SECRET_LENGTH)
-    return secrets.mask(text)
+    return secrets
 
 
 def _is_secret(variable: str) -> bool:

@@ -89,6 +89,7 @@ def test_an_invalid_variable_is_named():
 USE = "use one of: acl, addressing-style, "
 
 
+@pytest.mark.fault("T7")
 @pytest.mark.parametrize(
     ("event", "message", "hint"),
     [
@@ -136,6 +137,17 @@ USE = "use one of: acl, addressing-style, "
             "put each value in quotes",
         ),
         (BASE | {"layer": ""}, "event: layer is empty", "set a value, or remove the setting"),
+        (
+            BASE | {"command": "collect", "query": {}},
+            "event: query must be an array, not an object",
+            "see COLLECTING.md",
+        ),
+        (BASE | {"query": []}, "event: unknown option 'query'", USE),
+        (
+            {"command": "collect", "source": 5},
+            "event: source must be a string, not an integer",
+            "",
+        ),
         (BASE | {"files-from": "-"}, "event: files-from: AWS Lambda has no standard", "give"),
         (
             {"command": "run", "volume": "/mnt/x"},
@@ -169,6 +181,7 @@ def test_a_wrong_event_is_refused_with_what_to_do(event, message, hint):
     assert refused.value.hint.startswith(hint)
 
 
+@pytest.mark.fault("T6")
 @pytest.mark.parametrize(
     ("event", "date"),
     [

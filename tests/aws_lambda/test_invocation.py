@@ -57,6 +57,7 @@ def test_a_repeated_event_sends_nothing_again(event):
     assert (summary["exit_code"], summary["unchanged"], summary["bytes_sent"]) == (0, 2, 0)
 
 
+@pytest.mark.fault("T5")
 def test_the_same_event_twice_at_once_does_no_harm(event, s3, layer, volume):
     """Both succeed; every object is whole, and there once."""
     write_files(volume, {f"d/{n}.csv": b"x" * n for n in range(40)})

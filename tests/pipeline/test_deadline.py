@@ -73,6 +73,7 @@ def landed(store):
     return {key: body for key, body in store.objects.items() if not key.startswith("_asyncload/")}
 
 
+@pytest.mark.fault("T1")
 def test_nothing_is_started_in_the_last_half_minute(volume):
     """The file under way is finished; the manifest says that files are left, and which error."""
     write_files(volume, {f"{n:02}.csv": b"x" * MIB for n in range(20)})
@@ -87,6 +88,7 @@ def test_nothing_is_started_in_the_last_half_minute(volume):
     assert (summary["uploaded"], summary["failed"], summary["not_reached"]) == (9, 0, 11)
 
 
+@pytest.mark.fault("T1")
 def test_the_next_run_loads_the_rest(volume):
     """What is there is not sent again."""
     files = {f"{n:02}.csv": b"x" * MIB for n in range(20)}
@@ -109,6 +111,7 @@ def test_a_run_that_ends_before_is_not_touched(volume):
     assert 90 < seconds < 110
 
 
+@pytest.mark.fault("T2")
 @pytest.mark.parametrize("records", [True, False])
 def test_a_large_file_keeps_its_parts_for_the_next_run(volume, records):
     """If the upload is recorded; without a record it is aborted, for none could resume it."""
@@ -144,6 +147,7 @@ def test_a_large_file_that_is_not_begun_stays_for_the_next_run(volume):
     assert len(store.uploads) <= 1
 
 
+@pytest.mark.fault("T2", "T3")
 def test_a_part_that_hangs_is_cancelled_and_the_others_kept(volume):
     """Seconds before the end, with time to write the manifest."""
     write_files(volume, {"l.csv": os.urandom(3 * PART)})
@@ -187,6 +191,7 @@ def test_an_upload_that_could_not_be_recorded_is_aborted(volume):
     assert not [e for e in recorder.events if isinstance(e, UploadLeftOpen)]
 
 
+@pytest.mark.fault("T3")
 def test_a_listing_that_hangs_ends_in_time(volume):
     """Any step does; the manifest is written nevertheless."""
     write_files(volume, {"a.csv": b"1"})

@@ -193,6 +193,8 @@ def serving(command: list[object], output: Path, **options: Any) -> Iterator[Non
 
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Return the package and the folder that it is unpacked to; all workers share them."""
+    if sys.platform != "linux":
+        pytest.skip("Lambda's runtime is for Linux only")
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
     package = build_package(shared / "aws-lambda")

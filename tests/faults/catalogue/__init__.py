@@ -26,6 +26,7 @@ from tests.faults.catalogue import (
     server,
     stores,
     surroundings,
+    time_limits,
 )
 from tests.faults.catalogue.fault import Fault
 
@@ -47,6 +48,7 @@ KINDS: dict[str, tuple[str, tuple[Fault, ...]]] = {
     "H": ("Requests made once", asked_once.FAULTS),
     "I": ("Daily use", days_work.FAULTS),
     "J": ("Archives", archives.FAULTS),
+    "T": ("Time limits and AWS Lambda", time_limits.FAULTS),
 }
 """Heading and faults of each kind, by the first letter of its ids."""
 
