@@ -72,8 +72,9 @@ class _Invocation:
         forget_empty_variables()
         for warning in unknown_variables(os.environ):
             self._log.write("WARN", warning_record(warning))
-        if isinstance(event, dict) and event.get("command") in COMMANDS:
-            self._command = event["command"]
+        command = event.get("command") if isinstance(event, dict) else None
+        if isinstance(command, str) and command in COMMANDS:
+            self._command = command
         read = read_event(event, os.environ, COMMANDS)
         work = self._work = COMMANDS[read.command](read, context)
         if work.notice:
@@ -110,20 +111,9 @@ class _Invocation:
 
     def _fail_incomplete(self, report: Report) -> NoReturn:
         self._summarize(report.exit_code, None)
-        failed, markers = report.counts["failed"], len(report.markers_failed)
         assert self._work is not None, "it has run"
-        found = self._work.found
-        if failed:
-            first = report.failures[0]
-            total = format_count(report.files, found)
-            text = f"{failed:,} of {total} failed. {first.path}: "
-            error: AsyncloadError = first.error
-        else:
-            text = f"{format_count(markers, 'success marker')} could not be written. "
-            error = report.markers_failed[0].error
-        told = AsyncloadError(f"{text}{error.message}", hint=error.hint)
-        kind = f"{found.title()}sFailed" if failed else "MarkersFailed"
-        self._raise(kind, told, report.exit_code)
+        kind, error = describe_incomplete(report, self._work.found)
+        self._raise(kind, error, report.exit_code)
 
     def _raise(self, kind: str, error: AsyncloadError, exit_code: int) -> NoReturn:
         """Raise an exception of a class with the name `kind`."""
@@ -138,3 +128,25 @@ class _Invocation:
         raised: Mapping[str, str] = {"__module__": __name__}
         # Without a cause: Lambda would only log it as well.
         raise type(kind, (InvocationFailed,), dict(raised))(text) from None
+
+
+def describe_incomplete(report: Report, found: str) -> tuple[str, AsyncloadError]:
+    """Return a kind and an error for a run that ended, but not with exit code 0.
+
+    Args:
+        report: the run's totals.
+        found: the word for one object to store.
+    """
+    if report.failures:
+        first, failed = report.failures[0], report.counts["failed"]
+        total = format_count(report.files, found)
+        text = f"{failed:,} of {total} failed. {first.path}: {first.error.message}"
+        return f"{found.title()}sFailed", AsyncloadError(text, hint=first.error.hint)
+    if report.markers_failed:
+        markers, error = len(report.markers_failed), report.markers_failed[0].error
+        text = f"{format_count(markers, 'success marker')} could not be written. {error.message}"
+        return "MarkersFailed", AsyncloadError(text, hint=error.hint)
+    path, reason = report.kept_sources[0]
+    sources = format_count(report.sources_failed, "source file")
+    text = f"{sources} could not be deleted or moved. {path}: {reason}"
+    return "SourcesFailed", AsyncloadError(text, hint="their objects are verified")

@@ -95,6 +95,14 @@ def test_failed_files_fail_the_invocation(event, volume, log):
     assert (record["level"], record["path"], record["status"]) == ("ERROR", "a.csv", "failed")
 
 
+def test_a_source_file_that_stays_fails_the_invocation(event, tmp_path):
+    """Its object is there, but the next export would find it."""
+    write_files(tmp_path, {"done/a.csv": b"0"})
+    kind, text = failure_of(event | {"then": f"move {tmp_path / 'done'}"})
+    assert kind == "SourcesFailed"
+    assert text.startswith("1 source file could not be deleted or moved. a.csv: the target folder")
+
+
 def test_an_empty_volume_fails_the_invocation(event, tmp_path):
     """An export that did not arrive is told, unless it may be empty."""
     (tmp_path / "empty").mkdir()
@@ -112,9 +120,11 @@ def test_a_wrong_event_fails_the_invocation_with_a_summary(log):
     )
     kind, text = failure_of({"command": "run", "bucket": 5})
     assert text == "event: bucket must be a string, not an integer (exit code 2)."
+    kind, text = failure_of({"command": ["run"]})
+    assert text.startswith("event: ['run'] is not a command")
     kind, text = failure_of({"command": "walk"})
     summaries = [(record["command"], record["exit_code"]) for record in log().of("summary")]
-    assert summaries == [("run", 2), ("run", 2), (None, 2)]
+    assert summaries == [("run", 2), ("run", 2), (None, 2), (None, 2)]
 
 
 def test_warnings_and_unexpected_entries_are_logged(event, volume, monkeypatch, log):
