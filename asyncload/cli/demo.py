@@ -1,4 +1,7 @@
-"""`asyncload demo`: start a store, load into it, show the lake, and compare it with the volume."""
+"""`asyncload demo`: start a store, load into it, show the lake, and compare it with the volume.
+
+The sample is loaded twice: as a folder, and as the ZIP archive in which such data is handed over.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,20 @@ import hashlib
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
 from asyncload.errors import AsyncloadError
-from asyncload.model.values import SourceFile
-from asyncload.operations.demo import local_s3, sample_volume
+from asyncload.model.names import MEMBER
+from asyncload.model.values import Excluded, SourceFile
+from asyncload.operations.demo import local_s3, sample_volume, write_sample_zip
 from asyncload.reporting.text import format_size, printable
 from asyncload.s3 import S3Options, create_bucket, open_client, read_objects
 from asyncload.s3.lake import ObjectContent
@@ -26,6 +32,7 @@ from asyncload.source.folders import check_volume
 from asyncload.source.scanner import Scanner
 
 _BUCKET = "lake"
+_ZIP_BUCKET = "lake-of-the-zip"
 # The manifest of the load is in the same bucket.
 _RECORDS = "_asyncload/"
 
@@ -39,38 +46,74 @@ def demo(volume: Path | None) -> int:
     Raises:
         AsyncloadError: the store did not start, or an object differs from its file.
     """
+    sample = volume is None
     volume = volume or sample_volume()
     check_volume(volume)
     console = Console(highlight=False, soft_wrap=True)
     console.print("[bold]1.[/] start SeaweedFS on loopback, with fresh credentials")
-    with local_s3() as store:
+    with local_s3() as store, TemporaryDirectory(prefix="asyncload-zip-") as folder:
         if not store.private:
             console.print(
                 "   without openssl, other users of this machine can read the data over gRPC"
             )
         _forget_user_settings()
         os.environ.update(store.environment())
-        today = datetime.now(UTC).date().isoformat()
+        loading = _Loading(console, store.endpoint_url)
+        code = loading.load(volume, _BUCKET)
+        if sample and not code:
+            loading.say("pack movies.csv and series.csv into Filmes+e+Series.zip, with make_zip.py")
+            write_sample_zip(Path(folder))
+            code = loading.load(Path(folder), _ZIP_BUCKET, archives=True)
+    console.print("   the store is stopped and deleted")
+    return code
+
+
+class _Loading:
+    """Loads volumes into buckets of a store, and prints each step with its number."""
+
+    def __init__(self, console: Console, endpoint_url: str) -> None:
+        self._console = console
+        self._endpoint_url = endpoint_url
+        self._step = 1
+
+    def load(self, volume: Path, bucket: str, *, archives: bool = False) -> int:
+        """Load a volume, show the bucket, and compare it with the volume.
+
+        Returns:
+            The exit code of the load.
+
+        Raises:
+            AsyncloadError: an object differs from its file.
+        """
         settings = Settings(
-            volume=volume, bucket=_BUCKET, date=today, endpoint_url=store.endpoint_url
+            volume=volume,
+            bucket=bucket,
+            date=datetime.now(UTC).date().isoformat(),
+            endpoint_url=self._endpoint_url,
+            archives=archives,
         )
         asyncio.run(_create_bucket(settings))
-        command = ["run", str(volume), "--bucket", _BUCKET, "--date", today]
-        command += ["--endpoint-url", store.endpoint_url]
-        console.print(f"[bold]2.[/] asyncload {escape(printable(' '.join(command)))}")
+        command = ["run", str(volume), "--bucket", bucket, "--date", settings.date]
+        command += ["--endpoint-url", self._endpoint_url, *(["--archives"] * archives)]
+        self.say(f"asyncload {escape(printable(' '.join(command)))}")
         ended = subprocess.run([sys.executable, "-m", "asyncload", *command], check=False)  # noqa: S603  # our own program
         objects = asyncio.run(_read_back(settings))
-    console.print("[bold]3.[/] the lake, with each object read back:")
-    console.print(lake_tree(objects))
-    data = [content for content in objects if not content.key.startswith(_RECORDS)]
-    compare(_digests_of_volume(settings), data)
-    console.print(f"[bold]4.[/] {compared(len(data))} by SHA-256; the store is stopped and deleted")
-    return ended.returncode
+        self.say("the lake, with each object read back:")
+        self._console.print(lake_tree(objects, bucket))
+        data = [content for content in objects if not content.key.startswith(_RECORDS)]
+        compare(_digests_of_volume(settings), data)
+        self.say(f"{compared(len(data))} by SHA-256")
+        return ended.returncode
+
+    def say(self, text: str) -> None:
+        """Print the next step."""
+        self._step += 1
+        self._console.print(f"[bold]{self._step}.[/] {text}")
 
 
-def lake_tree(objects: list[ObjectContent]) -> Tree:
+def lake_tree(objects: list[ObjectContent], bucket: str) -> Tree:
     """Return a bucket's keys as a tree of folders."""
-    tree = Tree(f"s3://{_BUCKET}")
+    tree = Tree(f"s3://{bucket}")
     branches: dict[str, Tree] = {"": tree}
     for key, size, _ in objects:
         folder, _, name = key.rpartition("/")
@@ -130,6 +173,7 @@ def _options(settings: Settings) -> S3Options:
 
 
 def _digests_of_volume(settings: Settings) -> dict[str, str]:
+    """Return the SHA-256 of each file by its key; zipfile reads the members of archives."""
     layout = layout_of(settings, datetime.now(UTC))
     digests = {}
     for found in Scanner(settings.volume).scan():
@@ -137,4 +181,9 @@ def _digests_of_volume(settings: Settings) -> dict[str, str]:
             with (settings.volume / found.path).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             digests[str(layout.key_for(found.path))] = digest
+        elif settings.archives and isinstance(found, Excluded):
+            with zipfile.ZipFile(settings.volume / found.path) as archive:
+                for name in archive.namelist():
+                    digest = hashlib.sha256(archive.read(name)).hexdigest()
+                    digests[str(layout.key_for(f"{found.path}{MEMBER}{name}"))] = digest
     return digests

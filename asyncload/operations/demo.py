@@ -59,6 +59,13 @@ def sample_volume() -> Path:
     return installed if installed.is_dir() else package.parent / "data"
 
 
+def write_sample_zip(folder: Path) -> None:
+    """Write the ZIP archive of the sample into a folder, with the script beside the sample."""
+    script = sample_volume() / "make_zip.py"
+    command = [sys.executable, str(script), str(folder / "Filmes+e+Series.zip")]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603  # our own script
+
+
 @contextmanager
 def local_s3() -> Iterator[LocalS3]:
     """Run SeaweedFS in a temporary folder while the context is active.

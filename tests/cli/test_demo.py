@@ -44,6 +44,22 @@ def test_the_demo_loads_the_sample_and_proves_it(asyncload, monkeypatch, tmp_pat
     assert "4. all 8 objects equal their files by SHA-256" in ended.out
 
 
+@pytest.mark.seaweedfs
+def test_the_demo_loads_the_sample_as_the_archive_that_is_handed_over(asyncload):
+    """Into a bucket of its own, under the keys of the files in it."""
+    ended = asyncload("demo")
+    assert ended.code == 0, ended.err
+    _, _, zipped = ended.out.partition(
+        "into Filmes+e+Series.zip, with make_zip.py\n6. asyncload run "
+    )
+    assert "--bucket lake-of-the-zip " in zipped
+    assert " --archives\n" in zipped
+    assert "── movies.csv  47.2 kB\n" in zipped
+    assert "── series.csv  25.5 kB\n" in zipped
+    assert "8. all 2 objects equal their files by SHA-256\n" in zipped
+    assert zipped.endswith("the store is stopped and deleted\n")
+
+
 @pytest.mark.fault("E9")
 @pytest.mark.seaweedfs
 def test_the_demo_goes_by_no_proxy(asyncload, volume, monkeypatch):
@@ -159,7 +175,7 @@ def test_a_lake_that_differs_is_reported_key_by_key():
 def test_the_lake_is_a_tree_of_folders():
     """Names are shown as they are, markup or not."""
     tree = command.lake_tree(
-        [ObjectContent("Raw/[b]x/1.csv", 1, ""), ObjectContent("2.csv", 2, "")]
+        [ObjectContent("Raw/[b]x/1.csv", 1, ""), ObjectContent("2.csv", 2, "")], "lake"
     )
     out = io.StringIO()
     Console(file=out, width=80).print(tree)

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -24,16 +25,19 @@ print(os.waitstatus_to_exitcode(status), usage.ru_maxrss)
 """
 
 
-def load_and_compare(server, layer, volume, *, film, small, memory):
-    """Load a film CSV and small ones; return the process's peak RSS in bytes."""
+def film_maker():
+    """The script of the sample data that makes CSVs of any size."""
     spec = importlib.util.spec_from_file_location("films", REPOSITORY / "data/make_films.py")
     films = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(films)
-    films.write_films(volume / "movies.csv", film, 7)
-    films.write_volume(volume / "exports", small, 17_000, 8)
+    return films
+
+
+def load(server, layer, volume, memory, *options):
+    """Load a volume in a process of its own; return its peak RSS in bytes."""
     command = [sys.executable, "-m", "asyncload", "run", str(volume), "--layer", layer]
     command += ["--bucket", server.bucket, "--endpoint-url", server.endpoint_url]
-    command += ["--date", "2022-05-02", "--memory", f"{memory // MIB}MiB", "--quiet"]
+    command += ["--date", "2022-05-02", "--memory", f"{memory // MIB}MiB", "--quiet", *options]
     launched = subprocess.run(
         [sys.executable, "-c", LAUNCHER, *command],
         env=os.environ | server.environment,
@@ -42,6 +46,23 @@ def load_and_compare(server, layer, volume, *, film, small, memory):
     )
     exit_code, peak_kib = map(int, launched.stdout.split())
     assert exit_code == 0
+    return peak_kib * 1024
+
+
+def landed_sha256(server, key):
+    """The SHA-256 of an object."""
+    landed = hashlib.sha256()
+    for chunk in server.client().get_object(Bucket=server.bucket, Key=key)["Body"].iter_chunks(MIB):
+        landed.update(chunk)
+    return landed.hexdigest()
+
+
+def load_and_compare(server, layer, volume, *, film, small, memory):
+    """Load a film CSV and small ones; return the process's peak RSS in bytes."""
+    films = film_maker()
+    films.write_films(volume / "movies.csv", film, 7)
+    films.write_volume(volume / "exports", small, 17_000, 8)
+    peak = load(server, layer, volume, memory)
     client = server.client()
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=server.bucket, Prefix=layer)
     keys = [entry["Key"] for page in pages for entry in page["Contents"]]
@@ -49,13 +70,10 @@ def load_and_compare(server, layer, volume, *, film, small, memory):
     for key in keys:
         name = key.split("/2022/05/02/")[1]
         path = volume / name if "/Movies/" in key else volume / "exports" / name
-        body = client.get_object(Bucket=server.bucket, Key=key)["Body"]
-        landed = hashlib.sha256()
-        for chunk in body.iter_chunks(MIB):
-            landed.update(chunk)
         with path.open("rb") as file:
-            assert landed.hexdigest() == hashlib.file_digest(file, "sha256").hexdigest(), key
-    return peak_kib * 1024
+            expected = hashlib.file_digest(file, "sha256").hexdigest()
+        assert landed_sha256(server, key) == expected, key
+    return peak
 
 
 @pytest.mark.seaweedfs
@@ -63,6 +81,22 @@ def test_peak_memory_is_the_buffers_and_a_base(seaweedfs, layer, volume):
     """A file of several times `--memory`, and small ones beside it: all land, memory is bounded."""
     memory = 32 * MIB
     peak = load_and_compare(seaweedfs, layer, volume, film=200 * MIB, small=200, memory=memory)
+    assert peak <= memory + BASE
+
+
+@pytest.mark.seaweedfs
+def test_peak_memory_is_the_same_for_a_member_of_an_archive(seaweedfs, layer, volume, tmp_path):
+    """It is inflated into the same buffers, never as a whole."""
+    memory = 32 * MIB
+    films = film_maker()
+    films.write_films(tmp_path / "movies.csv", 200 * MIB, 7)
+    with zipfile.ZipFile(volume / "a.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.write(tmp_path / "movies.csv", "movies.csv")
+    peak = load(seaweedfs, layer, volume, memory, "--archives")
+    with (tmp_path / "movies.csv").open("rb") as file:
+        expected = hashlib.file_digest(file, "sha256").hexdigest()
+    key = f"{layer}/Local/CSV/Movies/2022/05/02/movies.csv"
+    assert landed_sha256(seaweedfs, key) == expected
     assert peak <= memory + BASE
 
 

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import unicodedata
+import zipfile
 from pathlib import Path
 from types import ModuleType
 
@@ -291,3 +292,34 @@ def test_stands_alone(tmp_path: Path) -> None:
         assert done.stdout.startswith(printed)
     made = tmp_path / "series" / "batch-000" / "series-00002.csv"
     assert made.read_bytes().startswith(SERIES_HEADER)
+
+
+def test_the_archive_of_the_sample_is_always_the_same(tmp_path):
+    """It holds the two CSVs of the users' format, as they are."""
+    script = DATA / "make_zip.py"
+    for name in ("one.zip", "two.zip"):
+        made = subprocess.run(
+            [sys.executable, script, tmp_path / name], capture_output=True, text=True, check=True
+        )
+        assert made.stdout == f"{tmp_path / name}: movies.csv, series.csv\n"
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
+        for name in ("movies.csv", "series.csv"):
+            assert archive.read(name) == (DATA / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--help"], 2, "usage: "),
+        (["a.zip", "b.zip"], 2, "usage: "),
+        (["missing/a.zip"], 1, "make_zip.py: error: "),
+    ],
+)
+def test_the_script_for_the_archive_says_what_is_wrong(tmp_path, arguments, code, message):
+    """In one line, without a traceback."""
+    command = [sys.executable, DATA / "make_zip.py", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert ended.returncode == code
+    assert ended.stderr.startswith(message)
+    assert ended.stderr.count("\n") == 1
