@@ -212,12 +212,21 @@ class Walk:
         body = bytearray()
         while piece := await self.reading.read(upload.key, len(body), _READ):
             body += piece
-        link = ""
         paging = self.asking.api.paging
+        link = ""
         if paging is not None and paging.style == "link":
-            remote = await self.reading.head(upload.key)
-            link = "" if remote is None else remote.metadata.get(reserved.SOURCE_NEXT, "")
+            link = await self._stored_link(upload)
         return Answered(parse(bytes(body)), link, crc64nvme(body))
+
+    async def _stored_link(self, upload: PlannedUpload) -> str:
+        """Return the address of the next page, which is stored with an answer; "" if none."""
+        remote = await self.reading.head(upload.key)
+        if remote is None or reserved.SOURCE_STATUS not in remote.metadata:
+            raise AnswerDamaged(
+                "the object has no metadata about its answer, so the next page is unknown",
+                hint="--refresh requests all pages again; the store may not keep metadata",
+            )
+        return remote.metadata.get(reserved.SOURCE_NEXT, "")
 
     async def _collect(self, request: Request, upload: PlannedUpload) -> Answered | None:
         """Request an answer and store it; return it if it is in the store."""

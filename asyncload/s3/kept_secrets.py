@@ -42,16 +42,16 @@ async def read_secret(
         AccessDenied, CredentialsMissing, StoreRefused, StoreUnavailable: it can't be read.
     """
     cap_loggers()
-    core = ChainSession(
-        options.profile,
-        allow_http=False,
-        authorities=options.ca_bundle,
-        secrets=secrets,
-        patience=Patience(machine=MACHINE_SECONDS, person=PERSON_SECONDS),
-    )
-    session = ClientSession(botocore_session=core, region_name=_region(name) or options.region)
     shown = f"{service}:{name}"
     try:
+        core = ChainSession(
+            options.profile,
+            allow_http=False,
+            authorities=options.ca_bundle,
+            secrets=secrets,
+            patience=Patience(machine=MACHINE_SECONDS, person=PERSON_SECONDS),
+        )
+        session = ClientSession(botocore_session=core, region_name=_region(name) or options.region)
         async with session.client(service) as client:
             answer = await _ask(client, service, name)
     except boto.ClientError as error:

@@ -85,7 +85,8 @@ class MemoryStore:
         algorithm = self.algorithms.get(key, "CRC64NVME")
         checksum = None if key in self.of_parts else checksum_of(body, algorithm)
         etag = self.of_parts.get(key) or md5_digest(_md5(body))
-        return RemoteObject(len(body), by_algorithm(checksum, etag))
+        metadata = getattr(self.infos.get(key), "metadata", {})
+        return RemoteObject(len(body), by_algorithm(checksum, etag), metadata)
 
     async def read(self, key, offset, length):
         await self._answer("read")

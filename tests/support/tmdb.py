@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
@@ -50,7 +51,8 @@ def json_of(document) -> bytes:
 class Double:
     """What the double knows, and what it was asked.
 
-    `faults` are asked first with each request, and may answer it instead.
+    `faults` are asked first with each request, and may answer it instead. `answered` is called with
+    each request after its answer was sent.
     """
 
     films: dict[str, list[dict]] = field(default_factory=lambda: {"movie": [], "tv": []})
@@ -59,6 +61,7 @@ class Double:
     changed: dict[str, list[int]] = field(default_factory=lambda: {"movie": [], "tv": []})
     missing: set[str] = field(default_factory=set)
     faults: list = field(default_factory=list)
+    answered: Callable[[Asked], None] = lambda asked: None
     per_page: int = 20
     page_limit: int = 500
     compressed: bool = False
@@ -232,6 +235,7 @@ class _Handler(BaseHTTPRequestHandler):
             with double.lock:
                 double.served[self.path] = sent.body
         self._send(sent)
+        double.answered(asked)
 
     def _send(self, sent: Sent):
         if sent.seconds:

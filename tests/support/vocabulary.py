@@ -124,7 +124,7 @@ def _is(value: Any, kind: str) -> bool:
 def _check_file(record: dict[str, Any]) -> None:
     """What is there only with some status is there just then."""
     status = record["status"]
-    assert status in {"uploaded", "unchanged", "skipped", "failed", "planned"}
+    assert status in {"uploaded", "unchanged", "present", "skipped", "failed", "planned"}
     landed = status in {"uploaded", "unchanged"}
     for name in ("mtime_ns", "verified_by", "checksums"):
         assert (name in record) == landed, record
