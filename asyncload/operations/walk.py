@@ -224,7 +224,7 @@ class Walk:
         if remote is None or reserved.SOURCE_STATUS not in remote.metadata:
             raise AnswerDamaged(
                 "the object has no metadata about its answer, so the next page is unknown",
-                hint="--refresh requests all pages again; the store may not keep metadata",
+                hint="--refresh requests all pages again; perhaps the store keeps no metadata",
             )
         return remote.metadata.get(reserved.SOURCE_NEXT, "")
 

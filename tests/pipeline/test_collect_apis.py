@@ -162,6 +162,7 @@ async def test_a_result_without_the_field_of_its_detail_is_a_failure(api):
     ("described", "message"),
     [
         ({"items": "films"}, "no list of results in its field 'films'"),
+        ({"items": "books.list"}, "no list of results in its field 'books.list'"),
         ({"paging": {"style": "page", "total": "meta.sum"}}, "no number of pages in its field"),
         ({"paging": {"style": "cursor", "next": "meta"}}, "neither a string nor a number"),
     ],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import ssl
 import threading
 import time
 from collections import Counter
@@ -270,13 +271,18 @@ class _Server(ThreadingHTTPServer):
 class serving:  # noqa: N801  # reads as a verb
     """Serve a double while the context is active."""
 
-    def __init__(self, double: Double | None = None):
+    def __init__(self, double: Double | None = None, tls: ssl.SSLContext | None = None):
         self.double = double or Double()
+        self.tls = tls
 
     def __enter__(self) -> Double:
         handler = type("Handler", (_Handler,), {"double": self.double})
         self._server = _Server(("127.0.0.1", 0), handler)
-        self.double.url = f"http://127.0.0.1:{self._server.server_port}/3"
+        scheme = "http"
+        if self.tls is not None:
+            scheme = "https"
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
+        self.double.url = f"{scheme}://127.0.0.1:{self._server.server_port}/3"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
         return self.double

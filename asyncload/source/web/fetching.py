@@ -35,7 +35,9 @@ from asyncload.store.retries import RetryPolicy
 RETRIES = RetryPolicy(attempts=6, max_asked_wait=float("inf"))
 """An API is asked less often than a store: it may count each request."""
 
-_TIMEOUT = aiohttp.ClientTimeout(total=120, sock_connect=10, sock_read=30)
+# From the request to the end of its answer.
+_TIMEOUT_SECONDS = 120.0
+_CONNECT_SECONDS, _READ_SECONDS = 10.0, 30.0
 _MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 # Of an answer with an error, as much as a message may need.
@@ -260,7 +262,9 @@ async def open_session(
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections, ssl=tls),
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=_TIMEOUT,
+        timeout=aiohttp.ClientTimeout(
+            _TIMEOUT_SECONDS, sock_connect=_CONNECT_SECONDS, sock_read=_READ_SECONDS
+        ),
         # Decoded here, within the limit on the size: a small body may become a huge one.
         auto_decompress=False,
         headers={

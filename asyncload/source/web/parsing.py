@@ -55,8 +55,6 @@ def parse_api(table: object) -> Api:
     Raises:
         UsageError: a field is unknown, missing or invalid.
     """
-    if isinstance(table, str):
-        return known_api(table)
     fields = _fields("[source]", table, _API_FIELDS)
     name = _text("[source]", fields, "name", required=True)
     api = _KNOWN.get(name.lower())

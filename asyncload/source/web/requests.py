@@ -271,7 +271,7 @@ def detail_stem(query: Query, values: Mapping[str, str], params: Mapping[str, st
         names = list(names_in(segment))
         if names:
             filled.append(fill(segment, values).replace("%", "%25").replace("/", "%2F"))
-        elif segment:
+        else:
             literal.append(segment)
     suffix = [_hash("", params, _SHORT_HASH_LENGTH)] if params else []
     return "-".join([*literal, *filled, *suffix])
@@ -325,16 +325,14 @@ def fold(text: str) -> str:
 
 
 def _items(document: Any, query: Query) -> list[Any]:
-    """Return the results of an answer; none if no further request depends on them."""
+    """Return the results of an answer on which further requests depend."""
     found = field_of(document, query.items)
     if isinstance(found, list):
         return found
-    if query.details or query.paged:
-        raise AnswerDamaged(
-            f"the answer has no list of results in its field {query.items!r}",
-            hint="set `items` of the query to the field with the results",
-        )
-    return []
+    raise AnswerDamaged(
+        f"the answer has no list of results in its field {query.items!r}",
+        hint="set `items` of the query to the field with the results",
+    )
 
 
 def _text(value: Any) -> str:
