@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from asyncload.aws_lambda.events import Event
@@ -20,8 +21,10 @@ from asyncload.settings.run import (
     MIN_DEADLINE,
     Settings,
     checked_memory,
+    dates_of,
     find_timezone,
     resolve_date,
+    resolve_moment,
 )
 
 _MIB = 1024 * 1024
@@ -109,15 +112,22 @@ def _within_limits(settings: Settings, event: Event, context: Context) -> Settin
         )
     return replace(
         settings,
-        date=_date(settings, event),
         deadline=min(seconds, settings.deadline or seconds),
         memory=min(settings.memory, checked_memory(asked_for, max(0, left), "this function")),
+        **_by_logical_time(settings, event),
     )
 
 
-def _date(settings: Settings, event: Event) -> str:
-    """Return the date for the logical time, so that a repeated invocation has the same."""
+def _by_logical_time(settings: Settings, event: Event) -> dict[str, Any]:
+    """Return the options that depend on the time, so that a repeated invocation has the same."""
     if event.time is None:
-        return settings.date
-    time = event.time.astimezone(find_timezone(settings.timezone))
-    return resolve_date(settings.date, time).isoformat()
+        return {}
+    zone = find_timezone(settings.timezone)
+    time = event.time.astimezone(zone)
+    found = {}
+    if dates_of(settings) is None:
+        found["date"] = resolve_date(settings.date, time).isoformat()
+    if settings.modified_since is not None:
+        since = resolve_moment(settings.modified_since, time, zone)
+        found["modified_since"] = datetime.fromtimestamp(since, zone).isoformat()
+    return found

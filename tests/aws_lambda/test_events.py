@@ -191,11 +191,28 @@ def test_a_wrong_event_is_refused_with_what_to_do(event, message, hint):
         ({"time": "2022-05-02T02:00:00Z", "timezone": "America/Sao_Paulo"}, "2022-05-01"),
         ({"time": "2022-05-01T23:30:00-03:00"}, "2022-05-02"),
         ({}, "today"),
+        ({"time": "2022-05-02T05:00:00Z", "date": "mtime"}, "mtime"),
+        ({"time": "2022-05-02T05:00:00Z", "date-from": "{date:%Y-%m-%d}"}, "today"),
     ],
 )
 def test_the_date_is_that_of_the_logical_time(event, date):
     """In the time zone of the option, so that a repetition after midnight has the same."""
     assert settings_of(event).date == date
+
+
+@pytest.mark.parametrize(
+    ("since", "moment"),
+    [
+        ("yesterday", "2022-05-01T00:00:00-03:00"),
+        ("24h", "2022-05-01T02:00:00-03:00"),
+        ("2022-04-30", "2022-04-30T00:00:00-03:00"),
+    ],
+)
+def test_modified_since_counts_from_the_logical_time(since, moment):
+    """A late repetition selects the same files."""
+    zone = {"timezone": "America/Sao_Paulo"}
+    settings = settings_of({"time": "2022-05-02T05:00:00Z", "modified-since": since} | zone)
+    assert settings.modified_since == moment
 
 
 @pytest.mark.parametrize(
