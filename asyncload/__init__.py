@@ -2,9 +2,9 @@
 
     report = await asyncload.load(asyncload.Settings(volume=Path("data"), bucket="lake"))
 
-`load`, `verify` and `clean` are the operations, `Settings` their options, and `Report`,
-`Verification` and `Cleanup` their results. Events, outcomes and errors are exported, too. The names
-in `__all__` are public; everything else may change.
+`load`, `watch`, `verify` and `clean` are the operations, `Settings` their options, and `Report`,
+`WatchResult`, `Verification` and `Cleanup` their results. Events, outcomes and errors are exported,
+too. The names in `__all__` are public; everything else may change.
 """
 
 from __future__ import annotations
@@ -71,10 +71,12 @@ if TYPE_CHECKING:
         Checksum,
         ConcurrencyChanged,
         ConcurrencySettled,
+        Disposed,
         Event,
         Excluded,
         Failed,
         FileFinished,
+        FileState,
         LoadStarted,
         ManifestWritten,
         MarkerFailed,
@@ -94,11 +96,13 @@ if TYPE_CHECKING:
         Uploaded,
         UploadLeftOpen,
         Warned,
+        WatchProgress,
     )
     from asyncload.operations.clean import clean
     from asyncload.operations.collect import collect
     from asyncload.operations.load import load
     from asyncload.operations.verify import verify
+    from asyncload.operations.watch import WatchOptions, WatchResult, watch
     from asyncload.reporting.cleanup import (
         CleanEvent,
         Cleanup,
@@ -143,6 +147,7 @@ __all__ = [
     "CredentialsRejected",
     "DeadlineReached",
     "Difference",
+    "Disposed",
     "EndlessListing",
     "EndpointRefused",
     "Event",
@@ -151,6 +156,7 @@ __all__ = [
     "FailureGroup",
     "FileFailed",
     "FileFinished",
+    "FileState",
     "FileVerified",
     "Interrupted",
     "InvalidKey",
@@ -208,6 +214,9 @@ __all__ = [
     "VerificationStarted",
     "VerifyEvent",
     "Warned",
+    "WatchOptions",
+    "WatchProgress",
+    "WatchResult",
     "WrongRegion",
     "__version__",
     "clean",
@@ -215,6 +224,7 @@ __all__ = [
     "collect_settings",
     "load",
     "verify",
+    "watch",
 ]
 
 # The public names of each module, below `asyncload`.
@@ -230,15 +240,16 @@ _NAMES = {
         TokenRejected TooManyOpenFiles UnknownName UsageError WrongRegion
     """,
     "model.values": """
-        ApiRequestsMade Checksum ConcurrencyChanged ConcurrencySettled Event Excluded Failed
-        FileFinished LoadStarted ManifestWritten MarkerFailed ObjectKey Outcome PartKept PartSent
-        PartitionUnmarked Present RequestsMade RunStarted Scanned Skipped StaleUploadAborted
-        StoreJudged Unchanged UploadLeftOpen Uploaded Warned
+        ApiRequestsMade Checksum ConcurrencyChanged ConcurrencySettled Disposed Event Excluded
+        Failed FileFinished FileState LoadStarted ManifestWritten MarkerFailed ObjectKey Outcome
+        PartKept PartSent PartitionUnmarked Present RequestsMade RunStarted Scanned Skipped
+        StaleUploadAborted StoreJudged Unchanged UploadLeftOpen Uploaded Warned WatchProgress
     """,
     "operations.clean": "clean",
     "operations.collect": "collect",
     "operations.load": "load",
     "operations.verify": "verify",
+    "operations.watch": "WatchOptions WatchResult watch",
     "reporting.cleanup": "CleanEvent Cleanup CleanupStarted Leftover SkippedUpload",
     "reporting.report": "FailureGroup Report",
     "reporting.verification": """

@@ -78,6 +78,38 @@ def verify(arguments: Arguments, *, manifest_run: str | None, quiet: bool, json:
     return ending.exit_code
 
 
+def watch(
+    arguments: Arguments,
+    *,
+    settle: str | int,
+    poll: bool,
+    manifest_every: str | int | None,
+    health_file: Path | None,
+    grace: str | int,
+    quiet: bool,
+    json: bool,
+) -> int:
+    """Load a volume, and then each CSV that appears in it, until a signal ends the program."""
+    with Ending("watch", bucket=arguments.bucket, json=json) as ending:
+        settings = arguments.settings(volume=arguments.volume or default_volume())
+        ending.bucket = settings.bucket
+        every = manifest_every
+        import_s3()
+        from asyncload.cli.watch import make_options
+        from asyncload.cli.watch import watch as do
+
+        options = make_options(
+            settle=as_seconds("--settle", settle),
+            poll=poll,
+            manifest_every=None if every is None else as_seconds("--manifest-every", every),
+            health_file=health_file,
+            grace=as_seconds("--grace", grace),
+        )
+        enable_garbage_collection()
+        ending.exit_code = do(settings, options, ending, quiet=quiet)
+    return ending.exit_code
+
+
 def clean(arguments: Arguments, *, older_than: str | int, yes: bool, json: bool) -> int:
     """List multipart uploads left open below the layout's prefix; abort them with --yes."""
     with Ending("clean", bucket=arguments.bucket, json=json) as ending:
@@ -134,7 +166,7 @@ def _demo(volume: Path | None) -> int:
     return do(volume)
 
 
-_WITH_OPTIONS: tuple[Callable[..., int], ...] = (run, collect, verify, clean, config)
+_WITH_OPTIONS: tuple[Callable[..., int], ...] = (run, watch, collect, verify, clean, config)
 _NAMES = (*(function.__name__ for function in _WITH_OPTIONS), demo.__name__)
 
 

@@ -41,11 +41,16 @@ def _exit(signum: int, _: FrameType | None) -> NoReturn:
     sys.exit(128 + signum)
 
 
-def run_interruptible(main: Coroutine[Any, Any, T], received: list[int] | None = None) -> T:
+def run_interruptible(
+    main: Coroutine[Any, Any, T],
+    received: list[int] | None = None,
+    on_signal: Callable[[], None] | None = None,
+) -> T:
     """Run a coroutine in a new event loop until it finishes or a signal cancels it.
 
     A second signal ends the process immediately, without any cleanup. The signal is added to
-    `received` before the coroutine is cancelled.
+    `received` before the coroutine is cancelled. With `on_signal`, that is called in the event loop
+    instead: the coroutine ends by itself.
 
     Raises:
         Interrupted: a signal arrived, and cancelled the coroutine.
@@ -66,7 +71,7 @@ def run_interruptible(main: Coroutine[Any, Any, T], received: list[int] | None =
                 os._exit(128 + signum)  # pragma: no cover  # ends coverage's process, too
             received.append(signum)
             hurry_standard_streams()
-            loop.call_soon_threadsafe(task.cancel)
+            loop.call_soon_threadsafe(on_signal or task.cancel)
 
         # Not with loop.add_signal_handler: the loop may be blocked writing to a slow reader.
         _handle(stop)

@@ -90,13 +90,15 @@ class SourceFile(NamedTuple):
     `path` is relative to the volume, with `/` between segments; bytes that are not UTF-8 are
     surrogate-escaped as Python does for file names. The path of an archive's member contains `//`,
     see `model.names`. `size` is in bytes, `mtime_ns` the time of modification in nanoseconds since
-    1970, if known; for a member, that of the archive.
+    1970, if known; for a member, that of the archive. `version` is the only version of the file
+    that may be loaded; None for any.
     """
 
     path: str
     size: int
     mtime_ns: int = 0
     member: Member | None = None
+    version: FileState | None = None
 
 
 class PlannedUpload(NamedTuple):
@@ -435,8 +437,24 @@ class ConcurrencySettled:
     reason: LimitReason
 
 
+class WatchProgress(NamedTuple):
+    """The state of a watched volume; emitted every minute, and when it changes.
+
+    `loaded` counts the files loaded since the start, `waiting` those that are not known to be
+    complete, `in_flight` those in work, `failing` those of `waiting` whose last attempt failed.
+    `trouble` says why nothing is loaded at present, "" if all is well.
+    """
+
+    loaded: int
+    waiting: int
+    in_flight: int
+    failing: int
+    trouble: str = ""
+
+
 Event = (
     RunStarted
+    | WatchProgress
     | Scanned
     | Excluded
     | LoadStarted

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Literal, NamedTuple, cast
 
 from asyncload.aio.buffers import BufferPool
+from asyncload.bucket.key_index import KeyIndex
 from asyncload.bucket.listing import find_open_uploads, list_existing, warn_of_odd_keys
 from asyncload.errors import (
     AsyncloadError,
@@ -89,7 +90,7 @@ async def load(
         DeadlineReached: the run stopped before `Settings.deadline`, with files left to upload.
         ObserverFailed: the observer raised an error, which is the cause.
     """
-    run = _begin(settings, observer, now, interruption, report)
+    run = begin_run(settings, observer, now, interruption, report)
     async with run.deadline.enforced(), AsyncExitStack() as stack:
         try:
             # Before the bucket is opened: report a mistyped folder at once.
@@ -103,13 +104,14 @@ async def load(
         return await _load(store, run, readers)
 
 
-def _begin(
+def begin_run(
     settings: Settings,
     observer: Observer | None,
     now: datetime | None,
     interruption: Callable[[], Interrupted],
     report: Report | None = None,
 ) -> Run:
+    """Return a run that starts now, or at `now`; it has emitted its first event."""
     check_arguments("load", settings, observer)
     started = now or utc_now()
     policy = policy_of(settings, new_run_id(started))
@@ -144,7 +146,7 @@ async def _record_failure(run: Run, failure: AsyncloadError) -> None:
             asyncio.timeout(run.policy.grace.left()),
             open_store(s3_options(run.settings)) as store,
         ):
-            await _preflight(run.with_retries(store, PREFLIGHT, run.others), run.prefix)
+            await preflight(run.with_retries(store, PREFLIGHT, run.others), run.prefix)
             async with run.recording(run.with_retries(store, RetryPolicy(), run.others)).kept():
                 raise failure
     run.count_requests()
@@ -191,7 +193,7 @@ async def open_bucket(
     """
     async with open_store(s3_options(settings), warn) as store:
         limit = requests_limit(settings)
-        await _preflight(RetryingStore(store, limit=limit, retries=PREFLIGHT), prefix)
+        await preflight(RetryingStore(store, limit=limit, retries=PREFLIGHT), prefix)
         yield RetryingStore(store, limit=limit, retries=RetryPolicy())
 
 
@@ -208,7 +210,7 @@ async def load_into(
 
     `executor` reads the volume and is not shut down; None uses new threads.
     """
-    run = _begin(settings, observer, now, Interrupted)
+    run = begin_run(settings, observer, now, Interrupted)
     async with run.deadline.enforced(), open_readers(settings, executor) as readers:
         run.disposal = open_disposal(settings)
         return await _load(store, run, readers, retries)
@@ -228,6 +230,16 @@ class Stores(NamedTuple):
     probing: RetryingStore
 
 
+def stores_of(run: Run, store: ObjectStore, retries: RetryPolicy) -> Stores:
+    """Return a store with the retries of a run."""
+    return Stores(
+        run.with_retries(store, retries, run.others),
+        # Data that arrives damaged is loaded again by the caller, so no retries here.
+        run.with_retries(store, retries._replace(damaged=1), run.of_files),
+        run.with_retries(store, PREFLIGHT._replace(attempts=3, damaged=1), run.others),
+    )
+
+
 async def run_recorded(
     store: ObjectStore,
     run: Run,
@@ -236,14 +248,9 @@ async def run_recorded(
 ) -> Report:
     """Check the store and the clock, do the work of a run, and write its manifest."""
     retries = retries or RetryPolicy()
-    stores = Stores(
-        run.with_retries(store, retries, run.others),
-        # Data that arrives damaged is loaded again by the caller, so no retries here.
-        run.with_retries(store, retries._replace(damaged=1), run.of_files),
-        run.with_retries(store, PREFLIGHT._replace(attempts=3, damaged=1), run.others),
-    )
+    stores = stores_of(run, store, retries)
     try:
-        await _preflight(run.with_retries(store, PREFLIGHT, run.others), run.prefix)
+        await preflight(run.with_retries(store, PREFLIGHT, run.others), run.prefix)
         async with run.recording(stores.most).kept() as record:
             run.add_observer(record)
             try:
@@ -263,7 +270,7 @@ async def run_recorded(
 
 async def _load_files(run: Run, readers: Readers, stores: Stores) -> None:
     settings, observe, policy = run.settings, run.observe, run.policy
-    retrying, files, probing = stores
+    retrying, _, probing = stores
     if settings.success_marker:
         run.markers = SuccessMarkers(run.layout, retrying, observe)
         run.add_observer(run.markers.observe)
@@ -276,24 +283,8 @@ async def _load_files(run: Run, readers: Readers, stores: Stores) -> None:
     if run.markers is not None and policy.create_only:
         # With --overwrite, a marker that another run has just written must be removed too.
         run.markers.listed = key_index
-    tools = TransferTools(
-        store=files,
-        readers=readers,
-        buffers=BufferPool(settings.memory, reserved=run.connection_memory),
-        window=PartWindow(_max_parts(settings)),
-        policy=policy,
-        key_index=key_index,
-        left_open=await _find_left_open(plan, retrying, run.prefix, observe),
-        observe=observe,
-        now=utc_now,
-        deadline=run.deadline,
-        before_change=run.markers.before_change if run.markers else no_change,
-        records=UploadRecords(retrying, settings.manifest_prefix, policy, observe, utc_now)
-        if settings.manifest
-        else None,
-        dispose=disposing(run.disposal, readers),
-    )
-
+    left_open = await find_left_open(plan, retrying, run.prefix, observe)
+    tools = transfer_tools(run, policy, readers, stores, key_index, left_open)
     written = ReadBack(settings, policy.put_limit)
     run.add_observer(written.observe)
     try:
@@ -306,6 +297,38 @@ async def _load_files(run: Run, readers: Readers, stores: Stores) -> None:
         await run.markers.write((partition for partition, _ in plan.partitions), policy)
 
 
+def transfer_tools(
+    run: Run,
+    policy: TransferPolicy,
+    readers: Readers,
+    stores: Stores,
+    key_index: KeyIndex,
+    left_open: Mapping[str, Sequence[OpenUpload]],
+) -> TransferTools:
+    """Return what the transfers of a run share; the caller closes its buffers.
+
+    `key_index` and `left_open` are as in `TransferTools`.
+    """
+    settings = run.settings
+    return TransferTools(
+        store=stores.files,
+        readers=readers,
+        buffers=BufferPool(settings.memory, reserved=run.connection_memory),
+        window=PartWindow(_max_parts(settings)),
+        policy=policy,
+        key_index=key_index,
+        left_open=left_open,
+        observe=run.observe,
+        now=utc_now,
+        deadline=run.deadline,
+        before_change=run.markers.before_change if run.markers else no_change,
+        records=UploadRecords(stores.most, settings.manifest_prefix, policy, run.observe, utc_now)
+        if settings.manifest
+        else None,
+        dispose=disposing(run.disposal, readers),
+    )
+
+
 def _max_parts(settings: Settings) -> int:
     """Return the maximum number of parts in flight; a rate limit needs fewer parallel parts."""
     if settings.limit_rate is None:
@@ -313,7 +336,7 @@ def _max_parts(settings: Settings) -> int:
     return min(settings.max_requests, max(PARTS_AT_ONCE, settings.limit_rate // PART_PACE))
 
 
-async def _find_left_open(
+async def find_left_open(
     plan: LoadPlan, store: ObjectStore, prefix: str, observe: Observer
 ) -> Mapping[str, Sequence[OpenUpload]]:
     """Return the open uploads by key; nothing if no planned file is large enough to have one."""
@@ -325,7 +348,7 @@ async def _find_left_open(
     return left_open
 
 
-async def _preflight(store: ObjectStore, prefix: str) -> None:
+async def preflight(store: ObjectStore, prefix: str) -> None:
     """Check within seconds whether the bucket can be used.
 
     Raises:

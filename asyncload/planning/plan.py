@@ -136,11 +136,19 @@ class LoadPlan:
     Args:
         layout: makes the keys.
         dates: determines the date of each file; None if all have the layout's.
+        exact: whether the files keep times and versions, which takes more memory.
         put_limit: files of more bytes than this are *large*: they are yielded first, the largest
             first, so that none remains at the end of a run.
     """
 
-    def __init__(self, layout: KeyLayout, *, put_limit: int, dates: Dates | None = None) -> None:
+    def __init__(
+        self,
+        layout: KeyLayout,
+        *,
+        put_limit: int,
+        dates: Dates | None = None,
+        exact: bool = False,
+    ) -> None:
         self.files = 0
         self.size = 0
         self.failures: list[Failed] = []
@@ -150,7 +158,7 @@ class LoadPlan:
         self.undated = 0
         self._put_limit = put_limit
         self._large: list[tuple[SourceFile, date | None]] = []
-        self._small = _CompactSources()
+        self._small = _ExactSources() if exact else _CompactSources()
         self._members = _CompactMembers()
         self._dropped: set[str] = set()
         self._hashes = tuple(array("q") for _ in range(_HASH_BUCKETS))
@@ -246,9 +254,12 @@ class LoadPlan:
         Raises:
             KeyCollision: some do; the message names them and their keys.
         """
-        collisions = [(key, sorted(map(_path_of, found))) for key, found in self._collisions()]
-        if collisions:
-            raise _collision_error(collisions)
+        if collisions := self.find_collisions():
+            raise collision_error(collisions)
+
+    def find_collisions(self) -> list[tuple[str, list[str]]]:
+        """Return the keys that several files map to, each with its paths."""
+        return [(key, sorted(map(_path_of, found))) for key, found in self._collisions()]
 
     def _collisions(self) -> list[tuple[str, list[PlannedUpload]]]:
         """Return the keys of several files, in order, with the files."""
@@ -275,6 +286,19 @@ def _may_be_equal(group: Sequence[PlannedUpload]) -> bool:
     same_crc = len({member.crc for member in members}) == 1
     # Two files for one key are a mistake, even if they are equal.
     return same_size and same_crc and len(group) - len(members) <= 1
+
+
+class _ExactSources:
+    """Source files in order, with all that is known of them."""
+
+    def __init__(self) -> None:
+        self._sources: list[tuple[SourceFile, date | None]] = []
+
+    def add(self, source: SourceFile, day: date | None = None) -> None:
+        self._sources.append((source, day))
+
+    def __iter__(self) -> Iterator[tuple[SourceFile, date | None]]:
+        return iter(self._sources)
 
 
 class _CompactSources:
@@ -346,7 +370,8 @@ class _CompactMembers:
             yield source._replace(member=member), day
 
 
-def _collision_error(collisions: list[tuple[str, list[str]]]) -> KeyCollision:
+def collision_error(collisions: list[tuple[str, list[str]]]) -> KeyCollision:
+    """Return the error of files that map to one key."""
     lines = [f"  {key}  <-  {', '.join(paths)}" for key, paths in collisions[:_COLLISIONS_NAMED]]
     if len(collisions) > _COLLISIONS_NAMED:
         lines.append(f"  and {len(collisions) - _COLLISIONS_NAMED:,} more keys")

@@ -24,6 +24,7 @@ from asyncload.model.values import (
     Unchanged,
     Uploaded,
     Warned,
+    WatchProgress,
 )
 from asyncload.reporting.report import Report
 
@@ -252,6 +253,32 @@ def collect_totals(report: Report) -> dict[str, Any]:
     }
 
 
+def watch_totals(report: Report, loaded: int = 0, failing: int = 0) -> dict[str, Any]:
+    """Return the totals of a watch for its summary."""
+    return {
+        "loaded": loaded,
+        "failing": failing,
+        "uploaded": report.counts["uploaded"],
+        "unchanged": report.counts["unchanged"],
+        "skipped": report.counts["skipped"],
+        "replaced": report.replaced,
+        "sources": dict(report.sources),
+        "verified_by": dict(report.verified_by),
+        "manifest": report.manifest,
+    }
+
+
+def progress_record(progress: WatchProgress, report: Report, now: datetime) -> dict[str, Any]:
+    """Return the record of the state of a watched volume."""
+    return {
+        "version": VERSION,
+        "type": "progress",
+        "time": format_time(now),
+        "bucket": report.bucket,
+        **progress._asdict(),
+    }
+
+
 def verify_totals(
     *,
     manifest: str | None = None,
@@ -295,6 +322,7 @@ EMPTY_TOTALS: Mapping[str | None, Callable[[], dict[str, Any]]] = {
     "run": lambda: run_totals(Report()),
     "collect": lambda: collect_totals(Report()),
     "verify": verify_totals,
+    "watch": lambda: watch_totals(Report()),
     "clean": clean_totals,
     "config": config_totals,
 }

@@ -47,10 +47,13 @@ RUN = ("run",)
 VERIFY = ("verify",)
 CLEAN = ("clean",)
 COLLECT = ("collect",)
+WATCH = ("watch",)
 RUN_VERIFY = RUN + VERIFY
-RUN_COLLECT = RUN + COLLECT
-RUN_VERIFY_COLLECT = RUN_VERIFY + COLLECT
-ALL = RUN_VERIFY + CLEAN + COLLECT
+RUN_WATCH = RUN + WATCH
+RUN_VERIFY_WATCH = RUN_VERIFY + WATCH
+LOADING = RUN_WATCH + COLLECT
+LOADING_VERIFY = RUN_VERIFY_WATCH + COLLECT
+ALL = LOADING_VERIFY + CLEAN
 
 PER_CALL = ("flag",)
 NOT_IN_FILES = ("flag", "variable")
@@ -128,7 +131,7 @@ OPTIONS = (
         "volume",
         PATH,
         WHAT,
-        RUN_VERIFY,
+        RUN_VERIFY_WATCH,
         "Folder with the CSVs. Default: `/data` if it exists, else `./data`.",
         positional=True,
     ),
@@ -138,7 +141,7 @@ OPTIONS = (
         "date",
         DAY,
         WHERE,
-        RUN_VERIFY_COLLECT,
+        LOADING_VERIFY,
         "Date of the partition: `YYYY-MM-DD`, `today`, `yesterday`, or `mtime` for the day of each "
         "file's last modification.",
         metavar="DATE",
@@ -147,7 +150,7 @@ OPTIONS = (
         "date_from",
         OPTIONAL_TEXT,
         WHERE,
-        RUN_VERIFY,
+        RUN_VERIFY_WATCH,
         "Pattern that finds the date of each file in its path, such as `{date:%Y-%m-%d}`.",
         "See [One run, many dates](#one-run-many-dates).",
         metavar="PATTERN",
@@ -157,7 +160,7 @@ OPTIONS = (
         "timezone",
         ZONE,
         WHERE,
-        RUN_VERIFY_COLLECT,
+        LOADING_VERIFY,
         "Time zone of dates and times.",
         metavar="ZONE",
     ),
@@ -180,7 +183,7 @@ OPTIONS = (
         "dataset",
         RULES,
         WHERE,
-        RUN_VERIFY,
+        RUN_VERIFY_WATCH,
         "Dataset name for files that match the pattern, instead of the folder or file name. May be "
         "given several times; the first match is used.",
         metavar="PATTERN=NAME",
@@ -200,14 +203,14 @@ OPTIONS = (
         "overwrite",
         FLAG,
         WHERE,
-        RUN,
+        RUN_WATCH,
         "Replace existing objects whose content differs. Without it such a file fails.",
     ),
     Option(
         "skip_existing",
         FLAG,
         WHERE,
-        RUN,
+        RUN_WATCH,
         "Skip files whose object exists with different content, report them, and exit with 0.",
     ),
     # File selection
@@ -238,7 +241,7 @@ OPTIONS = (
         "include",
         PATTERNS,
         WHAT,
-        RUN_VERIFY,
+        RUN_VERIFY_WATCH,
         "Load only CSVs that match. May be given several times. A pattern without `'/'` matches "
         "the file name, one with `'/'` the path; `'**'` matches any number of folders.",
         metavar="GLOB",
@@ -248,7 +251,7 @@ OPTIONS = (
         "exclude",
         PATTERNS,
         WHAT,
-        RUN_VERIFY,
+        RUN_VERIFY_WATCH,
         "Exclude CSVs that match. May be given several times.",
         metavar="GLOB",
         unset="none",
@@ -319,14 +322,14 @@ OPTIONS = (
         "compressed",
         FLAG,
         WHAT,
-        RUN_VERIFY,
+        RUN_VERIFY_WATCH,
         "Load compressed CSVs (`.csv.gz`, `.csv.zst`, `.csv.bz2`) as they are.",
     ),
     Option(
         "then",
         THEN,
         WHAT,
-        RUN,
+        RUN_WATCH,
         "Delete each file once its object is verified (`delete`), or move it to a folder outside "
         "of the volume (`move FOLDER`).",
         "See [Clear the volume](#clear-the-volume).",
@@ -361,7 +364,7 @@ OPTIONS = (
         "trust",
         TRUSTED,
         WHAT,
-        RUN_VERIFY,
+        RUN_VERIFY_WATCH,
         "File attributes that detect a change while the file is read: `size`, `mtime`, `ctime`, "
         "`inode`. Use fewer if the file system changes some of them by itself.",
         metavar="NAMES",
@@ -538,7 +541,7 @@ OPTIONS = (
         "checksum",
         TEXT,
         STORE,
-        RUN_COLLECT,
+        LOADING,
         "Checksum that verifies uploads: `crc64nvme`, `crc32`, `md5`, or `auto`, which uses MD5 if "
         "the store does not return CRC64NVME.",
         metavar="NAME",
@@ -609,14 +612,14 @@ OPTIONS = (
         "manifest",
         FLAG,
         RECORD,
-        RUN_COLLECT,
+        LOADING,
         "Write a manifest of the run to the bucket.",
     ),
     Option(
         "manifest_prefix",
         TEXT,
         RECORD,
-        RUN_VERIFY_COLLECT,
+        LOADING_VERIFY,
         "Key prefix for manifests.",
         "The results of probing the store are stored there too.",
         metavar="PREFIX",
@@ -633,7 +636,7 @@ OPTIONS = (
         "require_create_only",
         FLAG,
         RECORD,
-        RUN_COLLECT,
+        LOADING,
         "Exit if the store ignores `If-None-Match`, so that objects could be replaced by mistake.",
     ),
     # Stored objects
@@ -641,7 +644,7 @@ OPTIONS = (
         "storage_class",
         OPTIONAL_TEXT,
         OBJECTS,
-        RUN_COLLECT,
+        LOADING,
         "Storage class of the objects, such as `STANDARD_IA`.",
         metavar="CLASS",
         unset="the bucket's",
@@ -650,7 +653,7 @@ OPTIONS = (
         "sse",
         OPTIONAL_TEXT,
         OBJECTS,
-        RUN_COLLECT,
+        LOADING,
         "Server-side encryption: `AES256`, `aws:kms` or `aws:kms:dsse`.",
         metavar="NAME",
         unset="the bucket's",
@@ -659,7 +662,7 @@ OPTIONS = (
         "sse_kms_key_id",
         OPTIONAL_TEXT,
         OBJECTS,
-        RUN_COLLECT,
+        LOADING,
         "KMS key for encryption; implies `--sse aws:kms`.",
         metavar="ID",
         unset="the bucket's",
@@ -668,7 +671,7 @@ OPTIONS = (
         "tag",
         PAIRS,
         OBJECTS,
-        RUN_COLLECT,
+        LOADING,
         "Tag for each object. May be given several times.",
         "At most ten tags.",
         metavar="KEY=VALUE",
@@ -679,7 +682,7 @@ OPTIONS = (
         "metadata",
         PAIRS,
         OBJECTS,
-        RUN_COLLECT,
+        LOADING,
         "Metadata for each object. May be given several times.",
         "At most 768 bytes.",
         metavar="KEY=VALUE",
@@ -689,7 +692,7 @@ OPTIONS = (
         "acl",
         OPTIONAL_TEXT,
         OBJECTS,
-        RUN_COLLECT,
+        LOADING,
         "Canned ACL of the objects, such as `bucket-owner-full-control`.",
         metavar="NAME",
         unset="the bucket's",
@@ -699,7 +702,7 @@ OPTIONS = (
         "concurrency",
         CONCURRENCY,
         HOW,
-        RUN_VERIFY_COLLECT,
+        LOADING_VERIFY,
         "Maximum number of concurrent requests: 1 to 1024, or `auto`, which adapts it to the "
         "throughput, up to 512.",
         "`auto` starts with 64 and grows while throughput increases, within `--memory` and the "
@@ -710,7 +713,7 @@ OPTIONS = (
         "limit_rate",
         RATE,
         HOW,
-        RUN_COLLECT,
+        LOADING,
         "Maximum bytes per second of file data over all requests, such as `50MiB`.",
         "Includes retries. The minimum is `64KiB`. `MB` means 1,000,000 bytes, `MiB` and `M` mean "
         "1,048,576.",
@@ -721,7 +724,7 @@ OPTIONS = (
         "memory",
         SIZE,
         HOW,
-        RUN_VERIFY_COLLECT,
+        LOADING_VERIFY,
         "Memory for file data. Default: 256MiB, or what a container's limit leaves.",
         "The process itself needs another 110 MiB. A value above what the container leaves is "
         "rejected.",
@@ -732,7 +735,7 @@ OPTIONS = (
         "deadline",
         OPTIONAL_DURATION,
         HOW,
-        RUN_COLLECT,
+        RUN + COLLECT,
         "Stop in time to end within this duration, such as `15m`: no file is started in the last "
         "30 seconds. If files are left, the exit code is 3.",
         "A large file that is not finished keeps its parts, which the next run resumes. The "
@@ -744,7 +747,7 @@ OPTIONS = (
         "unsigned_payload",
         FLAG,
         HOW,
-        RUN_COLLECT,
+        LOADING,
         "On plain HTTP, don't sign the body's SHA-256, as on HTTPS. The CRC64NVME is still sent.",
         "Overrides `payload_signing_enabled` of the AWS configuration.",
     ),
@@ -752,7 +755,7 @@ OPTIONS = (
         "fast_lane",
         FLAG,
         HOW,
-        RUN_COLLECT,
+        LOADING,
         "Upload over a faster code path than the generic S3 client.",
         "Not used behind a proxy or for directory buckets.",
     ),
@@ -760,10 +763,60 @@ OPTIONS = (
         "dry_run",
         FLAG,
         HOW,
-        RUN_COLLECT,
+        RUN + COLLECT,
         "Print what would be uploaded, and send nothing.",
         field="",
         default=False,
+    ),
+    Option(
+        "settle",
+        DURATION,
+        HOW,
+        WATCH,
+        "Load a file once nothing about it has changed for this long.",
+        metavar="TIME",
+        field="",
+        default="5s",
+    ),
+    Option(
+        "poll",
+        FLAG,
+        HOW,
+        WATCH,
+        "Scan the volume again and again, instead of waiting for events of the file system.",
+        "Chosen automatically for network file systems.",
+        field="",
+        default=False,
+    ),
+    Option(
+        "manifest_every",
+        OPTIONAL_DURATION,
+        RECORD,
+        WATCH,
+        "Write a manifest after this time.",
+        metavar="TIME",
+        field="",
+        unset="one a day",
+    ),
+    Option(
+        "health_file",
+        OPTIONAL_PATH,
+        HOW,
+        WATCH,
+        "File to write every few seconds, for the health check of a container.",
+        metavar="PATH",
+        field="",
+        unset="none",
+    ),
+    Option(
+        "grace",
+        DURATION,
+        HOW,
+        WATCH,
+        "After a signal, complete the files in work within this time.",
+        metavar="TIME",
+        field="",
+        default="5s",
     ),
     Option(
         "yes",
@@ -779,7 +832,7 @@ OPTIONS = (
         "quiet",
         FLAG,
         HOW,
-        RUN_VERIFY_COLLECT,
+        LOADING_VERIFY,
         "Print failures only.",
         field="",
         short="-q",

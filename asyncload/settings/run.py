@@ -12,7 +12,7 @@ from pathlib import Path
 from asyncload.errors import InvalidKey, UsageError
 from asyncload.model.reserved import METADATA_NAMES, UPLOADS
 from asyncload.model.values import LimitReason, ObjectKey
-from asyncload.planning.dates import Dates, ModificationDates, PathDates
+from asyncload.planning.dates import ArrivalDates, Dates, ModificationDates, PathDates
 from asyncload.planning.keys import KeyLayout
 from asyncload.planning.plan import MIB
 from asyncload.settings.container import connections_in, memory_left
@@ -51,6 +51,8 @@ RELATIVE_DATES = {"today": 0, "yesterday": 1}
 """Names for dates, with the number of days before today."""
 MTIME = "mtime"
 """The date of a run in which each file has the day of its last modification."""
+ARRIVAL = "arrival"
+"""The date of a run in which each file has the day on which it appeared; of `watch` only."""
 
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -246,7 +248,7 @@ def layout_of(settings: Settings, now: datetime) -> KeyLayout:
         UsageError: date, layout or a name is invalid.
     """
     zone = find_timezone(settings.timezone)
-    of_each = settings.date_from is not None or settings.date.lower() == MTIME
+    of_each = settings.date_from is not None or settings.date.lower() in (MTIME, ARRIVAL)
     return KeyLayout(
         template=settings.layout,
         layer=settings.layer,
@@ -267,6 +269,8 @@ def dates_of(settings: Settings) -> Dates | None:
         return PathDates(settings.date_from)
     if settings.date.lower() == MTIME:
         return ModificationDates(find_timezone(settings.timezone))
+    if settings.date.lower() == ARRIVAL:
+        return ArrivalDates(find_timezone(settings.timezone))
     return None
 
 

@@ -16,7 +16,7 @@ from asyncload.errors import UsageError
 from asyncload.model.names import to_bytes
 from asyncload.model.values import Disposed
 from asyncload.source.beneath import close
-from asyncload.source.file_state import TRUST, FileState, differences, reason_of
+from asyncload.source.file_state import TRUST, FileState, differences, reason_of, state_of
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # A file system without hard links, or a kernel that forbids one to the file of another user.
@@ -78,7 +78,7 @@ class Disposal:
         *folders, name = segments
         with _Folder(self._volume, folders) as source:
             status = os.stat(name, dir_fd=source, follow_symlinks=False)
-            if differences(version, _state(status), self._trust):
+            if differences(version, state_of(status), self._trust):
                 return Disposed("kept", "the file changed after it was loaded")
             if self._target is None:
                 os.unlink(name, dir_fd=source)
@@ -133,12 +133,6 @@ def _move(name: bytes, source: int, target: int, status: os.stat_result) -> None
             raise
         return
     os.unlink(name, dir_fd=source)
-
-
-def _state(status: os.stat_result) -> FileState:
-    return FileState(
-        status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
-    )
 
 
 def _check_target(volume: Path, target: Path) -> None:

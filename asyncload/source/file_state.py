@@ -13,6 +13,13 @@ from asyncload.model.values import FileState
 __all__ = ["FileState"]
 
 
+def state_of(status: os.stat_result) -> FileState:
+    """Return the state of a file with this status."""
+    return FileState(
+        status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
+    )
+
+
 TRUST = ("size", "mtime", "ctime", "inode")
 """The attributes that differ between versions of a file, and stay the same within one."""
 
@@ -40,6 +47,11 @@ _FIELDS = {
 }
 # Attributes that some file systems change without a change of the file.
 _DOUBTFUL = {"ctime_ns": "ctime", "inode": "inode", "device": "inode"}
+
+
+def trusted(state: FileState, trust: Sequence[str] = TRUST) -> tuple[int, ...]:
+    """Return the values of the trusted fields."""
+    return tuple(getattr(state, field) for name in trust for field in _FIELDS[name])
 
 
 def differences(expected: FileState, now: FileState, trust: Sequence[str] = TRUST) -> list[str]:

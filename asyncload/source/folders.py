@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from operator import attrgetter
 from pathlib import Path
+from typing import Protocol
 
 from asyncload.errors import UsageError
 from asyncload.source.file_state import means_too_many_open, permission_hint
@@ -84,7 +85,13 @@ def list_folder(
     return os.scandir(folder)
 
 
-def leads_to_folder(link: os.DirEntry[bytes]) -> bool:
+class Link(Protocol):
+    """An entry that may be a link to a folder."""
+
+    def is_dir(self) -> bool: ...
+
+
+def leads_to_folder(link: Link) -> bool:
     """Return whether a link leads to a folder, as far as can be seen."""
     try:
         return link.is_dir()

@@ -24,7 +24,7 @@ from asyncload.source.batches import (
 )
 from asyncload.source.disposal import Disposal
 from asyncload.source.file_list import FileList
-from asyncload.source.file_state import FileState
+from asyncload.source.file_state import FileState, check_same
 from asyncload.source.heartbeat import STALLED_SECONDS, GivenUp, Heartbeat, scan_stalled
 from asyncload.source.offload import Offload
 from asyncload.source.volume import OpenFile, Volume
@@ -169,6 +169,8 @@ class Readers:
         """Open a file and return it with its state. Raises as `Volume.open_source` does."""
         file, state = await self._retry_while_exhausted(partial(self._open, source))
         with file:
+            if source.version is not None and isinstance(file, OpenFile):
+                check_same(source.version, state, file.volume.trust)
             yield (file if isinstance(file, OpenFile) else MemberInTurn(file)), state
 
     async def _open(self, source: SourceFile) -> tuple[OpenFile | OpenMember, FileState]:
@@ -225,6 +227,10 @@ class Readers:
             else partial(file.check_in_place, expected)
         )
         await self._retry_while_exhausted(partial(self._offload.run, check))
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function that examines the volume, as one step."""
+        return await self._offload.run(partial(function, *args, **kwargs))
 
     async def dispose(self, disposal: Disposal, path: str, version: FileState) -> Disposed:
         """See `Disposal.dispose`."""

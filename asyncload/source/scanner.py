@@ -21,7 +21,7 @@ from asyncload.model.names import to_bytes, to_text
 from asyncload.model.values import Excluded, ExcludedReason, Failed, SourceFile
 from asyncload.source.archives.rules import ArchiveRules
 from asyncload.source.file_list import FileList, path_below, roots_of
-from asyncload.source.file_state import unlistable
+from asyncload.source.file_state import state_of, unlistable
 from asyncload.source.folders import by_name, leads_to_folder, list_folder, status_of
 from asyncload.source.globs import Glob, GlobRules
 from asyncload.source.heartbeat import unwatched
@@ -43,6 +43,27 @@ class _Archive(NamedTuple):
     path: str
 
 
+class _NamedEntry:
+    """An entry of a folder that was not listed; as `os.DirEntry`, by one look at it."""
+
+    def __init__(self, path: bytes) -> None:
+        self._path = path
+        self._status = os.stat(path, follow_symlinks=False)  # noqa: PTH116  # of bytes
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        status = os.stat(self._path) if follow_symlinks else self._status  # noqa: PTH116  # of bytes
+        return stat.S_ISDIR(status.st_mode)
+
+    def is_symlink(self) -> bool:
+        return stat.S_ISLNK(self._status.st_mode)
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        return os.stat(self._path) if follow_symlinks else self._status  # noqa: PTH116  # of bytes
+
+
+_Entry = os.DirEntry[bytes] | _NamedEntry
+
+
 class Scanner:
     """Walks a volume and decides which entries are loaded.
 
@@ -59,6 +80,7 @@ class Scanner:
         modified_after: files modified earlier are excluded; in seconds since 1970.
         modified_before: files modified later are excluded; in seconds since 1970.
         follow_links: whether symbolic links are followed that stay inside the volume.
+        identify: whether each found file may be loaded only in the version that was found.
         compressed: whether compressed CSVs are loaded, as they are.
         archives: how ZIP archives are treated.
         sleep: waits for a number of seconds.
@@ -76,6 +98,7 @@ class Scanner:
         follow_links: bool = False,
         compressed: bool = True,
         archives: ArchiveRules = ArchiveRules(),  # noqa: B008  # it is frozen
+        identify: bool = False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._folder = root
@@ -88,6 +111,7 @@ class Scanner:
         self._follow_links = follow_links
         self._compressed = compressed
         self._archives = archives
+        self._identify = identify
         self._sleep = sleep
 
     @property
@@ -135,6 +159,31 @@ class Scanner:
             except OSError as error:
                 yield self._unlistable(folder.path, error)
             folders.extend(sorted(below, reverse=True))
+
+    def examine(self, path: str) -> Found | None:
+        """Judge one path as a scan would; None if it would not find it.
+
+        Raises:
+            OSError: it can't be examined.
+        """
+        *folders, name = path.split("/")
+        folder = _Folder("")
+        for segment in folders:
+            below = f"{folder.path}/{segment}" if folder.path else segment
+            judged = self._judge_folder(segment, below, folder)
+            if not isinstance(judged, _Folder):
+                return None
+            folder = judged
+        try:
+            entry = _NamedEntry(self._at(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        found = self._judge(entry, name, path, folder)
+        return None if isinstance(found, _Folder | _Archive) else found
+
+    def path_of(self, path: str) -> bytes:
+        """Return the absolute path of one below the volume."""
+        return self._at(path)
 
     def _scan_listed(self, listed: FileList, beat: Callable[[str], None]) -> Iterator[Found]:
         roots = roots_of(self._root)
@@ -204,7 +253,7 @@ class Scanner:
         return self._root + b"/" + to_bytes(path)
 
     def _judge(
-        self, entry: os.DirEntry[bytes], name: str, path: str, folder: _Folder
+        self, entry: _Entry, name: str, path: str, folder: _Folder
     ) -> Found | _Folder | _Archive | None:
         if entry.is_dir(follow_symlinks=False):
             return self._judge_folder(name, path, folder)
@@ -228,7 +277,7 @@ class Scanner:
         return self._judge_file(path, entry.stat(follow_symlinks=False))
 
     def _judge_archive(
-        self, entry: os.DirEntry[bytes], name: str, path: str, folder: _Folder
+        self, entry: _Entry, name: str, path: str, folder: _Folder
     ) -> Found | _Folder | _Archive:
         if entry.is_symlink():
             found = self._judge_link(name, path, folder)
@@ -311,7 +360,7 @@ class Scanner:
         return _Folder(path, self._identities(to_bytes(path), folder.above))
 
     def _judge_other(
-        self, entry: os.DirEntry[bytes], name: str, path: str, folder: _Folder
+        self, entry: _Entry, name: str, path: str, folder: _Folder
     ) -> Found | _Folder | None:
         """Judge an entry that is not named as a CSV: a link may lead to a folder of CSVs."""
         if not self._exclude.all_used:
@@ -351,7 +400,8 @@ class Scanner:
             return Excluded(path, "too old")
         if self._modified_before is not None and status.st_mtime > self._modified_before:
             return Excluded(path, "too recent")
-        return SourceFile(path, status.st_size, status.st_mtime_ns)
+        version = state_of(status) if self._identify else None
+        return SourceFile(path, status.st_size, status.st_mtime_ns, version=version)
 
     def _loads_compressed(self, name: str) -> bool:
         return self._compressed and compressed_csv(name) is not None

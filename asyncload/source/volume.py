@@ -35,6 +35,7 @@ from asyncload.source.file_state import (
     FileState,
     changed_again,
     check_same,
+    state_of,
     unreadable,
 )
 from asyncload.source.heartbeat import unwatched
@@ -166,6 +167,8 @@ class Volume:
         with self.open(upload.source.path) as file:
             beat()
             before = file.state()
+            if upload.source.version is not None:
+                check_same(upload.source.version, before, self.trust)
             if before.size > len(room):
                 return OutgrownFile(upload, before.size)
             body = room[: before.size]
@@ -229,9 +232,7 @@ class OpenFile:
             status = os.fstat(self.fd)
         except OSError as error:
             raise unreadable(error) from error
-        return FileState(
-            status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
-        )
+        return state_of(status)
 
     def read_into(self, buffer: memoryview, offset: int, beat: Beat = unwatched) -> None:
         """Fill `buffer` with the file's bytes from `offset`, beating with each read.

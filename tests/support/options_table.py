@@ -18,12 +18,12 @@ END = "<!-- The end of the options -->"
 
 
 def rendered():
-    """The options of `run`, which of them `verify` and `clean` take, and the others."""
+    """The options of `run`, which of them the other commands take, and the others."""
     others = [option for option in OPTIONS if "run" not in option.commands]
     return "\n\n".join(
         [
             table("option", [o for o in options_of("run") if not o.positional]),
-            *(shares(command) for command in ("collect", "verify", "clean")),
+            *(shares(command) for command in ("watch", "collect", "verify", "clean")),
             table("option of other commands", others),
         ]
     )

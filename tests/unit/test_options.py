@@ -8,6 +8,7 @@ from typing import get_type_hints
 import pytest
 
 from asyncload.cli.parameters import default_of, is_required, shown_default
+from asyncload.operations.watch import WatchOptions
 from asyncload.settings.options import COMMANDS, OPTIONS, SETTINGS, options_of
 from asyncload.settings.run import Settings
 
@@ -21,8 +22,10 @@ def test_each_field_of_settings_is_filled_by_one_option():
     assert SETTINGS.keys() == set(filled)
     beside = {option.name for option in OPTIONS if not option.setting}
     of_collect = {o.name for o in OPTIONS if o.commands == ("collect",)}
+    of_watch = {o.name for o in OPTIONS if o.commands == ("watch",)}
+    assert of_watch == set(WatchOptions._fields)
     of_calls = {"dry_run", "quiet", "json", "yes", "older_than", "manifest_run", "config"}
-    assert beside == of_calls | of_collect
+    assert beside == of_calls | of_collect | of_watch
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -58,7 +61,7 @@ def test_the_default_is_one_that_could_be_given(option):
         assert option.kind.convert(option.flag, default) == default
     if (shown := shown_default(option)) is not None:
         assert isinstance(shown, option.kind.word)
-        assert option.kind.convert(option.flag, shown) in (default, 24 * 3600, 8 * 1024 * 1024)
+        assert option.kind.convert(option.flag, shown) in (default, 24 * 3600, 8 * 1024 * 1024, 5)
 
 
 @by_name

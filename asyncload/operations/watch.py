@@ -1,0 +1,537 @@
+"""Watch a volume: load each CSV once it is complete, for as long as the program runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from asyncload.aio.groups import Group
+from asyncload.bucket.listing import list_existing
+from asyncload.errors import (
+    Interrupted,
+    ServerError,
+    SourceChanged,
+    SourceUnreadable,
+    StoreUnavailable,
+    UsageError,
+)
+from asyncload.model.values import (
+    Event,
+    Failed,
+    FileFinished,
+    LoadStarted,
+    SourceFile,
+    Unchanged,
+    Uploaded,
+    Warned,
+    WatchProgress,
+)
+from asyncload.operations.disposing import open_disposal
+from asyncload.operations.load import (
+    PREFLIGHT,
+    begin_run,
+    find_left_open,
+    preflight,
+    s3_options,
+    stores_of,
+    transfer_tools,
+)
+from asyncload.operations.observing import Emitter, check_arguments
+from asyncload.operations.opening import open_readers
+from asyncload.operations.probing import probe_store
+from asyncload.operations.readback import ReadBack
+from asyncload.operations.run import Run, requests_limit, utc_now
+from asyncload.planning.collecting import SLICE
+from asyncload.planning.plan import LoadPlan, collision_error
+from asyncload.reporting.report import Report
+from asyncload.s3 import open_store
+from asyncload.settings.run import ARRIVAL, Settings, dates_of, find_timezone, layout_of
+from asyncload.source.arrivals import changes, check_events, has_events, look_at, version_of
+from asyncload.source.folders import status_of
+from asyncload.source.readers import Readers
+from asyncload.source.scanner import Scanner
+from asyncload.source.settling import Settling
+from asyncload.store.protocol import ObjectStore
+from asyncload.store.rates import RateLimit
+from asyncload.store.retries import RetryingStore, RetryPolicy
+from asyncload.transfer import TransferTools
+from asyncload.transfer.pipeline import Observer, Pipeline
+
+_Outage = (StoreUnavailable, ServerError)
+
+# In seconds.
+_TICK = 0.5
+_RESCAN = 60.0
+_HEALTH = 5.0
+_PROGRESS = 60.0
+# A scan of the whole volume may take this share of the time.
+_SCANNING = 0.1
+# Files in one batch, and batches at once: a large file must not delay the others.
+_BATCH = 1_000
+_BATCHES = 4
+
+
+class WatchOptions(NamedTuple):
+    """How a volume is watched. Times are in seconds.
+
+    Args:
+        settle: a file is loaded once nothing about it has changed for this long.
+        poll: scan the volume again and again, instead of waiting for events.
+        manifest_every: a manifest is written after this long; None for one a day.
+        health_file: a file that is written every few seconds while the program works.
+        grace: after a stop, work in progress may take this long.
+    """
+
+    settle: float = 5.0
+    poll: bool = False
+    manifest_every: float | None = None
+    health_file: Path | None = None
+    grace: float = 5.0
+
+
+class WatchResult(NamedTuple):
+    """What a watch has loaded, and how many files were failing at its end.
+
+    `finished`: whether all work in progress was completed.
+    """
+
+    report: Report
+    loaded: int
+    failing: int
+    finished: bool
+
+    @property
+    def exit_code(self) -> int:
+        """0 if no file was failing at the end, else 3."""
+        return 3 if self.failing else 0
+
+
+async def watch(
+    settings: Settings,
+    options: WatchOptions,
+    *,
+    stop: asyncio.Event,
+    observer: Observer | None = None,
+    interruption: Callable[[], Interrupted] = Interrupted,
+) -> WatchResult:
+    """Load the CSVs of a volume, and then each one that appears or changes, until `stop` is set.
+
+    Args:
+        settings: as for a load. The date `today` means the day on which each file appeared.
+        options: how the volume is watched.
+        stop: ends the watch: files in work are completed within `options.grace`.
+        observer: called with each event, as for a load.
+        interruption: returns the error to record for a cancelled watch.
+
+    Raises:
+        UsageError: a setting is invalid, or the volume does not exist at the start.
+        Refused: credentials, permission, bucket or region.
+        StoreUnavailable: the store can't be reached at the start; later, files are tried again.
+        ObserverFailed: the observer raised an error, which is the cause.
+    """
+    watcher = _begin(settings, options, stop, observer, interruption)
+    opening = open_store(s3_options(settings)._replace(rate=watcher.rate), watcher.emit)
+    return await watcher.run(opening)
+
+
+async def watch_into(
+    store: ObjectStore,
+    settings: Settings,
+    options: WatchOptions,
+    *,
+    stop: asyncio.Event,
+    observer: Observer | None = None,
+) -> WatchResult:
+    """Do the same as `watch`, into a store that is already open."""
+    watcher = _begin(settings, options, stop, observer, Interrupted)
+    return await watcher.run(nullcontext(store))
+
+
+def _begin(
+    settings: Settings,
+    options: WatchOptions,
+    stop: asyncio.Event,
+    observer: Observer | None,
+    interruption: Callable[[], Interrupted],
+) -> _Watcher:
+    check_arguments("watch", settings, observer)
+    return _Watcher(_checked(settings, options), options, stop, observer, interruption)
+
+
+def _checked(settings: Settings, options: WatchOptions) -> Settings:
+    if settings.date.lower() == "yesterday":
+        raise UsageError(
+            "--date yesterday can't be used by watch, which runs for many days",
+            hint="omit it: each file is loaded under the day on which it appeared",
+        )
+    if settings.success_marker or settings.follow_symlinks or settings.selects:
+        raise UsageError(
+            "watch takes neither success markers, symbolic links nor selected files",
+            hint="use run for these",
+        )
+    if settings.date_from is None and settings.date.lower() == "today":
+        settings = replace(settings, date=ARRIVAL)
+    if not (options.poll or not has_events(settings.volume)):
+        check_events()
+    return settings
+
+
+class VolumeGone(SourceUnreadable):
+    """The watched folder was removed, replaced or unmounted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """The files that one manifest records."""
+
+    run: Run
+    tools: TransferTools
+    store: ObjectStore
+    group: Group
+
+
+class _Watcher:
+    def __init__(
+        self,
+        settings: Settings,
+        options: WatchOptions,
+        stop: asyncio.Event,
+        observer: Observer | None,
+        interruption: Callable[[], Interrupted],
+    ) -> None:
+        self._settings = settings
+        self._options = options
+        self._stop = stop
+        self._interruption = interruption
+        self._report = Report(bucket=settings.bucket)
+        self.emit = Emitter(self._report.observe, observer)
+        self._clock = asyncio.get_running_loop().time
+        self._tick = min(_TICK, options.settle / 4)
+        self._settling = Settling(options.settle)
+        self._scanner = Scanner(
+            settings.volume,
+            include=settings.include,
+            exclude=settings.exclude,
+            compressed=settings.compressed,
+            identify=True,
+        )
+        self._disposal = open_disposal(settings)
+        self.rate = RateLimit(settings.limit_rate) if settings.limit_rate else None
+        self._slots = asyncio.Semaphore(_BATCHES)
+        self._heard: set[str] = set()
+        self._polling = options.poll
+        # The last message about each failing file, and each folder that can't be listed.
+        self._told: dict[str, str] = {}
+        self._loaded = 0
+        self._files = self._size = 0
+        self._trouble = ""
+
+    async def run(self, opening: AbstractAsyncContextManager[ObjectStore]) -> WatchResult:
+        finished = True
+        try:
+            async with opening as store, asyncio.timeout(None) as limit, Group() as group:
+                beating = group.create_task(self._beat())
+                stopping = group.create_task(self._limit(limit))
+                await self._watch_while_there(store)
+                for task in (beating, stopping):
+                    group.stop(task)
+        except TimeoutError:
+            if not self._stop.is_set():
+                raise
+            finished = False
+        self._write_health()
+        failing = self._settling.failing
+        return WatchResult(self._report, self._loaded, failing, finished)
+
+    async def _limit(self, limit: asyncio.Timeout) -> None:
+        """Once asked to stop, cancel the work that takes longer than the grace."""
+        await self._stop.wait()
+        limit.reschedule(self._clock() + self._options.grace)
+
+    async def _watch_while_there(self, store: ObjectStore) -> None:
+        """Watch the volume; if it disappears, wait until it is back."""
+        opened = False
+        while not self._stop.is_set():
+            try:
+                async with open_readers(self._settings) as readers:
+                    if not opened:
+                        await self._preflight(store)
+                        opened = True
+                    self._set_trouble("")
+                    await self._watch(store, readers)
+            except (UsageError, SourceUnreadable) as error:
+                if not opened:
+                    raise
+                self._set_trouble(error.message, hint="watch waits until it is back")
+                self._settling.release(self._clock())
+                await self._pause(self._options.settle)
+
+    async def _preflight(self, store: ObjectStore) -> None:
+        limit = requests_limit(self._settings)
+        prefix = layout_of(self._settings, utc_now()).common_prefix()
+        await preflight(RetryingStore(store, limit=limit, retries=PREFLIGHT), prefix)
+
+    async def _watch(self, store: ObjectStore, readers: Readers) -> None:
+        status = await readers.run(status_of, os.fsencode(self._settings.volume))
+        async with Group() as group:
+            tasks = [group.create_task(self._look(readers, status))]
+            if not self._options.poll and has_events(self._settings.volume):
+                self._polling = False
+                tasks.append(group.create_task(self._listen()))
+            else:
+                self._polling = True
+            await self._load_ready(store, readers)
+            for task in tasks:
+                group.stop(task)
+
+    # What happens in the volume
+
+    async def _listen(self) -> None:
+        try:
+            async for paths in changes(self._settings.volume):
+                self._heard |= paths
+        except (OSError, RuntimeError) as error:
+            # Of the library: its errors of the system's limits are of both kinds.
+            self.emit(
+                Warned(
+                    f"no events of the file system, so the volume is scanned instead: {error}",
+                    "raise fs.inotify.max_user_watches and max_user_instances",
+                )
+            )
+            self._polling = True
+
+    async def _look(self, readers: Readers, opened: os.stat_result | None) -> None:
+        """Note what was heard of, and scan the volume from time to time."""
+        volume = os.fsencode(self._settings.volume)
+        rescan = self._clock()
+        while True:
+            now = await readers.run(status_of, volume)
+            if now is None or opened is None or not os.path.samestat(now, opened):
+                raise VolumeGone(f"the volume {self._settings.volume} was removed or replaced")
+            if await self._look_at_heard(readers):
+                # Files may have come with a new folder, before anything was heard of it.
+                rescan = min(rescan, self._clock() + self._options.settle)
+            if self._clock() >= rescan:
+                begun = self._clock()
+                await self._rescan(readers)
+                pause = self._options.settle / 2 if self._polling else _RESCAN
+                rescan = self._clock() + max(pause, (self._clock() - begun) / _SCANNING)
+            elif self._polling:
+                rescan = min(rescan, self._clock() + self._options.settle / 2)
+            await asyncio.sleep(self._tick)
+
+    async def _look_at_heard(self, readers: Readers) -> bool:
+        heard, self._heard = sorted(self._heard), set()
+        folders = False
+        for start in range(0, len(heard), _BATCH):
+            seen = await readers.run(look_at, self._scanner, heard[start : start + _BATCH])
+            for source in seen.files:
+                version = version_of(source, self._settings.trust)
+                self._settling.seen(source.path, version, self._clock(), event=True)
+            for path in seen.others:
+                self._settling.gone(path)
+                self._told.pop(path, None)
+            folders = folders or seen.folders
+        return folders
+
+    async def _rescan(self, readers: Readers) -> None:
+        self._settling.begin_rescan(self._clock())
+        scan, complete = readers.scan(self._scanner.scan), True
+        while entries := await readers.take(scan, SLICE):
+            for found in entries:
+                if isinstance(found, SourceFile):
+                    version = version_of(found, self._settings.trust)
+                    self._settling.seen(found.path, version, self._clock())
+                elif isinstance(found, Failed):
+                    complete = False
+                    if self._is_news(found.path, found.error.message):
+                        self.emit(Warned(f"{found.path}: {found.error.message}", found.error.hint))
+        self._settling.end_rescan(complete=complete)
+
+    # What is loaded
+
+    async def _load_ready(self, store: ObjectStore, readers: Readers) -> None:
+        while ready := await self._next_ready(readers):
+            try:
+                async with self._session(store, readers) as session:
+                    end = self._end_of_session(session)
+                    while ready:
+                        await self._slots.acquire()
+                        session.group.create_task(self._load_batch(session, ready))
+                        ready = await self._next_ready(readers, end)
+            except _Outage as error:
+                self._settling.release(self._clock())
+                self._set_trouble(error.message, hint=error.hint)
+                await self._pause(self._options.settle)
+
+    async def _next_ready(
+        self, readers: Readers, end: datetime | None = None
+    ) -> Sequence[SourceFile]:
+        """Return the next complete files; none at a stop, or at the end of a session."""
+        while not self._stop.is_set() and (end is None or utc_now() < end):
+            if due := self._settling.due(self._clock(), _BATCH):
+                seen = await readers.run(look_at, self._scanner, due)
+                now, trust = self._clock(), self._settings.trust
+                ready = [
+                    source
+                    for source in seen.files
+                    if self._settling.take(source.path, version_of(source, trust), now)
+                ]
+                for path in seen.others:
+                    self._settling.gone(path)
+                if ready:
+                    return ready
+            else:
+                await self._pause(self._tick)
+        return ()
+
+    @asynccontextmanager
+    async def _session(self, store: ObjectStore, readers: Readers) -> AsyncIterator[_Session]:
+        run = begin_run(self._settings, self.emit, None, self._interruption)
+        run.rate, run.disposal = self.rate, self._disposal
+        stores = stores_of(run, store, RetryPolicy())
+        async with run.recording(stores.most).kept() as record:
+            run.add_observer(record)
+            policy = await probe_store(
+                stores.probing, self._settings, run.policy, utc_now(), run.observe
+            )
+            nothing = LoadPlan(run.layout, put_limit=policy.put_limit)
+            index = await list_existing(nothing, stores.most)
+            tools = transfer_tools(run, policy, readers, stores, index, {})
+            written = ReadBack(self._settings, policy.put_limit)
+            run.add_observer(written.observe)
+            try:
+                async with Group() as group:
+                    yield _Session(run, tools, stores.most, group)
+            finally:
+                tools.buffers.close()
+                run.count_requests()
+            for warned in await written.check(stores.probing):
+                run.observe(warned)
+
+    def _end_of_session(self, session: _Session) -> datetime:
+        """Return when the next manifest begins: at midnight, or after the time asked for."""
+        if self._options.manifest_every is not None:
+            return session.run.started + timedelta(seconds=self._options.manifest_every)
+        zone = find_timezone(self._settings.timezone)
+        day = session.run.started.astimezone(zone).date() + timedelta(days=1)
+        return datetime.combine(day, datetime.min.time(), zone)
+
+    async def _load_batch(self, session: _Session, sources: Sequence[SourceFile]) -> None:
+        try:
+            await self._send(session, sources)
+            self._set_trouble("")
+        except _Outage as error:
+            self._set_trouble(error.message, hint=error.hint)
+        finally:
+            self._slots.release()
+            for source in sources:
+                if self._settling.is_in_flight(source.path):
+                    self._settling.failed(source.path, self._clock(), count=False)
+
+    async def _send(self, session: _Session, sources: Sequence[SourceFile]) -> None:
+        run, tools = session.run, session.tools
+
+        def observe(event: Event) -> None:
+            if not isinstance(event, FileFinished) or self._conclude(event):
+                run.observe(event)
+
+        plan = self._plan(session, sources)
+        collisions = plan.find_collisions()
+        if collisions:
+            named = {path for _, paths in collisions for path in paths}
+            error = collision_error(collisions)
+            for source in sources:
+                if source.path in named:
+                    observe(FileFinished(Failed(source.path, None, source.size, error)))
+            plan = self._plan(session, [s for s in sources if s.path not in named])
+        self._files, self._size = self._files + plan.files, self._size + plan.size
+        run.observe(LoadStarted(self._files, self._size))
+        tools = replace(
+            tools,
+            key_index=await list_existing(plan, session.store),
+            left_open=await find_left_open(plan, session.store, run.prefix, run.observe),
+        )
+        await Pipeline(tools, observe, run.requests_at_once).run(plan)
+
+    def _plan(self, session: _Session, sources: Sequence[SourceFile]) -> LoadPlan:
+        plan = LoadPlan(
+            session.run.layout,
+            put_limit=session.tools.policy.put_limit,
+            dates=dates_of(self._settings),
+            exact=True,
+        )
+        for source in sources:
+            plan.add(source)
+        return plan
+
+    def _conclude(self, event: FileFinished) -> bool:
+        """Note the outcome of a file; return whether it is news."""
+        outcome, now = event.outcome, self._clock()
+        if not isinstance(outcome, Failed):
+            self._settling.loaded(outcome.path)
+            self._told.pop(outcome.path, None)
+            self._loaded += isinstance(outcome, Uploaded | Unchanged)
+            return True
+        error = outcome.error
+        gone = isinstance(error.__cause__, FileNotFoundError)
+        if isinstance(error, SourceChanged) or gone:
+            # It is still being written, or was removed.
+            self._settling.changed(outcome.path, now)
+            return False
+        self._settling.failed(outcome.path, now)
+        return self._is_news(outcome.path, error.message)
+
+    def _is_news(self, path: str, message: str) -> bool:
+        news = self._told.get(path) != message
+        self._told[path] = message
+        return news
+
+    # What others see
+
+    def _set_trouble(self, trouble: str, hint: str = "") -> None:
+        """Emit a warning about trouble once, and once when it is over."""
+        if trouble == self._trouble:
+            return
+        if trouble:
+            self.emit(Warned(trouble, hint))
+        self._trouble = trouble
+        self.emit(self._progress())
+
+    def _progress(self) -> WatchProgress:
+        settling = self._settling
+        return WatchProgress(
+            self._loaded, settling.waiting, settling.in_flight, settling.failing, self._trouble
+        )
+
+    async def _beat(self) -> None:
+        due = self._clock() + _PROGRESS
+        while True:
+            self._write_health()
+            await asyncio.sleep(_HEALTH)
+            if self._clock() >= due:
+                due += _PROGRESS
+                self.emit(self._progress())
+
+    def _write_health(self) -> None:
+        path = self._options.health_file
+        if path is None:
+            return
+        record = {"time": utc_now().isoformat(timespec="seconds"), **self._progress()._asdict()}
+        part = path.with_name(f"{path.name}.part")
+        # A full disk must not end the watch: the file's age then shows that something is wrong.
+        with suppress(OSError):
+            part.write_text(json.dumps(record) + "\n")
+            part.replace(path)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()

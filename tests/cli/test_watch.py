@@ -1,0 +1,132 @@
+"""`asyncload watch`: the real program, its signals, its lines and its health file."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import pytest
+
+from tests.support.loads import write_files
+from tests.support.vocabulary import check_lines, check_manifest
+
+PATIENCE = 60
+
+
+def until(condition, process=None):
+    """Wait until something is true; not longer than the program runs."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert process is None or process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def target(s3, layer):
+    """The options that lead to the bucket."""
+    return ["--bucket", s3.bucket, "--endpoint-url", s3.endpoint_url, "--layer", layer]
+
+
+def keys(s3, layer):
+    """The paths of the layer's objects without the date, and their content."""
+    client, found = s3.client(), {}
+    for item in client.list_objects_v2(Bucket=s3.bucket, Prefix=f"{layer}/").get("Contents", []):
+        parts = item["Key"].split("/")
+        body = client.get_object(Bucket=s3.bucket, Key=item["Key"])["Body"].read()
+        found["/".join([parts[3], *parts[7:]])] = body
+    return found
+
+
+@pytest.mark.parametrize("poll", [[], ["--poll"]])
+def test_files_are_loaded_until_a_signal(spawn, volume, s3, layer, target, tmp_path, poll):
+    """What is there, and what comes; the records, the manifest and the health file agree."""
+    write_files(volume, {"d/there.csv": b"1"})
+    health = tmp_path / "health"
+    options = (*target, *poll, "--settle", "1s", "--health-file", health, "--json")
+    process = spawn("watch", volume, *options)
+    until(lambda: keys(s3, layer) == {"D/there.csv": b"1"}, process)
+    write_files(volume, {"d/new.csv": b"2"})
+    until(lambda: "D/new.csv" in keys(s3, layer), process)
+    until(lambda: health.exists() and json.loads(health.read_text())["loaded"] == 2, process)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=PATIENCE)
+    records = check_lines(out)
+    assert (process.returncode, records[-1]["loaded"], records[-1]["failing"]) == (0, 2, 0)
+    assert [(r["path"], r["status"]) for r in records if r["type"] == "file"] == [
+        ("d/there.csv", "uploaded"),
+        ("d/new.csv", "uploaded"),
+    ]
+    assert f"manifest: s3://{s3.bucket}/{records[-1]['manifest']}" in err
+    read = s3.client().get_object(Bucket=s3.bucket, Key=records[-1]["manifest"])["Body"].read()
+    assert len(check_manifest(read)["files"]) == 2
+
+
+def test_a_killed_watch_is_continued_by_the_next(spawn, volume, s3, layer, target):
+    """Nothing is sent twice, and files that came meanwhile are loaded."""
+    write_files(volume, {"d/a.csv": b"1"})
+    options = (*target, "--settle", "1s")
+    process = spawn("watch", volume, *options)
+    until(lambda: keys(s3, layer) == {"D/a.csv": b"1"}, process)
+    process.kill()
+    process.wait()
+    write_files(volume, {"d/b.csv": b"2", "d/c.csv": b"x"})
+    (volume / "d/c.csv").unlink()
+    process = spawn("watch", volume, *options, "--json")
+    until(lambda: keys(s3, layer) == {"D/a.csv": b"1", "D/b.csv": b"2"}, process)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=PATIENCE)
+    statuses = {r["path"]: r["status"] for r in check_lines(out) if r["type"] == "file"}
+    assert statuses == {"d/a.csv": "unchanged", "d/b.csv": "uploaded"}
+
+
+def test_a_failing_file_is_named_once_and_decides_the_exit_code(spawn, volume, s3, layer, target):
+    """A summary for people, on standard output; the rest on the other stream."""
+    write_files(volume, {"d/a.csv": b"1", "d/b\nad.csv": b"2"})
+    process = spawn("watch", volume, *target, "--settle", "1s", "--no-manifest")
+    until(lambda: keys(s3, layer) == {"D/a.csv": b"1"}, process)
+    line = process.stderr.readline()
+    assert line == "failed: d/b\\nad.csv\n"
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (3, "1 file loaded, 1 file failing\n")
+    assert "d/b" not in err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--settle", "0s"], "--settle must be at least 1s"),
+        (["--manifest-every", "0"], "--manifest-every must be at least 1s"),
+        (["--settle", "soon"], "--settle: 'soon' is not a valid duration"),
+        (["--date", "yesterday"], "--date yesterday can't be used by watch"),
+        (["--then", "move", "nowhere"], "--then: nowhere can't be used"),
+        (["--success-marker"], "No such option"),
+    ],
+)
+def test_options_that_can_not_be_used_are_refused(asyncload, volume, options, message):
+    """Before anything is asked of the store."""
+    nowhere = ("--bucket", "lake", "--endpoint-url", "http://127.0.0.1:9")
+    ended = asyncload("watch", volume, *nowhere, *options)
+    assert (ended.code, message in ended.err) == (2, True), ended
+
+
+def test_work_that_takes_longer_than_the_grace_is_interrupted(spawn, volume, s3, target):
+    """With the exit code of the signal; the next start loads it."""
+    (volume / "d").mkdir()
+    with (volume / "d/large.csv").open("wb") as file:
+        file.truncate(40 * 1024 * 1024)
+    options = (*target, "--settle", "1s", "--grace", "0", "--limit-rate", "1MiB", "--json")
+    process = spawn("watch", volume, *options)
+    client = s3.client()
+
+    def begun():
+        return client.list_multipart_uploads(Bucket=s3.bucket).get("Uploads")
+
+    until(begun, process)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert check_lines(out)[-1]["result"] == "interrupted"
+    assert not begun()
