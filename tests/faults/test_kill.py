@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import random
+import signal
 from collections import Counter
 from contextlib import ExitStack, suppress
 
 import pytest
 
 from tests.faults.lake import Lake
-from tests.faults.proxy import Fault, draw
+from tests.faults.proxy import Fault, Oracle, draw, no_fault
+from tests.support.archives import zip_of
 from tests.support.loads import write_files
 
+MIB = 1024 * 1024
 SMALL = 12
 # A load of the small files and the three parts of the large one makes this many requests at least.
 REQUESTS = SMALL + 8
@@ -145,6 +149,36 @@ def test_the_loop_kills_while_an_upload_is_open(killing):
     seeds = [seed for seed, number in numbers.items() if SMALL < number < 19]
     seeds = [seed for seed in seeds if not kills_probing(seed)][:3]
     assert [len(killing(seed)) for seed in seeds] == [1, 1, 1]
+
+
+@pytest.mark.fault("J8")
+def test_a_load_killed_within_a_member_sends_what_is_missing(lake, volume, spawn):
+    """Killed at the eighth of ten parts: the member is inflated again, and not sent again."""
+    content = random.Random(1).randbytes(40 * MIB).hex().encode()
+    write_files(volume, {"a.zip": zip_of({"a.csv": content})})
+    oracle = Oracle()
+    oracle.register_version("a.csv", content)
+
+    parts = 0
+
+    def kill_at_the_eighth(call):
+        nonlocal parts
+        parts += call.operation == "UploadPart" and not is_probing(call)
+        return Fault(before=process.kill, cut_request=0) if parts >= 8 else None
+
+    proxy = lake.proxy(kill_at_the_eighth, oracle=oracle)
+    arguments = lake.arguments(proxy.url, "--archives", "--concurrency", 1)
+    arguments += ["--manifest", "--manifest-prefix", f"_asyncload-{lake.layer}"]
+    process = spawn(*arguments)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    proxy.decide = no_fault
+    out, err = spawn(*arguments).communicate(timeout=60)
+    *_, summary = [json.loads(line) for line in out.splitlines()]
+    assert (summary["uploaded"], summary["exit_code"]) == (1, 0), err
+    assert summary["bytes_kept"] == 7 * 8 * MIB
+    assert summary["bytes_sent"] == len(content) - 7 * 8 * MIB <= 0.35 * len(content)
+    assert list(lake.server.objects(f"{lake.layer}/").values()) == [content]
 
 
 @pytest.mark.fault("P4", "P5")

@@ -101,12 +101,6 @@ class _Directory(io.RawIOBase):
         self._beat = beat
         self._at = 0
 
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
-
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         at = offset + (self._size if whence == io.SEEK_END else 0)
         if at < 0:
