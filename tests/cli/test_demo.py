@@ -213,9 +213,8 @@ def test_a_store_that_does_not_start_shows_its_log(tmp_path, monkeypatch):
         raise AssertionError("it did start")
 
 
-def test_a_store_that_does_not_stop_is_killed(tmp_path, monkeypatch):
-    """Nothing is left running."""
-    monkeypatch.setattr(local_store, "_STOP_SECONDS", 0.2)
+def test_the_store_is_killed_at_the_end(tmp_path, monkeypatch):
+    """Its data is deleted, so it need not be asked to stop; nothing is left running."""
     weed(
         tmp_path,
         monkeypatch,
@@ -229,6 +228,9 @@ def test_a_store_that_does_not_stop_is_killed(tmp_path, monkeypatch):
     with local_store.local_s3() as store:
         assert store.endpoint_url.startswith("http://127.0.0.1:")
         assert "secret" not in repr(store).lower()
+    host, _, port = store.endpoint_url.removeprefix("http://").partition(":")
+    with socket.socket() as probe, pytest.raises(ConnectionRefusedError):
+        probe.connect((host, int(port)))
 
 
 def test_ports_come_with_free_neighbours(monkeypatch):
