@@ -10,7 +10,6 @@ from asyncload.cli.streams import guard_of
 from asyncload.errors import AsyncloadError
 from asyncload.model.values import Warned
 from asyncload.reporting.text import format_error, printable, warning_lines
-from asyncload.settings.given import is_sensitive
 
 if TYPE_CHECKING:
     from asyncload.s3.auth.redaction import Secrets
@@ -116,4 +115,7 @@ def _is_secret(variable: str) -> bool:
     if variable.startswith(("AWS_", "ASYNCLOAD_")):
         # Others are names of files, and identifiers.
         return variable in _AWS_SECRETS
+    # Imported only when needed, which is rare.
+    from asyncload.settings.given import is_sensitive
+
     return is_sensitive(variable)
