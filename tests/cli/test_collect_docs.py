@@ -1,0 +1,46 @@
+"""COLLECTING.md says what `asyncload collect` does: its examples are run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+from asyncload.settings.options import options_of
+from asyncload.source.web.tmdb import TMDB, Wish, queries_of
+
+COLLECTING = (Path(__file__).parents[2] / "COLLECTING.md").read_text()
+
+
+def test_the_description_of_an_api_in_the_documentation_is_valid(tmp_path, asyncload):
+    """As a user would copy it into a file."""
+    (example,) = re.findall(r"```toml\n(.*?)```", COLLECTING, re.DOTALL)
+    file = tmp_path / "library.toml"
+    file.write_text(example)
+    ended = asyncload("collect", "--config", file, "--date", "2022-05-02", "--dry-run")
+    assert ended.code == 0, ended.err
+    first, detail = ended.out.splitlines()
+    assert "/books?genre=novel&since=LAST_SUCCESS&limit=100&offset=0" in first
+    assert detail.endswith(
+        "s3://my-lake/Raw/Library/JSON/Novels/2022/05/02/books-reviews-{id}.json"
+    )
+
+
+def test_the_first_collection_in_the_documentation_prints_what_it_says(asyncload):
+    """Command and output of the example."""
+    command, output = re.search(
+        r"\$ asyncload (collect .*--dry-run)\n\s*(would .*)\n", COLLECTING
+    ).groups()
+    assert asyncload(*shlex.split(command)).out.strip() == output
+
+
+def test_the_documentation_of_collections_names_options_and_datasets_that_exist():
+    """And the terms of TMDB as they are printed."""
+    known = {option.flag for option in options_of("collect")}
+    assert {*re.findall(r"(?<![\w-])--[a-z][a-z-]+", COLLECTING)} <= known
+    described = {*re.findall(r"`((?:Movies|Movie|Char)[A-Za-z]+)`", COLLECTING)}
+    wish = Wish(["a"], ["28"], ["b"], ["c"], changes=True)
+    specs = {each.spec for query in queries_of(wish) for each in query.tree()}
+    specs |= {query.spec for query in queries_of(wish._replace(characters=()))}
+    assert described == specs
+    assert TMDB.notice.partition(".")[0] in COLLECTING
