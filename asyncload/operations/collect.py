@@ -259,6 +259,8 @@ async def _walk(
     for warned in await written.check(stores.probing):
         observe(warned)
     await run.markers.write(sorted(walk.partitions), policy)
+    if walk.unavailable is not None:
+        raise walk.unavailable
 
 
 def _specs(settings: CollectSettings) -> set[str]:

@@ -55,8 +55,10 @@ from asyncload.transfer.concluding import Concluding, forget_frames
 
 _JSON = "application/json"
 _READ = 8 * 1024 * 1024
-# In bytes of a metadata value; S3 allows 2 KiB for all.
-_MAX_VALUE = 1024
+# In bytes, of names and values. S3 allows 2 KiB for all metadata: 768 are the user's, and the rest
+# is for what every object has.
+_MAX_METADATA = 1000
+_MAX_LINK = 800
 
 
 @dataclass(slots=True)
@@ -79,6 +81,7 @@ class Walk:
 
     Attributes:
         partitions: those that an answer belongs to.
+        unavailable: the last error of an API that did not serve a request; None if it served all.
     """
 
     asking: Asking
@@ -92,13 +95,13 @@ class Walk:
     mask: Callable[[str], str]
     refresh: bool = False
     partitions: set[str] = field(default_factory=set)
+    unavailable: ApiUnavailable | None = None
     _known: int = 0
     _size: int = 0
     _busy: int = 0
     _waiting: list[Iterator[Request]] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
     _limited: dict[int, FilledQuery] = field(default_factory=dict)
-    _unavailable: ApiUnavailable | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _ending: Concluding = field(init=False)
 
@@ -111,7 +114,7 @@ class Walk:
         Raises:
             DeadlineReached, RequestLimitReached: answers are left to collect.
             Refused, StoreUnavailable, UnknownName: the run can't continue; stored answers stay.
-            ApiUnavailable: the API did not serve some requests, or none any more.
+            ApiUnavailable: the API serves no request any more.
         """
         self._add(iter(requests), len(requests))
         async with Group() as group:
@@ -120,8 +123,6 @@ class Walk:
         self._warn_of_limits()
         if self.stopping.error is not None:
             raise self.stopping.error
-        if self._unavailable is not None:
-            raise self._unavailable
 
     def _add(self, requests: Iterator[Request], count: int) -> None:
         if count:
@@ -174,11 +175,10 @@ class Walk:
             self._fail(path, error)
             return
         self.partitions.add(upload.partition)
-        answered = await self._answered(request, upload)
-        if answered is None:
-            return
         try:
-            self._follow(request, answered)
+            answered = await self._answered(request, upload)
+            if answered is not None:
+                self._follow(request, answered)
         except FileFailed as error:
             self._fail_further(path, error)
 
@@ -243,46 +243,60 @@ class Walk:
                 self.observe(Excluded(path, "not found"))
                 return None
             if isinstance(error, ApiUnavailable):
-                self._unavailable = error
+                self.unavailable = error
             self._ending.give_up(upload, error, begun)
             return None
         self._count(size=len(answer.body))
         upload = upload._replace(source=SourceFile(path, len(answer.body)))
-        if not await self._ending.conclude(upload, self._put(upload, answer, info), begun):
+        late: list[Present] = []
+        putting = self._put(upload, answer, info, late)
+        if not await self._ending.conclude(upload, putting, begun):
             return None
         if not request.needs_document:
             return None
+        if late:
+            # The stored answer may lead to other requests than ours.
+            return await self._read(upload)
         return Answered(answer.document, answer.link, crc64nvme(answer.body))
 
-    async def _put(self, upload: PlannedUpload, answer: Answer, info: ObjectInfo) -> Outcome:
+    async def _put(
+        self, upload: PlannedUpload, answer: Answer, info: ObjectInfo, late: list[Present]
+    ) -> Outcome:
+        """Store an answer; `late` gets the outcome if another run has stored one meanwhile."""
         known = self.key_index.find(upload)
         held = HeldAnswer(answer.body, answer.received, info)
         tools = self.put_tools(readers=held)
         loaded = held.load(upload, wanted_digests(tools, {upload.source.path: known}))
         outcome = await put_file(loaded, known, tools)
         if isinstance(outcome, Skipped):
-            # Another run has just collected it; its answer counts.
-            return Present(outcome.path, outcome.key, outcome.size)
+            late.append(Present(outcome.path, outcome.key, outcome.size))
+            return late[0]
         return outcome
 
     def _info(self, answer: Answer) -> ObjectInfo:
         """Return content type and metadata of an answer."""
         received = datetime.fromtimestamp(answer.received / 1e9, UTC)
         link = self._visible(answer.link)
-        if len(link) > _MAX_VALUE:
+        if len(link) > _MAX_LINK:
             raise ApiRefused(
                 f"the address of the next page has {len(link):,} characters, more than the "
-                f"{_MAX_VALUE:,} that can be stored with the answer",
+                f"{_MAX_LINK:,} that can be stored with the answer",
                 hint="use another style of paging",
             )
+        # The most important ones first: the next run needs the link.
         values = {
-            reserved.SOURCE_URL: self._visible(answer.url),
             reserved.SOURCE_STATUS: str(answer.status),
-            reserved.SOURCE_TIME: received.isoformat(timespec="milliseconds"),
-            reserved.SOURCE_ETAG: self._visible(answer.etag),
             reserved.SOURCE_NEXT: link,
+            reserved.SOURCE_TIME: received.isoformat(timespec="milliseconds"),
+            reserved.SOURCE_URL: self._visible(answer.url),
+            reserved.SOURCE_ETAG: self._visible(answer.etag),
         }
-        kept = {name: value for name, value in values.items() if 0 < len(value) <= _MAX_VALUE}
+        kept: dict[str, str] = {}
+        left = _MAX_METADATA
+        for name, value in values.items():
+            if value and len(name) + len(value) <= left:
+                kept[name] = value
+                left -= len(name) + len(value)
         content_type = answer.content_type if _is_plain(answer.content_type) else _JSON
         return ObjectInfo(content_type or _JSON, kept)
 
@@ -295,8 +309,8 @@ class Walk:
         filled = request.filled
         if filled.pages.beyond or filled.pages.cut:
             self._limited[id(filled)] = filled
-        for error in further.unusable:
-            self._fail_further(request.path, error)
+        if further.unusable is not None:
+            self._fail_further(request.path, further.unusable)
         self._add(further.pages, further.count - len(further.details))
         self._add(iter(further.details), len(further.details))
 

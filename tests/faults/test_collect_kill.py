@@ -82,7 +82,7 @@ class ApiKiller:
                 self.process.kill()
 
 
-def kill_at_api_request(number, moment, collecting, double, server, layer):
+def check_kill_at_api_request(number, moment, collecting, double, server, layer):
     killer = ApiKiller(number, moment)
     killer.install(double)
     killer.process = collecting()
@@ -92,7 +92,7 @@ def kill_at_api_request(number, moment, collecting, double, server, layer):
     finish(collecting, double, server, layer, extra=1)
 
 
-def kill_at_store_request(number, moment, collecting, double, server, layer):
+def check_kill_at_store_request(number, moment, collecting, double, server, layer):
     killer = Killer(number, moment)
     with proxy_before(server.endpoint_url, killer) as proxy:
         killer.process = collecting(proxy.url)
@@ -105,14 +105,14 @@ def kill_at_store_request(number, moment, collecting, double, server, layer):
 @pytest.mark.parametrize(("number", "moment"), SAMPLE)
 def test_killed_at_a_request_to_the_api(number, moment, collecting, double, seaweedfs, layer):
     """The next run requests what is missing."""
-    kill_at_api_request(number, moment, collecting, double, seaweedfs, layer)
+    check_kill_at_api_request(number, moment, collecting, double, seaweedfs, layer)
 
 
 @pytest.mark.fault("P4", "P5")
 @pytest.mark.parametrize(("number", "moment"), [(3, "before"), (40, "after"), (41, "reply")])
 def test_killed_at_a_request_to_the_store(number, moment, collecting, double, seaweedfs, layer):
     """An answer that was stored is not requested again; one that was not, is."""
-    kill_at_store_request(number, moment, collecting, double, seaweedfs, layer)
+    check_kill_at_store_request(number, moment, collecting, double, seaweedfs, layer)
 
 
 @pytest.mark.nightly
@@ -120,7 +120,7 @@ def test_killed_at_a_request_to_the_store(number, moment, collecting, double, se
 def test_killed_at_every_request_to_the_api(number, collecting, double, seaweedfs, layer):
     """None is a bad moment."""
     moment = "before" if number % 2 else "after"
-    kill_at_api_request(number, moment, collecting, double, seaweedfs, layer)
+    check_kill_at_api_request(number, moment, collecting, double, seaweedfs, layer)
 
 
 @pytest.mark.nightly
@@ -128,7 +128,7 @@ def test_killed_at_every_request_to_the_api(number, collecting, double, seaweedf
 def test_killed_at_every_request_to_the_store(number, collecting, double, seaweedfs, layer):
     """None is a bad moment."""
     moment = ("before", "after", "reply")[number % 3]
-    kill_at_store_request(number, moment, collecting, double, seaweedfs, layer)
+    check_kill_at_store_request(number, moment, collecting, double, seaweedfs, layer)
 
 
 @pytest.mark.fault("P4")

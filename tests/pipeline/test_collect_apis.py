@@ -120,6 +120,26 @@ async def test_a_lost_link_is_a_failure(api):
     assert "no metadata about its answer" in report.failures[0].error.message
 
 
+async def test_metadata_stays_within_the_limit_of_s3(api):
+    """The link is kept before the answer's own address."""
+    store = MemoryStore()
+    long = "x" * 700
+    link = (("Link", f'</3/books?after=t10&x={long}>; rel="next"'), ("ETag", f'"{long}"'))
+    api.faults.insert(
+        0,
+        lambda asked: (
+            None if asked.params.get("after") else Sent(200, json_of({"books": BOOKS[:10]}), link)
+        ),
+    )
+    query = QUERY | {"params": {"y": long}}
+    await collect_from(api, store, source=source(api, style="link"), query=[query])
+    metadata = store.infos[min(answers(store))].metadata
+    assert reserved.SOURCE_NEXT in metadata
+    assert reserved.SOURCE_URL not in metadata
+    assert reserved.SOURCE_ETAG not in metadata
+    assert sum(len(name) + len(value) for name, value in metadata.items()) <= 2048 - 768
+
+
 async def test_an_api_without_pages(api):
     """Each query has one answer."""
     store = MemoryStore()
@@ -147,15 +167,23 @@ async def test_details_with_parameters_and_details_of_their_own(api):
     assert "/3/reviews/b0?language=pt-BR" in api.paths
 
 
+async def test_a_path_with_characters_that_an_address_can_not_have(api):
+    """They are encoded; what is encoded already stays as it is."""
+    query = {"spec": "Books", "path": "my books/é%2F1"}
+    await collect_from(api, MemoryStore(), source=source(api), query=[query])
+    assert [asked.path for asked in api.asked] == ["/3/my%20books/%C3%A9%2F1"]
+
+
 async def test_a_result_without_the_field_of_its_detail_is_a_failure(api):
     """The other results get their details."""
     store = MemoryStore()
     query = QUERY | {"detail": ["reviews/{year}"], "pages": 1}
     report = await collect_from(api, store, source=source(api, style="page"), query=[query])
     assert report.exit_code == 3
-    assert report.counts == {"uploaded": 1, "failed": 10}
-    assert "result 1 of books has no usable field year" in report.failures[0].error.message
-    assert (report.files, report.not_reached) == (11, 0)
+    assert report.counts == {"uploaded": 1, "failed": 1}
+    message = "10 of 10 results of books have no usable field year; the first is result 1"
+    assert message in report.failures[0].error.message
+    assert (report.files, report.not_reached) == (2, 0)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +240,7 @@ async def test_a_link_that_is_too_long_to_be_stored_is_a_failure(api):
     api.faults.insert(0, lambda asked: Sent(200, json_of({"books": BOOKS[:3]}), link))
     options = {"source": source(api, style="link"), "query": [QUERY]}
     report = await collect_from(api, store, **options)
-    assert "more than the 1,024 that can be stored" in report.failures[0].error.message
+    assert "more than the 800 that can be stored" in report.failures[0].error.message
     assert answers(store) == {}
 
 

@@ -56,6 +56,10 @@ def test_a_query_may_ask_for_few_pages():
     """The limit of the API does not matter then."""
     pages = Pages(NUMBERED, most=3)
     assert after(pages, pages.first(), {"total_pages": 900}) == range(2, 4)
+    assert pages.beyond == 0
+    results = Pages(NUMBERED, results=60)
+    assert after(results, results.first(), {"total_pages": 900}) == range(2, 4)
+    assert (results.beyond, results.cut) == (0, True)
 
 
 def test_results_limit_the_pages():
@@ -113,6 +117,8 @@ def test_a_cursor_leads_to_the_next_page():
     assert second == Page(2, {"cursor": "a b"}, 20)
     third = after(pages, second, {"next": 7}, mark=2)
     assert third == Page(3, {"cursor": "7"}, 40)
+    slash = after(Pages(CURSOR), pages.first(), {"next": "/base64=="})
+    assert slash == Page(2, {"cursor": "/base64=="}, 20)
     fourth = after(pages, third, {"next": "/v2/books?after=7"}, mark=3)
     assert fourth == Page(4, {}, 60, "/v2/books?after=7")
     for last in ({}, {"next": None}, {"next": ""}, {"next": False}):

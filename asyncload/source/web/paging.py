@@ -104,14 +104,15 @@ class Pages:
         if paging.style == "offset":
             per_page = paging.size or (count if page.number == 1 else 0)
             total = -(-total // per_page) if per_page else 0
-        if total > paging.limit:
-            self.beyond = max(self.beyond, total)
-        most = min(total, self.most, paging.limit)
+        most = min(total, self.most)
         if self.results is not None and count and page.number == 1:
             wanted = -(-self.results // count)
             self.cut = self.cut or wanted < most
             self.most = min(self.most, wanted)
             most = min(most, wanted)
+        if most > paging.limit:
+            self.beyond = max(self.beyond, total)
+            most = paging.limit
         begin = self._issued + 1
         self._issued = max(self._issued, most)
         return range(begin, self._issued + 1)
@@ -144,10 +145,15 @@ class Pages:
         if self.results is not None and before >= self.results:
             self.cut = True
             return None
-        if paging.style == "link" or token.startswith(("https://", "http://", "/")):
+        if paging.style == "link" or _is_address(token):
             return Page(number, {}, before, token)
         size = {paging.size_param: str(paging.size)} if paging.size_param else {}
         return Page(number, size | {paging.param: token}, before)
+
+
+def _is_address(token: str) -> bool:
+    """Return whether a token is the address of the next page; others may begin with `/`, too."""
+    return token.startswith(("https://", "http://")) or (token.startswith("/") and "?" in token)
 
 
 def _token(value: Any) -> str:

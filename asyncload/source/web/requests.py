@@ -97,13 +97,13 @@ class Answered(NamedTuple):
 class Further:
     """The requests that an answer leads to: details first, then pages. `count` is their number.
 
-    `unusable` are results whose details can't be requested, with the reason.
+    `unusable` says which results lack a field that their details need.
     """
 
     details: list[Request] = field(default_factory=list)
     pages: Iterator[Request] = field(default_factory=lambda: iter(()))
     count: int = 0
-    unusable: list[AnswerDamaged] = field(default_factory=list)
+    unusable: AnswerDamaged | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,8 @@ class Asking:
         span: tuple[date, date] | None = None,
     ) -> FilledQuery:
         escaped = {name: quote(value, safe="") for name, value in values.items()}
-        path = fill(query.path, escaped)
+        # The path may be written with characters that an address can't have.
+        path = quote(fill(query.path, escaped), safe="/%:@!$&'()*+,;=~")
         params = {name: fill(text, values) for name, text in query.params.items()} | dict(extra)
         paging = self.api.paging if query.paged else None
         if query.paged or not is_detail:
@@ -229,22 +230,23 @@ class Asking:
             name for detail in query.details for each in detail.tree() for name in each.placeholders
         }
         direct = {name for detail in query.details for name in detail.placeholders}
-        found = []
+        found, unusable, lacking = [], [], set()
         for number, item in enumerate(items, 1):
             values = dict(filled.values) | {
                 name: text for name in needed if (text := _text(field_of(item, name)))
             }
-            missing = sorted(name for name in direct if name not in values)
-            if missing or any(values[name] in (".", "..") for name in direct):
-                names = ", ".join(missing or sorted(direct))
-                further.unusable.append(
-                    AnswerDamaged(
-                        f"result {number} of {request_name(filled)} has no usable field {names}",
-                        hint="check the placeholders of the query's details",
-                    )
-                )
-                continue
-            found.append(values)
+            missing = {name for name in direct if values.get(name, ".") in (".", "..")}
+            if missing:
+                unusable.append(number)
+                lacking |= missing
+            else:
+                found.append(values)
+        if unusable:
+            further.unusable = AnswerDamaged(
+                f"{len(unusable):,} of {len(items):,} results of {request_name(filled)} have no "
+                f"usable field {', '.join(sorted(lacking))}; the first is result {unusable[0]}",
+                hint="check the placeholders of the query's details",
+            )
         join = query.choice.join if query.choice is not None else ""
         if join and found:
             yield {

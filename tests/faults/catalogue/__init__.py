@@ -27,6 +27,7 @@ from tests.faults.catalogue import (
     stores,
     surroundings,
     time_limits,
+    web,
 )
 from tests.faults.catalogue.fault import Fault
 
@@ -48,6 +49,7 @@ KINDS: dict[str, tuple[str, tuple[Fault, ...]]] = {
     "H": ("Requests made once", asked_once.FAULTS),
     "I": ("Daily use", days_work.FAULTS),
     "J": ("Archives", archives.FAULTS),
+    "W": ("APIs to collect from", web.FAULTS),
     "T": ("Time limits and AWS Lambda", time_limits.FAULTS),
 }
 """Heading and faults of each kind, by the first letter of its ids."""
