@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -29,7 +30,7 @@ from asyncload.model.values import (
 )
 from asyncload.planning.plan import MIB, PartLayout
 from asyncload.store.protocol import Page, StoredPart
-from asyncload.transfer import Provenance
+from asyncload.transfer import Provenance, TransferPolicy
 from asyncload.transfer.upload_records import (
     MAX_RECORD,
     UploadRecord,
@@ -42,8 +43,18 @@ from tests.support.loads import PREFIX, Recorder, load_volume
 from tests.support.memory_store import MemoryStore
 
 KEY = ObjectKey(f"{PREFIX}/L/2022/05/02/l.csv")
-PART = 8 * MIB
+# An eighth of all sizes that S3 prescribes, and of those that follow from them.
+UNIT = MIB // 8
+PART = 8 * UNIT
 LEASE = timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch):
+    """Files are cut at an eighth of the usual sizes."""
+    smaller = partial(TransferPolicy, put_limit=2 * PART, part_size=PART)
+    monkeypatch.setattr("asyncload.operations.load.TransferPolicy", smaller)
+    monkeypatch.setattr("tests.support.memory_store.MIN_PART", 5 * UNIT)
 
 
 @pytest.fixture
@@ -420,7 +431,7 @@ async def test_a_part_that_can_not_be_compared_is_sent_again(large, volume):
 @pytest.mark.parametrize(
     ("checksum", "algorithm"), [("auto", "CRC64NVME"), ("crc32", "CRC32"), ("md5", "MD5")]
 )
-@pytest.mark.parametrize("part", [5 * MIB, 9 * MIB])
+@pytest.mark.parametrize("part", [5 * UNIT, 9 * UNIT])
 async def test_an_upload_in_parts_of_another_size_is_resumed_in_these(
     ten_parts, volume, part, checksum, algorithm
 ):
@@ -437,10 +448,10 @@ async def test_an_upload_in_parts_of_another_size_is_resumed_in_these(
 @pytest.mark.parametrize(
     "parts",
     [
-        {1: 5 * MIB, 2: 9 * MIB},
-        {1: 4 * MIB, 2: 4 * MIB},
+        {1: 5 * UNIT, 2: 9 * UNIT},
+        {1: 4 * UNIT, 2: 4 * UNIT},
         {10_001: 1},
-        {4: 5 * MIB},
+        {4: 5 * UNIT},
         {1: 0},
     ],
     ids=["two-sizes", "too-small", "too-many", "behind-the-end", "empty"],

@@ -44,10 +44,12 @@ class Upload:
 class MemoryStore:
     """One bucket. `objects` and `uploads` are for tests to look at; `calls` counts requests."""
 
-    def __init__(self, *, exists: bool = True, min_part: int = MIN_PART, page: int = 1000) -> None:
+    def __init__(
+        self, *, exists: bool = True, min_part: int | None = None, page: int = 1000
+    ) -> None:
         self.exists = exists
         self.foreign_endpoint: str | None = None
-        self.min_part = min_part
+        self.min_part = MIN_PART if min_part is None else min_part
         self.page = page
         self.objects: dict[str, bytes] = {}
         self.infos: dict[str, object] = {}
