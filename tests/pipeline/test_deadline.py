@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 
 import pytest
 
@@ -15,6 +14,7 @@ from asyncload.operations.load import load_into
 from asyncload.planning.plan import MIB
 from asyncload.settings.run import Settings
 from tests.faults.virtual_time import InlineExecutor, VirtualTimeLoop
+from tests.support.content import random_bytes
 from tests.support.loads import AT_ONCE, NOW, PREFIX, Recorder, write_files
 from tests.support.memory_store import MemoryStore
 
@@ -115,7 +115,7 @@ def test_a_run_that_ends_before_is_not_touched(volume):
 @pytest.mark.parametrize("records", [True, False])
 def test_a_large_file_keeps_its_parts_for_the_next_run(volume, records):
     """If the upload is recorded; without a record it is aborted, for none could resume it."""
-    content = os.urandom(12 * PART)
+    content = random_bytes(12 * PART)
     write_files(volume, {"l.csv": content})
     store = SlowStore(10)
     recorder, error, seconds = load(store, volume, manifest=records)
@@ -140,7 +140,7 @@ def test_a_large_file_keeps_its_parts_for_the_next_run(volume, records):
 
 def test_a_large_file_that_is_not_begun_stays_for_the_next_run(volume):
     """No upload is opened for it."""
-    write_files(volume, {f"{n}.csv": os.urandom(3 * PART) for n in range(9)})
+    write_files(volume, {f"{n}.csv": random_bytes(3 * PART) for n in range(9)})
     store = SlowStore(10)
     load(store, volume)
     assert 1 <= store.calls["create_multipart"] < 9
@@ -150,7 +150,7 @@ def test_a_large_file_that_is_not_begun_stays_for_the_next_run(volume):
 @pytest.mark.fault("T2", "T3")
 def test_a_part_that_hangs_is_cancelled_and_the_others_kept(volume):
     """Seconds before the end, with time to write the manifest."""
-    write_files(volume, {"l.csv": os.urandom(3 * PART)})
+    write_files(volume, {"l.csv": random_bytes(3 * PART)})
     store = SlowStore(10)
     # The second part takes for ever.
     store.upload_part = hang_from(store, store.upload_part, 2)
@@ -183,7 +183,7 @@ def test_an_upload_that_could_not_be_recorded_is_aborted(volume):
                 raise AccessDenied("no")
             return await super().put(key, *arguments, **options)
 
-    write_files(volume, {"l.csv": os.urandom(12 * PART)})
+    write_files(volume, {"l.csv": random_bytes(12 * PART)})
     store = NoRecords(10)
     recorder, error, _ = load(store, volume)
     assert error is not None

@@ -245,7 +245,7 @@ async def test_file_bytes_in_memory_stay_within_the_option(volume, monkeypatch):
 
     monkeypatch.setattr(loading, "BufferPool", Watched)
     files = {f"m/{n}.csv": bytes(5 * MIB) for n in range(12)}
-    write_files(volume, files | {"a.csv": bytes(60 * MIB), "b.csv": bytes(50 * MIB)})
+    write_files(volume, files | {"a.csv": bytes(40 * MIB), "b.csv": bytes(30 * MIB)})
     store = MemoryStore()
     await load_volume(store, volume, memory=16 * MIB)
     assert len(store.objects) == 14
@@ -591,7 +591,7 @@ CHANGES = ["truncate", "append", "rewrite", "replace"]
 async def test_a_large_file_that_keeps_changing_is_never_completed(volume, change):
     """Each way to change during both attempts fails the file and leaves nothing behind."""
     path = volume / "l.csv"
-    path.write_bytes(random_bytes(40 * MIB))
+    path.write_bytes(random_bytes(24 * MIB))
     store, recorder = Disturbed(path, change, once=False), Recorder()
     await load_volume(store, volume, recorder)
     error = recorder.outcomes["l.csv"].error
@@ -605,7 +605,7 @@ async def test_a_large_file_that_keeps_changing_is_never_completed(volume, chang
 async def test_a_large_file_that_changed_once_is_uploaded_in_its_new_version(volume, change):
     """It is tried once more, and nothing of the first version stays."""
     path = volume / "l.csv"
-    path.write_bytes(random_bytes(40 * MIB))
+    path.write_bytes(random_bytes(24 * MIB))
     store, recorder = Disturbed(path, change, once=True), Recorder()
     await load_volume(store, volume, recorder)
     assert recorder.statuses == {"l.csv": "uploaded"}
