@@ -14,6 +14,7 @@ from tests.faults.lake import Lake
 from tests.faults.proxy import Fault, Oracle, draw, no_fault
 from tests.support.archives import zip_of
 from tests.support.loads import write_files
+from tests.support.vocabulary import check_lines
 
 MIB = 1024 * 1024
 SMALL = 12
@@ -73,7 +74,7 @@ def kill_and_run_again(lake, spawn, seed):
     manifests = ["--manifest", "--manifest-prefix", prefix]
     arguments = lake.arguments(proxy.url, "--concurrency", 4, *manifests)
     killer.process = spawn(*arguments)
-    killer.process.communicate(timeout=30)
+    killer.process.communicate(timeout=100)
     assert killer.killed, (seed, number, killer.moment)
     left_open = lake.server.open_uploads(f"{lake.layer}/")
     recorded = len(lake.server.objects(f"{prefix}/uploads/"))
@@ -82,14 +83,13 @@ def kill_and_run_again(lake, spawn, seed):
     left = {key.rsplit("/", 1)[-1]: b for key, b in lake.server.objects(f"{lake.layer}/").items()}
     assert left.items() <= files.items(), "an object is no whole file"
     proxy.decide = lambda call: None
-    again = spawn(*arguments)
-    out, err = again.communicate(timeout=30)
-    assert again.returncode == 0, err
+    again = lake.program(*arguments)
+    assert again.code == 0, again.err
     objects = lake.server.objects(f"{lake.layer}/")
     assert len(objects) == len(files)
     assert {key.rsplit("/", 1)[-1]: body for key, body in objects.items()} == files
     assert proxy.oracle.violations == []
-    *_, summary = records = [json.loads(line) for line in out.splitlines()]
+    *_, summary = records = check_lines(again.out)
     statuses = Counter(record["status"] for record in records if record["type"] == "file")
     assert statuses["unchanged"] >= len(left)
     assert statuses["failed"] == 0
