@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asyncload.errors import UsageError
-from asyncload.s3.proxies import Proxies, check_proxy, name_proxy
+from asyncload.s3.proxies import Proxies, check_proxy, name_proxy, proxies_of_environment
 
 PROXIES = {"http": "proxy:3128", "https": "https://user:secret@proxy:3128"}
 
@@ -82,3 +82,17 @@ def test_other_kinds_of_proxies_are_refused(url):
     with pytest.raises(UsageError, match="HTTPS_PROXY: proxies of the kind") as error:
         check_proxy(url, named="HTTPS_PROXY")
     assert "http://host:port" in error.value.hint
+
+
+def test_other_requests_use_the_proxies_of_the_environment_too(monkeypatch):
+    """As for the store: never for this machine, and the password is kept secret."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:secret-word@proxy:3128")
+    monkeypatch.setenv("NO_PROXY", "example.org")
+    secrets = []
+    proxies = proxies_of_environment(secrets.append)
+    assert proxies.proxy_url_for("https://api.themoviedb.org/3") == (
+        "http://user:secret-word@proxy:3128"
+    )
+    assert proxies.proxy_url_for("https://api.example.org/v2") is None
+    assert proxies.proxy_url_for("http://127.0.0.1:8080/3") is None
+    assert "secret-word" in secrets

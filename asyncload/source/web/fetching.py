@@ -89,7 +89,7 @@ class WebClient:
 
     session: aiohttp.ClientSession
     base_url: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     pace: Pace
     redact: Callable[[object], str]
     may_start: Callable[[], None]
