@@ -19,6 +19,8 @@ _MIN_SAMPLES = 16
 _MIN_SECONDS = 0.08
 # Only requests during which this share of the places was in use count.
 _BUSY = 0.75
+# A gain that may be noise must be seen again among requests that began with this share in flight.
+_FULL = 0.95
 
 
 class Place(NamedTuple):
@@ -149,6 +151,9 @@ class AdaptiveLimit:
         self._move(throttle)
 
     def _measure(self, climb: Climb, place: Place, kind: str) -> None:
+        if climb.doubted and climb.aim > climb.base and 0 < place.in_flight < _FULL * climb.aim:
+            # It began while the number rose, and a busy store served it before it had them all.
+            return
         measured = self._measured
         in_flight = (place.in_flight + self._in_flight) / 2 if place.in_flight else 0.0
         measured.add(place, in_flight, kind, self._clock(), _BUSY * climb.aim)
