@@ -50,6 +50,7 @@ BANNED = {
 DOCUMENTS = (
     "README.md",
     "CHANGELOG.md",
+    "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "DESIGN.md",
     "RECORDS.md",
