@@ -174,6 +174,22 @@ async def test_a_path_with_characters_that_an_address_can_not_have(api):
     assert [asked.path for asked in api.asked] == ["/3/my%20books/%C3%A9%2F1"]
 
 
+async def test_a_detail_of_a_detail_may_name_fields_of_both_results(api):
+    """Fields of the same name don't mix, and a missing one is not taken from the result before."""
+    seasons = {"seasons": [{"id": 70, "number": 1}, {"id": 71, "number": 2}, {"number": 3}]}
+    api.faults.insert(0, lambda asked: ok(seasons) if asked.path.endswith("/reviews/b0") else None)
+    season = {"path": "reviews/{parent.isbn}/{number}/{id}"}
+    detail = {"path": "reviews/{isbn}", "items": "seasons", "detail": [season]}
+    query = QUERY | {"detail": [detail], "only": {"isbn": "b0"}, "pages": 1}
+    store = MemoryStore()
+    report = await collect_from(api, store, source=source(api, style="page"), query=[query])
+    found = sorted(key.rpartition("/")[2] for key in answers(store))
+    assert found[1:] == ["reviews-b0-1-70.json", "reviews-b0-2-71.json", "reviews-b0.json"]
+    assert "1 of 3 results of reviews/b0 have no usable field id" in (
+        report.failures[0].error.message
+    )
+
+
 async def test_a_result_without_the_field_of_its_detail_is_a_failure(api):
     """The other results get their details."""
     store = MemoryStore()

@@ -16,6 +16,9 @@ DATE, SINCE = "date", "since"
 complete collection before it.
 """
 
+PARENT = "parent."
+"""The beginning of a placeholder for a field of the result that led to the present one."""
+
 MAX_PAGES = 100_000
 """Of one query, if the API has no limit: a server that ignores page numbers must not be asked for
 ever.
@@ -96,11 +99,11 @@ class Query:
     """A request to make, with the requests to make for each of its results.
 
     `spec` is the dataset that its answers belong to. `path`, below the base address, and the values
-    of `params` may have placeholders for fields of a result, such as `{id}`. `paged`: whether it
-    has pages, of which at most `pages` are requested. `items` is the field of an answer with its
-    results. `choice` restricts the results that get `details`; None for all. `split` divides a
-    query with too many pages. `window` divides a query that has `{since}` and `{date}` into several
-    of at most this many days.
+    of `params` may have placeholders for fields of a result, such as `{id}`, or of the one before
+    it, such as `{parent.id}`. `paged`: whether it has pages, of which at most `pages` are
+    requested. `items` is the field of an answer with its results. `choice` restricts the results
+    that get `details`; None for all. `split` divides a query with too many pages. `window` divides
+    a query that has `{since}` and `{date}` into several of at most this many days.
     """
 
     spec: str

@@ -15,6 +15,7 @@ from asyncload.errors import AnswerDamaged, UnknownName
 from asyncload.source.web.description import (
     DATE,
     MAX_PAGES,
+    PARENT,
     SINCE,
     Api,
     Choice,
@@ -227,14 +228,19 @@ class Asking:
     ) -> Iterator[dict[str, str]]:
         """Yield the values that fill the details of each chosen result, or of all together."""
         needed = {
-            name for detail in query.details for each in detail.tree() for name in each.placeholders
+            name.rpartition(PARENT)[2]
+            for detail in query.details
+            for each in detail.tree()
+            for name in each.placeholders
         }
         direct = {name for detail in query.details for name in detail.placeholders}
+        dates = {name: text for name, text in filled.values.items() if name in (DATE, SINCE)}
+        outer = {f"{PARENT}{name}": text for name, text in filled.values.items()}
         found, unusable, lacking = [], [], set()
         for number, item in enumerate(items, 1):
-            values = dict(filled.values) | {
-                name: text for name in needed if (text := _text(field_of(item, name)))
-            }
+            # Not those of an outer result under the same name: it would be taken for this one's.
+            fields = {name: text for name in needed if (text := _text(field_of(item, name)))}
+            values = outer | fields | dates
             missing = {name for name in direct if values.get(name, ".") in (".", "..")}
             if missing:
                 unusable.append(number)
