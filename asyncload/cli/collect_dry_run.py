@@ -57,10 +57,10 @@ def _plan(settings: CollectSettings, layout: KeyLayout) -> Iterator[_Planned]:
     for query in settings.queries:
         # The date of the last collection is in the bucket, which is not asked.
         for request in asking.begin(query, None):
-            key = layout.key_for(request.path)
+            path = request.path
             if SINCE in query.placeholders:
-                key = layout.key_for(f"{query.spec}/{{hash}}-p0001.json")
-            yield _Planned(f"{base}/{request.target}", key)
+                path = path.replace(request.filled.stem, "{hash}")
+            yield _Planned(f"{base}/{request.target}", layout.key_for(path))
         yield from _details(query, base, layout, asking, 1)
 
 

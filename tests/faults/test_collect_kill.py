@@ -19,6 +19,9 @@ STORE_REQUESTS = ANSWERS + 2
 SAMPLE = ((1, "before"), (2, "after"), (60, "before"), (ANSWERS, "after"))
 
 
+pytestmark = pytest.mark.timeout(240)
+
+
 @pytest.fixture
 def double():
     """A double of TMDB with a few pages of films."""
@@ -48,7 +51,7 @@ def collecting(double, seaweedfs, spawn, layer, monkeypatch):
 def finish(start, double, server, layer, *, extra):
     """Run again; each answer is there once, and few were requested a second time."""
     process = start()
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=100)
     assert process.returncode == 0, err
     summary = json.loads(out.splitlines()[-1])
     assert summary["present"] + summary["uploaded"] == summary["files"] == ANSWERS
@@ -86,7 +89,7 @@ def check_kill_at_api_request(number, moment, collecting, double, server, layer)
     killer = ApiKiller(number, moment)
     killer.install(double)
     killer.process = collecting()
-    killer.process.communicate(timeout=60)
+    killer.process.communicate(timeout=100)
     assert killer.killed
     # At most one request was on its way: less than one per cent of all.
     finish(collecting, double, server, layer, extra=1)
@@ -96,7 +99,7 @@ def check_kill_at_store_request(number, moment, collecting, double, server, laye
     killer = Killer(number, moment)
     with proxy_before(server.endpoint_url, killer) as proxy:
         killer.process = collecting(proxy.url)
-        killer.process.communicate(timeout=60)
+        killer.process.communicate(timeout=100)
         assert killer.killed
     finish(collecting, double, server, layer, extra=1)
 
@@ -137,6 +140,6 @@ def test_killed_with_many_requests_on_their_way(collecting, double, seaweedfs, l
     killer = ApiKiller(50, "before")
     killer.install(double)
     killer.process = collecting(concurrency=8)
-    killer.process.communicate(timeout=60)
+    killer.process.communicate(timeout=100)
     assert killer.killed
     finish(collecting, double, seaweedfs, layer, extra=8)
