@@ -2,9 +2,10 @@
 
     report = await asyncload.load(asyncload.Settings(volume=Path("data"), bucket="lake"))
 
-`load`, `watch`, `verify` and `clean` are the operations, `Settings` their options, and `Report`,
-`WatchResult`, `Verification` and `Cleanup` their results. Events, outcomes and errors are exported,
-too. The names in `__all__` are public; everything else may change.
+`load`, `watch`, `collect`, `verify` and `clean` are the operations, `Settings` and
+`CollectSettings` their options, and `Report`, `WatchResult`, `Verification` and `Cleanup` their
+results. Events, outcomes and errors are exported, too. The names in `__all__` are public;
+everything else may change.
 """
 
 from __future__ import annotations

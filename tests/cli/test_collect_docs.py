@@ -6,8 +6,12 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
+
+import asyncload
 from asyncload.settings.options import options_of
 from asyncload.source.web.tmdb import TMDB, Wish, queries_of
+from tests.support.tmdb import TOKEN, Double, serving
 
 COLLECTING = (Path(__file__).parents[2] / "COLLECTING.md").read_text()
 
@@ -44,3 +48,28 @@ def test_the_documentation_of_collections_names_options_and_datasets_that_exist(
     specs |= {query.spec for query in queries_of(wish._replace(characters=()))}
     assert described == specs
     assert TMDB.notice.partition(".")[0] in COLLECTING
+
+
+@pytest.mark.moto
+def test_the_example_in_python_runs(moto, monkeypatch, capsys):
+    """As a user would paste it, against a double of TMDB."""
+    films = Double()
+    films.add_films(1, title="The Matrix")
+    (example,) = re.findall(r"```python\n(.*?)```", COLLECTING, re.DOTALL)
+    with serving(films) as double:
+        for name, value in moto.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", moto.endpoint_url)
+        monkeypatch.setenv("TMDB_TOKEN", TOKEN)
+        example = example.replace('"my-lake"', f'"{moto.bucket}", "api-url": "{double.url}"')
+        exec(compile(example, "COLLECTING.md", "exec"), {"__name__": "__main__"})
+    assert capsys.readouterr().out == "in the raw zone: 1 of 1, requests: 1\n"
+
+
+async def test_wrong_arguments_are_rejected_before_any_request():
+    """As by the other operations."""
+    settings = asyncload.collect_settings({"bucket": "lake", "title": "a"})
+    with pytest.raises(asyncload.UsageError, match=r"collect\(\) takes CollectSettings, not dict"):
+        await asyncload.collect({})
+    with pytest.raises(asyncload.UsageError, match="observer: 5 is not a function"):
+        await asyncload.collect(settings, observer=5)

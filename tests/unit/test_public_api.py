@@ -59,7 +59,7 @@ def test_type_checkers_see_the_same_names():
     assert set(asyncload.__all__) == {*seen, "__version__"}
 
 
-@pytest.mark.parametrize("name", ["load", "verify", "clean"])
+@pytest.mark.parametrize("name", ["load", "collect", "verify", "clean"])
 def test_errors_that_an_operation_names_are_public(name):
     """So are the settings, the result and the events that its signature names."""
     operation = getattr(asyncload, name)
@@ -70,7 +70,7 @@ def test_errors_that_an_operation_names_are_public(name):
     signature = inspect.signature(operation)
     types = " ".join([str(p.annotation) for p in signature.parameters.values()])
     names += re.findall(r"\b(?!None)[A-Z]\w+", f"{types} {signature.return_annotation}")
-    others = {"Callable", "Observer"}
+    others = {"Callable", "Mapping", "Observer"}
     assert set(names) - others <= set(asyncload.__all__)
 
 
