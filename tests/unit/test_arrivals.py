@@ -78,7 +78,7 @@ def test_a_path_is_judged_as_a_scan_would(volume):
 
 
 def test_what_lies_at_paths_is_told_apart(volume, monkeypatch):
-    """Files, others, and whether a folder is among them; what can't be examined does not count as one."""
+    """Files, others, and whether a folder is among them; some can't be examined."""
     write_files(volume, {"d/a.csv": b"1", "x.txt": b""})
     scanner = Scanner(volume, identify=True)
     seen = look_at(scanner, ["d/a.csv", "x.txt", "gone.csv"])
