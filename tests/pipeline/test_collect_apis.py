@@ -260,6 +260,43 @@ async def test_a_link_that_is_too_long_to_be_stored_is_a_failure(api):
     assert answers(store) == {}
 
 
+@pytest.mark.parametrize("link", ["?after=t10", "books?after=t10", "/3/books?after=t10"])
+async def test_a_relative_link_is_resolved(api, link):
+    """Against the address of its answer."""
+    store = MemoryStore()
+    header = (("Link", f"<{link}>; rel=next"),)
+    first = Sent(200, json_of({"books": BOOKS[:10]}), header)
+    api.faults.insert(0, lambda asked: None if asked.params else first)
+    await collect_from(api, store, source=source(api, style="link"), query=[QUERY])
+    assert pages_of(store) == [book["isbn"] for book in BOOKS]
+
+
+@pytest.mark.parametrize("header", ["Link", "Location"])
+async def test_an_invalid_address_is_a_failure(api, header):
+    """Of a redirect, or of the next page."""
+    value = "<http://[::1>; rel=next" if header == "Link" else "http://[::1"
+    sent = Sent(302 if header == "Location" else 200, json_of({"books": []}), ((header, value),))
+    api.faults.insert(0, lambda asked: sent)
+    options = {"source": source(api, style="link"), "query": [QUERY]}
+    report = await collect_from(api, MemoryStore(), **options)
+    assert "gave an invalid address" in report.failures[0].error.message
+
+
+async def test_headers_and_values_that_are_not_unicode(api):
+    """They are replaced, or taken as missing; nothing breaks."""
+    store = MemoryStore()
+    body = b'{"books": [{"isbn": "\\ud800"}, {"isbn": "b1"}]}'
+    headers = (("ETag", '"\xe9\xff"'), ("Link", "</3/b\xe9 c>; rel=next"))
+    api.faults.insert(
+        0, lambda asked: Sent(200, body, headers) if asked.path.endswith("/books") else None
+    )
+    query = QUERY | {"detail": ["reviews/{isbn}"]}
+    report = await collect_from(api, store, source=source(api, style="link"), query=[query])
+    assert report.counts["failed"] == 1
+    assert "1 of 2 results of books have no usable field isbn" in report.failures[0].error.message
+    assert any(asked.path.startswith("/3/b%") for asked in api.asked)
+
+
 async def test_a_token_in_another_header(api):
     """In the form that the description says."""
     described = source(api) | {

@@ -31,10 +31,10 @@ def test_a_total_names_all_pages():
     pages = Pages(NUMBERED)
     assert pages.first() == Page(1, {"page": "1"})
     assert after(pages, pages.first(), {"total_pages": 4}) == range(2, 5)
-    assert pages.at(3, 20) == Page(3, {"page": "3"}, before=40)
-    assert after(pages, pages.at(3, 20), {"total_pages": 4}) == range(5, 5)
-    assert after(pages, pages.at(2, 20), {"total_pages": 6}) == range(5, 7)
-    assert after(pages, pages.at(4, 20), {"total_pages": 2}) == range(7, 7)
+    assert pages.at(3) == Page(3, {"page": "3"}, before=40)
+    assert after(pages, pages.at(3), {"total_pages": 4}) == range(5, 5)
+    assert after(pages, pages.at(2), {"total_pages": 6}) == range(5, 7)
+    assert after(pages, pages.at(4), {"total_pages": 2}) == range(7, 7)
 
 
 @pytest.mark.parametrize("total", [None, "7", True, -1, 1.5])
@@ -67,7 +67,7 @@ def test_results_limit_the_pages():
     pages = Pages(NUMBERED, results=45)
     assert after(pages, pages.first(), {"total_pages": 9}) == range(2, 4)
     assert pages.cut
-    assert [pages.wanted(pages.at(n, 20), 20) for n in (1, 2, 3, 4)] == [20, 20, 5, 0]
+    assert [pages.wanted(pages.at(n), 20) for n in (1, 2, 3, 4)] == [20, 20, 5, 0]
     pages = Pages(NUMBERED, results=180)
     after(pages, pages.first(), {"total_pages": 9})
     assert not pages.cut
@@ -78,7 +78,13 @@ def test_offsets_are_counted_in_results():
     pages = Pages(SKIPPING)
     assert pages.first() == Page(1, {"limit": "10", "skip": "0"})
     assert after(pages, pages.first(), {"meta": {"count": 25}}, 10) == range(2, 4)
-    assert pages.at(3, 10) == Page(3, {"limit": "10", "skip": "20"}, 20)
+    # A later page may be shorter, and know of more results.
+    assert after(pages, pages.at(3), {"meta": {"count": 31}}, 5) == range(4, 5)
+    assert pages.at(4).before == 30
+    capped = Pages(SKIPPING)
+    assert after(capped, capped.first(), {"meta": {"count": 25}}, 5) == range(2, 6)
+    assert capped.at(3).params["skip"] == "10"
+    assert pages.at(3) == Page(3, {"limit": "10", "skip": "20"}, 20)
     unsized = Pages(SKIPPING._replace(size=0, size_param=""))
     assert after(unsized, unsized.first(), {"meta": {"count": 25}}, 5) == range(2, 6)
     empty = Pages(SKIPPING._replace(size=0, size_param=""))

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import aiohttp
 from yarl import URL
@@ -108,7 +108,7 @@ class WebClient:
         """
         if not target.startswith(("http://", "https://", "/")):
             return f"{self.base_url.rstrip('/')}/{target}"
-        url = urljoin(self.base_url, target)
+        url = _resolve(self.base_url, target)
         self._check_origin(url, "a link to the next page")
         return url
 
@@ -157,7 +157,7 @@ class WebClient:
                 raise self._no_answer(error) from error
             if isinstance(found, Answer):
                 return found
-            url = urljoin(url, found)
+            url = _resolve(url, found)
             self._check_origin(url, "a redirect")
         raise ApiRefused(
             f"the API redirected the request more than {_MAX_REDIRECTS} times",
@@ -181,7 +181,7 @@ class WebClient:
             body = await _read(response, self.max_size)
             received = time.time_ns()
             headers = response.headers
-            link = ", ".join(headers.getall("Link", ()))
+            link = next_link(", ".join(headers.getall("Link", ())))
             return Answer(
                 body,
                 parse(body),
@@ -189,7 +189,7 @@ class WebClient:
                 status,
                 headers.get("Content-Type", ""),
                 headers.get("ETag", ""),
-                next_link(link),
+                _resolve(url, link) if link else "",
                 received,
             )
 
@@ -238,6 +238,24 @@ class WebClient:
                 "followed, because the token must not be sent there",
                 hint="check the address of the API",
             )
+
+
+def _resolve(url: str, target: str) -> str:
+    """Return the address that a redirect or a link leads to, in ASCII.
+
+    Raises:
+        ApiRefused: it is not a valid address.
+    """
+    try:
+        resolved = urljoin(url, target)
+        # Checked here, because it is split later.
+        urlsplit(resolved)
+    except ValueError as error:
+        raise ApiRefused(
+            "the API gave an invalid address for a redirect or for the next page",
+            hint="check the address of the API",
+        ) from error
+    return quote(resolved, safe="%/:?#[]@!$&'()*+,;=-._~", errors="replace")
 
 
 def parse(body: bytes) -> Any:

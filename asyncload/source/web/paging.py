@@ -46,6 +46,7 @@ class Pages:
     beyond: int = 0
     cut: bool = False
     _issued: int = 1
+    _per_page: int = 0
     _seen: set[str] = field(default_factory=set)
     _last: int | None = None
 
@@ -84,12 +85,12 @@ class Pages:
         following = self._in_order(paging, page, document, count, link, mark)
         return range(0) if following is None else following
 
-    def at(self, number: int, per_page: int) -> Page:
-        """Return the page with a number, of a query whose pages have `per_page` results."""
+    def at(self, number: int) -> Page:
+        """Return the page with a number, of a query whose first page was answered."""
         paging = self.paging
         assert paging is not None, "a query without pages has only one"
         size = {paging.size_param: str(paging.size)} if paging.size_param else {}
-        before = (number - 1) * per_page
+        before = (number - 1) * self._per_page
         value = paging.start + number - 1 if paging.style == "page" else before
         return Page(number, size | {paging.param: str(value)}, before)
 
@@ -101,9 +102,11 @@ class Pages:
                 f"in its field {paging.total!r}",
                 hint="check `total` of the paging, or omit it to request pages until one is empty",
             )
+        if page.number == 1:
+            # A server may send fewer results than were requested; the next ones begin after them.
+            self._per_page = count
         if paging.style == "offset":
-            per_page = paging.size or (count if page.number == 1 else 0)
-            total = -(-total // per_page) if per_page else 0
+            total = -(-total // self._per_page) if self._per_page else 0
         most = min(total, self.most)
         if self.results is not None and count and page.number == 1:
             wanted = -(-self.results // count)

@@ -170,8 +170,8 @@ class Asking:
         elif isinstance(following, Page):
             further.pages, count = iter([Request(filled, following)]), 1
         else:
-            per_page, count = len(items), len(following)
-            further.pages = (Request(filled, pages.at(number, per_page)) for number in following)
+            count = len(following)
+            further.pages = (Request(filled, pages.at(number)) for number in following)
         further.count = len(further.details) + count
         return further
 
@@ -344,9 +344,12 @@ def _items(document: Any, query: Query) -> list[Any]:
 
 
 def _text(value: Any) -> str:
-    """Return a string or whole number as text, "" for other values."""
+    """Return a string or whole number as text, "" for other values.
+
+    A string of JSON may have half of a surrogate pair, which can't be sent or be part of a key.
+    """
     if isinstance(value, str):
-        return value
+        return value.encode(errors="ignore").decode()
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
