@@ -18,14 +18,14 @@ from typing import NamedTuple
 
 from asyncload.errors import ArchiveUnreadable, FileFailed, SourceUnreadable
 from asyncload.model.names import to_bytes, to_text
-from asyncload.model.values import Excluded, ExcludedReason, Failed, SourceFile
+from asyncload.model.values import Excluded, Failed, SourceFile
 from asyncload.source.archives.rules import ArchiveRules
 from asyncload.source.file_list import FileList, path_below, roots_of
 from asyncload.source.file_state import state_of, unlistable
 from asyncload.source.folders import by_name, leads_to_folder, list_folder, status_of
-from asyncload.source.globs import Glob, GlobRules
 from asyncload.source.heartbeat import unwatched
-from asyncload.source.name_kinds import compressed_csv, file_kind, folder_kind, is_zip
+from asyncload.source.name_kinds import file_kind, is_zip
+from asyncload.source.selection import MemberSelection, Selection
 
 Found = SourceFile | Excluded | Failed
 
@@ -103,13 +103,11 @@ class Scanner:
     ) -> None:
         self._folder = root
         self._root = os.fsencode(root)
-        self._include = GlobRules(include)
-        self._exclude = GlobRules(exclude)
+        self._selection = Selection(include, exclude, compressed=compressed)
         self.listed = listed
         self._modified_after = modified_after
         self._modified_before = modified_before
         self._follow_links = follow_links
-        self._compressed = compressed
         self._archives = archives
         self._identify = identify
         self._sleep = sleep
@@ -117,11 +115,7 @@ class Scanner:
     @property
     def unused_rules(self) -> list[str]:
         """The patterns that have not matched anything so far, each with its option."""
-        return [
-            f"{option} {pattern!r}"
-            for option, rules in (("--include", self._include), ("--exclude", self._exclude))
-            for pattern in rules.unused
-        ]
+        return self._selection.unused_rules
 
     def scan(self, beat: Callable[[str], None] = unwatched) -> Iterator[Found]:
         """Yield the volume's CSVs, excluded entries, and what can't be examined.
@@ -153,7 +147,7 @@ class Scanner:
                         if isinstance(found, _Folder):
                             below.append(found)
                         elif isinstance(found, _Archive):
-                            yield from self._open(path, folder.path, beat)
+                            yield from self._open(path, beat)
                         elif found is not None:
                             yield found
             except OSError as error:
@@ -170,7 +164,7 @@ class Scanner:
         folder = _Folder("")
         for segment in folders:
             below = f"{folder.path}/{segment}" if folder.path else segment
-            judged = self._judge_folder(segment, below, folder)
+            judged = self._judge_folder(below, folder)
             if not isinstance(judged, _Folder):
                 return None
             folder = judged
@@ -206,7 +200,7 @@ class Scanner:
             except OSError as error:
                 found = self._unlistable(path, error)
             if isinstance(found, _Archive):
-                yield from self._open(path, path.rpartition("/")[0], beat)
+                yield from self._open(path, beat)
             else:
                 yield found
 
@@ -217,10 +211,8 @@ class Scanner:
         """
         name = path[path.rfind("/") + 1 :]
         kind = file_kind(name)
-        if self._exclude and self._exclude.match(path):
-            return Excluded(path, "excluded")
         archive = self._archives.load and is_zip(name)
-        if self._include and not (archive or self._include.match(path)):
+        if self._selection.excludes(path) or not (archive or self._selection.includes(path)):
             return Excluded(path, "excluded")
         try:
             status = os.stat(self._at(path), follow_symlinks=False)  # noqa: PTH116  # of bytes
@@ -228,7 +220,7 @@ class Scanner:
             return _not_loadable(path, "the file does not exist", _LISTED_HINT)
         if stat.S_ISDIR(status.st_mode):
             return _not_loadable(path, "the path is a folder", "list the files in it")
-        packed = kind == "compressed" and not self._loads_compressed(name)
+        packed = kind == "compressed" and not self._selection.loads_compressed(name)
         if packed or (kind in ("other", "archive") and not archive):
             return _not_loadable(
                 path, "the file is not a CSV by its name", "only files named *.csv are loaded"
@@ -236,7 +228,7 @@ class Scanner:
         if not stat.S_ISLNK(status.st_mode):
             found: Found | _Folder = self._judge_file(path, status)
         else:
-            found = self._judge_link(name, path, _Folder(""))
+            found = self._judge_link(path, _Folder(""))
         if isinstance(found, _Folder):
             return _not_loadable(path, "the path leads to a folder", "list the files in it")
         if isinstance(found, Excluded) and found.reason not in ("too old", "too recent"):
@@ -256,36 +248,36 @@ class Scanner:
         self, entry: _Entry, name: str, path: str, folder: _Folder
     ) -> Found | _Folder | _Archive | None:
         if entry.is_dir(follow_symlinks=False):
-            return self._judge_folder(name, path, folder)
+            return self._judge_folder(path, folder)
         kind = file_kind(name)
         if kind == "other":
             return self._judge_other(entry, name, path, folder)
-        if self._exclude and self._exclude.match(path):
-            return Excluded(path, "hidden" if kind == "hidden" else "excluded")
-        if kind in ("hidden", "temporary") and not self._asked_for(path, kind):
-            return Excluded(path, kind)
+        if reason := self._selection.judge_file(path, kind):
+            return Excluded(path, reason)
         if kind == "archive" and is_zip(name) and self._archives.load:
-            return self._judge_archive(entry, name, path, folder)
-        if self._include and not self._include.match(path):
+            return self._judge_archive(entry, path, folder)
+        if not self._selection.includes(path):
             return Excluded(path, "excluded")
         if kind == "archive" and is_zip(name) and not entry.is_symlink():
             return _Archive(path)
-        if kind == "archive" or (kind == "compressed" and not self._loads_compressed(name)):
+        if kind == "archive" or (
+            kind == "compressed" and not self._selection.loads_compressed(name)
+        ):
             return Excluded(path, kind)
         if entry.is_symlink():
-            return self._judge_link(name, path, folder)
+            return self._judge_link(path, folder)
         return self._judge_file(path, entry.stat(follow_symlinks=False))
 
     def _judge_archive(
-        self, entry: _Entry, name: str, path: str, folder: _Folder
+        self, entry: _Entry, path: str, folder: _Folder
     ) -> Found | _Folder | _Archive:
         if entry.is_symlink():
-            found = self._judge_link(name, path, folder)
+            found = self._judge_link(path, folder)
         else:
             found = self._judge_file(path, entry.stat(follow_symlinks=False))
         return _Archive(path) if isinstance(found, SourceFile) else found
 
-    def _open(self, path: str, folder: str, beat: Callable[[str], None]) -> Iterator[Found]:
+    def _open(self, path: str, beat: Callable[[str], None]) -> Iterator[Found]:
         """Yield the CSVs of an archive, or that it is excluded with so many."""
         # Late: zipfile takes longer to import than a small volume to scan.
         from asyncload.source.archives.directory import read_directory
@@ -293,7 +285,7 @@ class Scanner:
         from asyncload.source.volume import Volume
 
         load = self._archives.load
-        judge = partial(self._judge_member, path, folder, {})
+        judge = MemberSelection(self._selection, path)
         try:
             with (
                 Volume(self._folder, follow_links=self._follow_links) as volume,
@@ -309,53 +301,10 @@ class Scanner:
             elif csvs := count_csvs(directory, self._archives, judge):
                 yield Excluded(path, "archive", csvs)
 
-    def _judge_member(
-        self, archive: str, folder: str, judged: dict[str, ExcludedReason | None], name: str
-    ) -> ExcludedReason | None:
-        """Judge a member by the path that it has without its archive, and by its folders.
-
-        `judged` holds the archive's folders that were judged before.
-        """
-        above, _, name = name.rpartition("/")
-        if above:
-            folder = f"{folder}/{above}" if folder else above
-            if above not in judged:
-                judged[above] = self._judge_member_folders(folder, above.count("/") + 1)
-            if judged[above] is not None:
-                return judged[above]
-        path = f"{folder}/{name}" if folder else name
-        kind = file_kind(name)
-        if self._exclude and self._exclude.match(path):
-            return "hidden" if kind == "hidden" else "excluded"
-        if kind in ("hidden", "temporary") and not self._asked_for(path, kind):
-            return kind
-        if self._include and not (self._include.match(path) or self._include.match(archive)):
-            return "excluded"
-        return "compressed" if kind == "compressed" and not self._loads_compressed(name) else None
-
-    def _judge_member_folders(self, folder: str, count: int) -> ExcludedReason | None:
-        """Judge the last `count` folders of a path, from above."""
-        names = folder.split("/")
-        for end in range(len(names) - count + 1, len(names) + 1):
-            path, name = "/".join(names[:end]), names[end - 1]
-            if name in (".", ".."):
-                # Not hidden: the member is refused.
-                continue
-            # Archives of macOS have a hidden file in this folder for each of their files.
-            kind = "hidden" if name == "__MACOSX" else folder_kind(name, at_root=False)
-            if self._exclude and self._exclude.cover(path):
-                return "hidden" if kind == "hidden" else "excluded"
-            if kind is not None and not self._folder_asked_for(path, kind):
-                return kind
-        return None
-
-    def _judge_folder(self, name: str, path: str, folder: _Folder) -> Excluded | _Folder:
-        kind = folder_kind(name, at_root=not folder.path)
-        if self._exclude and self._exclude.cover(path):
-            return Excluded(path, "hidden" if kind == "hidden" else "excluded")
-        if kind is not None and not self._folder_asked_for(path, kind):
-            return Excluded(path, kind)
-        if self._include and not self._include.reach(path):
+    def _judge_folder(self, path: str, folder: _Folder) -> Excluded | _Folder:
+        if reason := self._selection.judge_folder(path, at_root=not folder.path):
+            return Excluded(path, reason)
+        if not self._selection.reaches(path):
             return Excluded(path, "excluded")
         return _Folder(path, self._identities(to_bytes(path), folder.above))
 
@@ -363,16 +312,15 @@ class Scanner:
         self, entry: _Entry, name: str, path: str, folder: _Folder
     ) -> Found | _Folder | None:
         """Judge an entry that is not named as a CSV: a link may lead to a folder of CSVs."""
-        if not self._exclude.all_used:
-            # So that the pattern is not reported as unused.
-            self._exclude.match(path)
+        # So that a pattern that matches it is not reported as unused.
+        self._selection.use_excludes(path)
         if name.startswith(".") or not entry.is_symlink():
             return None
         if not leads_to_folder(entry):
             return None
-        return self._judge_link(name, path, folder)
+        return self._judge_link(path, folder)
 
-    def _judge_link(self, name: str, path: str, folder: _Folder) -> Found | _Folder:
+    def _judge_link(self, path: str, folder: _Folder) -> Found | _Folder:
         if not self._follow_links:
             return Excluded(path, "symlink")
         root = os.path.realpath(self._root)
@@ -391,7 +339,7 @@ class Scanner:
             return self._judge_file(path, status)
         if (status.st_dev, status.st_ino) in folder.above:
             return Excluded(path, "symlink in a circle")
-        return self._judge_folder(name, path, folder)
+        return self._judge_folder(path, folder)
 
     def _judge_file(self, path: str, status: os.stat_result) -> Found:
         if not stat.S_ISREG(status.st_mode):
@@ -402,23 +350,6 @@ class Scanner:
             return Excluded(path, "too recent")
         version = state_of(status) if self._identify else None
         return SourceFile(path, status.st_size, status.st_mtime_ns, version=version)
-
-    def _loads_compressed(self, name: str) -> bool:
-        return self._compressed and compressed_csv(name) is not None
-
-    def _asked_for(self, path: str, kind: ExcludedReason) -> bool:
-        return any(
-            glob.matches(path) and glob.names(lambda name: file_kind(name) == kind)
-            for glob in self._include.globs
-        )
-
-    def _folder_asked_for(self, path: str, kind: ExcludedReason) -> bool:
-        def asks(glob: Glob) -> bool:
-            return glob.reaches(path) and glob.names(
-                lambda name: folder_kind(name, at_root=True) == kind
-            )
-
-        return any(not glob.by_name and asks(glob) for glob in self._include.globs)
 
     def _identities(
         self, path: bytes, above: tuple[tuple[int, int], ...]

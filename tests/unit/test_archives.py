@@ -141,7 +141,7 @@ def test_names_and_patterns_count_as_in_a_folder(scan):
     excluded = scan(files, exclude=["__MACOSX", "*.zip"])
     assert excluded == {"s/a.zip": Excluded("s/a.zip", "excluded")}
     hidden = scan(files, exclude=["__MACOSX", ".*"])
-    assert hidden["s/a.zip//__MACOSX/f.csv"].reason == "hidden"
+    assert hidden["s/a.zip//__MACOSX/f.csv"].reason == "excluded"
     assert hidden["s/a.zip//.c.csv"].reason == "hidden"
 
 
