@@ -302,7 +302,7 @@ class Walk:
 
     def _visible(self, text: str) -> str:
         """Return a text as visible ASCII, without secrets."""
-        return quote(self.mask(text), safe="%/:?#[]@!$&'()*+,;=\"-._~", errors="replace")
+        return quote(self.mask(text), safe="%/:?#[]@!$&'()*+,;=\"-._~", errors="surrogateescape")
 
     def _follow(self, request: Request, answered: Answered) -> None:
         further = self.asking.follow(request, answered)

@@ -255,7 +255,7 @@ def _resolve(url: str, target: str) -> str:
             "the API gave an invalid address for a redirect or for the next page",
             hint="check the address of the API",
         ) from error
-    return quote(resolved, safe="%/:?#[]@!$&'()*+,;=-._~", errors="replace")
+    return quote(resolved, safe="%/:?#[]@!$&'()*+,;=-._~", errors="surrogateescape")
 
 
 def parse(body: bytes) -> Any:
