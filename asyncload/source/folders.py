@@ -12,6 +12,7 @@ from typing import Protocol
 
 from asyncload.errors import UsageError
 from asyncload.source.file_state import means_too_many_open, permission_hint
+from asyncload.source.name_kinds import is_zip
 
 _SLICE = 10_000
 _name = attrgetter("name")
@@ -41,9 +42,10 @@ def check_volume(root: Path) -> None:
             hint="name a folder: asyncload run FOLDER; in a container, mount one at /data",
         )
     if not root.is_dir():
+        archives = "--archives " * is_zip(root.name)
         raise UsageError(
             f"the volume {root} is not a folder",
-            hint=f"name its folder, and --include {root.name!r} to load only this file",
+            hint=f"name its folder, and {archives}--include {root.name!r} to load only this file",
         )
 
 

@@ -293,6 +293,8 @@ class Scanner:
             ):
                 directory = read_directory(file, partial(beat, path))
         except FileFailed as error:
+            # So that a pattern for it is not reported as unused.
+            self._selection.includes(path)
             unreadable = ArchiveUnreadable(error.message, hint=error.hint)
             yield Failed(path, None, 0, unreadable) if load else Excluded(path, "archive")
         else:

@@ -103,3 +103,15 @@ def test_an_archive_in_a_list_of_files_is_expanded(plan, volume, tmp_path):
     assert "d/a.zip//movies.csv -> s3://lake/Raw/Local/CSV/D/2022/05/02/movies.csv" in ended.out
     assert "would upload 2 of 2 files" in ended.out
     assert plan("--files-from", names).code == 3
+
+
+def test_a_volume_that_is_an_archive_is_a_usage_error(asyncload, volume):
+    """With the options that load only its members."""
+    write_files(volume, {"a.zip": zip_of(FILMS)})
+    ended = asyncload("run", volume / "a.zip", "--bucket", "lake", *DATE, "--dry-run")
+    assert ended.code == 2
+    assert "hint: name its folder, and --archives --include 'a.zip' to load only" in ended.err
+    ended = asyncload(
+        "run", volume, "--bucket", "lake", "--dry-run", "--archives", "--include", "a.zip"
+    )
+    assert "would upload 2 of 2 files" in ended.out

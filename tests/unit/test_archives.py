@@ -217,6 +217,20 @@ def test_more_bytes_than_the_limit_fail_the_archive(scan):
     assert "have 10 bytes, more than the 9 of --archive-limit" in failed.error.message
 
 
+@pytest.mark.fault("J4")
+def test_the_last_file_of_a_split_archive_fails(scan):
+    """With how to join them; trailing bytes behind an archive do not matter."""
+    whole = {"comment": b"x", "disk": 0xFFFF}
+    assert isinstance(
+        scan({"a.zip": make_zip(Made(b"a.csv", b"1"), **whole)})["a.zip//a.csv"], SourceFile
+    )
+    trailing = make_zip(Made(b"a.csv", b"1"), disk=0) + b"trailing bytes"
+    assert isinstance(scan({"a.zip": trailing})["a.zip//a.csv"], SourceFile)
+    error = scan({"a.zip": make_zip(Made(b"a.csv", b"1"), disk=3)})["a.zip"].error
+    assert error.message == "the archive is split into several files"
+    assert "zip -s 0" in error.hint
+
+
 @pytest.mark.fault("J12")
 @pytest.mark.parametrize(
     "content",
@@ -230,11 +244,14 @@ def test_more_bytes_than_the_limit_fail_the_archive(scan):
         zip_of({"a.csv": b"1"}).replace(b"PK\1\2", b"PK\1\1"),
     ],
 )
-def test_an_archive_that_can_not_be_read_fails_by_name(scan, content):
+def test_an_archive_that_can_not_be_read_fails_by_name(scan, tmp_path, content):
     """Its members are not known."""
     found = scan({"a.zip": content, "b.csv": b"1"})
     assert isinstance(found["a.zip"].error, ArchiveUnreadable)
     assert "the archive can't be read: " in found["a.zip"].error.message
+    scanner = Scanner(tmp_path, include=["a.zip", "b.csv"], archives=LOAD)
+    assert len(list(scanner.scan())) == 2
+    assert scanner.unused_rules == []
     assert isinstance(found["b.csv"], SourceFile)
 
 

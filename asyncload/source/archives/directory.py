@@ -24,6 +24,9 @@ MAX_DIRECTORY = 32 * 1024 * 1024
 _SLICE = 1024 * 1024
 _ENTRY = b"PK\1\2"
 _UTF8 = 0x800
+_END = struct.Struct("<4sH16x")
+_END_SIGNATURE = b"PK\5\6"
+_IN_ZIP64 = 0xFFFF
 
 
 class Entry(NamedTuple):
@@ -64,14 +67,28 @@ def read_directory(file: ArchiveFile, beat: Beat = unwatched) -> Directory:
     try:
         with zipfile.ZipFile(_Directory(file, state.size, beat)) as archive:
             entries = [_entry(info) for info in archive.infolist()]
+            end = state.size - _END.size - len(archive.comment)
     # All that zipfile raises for bytes that are not an archive, depending on its version.
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, EOFError) as error:
         raise ArchiveUnreadable(
             f"the archive can't be read: {error}",
             hint="check that it is a complete ZIP archive, or use --exclude",
         ) from error
+    _check_whole(file, end)
     file.check_unchanged(state)
     return Directory(state, entries)
+
+
+def _check_whole(file: ArchiveFile, end: int) -> None:
+    """Check that an archive, with its end record at `end`, is not the last of several files."""
+    record = bytearray(_END.size)
+    file.read_into(memoryview(record), end)
+    signature, number = _END.unpack(record)
+    if signature == _END_SIGNATURE and number not in (0, _IN_ZIP64):
+        raise ArchiveUnreadable(
+            "the archive is split into several files",
+            hint="join them, for example with zip -s 0 SPLIT.zip --out ONE.zip",
+        )
 
 
 def _entry(info: zipfile.ZipInfo) -> Entry:
