@@ -349,7 +349,9 @@ class _Watcher:
                 if isinstance(found, SourceFile):
                     version = version_of(found, self._settings.trust)
                     self._settling.seen(found.path, version, self._clock())
-                elif isinstance(found, Failed):
+                elif isinstance(found, Failed) and await readers.run(
+                    os.path.lexists, self._scanner.path_of(found.path)
+                ):
                     complete = False
                     if self._is_news(found.path, found.error.message):
                         self.emit(Warned(f"{found.path}: {found.error.message}", found.error.hint))
@@ -425,23 +427,30 @@ class _Watcher:
         return datetime.combine(day, datetime.min.time(), zone)
 
     async def _load_batch(self, session: _Session, sources: Sequence[SourceFile]) -> None:
+        # Of this batch only: a later one may have a newer version of a file by the end.
+        open_paths = {source.path for source in sources}
         try:
-            await self._send(session, sources)
+            await self._send(session, sources, open_paths)
             self._set_trouble("")
         except _Outage as error:
             self._set_trouble(error.message, hint=error.hint)
         finally:
             self._slots.release()
-            for source in sources:
-                if self._settling.is_in_flight(source.path):
-                    self._settling.failed(source.path, self._clock(), count=False)
+            for path in open_paths:
+                self._settling.failed(path, self._clock(), count=False)
 
-    async def _send(self, session: _Session, sources: Sequence[SourceFile]) -> None:
+    async def _send(
+        self, session: _Session, sources: Sequence[SourceFile], open_paths: set[str]
+    ) -> None:
+        """Send files; each that has its outcome is taken out of `open_paths`."""
         run, tools = session.run, session.tools
 
         def observe(event: Event) -> None:
-            if not isinstance(event, FileFinished) or self._conclude(event):
-                run.observe(event)
+            if isinstance(event, FileFinished):
+                open_paths.remove(event.outcome.path)
+                if not self._conclude(event):
+                    return
+            run.observe(event)
 
         plan = self._plan(session, sources)
         collisions = plan.find_collisions()

@@ -71,10 +71,6 @@ class Settling:
         """The number of files that were handed out and have no result."""
         return len(self._in_flight)
 
-    def is_in_flight(self, path: str) -> bool:
-        """Return whether a file was handed out and has no result."""
-        return path in self._in_flight
-
     @property
     def failing(self) -> int:
         """The number of files whose last attempt failed."""

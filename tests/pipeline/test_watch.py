@@ -18,6 +18,7 @@ from asyncload.operations.watch import WatchOptions, watch_into
 from asyncload.planning.plan import MIB
 from asyncload.settings.run import Settings
 from asyncload.source import arrivals, settling
+from asyncload.source.scanner import Scanner
 from tests.support.content import random_bytes
 from tests.support.loads import AT_ONCE, PREFIX, write_files
 from tests.support.memory_store import MemoryStore
@@ -117,6 +118,52 @@ async def test_a_file_that_changes_before_it_is_read_is_not_loaded_as_it_is(volu
     assert objects(store) == {"D/a.csv": b"2" * size}
     assert watch.outcomes == [("d/a.csv", "uploaded")]
     assert (len(begun), watch.result.failing) == (2, 0)
+
+
+async def test_a_newer_version_is_loaded_while_the_batch_of_the_older_one_ends(volume):
+    """Each batch concludes its own files, not those of a later one."""
+    gates = {body: asyncio.Event() for body in (b"slow", b"new")}
+    begun = set()
+
+    class Gated(MemoryStore):
+        async def put(self, key, body, *arguments, **options):
+            begun.add(bytes(body))
+            if (gate := gates.get(bytes(body))) is not None:
+                await gate.wait()
+            return await super().put(key, body, *arguments, **options)
+
+    write_files(volume, {"d/a.csv": b"old", "d/b.csv": b"slow"})
+    store = Gated()
+    async with watching(store, volume, overwrite=True) as watch:
+        await watch.until(lambda: b"slow" in begun and watch.outcomes)
+        write_files(volume, {"d/a.csv": b"new"})
+        await watch.until(lambda: b"new" in begun)
+        gates[b"slow"].set()
+        await watch.until(lambda: len(watch.outcomes) == 2)
+        await asyncio.sleep(0.05)
+        gates[b"new"].set()
+        await watch.until(lambda: len(watch.outcomes) == 3)
+    assert objects(store) == {"D/a.csv": b"new", "D/b.csv": b"slow"}
+    assert [path for path, _ in watch.outcomes] == ["d/a.csv", "d/b.csv", "d/a.csv"]
+
+
+async def test_a_file_that_vanishes_while_it_is_scanned_is_no_trouble(volume, monkeypatch):
+    """Between the listing of its folder and the look at it."""
+    write_files(volume, {"d/a.csv": b"1", "d/b.csv": b"2"})
+    examine, removed = Scanner._judge_file, []
+
+    def vanish(self, path, status):
+        if path == "d/a.csv" and not removed:
+            removed.append(path)
+            (volume / path).unlink()
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+        return examine(self, path, status)
+
+    monkeypatch.setattr(Scanner, "_judge_file", vanish)
+    store = MemoryStore()
+    async with watching(store, volume) as watch:
+        await watch.until(lambda: watch.outcomes)
+    assert (objects(store), watch.warnings) == ({"D/b.csv": b"2"}, [])
 
 
 async def test_a_file_that_is_removed_before_it_is_read_is_no_failure(volume):
