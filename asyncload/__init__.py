@@ -2,10 +2,10 @@
 
     report = await asyncload.load(asyncload.Settings(volume=Path("data"), bucket="lake"))
 
-`load`, `watch`, `collect`, `verify` and `clean` are the operations, `Settings` and
-`CollectSettings` their options, and `Report`, `WatchResult`, `Verification` and `Cleanup` their
-results. Events, outcomes and errors are exported, too. The names in `__all__` are public;
-everything else may change.
+`load`, `watch`, `collect`, `verify`, `clean` and `diagnose` are the operations, `Settings` and
+`CollectSettings` their options, and `Report`, `WatchResult`, `Verification`, `Cleanup` and
+`Diagnosis` their results. Events, outcomes and errors are exported, too. The names in `__all__` are
+public; everything else may change.
 """
 
 from __future__ import annotations
@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     )
     from asyncload.operations.clean import clean
     from asyncload.operations.collect import collect
+    from asyncload.operations.doctor.diagnose import diagnose
     from asyncload.operations.load import load
     from asyncload.operations.verify import verify
     from asyncload.operations.watch import WatchOptions, WatchResult, watch
@@ -111,6 +112,7 @@ if TYPE_CHECKING:
         Leftover,
         SkippedUpload,
     )
+    from asyncload.reporting.diagnosis import Check, Diagnosis, DoctorEvent, Remnant
     from asyncload.reporting.report import FailureGroup, Report
     from asyncload.reporting.verification import (
         Difference,
@@ -135,6 +137,7 @@ __all__ = [
     "ArchiveUnreadable",
     "AsyncloadError",
     "BucketNotFound",
+    "Check",
     "Checksum",
     "ChecksumMismatch",
     "CleanEvent",
@@ -147,8 +150,10 @@ __all__ = [
     "CredentialsMissing",
     "CredentialsRejected",
     "DeadlineReached",
+    "Diagnosis",
     "Difference",
     "Disposed",
+    "DoctorEvent",
     "EndlessListing",
     "EndpointRefused",
     "Event",
@@ -183,6 +188,7 @@ __all__ = [
     "Present",
     "ProtectionIgnored",
     "Refused",
+    "Remnant",
     "Report",
     "RequestLimitReached",
     "RequestRejected",
@@ -223,6 +229,7 @@ __all__ = [
     "clean",
     "collect",
     "collect_settings",
+    "diagnose",
     "load",
     "verify",
     "watch",
@@ -248,10 +255,12 @@ _NAMES = {
     """,
     "operations.clean": "clean",
     "operations.collect": "collect",
+    "operations.doctor.diagnose": "diagnose",
     "operations.load": "load",
     "operations.verify": "verify",
     "operations.watch": "WatchOptions WatchResult watch",
     "reporting.cleanup": "CleanEvent Cleanup CleanupStarted Leftover SkippedUpload",
+    "reporting.diagnosis": "Check Diagnosis DoctorEvent Remnant",
     "reporting.report": "FailureGroup Report",
     "reporting.verification": """
         Difference FileVerified Verification VerificationStarted VerifyEvent

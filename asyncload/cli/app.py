@@ -139,6 +139,19 @@ def collect(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **_
     return ending.exit_code
 
 
+def doctor(arguments: Arguments, *, quiet: bool, json: bool) -> int:
+    """Check all that a run with the same options needs, and say what prevents it."""
+    with Ending("doctor", bucket=arguments.bucket, json=json) as ending:
+        settings = arguments.settings(volume=arguments.volume or default_volume())
+        ending.bucket = settings.bucket
+        import_s3()
+        from asyncload.cli.doctor import doctor as do
+
+        enable_garbage_collection()
+        ending.exit_code = do(settings, ending, quiet=quiet)
+    return ending.exit_code
+
+
 def config(arguments: Arguments, *, json: bool, **_: object) -> int:
     """Print each setting and its origin: flag, variable, settings file or default."""
     with Ending("config", bucket=arguments.bucket, json=json) as ending:
@@ -166,7 +179,15 @@ def _demo(volume: Path | None) -> int:
     return do(volume)
 
 
-_WITH_OPTIONS: tuple[Callable[..., int], ...] = (run, watch, collect, verify, clean, config)
+_WITH_OPTIONS: tuple[Callable[..., int], ...] = (
+    run,
+    watch,
+    collect,
+    verify,
+    clean,
+    doctor,
+    config,
+)
 _NAMES = (*(function.__name__ for function in _WITH_OPTIONS), demo.__name__)
 
 

@@ -90,7 +90,7 @@ async def find_worth(
     if algorithm not in worth.checks:
         try:
             async with asyncio.timeout(_PATIENCE):
-                found = await _Probe(store, prefix, algorithm).run()
+                found = await Probe(store, prefix, algorithm).run()
         except ProtectionIgnored:
             raise
         except (AsyncloadError, TimeoutError) as error:
@@ -137,7 +137,7 @@ def require_create_only(worth: StoreWorth) -> None:
             "If-None-Match",
             hint="allow s3:PutObject and s3:GetObject below --manifest-prefix, for the test keys",
         )
-    if ignored := _ignored(worth):
+    if ignored := ignored_conditions(worth):
         raise Refused(
             f"--require-create-only: the store ignores If-None-Match on {ignored}",
             hint="use a store that honours it; or make sure that no other program writes there, "
@@ -145,7 +145,8 @@ def require_create_only(worth: StoreWorth) -> None:
         )
 
 
-def _ignored(worth: StoreWorth) -> str:
+def ignored_conditions(worth: StoreWorth) -> str:
+    """Return the operations that ignore `If-None-Match`, "" if none does."""
     names = [] if worth.create_only_put else ["PutObject"]
     names += [] if worth.create_only_complete else ["CompleteMultipartUpload"]
     return " and ".join(names)
@@ -166,7 +167,7 @@ def _report_worth(policy: TransferPolicy, observe: Callable[[Event], None]) -> N
                 else "use a store that verifies checksums",
             )
         )
-    if policy.create_only and (ignored := _ignored(worth)):
+    if policy.create_only and (ignored := ignored_conditions(worth)):
         observe(
             Warned(
                 f"the store ignores If-None-Match on {ignored}: each key is checked just before "
@@ -207,8 +208,8 @@ def _checksum(body: bytes, algorithm: str) -> Checksum:
     return checksum
 
 
-class _Probe:
-    """The test requests, on a few fixed keys."""
+class Probe:
+    """The test requests, on a few fixed keys below a prefix; the objects stay there."""
 
     def __init__(self, store: ObjectStore, prefix: str, algorithm: str) -> None:
         self._store = store

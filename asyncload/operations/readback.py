@@ -36,37 +36,41 @@ class ReadBack:
             return []
         lost: dict[str, ObjectKey] = {}
         for key in self._first.values():
-            for option in await self._lost(store, key):
+            for option in await lost_options(store, settings, key):
                 lost.setdefault(option, key)
-        return [
-            Warned(
-                f"the store did not keep {option} of {key}",
-                "use a store that supports the option, or omit it",
-            )
-            for option, key in lost.items()
-        ]
+        return [describe_lost(option, key) for option, key in lost.items()]
 
-    async def _lost(self, store: ObjectStore, key: ObjectKey) -> list[str]:
-        settings = self._settings
-        lost = []
-        # Permission to write does not imply permission to read.
-        with suppress(AsyncloadError):
-            remote = await store.head(key)
-            if remote is None:
-                return []
-            if not settings.metadata.items() <= remote.metadata.items():
-                lost.append("--metadata")
-            if (settings.storage_class or "STANDARD") != (remote.storage_class or "STANDARD"):
-                lost.append("--storage-class")
-        if settings.tags and not await self._has_tags(store, key):
-            lost.append("--tag")
-        return lost
 
-    async def _has_tags(self, store: ObjectStore, key: ObjectKey) -> bool:
-        try:
-            return dict(await store.read_tags(key)) == dict(self._settings.tags)
-        except AccessDenied:
-            return True
-        except AsyncloadError:
-            # A store that can't return an object's tags has not kept them.
-            return False
+def describe_lost(option: str, key: ObjectKey) -> Warned:
+    """Return the warning about an option that the store ignored for an object."""
+    return Warned(
+        f"the store did not keep {option} of {key}",
+        "use a store that supports the option, or omit it",
+    )
+
+
+async def lost_options(store: ObjectStore, settings: Settings, key: ObjectKey) -> list[str]:
+    """Return the options that the store ignored for an object, as far as it can be read."""
+    lost = []
+    # Permission to write does not imply permission to read.
+    with suppress(AsyncloadError):
+        remote = await store.head(key)
+        if remote is None:
+            return []
+        if not settings.metadata.items() <= remote.metadata.items():
+            lost.append("--metadata")
+        if (settings.storage_class or "STANDARD") != (remote.storage_class or "STANDARD"):
+            lost.append("--storage-class")
+    if settings.tags and not await _has_tags(store, settings, key):
+        lost.append("--tag")
+    return lost
+
+
+async def _has_tags(store: ObjectStore, settings: Settings, key: ObjectKey) -> bool:
+    try:
+        return dict(await store.read_tags(key)) == dict(settings.tags)
+    except AccessDenied:
+        return True
+    except AsyncloadError:
+        # A store that can't return an object's tags has not kept them.
+        return False

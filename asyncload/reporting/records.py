@@ -7,11 +7,11 @@ fields are documented in RECORDS.md; tests check every record against it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asyncload.errors import ApiError, AsyncloadError, StoreError
 from asyncload.model.values import (
@@ -27,6 +27,10 @@ from asyncload.model.values import (
     WatchProgress,
 )
 from asyncload.reporting.report import Report
+
+if TYPE_CHECKING:
+    # Of one command only.
+    from asyncload.reporting.diagnosis import Check, Remnant
 
 VERSION = 1
 """Version of the records; incremented if a field changes its meaning or is removed."""
@@ -173,6 +177,19 @@ def error_record(error: AsyncloadError) -> dict[str, Any]:
     return record
 
 
+def check_record(check: Check) -> dict[str, Any]:
+    """Return the record of one check of a diagnosis."""
+    return {
+        "version": VERSION,
+        "type": "check",
+        "name": check.name,
+        "status": check.mark,
+        "reason": check.reason,
+        "fix": check.fix,
+        "values": dict(check.values),
+    }
+
+
 def summary_record(
     command: str | None,
     totals: Mapping[str, Any],
@@ -313,6 +330,19 @@ def clean_totals(
     }
 
 
+def doctor_totals(
+    counts: Mapping[str, int] = MappingProxyType({}), left_behind: Iterable[Remnant] = ()
+) -> dict[str, Any]:
+    """Return the numbers of checks, and what was left behind, for the summary of `doctor`."""
+    marks = ("ok", "warning", "failed", "skipped")
+    return {
+        "checks": {mark: counts.get(mark, 0) for mark in marks},
+        "left_behind": [
+            {"key": remnant.key, "upload_id": remnant.upload_id} for remnant in left_behind
+        ],
+    }
+
+
 def config_totals(settings_file: str | None = None) -> dict[str, Any]:
     """Return the settings file that `asyncload config` read, for its summary."""
     return {"settings_file": settings_file}
@@ -324,6 +354,7 @@ EMPTY_TOTALS: Mapping[str | None, Callable[[], dict[str, Any]]] = {
     "verify": verify_totals,
     "watch": lambda: watch_totals(Report()),
     "clean": clean_totals,
+    "doctor": doctor_totals,
     "config": config_totals,
 }
 """The totals by command, for a command that ended before it started to work."""

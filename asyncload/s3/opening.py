@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
+from botocore import UNSIGNED
 from botocore import exceptions as boto
 
 from asyncload.errors import CredentialsMissing, UsageError
@@ -20,6 +21,7 @@ from asyncload.s3.auth.chain_messages import (
     unreadable_file,
 )
 from asyncload.s3.auth.clock import SigningClock, sign_by
+from asyncload.s3.auth.identity import identity_of
 from asyncload.s3.auth.patience import MACHINE_SECONDS, PERSON_SECONDS, Patience
 from asyncload.s3.auth.watched import check_values
 from asyncload.s3.client.logs import cap_loggers
@@ -29,7 +31,12 @@ from asyncload.s3.dialect import Dialect
 from asyncload.s3.fast.headers import check_headers
 from asyncload.s3.fast.lane import FastLane, find_put_pattern
 from asyncload.s3.hooks.core_session import ClientSession
-from asyncload.s3.hooks.events import check_before_sending, expect_nothing, take_every_answer
+from asyncload.s3.hooks.events import (
+    check_before_sending,
+    expect_nothing,
+    make_put_request,
+    take_every_answer,
+)
 from asyncload.s3.hooks.models import read_times_strictly, use_quick_models
 from asyncload.s3.listings import read_entries_quickly
 from asyncload.s3.options import S3Options
@@ -38,6 +45,9 @@ from asyncload.s3.store import S3Store
 from asyncload.s3.translate import Asked, translate
 from asyncload.settings.endpoints import check_endpoint, without_userinfo
 from asyncload.store.protocol import CSV
+
+if TYPE_CHECKING:
+    from asyncload.s3.endpoint import Endpoint
 
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 60
@@ -60,7 +70,7 @@ async def open_store(
         warn: called with warnings, for example about unsupported features or waits for a person.
     """
     clock = SigningClock()
-    async with _open(options, clock, warn) as (client, lane):
+    async with _open(options, clock, warn) as (client, lane, _):
         yield S3Store(client, options, lane, clock, Dialect(options.checksum, warn))
 
 
@@ -72,21 +82,53 @@ async def open_client(options: S3Options) -> AsyncIterator[Any]:
         UsageError: profile, region, endpoint or CA bundle can't be used.
         StoreRefused: no usable credentials were found.
     """
-    async with _open(options, SigningClock()) as (client, _):
+    async with _open(options, SigningClock()) as (client, *_):
         yield client
 
 
 @asynccontextmanager
+async def open_endpoint(options: S3Options) -> AsyncIterator[Endpoint]:
+    """Open a bucket's endpoint as `open_store` does, but without credentials.
+
+    Raises:
+        UsageError: profile, region, endpoint, proxy or CA bundle can't be used.
+        StoreRefused: the AWS configuration can't be used.
+    """
+    # Late: a run has no use for it.
+    from asyncload.s3.endpoint import Endpoint
+
+    clock = SigningClock()
+    async with _open(options, clock, signed=False) as (client, _, session):
+        try:
+            # The client decides whether the bucket is part of the host.
+            request = await make_put_request(client, options.bucket)
+        except boto.BotoCoreError as error:
+            asked = Asked("the first request", options.bucket, client.meta.endpoint_url)
+            raise translate(error, asked, clock) from error
+        yield Endpoint(
+            request.url,
+            bucket=options.bucket,
+            region=client.meta.region_name,
+            proxy=session.proxy_for(request.url),
+            open_tls=session.open_tls,
+        )
+
+
+@asynccontextmanager
 async def _open(
-    options: S3Options, clock: SigningClock, warn: Callable[[Warned], None] = _ignore
-) -> AsyncIterator[tuple[Any, FastLane | None]]:
-    """Open client and fast lane. Raises as `open_client` does."""
+    options: S3Options,
+    clock: SigningClock,
+    warn: Callable[[Warned], None] = _ignore,
+    *,
+    signed: bool = True,
+) -> AsyncIterator[tuple[Any, FastLane | None, DirectSession]]:
+    """Open client, fast lane and HTTP session. Raises as `open_client` does."""
     cap_loggers()
     capture = _CapturedSession(clock)
     patience = Patience(machine=_CREDENTIALS_SECONDS, person=_PERSON_SECONDS, warn=warn)
     async with AsyncExitStack() as stack:
         try:
-            client, lane = await _connect(options, clock, capture, patience, stack)
+            client, lane = await _connect(options, clock, capture, patience, stack, signed=signed)
         except boto.ProfileNotFound as error:
             if (unreadable := _unreadable_configuration()) is not None:
                 raise unreadable from error
@@ -104,7 +146,7 @@ async def _open(
             endpoint = options.endpoint_url or "the AWS endpoint"
             asked = Asked("the first request", options.bucket, endpoint)
             raise translate(error, asked, clock) from error
-        yield client, lane
+        yield client, lane, capture.session
 
 
 async def _connect(
@@ -113,6 +155,8 @@ async def _connect(
     capture: _CapturedSession,
     patience: Patience,
     stack: AsyncExitStack,
+    *,
+    signed: bool,
 ) -> tuple[Any, FastLane | None]:
     core = ChainSession(
         options.profile,
@@ -130,7 +174,7 @@ async def _connect(
         # Before requesting credentials: a forbidden S3 endpoint must be rejected before any token
         # is sent.
         core.check_configured_endpoint("s3")
-    credentials = await _find_credentials(core, clock, patience)
+    credentials = await _find_credentials(core, clock, patience) if signed else None
     # botocore caches the credentials of assumed roles and expires them by its own clock; all
     # providers share one cache.
     cache = core.get_component("credential_provider").get_provider("assume-role").cache
@@ -141,7 +185,7 @@ async def _connect(
             endpoint_url=options.endpoint_url,
             # None: AWS_CA_BUNDLE, the AWS configuration, or botocore's own.
             verify=options.ca_bundle and str(options.ca_bundle),
-            config=_config(options, capture),
+            config=_config(options, capture, signed=signed),
         )
     )
     # Checked however the endpoint was configured.
@@ -190,6 +234,7 @@ async def _find_credentials(core: ChainSession, clock: SigningClock, patience: P
     found = chain._replace(method=credentials.method)
     check_values(frozen._asdict(), found)
     clock.secrets.add(frozen)
+    clock.identity = identity_of(credentials, found.name, frozen.access_key)
     return credentials
 
 
@@ -248,8 +293,10 @@ class _CapturedSession:
         return self.session
 
 
-def _config(options: S3Options, make_session: _CapturedSession) -> AioConfig:
+def _config(options: S3Options, make_session: _CapturedSession, *, signed: bool) -> AioConfig:
     return AioConfig(
+        # None leaves the choice to botocore and the AWS configuration.
+        signature_version=None if signed else UNSIGNED,
         # Retries are made only by `store.retries`.
         retries={"total_max_attempts": 1, "mode": "standard"},
         max_pool_connections=options.connections,

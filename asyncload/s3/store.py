@@ -18,6 +18,7 @@ from asyncload.model.checksums import md5_digest
 from asyncload.model.values import Checksum, ObjectKey
 from asyncload.s3.arguments import checksum_arguments, condition, part_arguments, whole_arguments
 from asyncload.s3.auth.clock import SigningClock
+from asyncload.s3.auth.identity import Identity
 from asyncload.s3.client.body import ViewBody
 from asyncload.s3.describe import (
     check_encryption,
@@ -86,6 +87,11 @@ class S3Store:
     def clock_offset(self) -> float | None:
         """See `ObjectStore`."""
         return self._clock.reported_offset
+
+    @property
+    def identity(self) -> Identity | None:
+        """Whose credentials it was opened with; None if there are none."""
+        return self._clock.identity
 
     def object_settings(self, info: ObjectInfo) -> Mapping[str, Any]:
         """See `ObjectStore`."""

@@ -14,9 +14,20 @@ _PER_REQUEST = 2
 """The fast lane and the generic S3 client each keep their own connections."""
 
 
+def descriptors_for(requests: int) -> int:
+    """Return the limit on open files that so many concurrent requests need."""
+    return _KEPT_FREE + _PER_REQUEST * requests
+
+
+def descriptor_limit() -> int | None:
+    """Return the limit on open files of this process; None if there is none."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
 def requests_allowed(wanted: int) -> int:
     """Return the allowed number of concurrent requests: at most `wanted`, at least one."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit == resource.RLIM_INFINITY:
+    limit = descriptor_limit()
+    if limit is None:
         return wanted
     return min(wanted, max(1, (limit - _KEPT_FREE) // _PER_REQUEST))

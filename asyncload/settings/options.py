@@ -864,11 +864,15 @@ OPTIONS = (
 BY_NAME = {option.name: option for option in OPTIONS}
 SETTINGS = {option.setting: option for option in OPTIONS if option.setting}
 """The options that are fields of `Settings`, by the field."""
-COMMANDS = (*ALL, "config")
+LIKE_RUN = ("doctor",)
+"""Commands with the options of `run`: replace its name in a command line by theirs."""
+COMMANDS = (*ALL, *LIKE_RUN, "config")
 
 
 def options_of(command: str) -> list[Option]:
     """Return the options of a command, in the order of its help."""
     if command == "config":
         return [option for option in OPTIONS if option.in_file or option.name == "config"]
+    if command in LIKE_RUN:
+        return [option for option in options_of("run") if option.name != "dry_run"]
     return [option for option in OPTIONS if command in option.commands]

@@ -88,7 +88,7 @@ def test_the_settings_for_certificates_are_put_back(monkeypatch, value):
     assert os.environ.get("SSL_CERT_FILE") == os.environ.get("SSL_CERT_DIR") == value
 
 
-COMMANDS = {"run", "watch", "collect", "verify", "clean", "config", "demo"}
+COMMANDS = {"run", "watch", "collect", "verify", "clean", "doctor", "config", "demo"}
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
@@ -128,12 +128,15 @@ main()
 FOR_FEW = {
     "asyncload.cli.clean",
     "asyncload.cli.config",
+    "asyncload.cli.doctor",
     "asyncload.cli.dry_run",
     "asyncload.cli.settings_toml",
     "asyncload.cli.verify",
     "asyncload.operations.demo",
+    "asyncload.reporting.diagnosis",
     "asyncload.reporting.manifest_reading",
     "asyncload.s3.auth.process",
+    "asyncload.s3.endpoint",
     "rich",
     "s3transfer",
     "tomllib",

@@ -417,7 +417,7 @@ async def test_buckets_that_sign_otherwise_have_no_lane(bucket, lane):
     from asyncload.s3.auth.clock import SigningClock
     from asyncload.s3.opening import S3Options, _open
 
-    async with _open(S3Options(bucket, connections=1), SigningClock()) as (_, opened):
+    async with _open(S3Options(bucket, connections=1), SigningClock()) as (_, opened, _):
         assert (opened is not None) is lane
 
 
@@ -545,5 +545,5 @@ async def test_a_proxy_is_known_when_the_lane_is_opened(fast_lane, monkeypatch):
     for host, expected in (("elsewhere.example", False), ("store.example", fast_lane)):
         options = S3Options("lake", connections=1, fast_lane=fast_lane, allow_http=True)
         options = options._replace(endpoint_url=f"http://{host}")
-        async with _open(options, SigningClock()) as (_, lane):
+        async with _open(options, SigningClock()) as (_, lane, _):
             assert (lane is not None) is expected

@@ -9,7 +9,7 @@ from dataclasses import MISSING
 from pathlib import Path
 
 from asyncload.cli.parameters import default_of, shown_default
-from asyncload.settings.options import OPTIONS, options_of
+from asyncload.settings.options import LIKE_RUN, OPTIONS, options_of
 from tests.support.markdown import cell, replace_between
 
 DOCUMENT = Path(__file__).parents[2] / "README.md"
@@ -24,6 +24,7 @@ def rendered():
         [
             table("option", [o for o in options_of("run") if not o.positional]),
             *(shares(command) for command in ("watch", "collect", "verify", "clean")),
+            *(shares_all(command) for command in LIKE_RUN),
             table("option of other commands", others),
         ]
     )
@@ -69,6 +70,13 @@ def shares(command):
     flags = ", ".join(f"`{option.flag}`" for option in taken)
     volume = " [VOLUME]" if any(o.positional for o in options_of(command)) else ""
     return f"`asyncload {command}{volume}` takes {flags}."
+
+
+def shares_all(command):
+    """The few options of `run` that a command like it does not take."""
+    taken = {option.name for option in options_of(command)}
+    others = ", ".join(f"`{o.flag}`" for o in options_of("run") if o.name not in taken)
+    return f"`asyncload {command} [VOLUME]` takes all except {others}."
 
 
 def filled(document):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncload.errors import UsageError
+from asyncload.operations.doctor.machine import describe_memory
 from asyncload.settings.container import MIB, PROCESS, memory_left, memory_limit
 from asyncload.settings.run import AUTO, DEFAULT_MEMORY, MIN_MEMORY, Settings
 
@@ -117,6 +118,30 @@ def test_a_machine_without_control_groups_has_no_limit(tmp_path):
     """As macOS has none."""
     assert memory_limit(tmp_path) is None
     assert memory_left(root=tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "mark", "end"),
+    [
+        (512, "ok", "within the container's limit of 512 MiB"),
+        (
+            120,
+            "warning",
+            "within the container's limit of 120 MiB, which may be too small for a run",
+        ),
+        (None, "ok", "no limit on this process's memory"),
+    ],
+)
+def test_the_doctor_compares_memory_with_the_limit(machine, tmp_path, limit, mark, end):
+    """Of the container, if there is one; the fix names what a run needs."""
+    root = tmp_path
+    if limit is not None:
+        root = machine("0::/\n", V2, **{v2(""): f"{limit * MIB}\n"})
+    settings = Settings(volume="data", bucket="lake", memory="64MiB")
+    found = describe_memory(settings, root)
+    assert (found.mark, found.reason.endswith(end)) == (mark, True)
+    assert found.values == {"file_data": 64 * MIB, "limit": limit and limit * MIB}
+    assert ("126 MiB or more" in found.fix) == (mark == "warning")
 
 
 def test_more_connections_leave_less(machine):

@@ -34,7 +34,7 @@ def modules_after(code):
     return {name.partition(".")[0] for name in json.loads(done.stderr)}
 
 
-UNIONS = {"CleanEvent", "Event", "Outcome", "VerifyEvent"}
+UNIONS = {"CleanEvent", "DoctorEvent", "Event", "Outcome", "VerifyEvent"}
 
 
 def test_a_public_name_is_there_when_it_is_used():

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from asyncload.errors import AsyncloadError, ClockCorrected, StoreError
 from asyncload.model.http_dates import read_offset
+from asyncload.s3.auth.identity import Identity
 from asyncload.s3.auth.redaction import Secrets
 from asyncload.s3.auth.refresh import Renewal
 from asyncload.s3.hooks.events import hear_answers
@@ -35,6 +36,7 @@ class SigningClock:
         reported_offset: the offset seen in the store's latest response; None before the first one.
         secrets: the secrets the client has signed with so far.
         renewal: renews the credentials.
+        identity: whose credentials the client began with; None if requests are not signed.
     """
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
@@ -43,6 +45,7 @@ class SigningClock:
         self.reported_offset: float | None = None
         self.secrets = Secrets()
         self.renewal = Renewal(self.secrets)
+        self.identity: Identity | None = None
         self._used = self._accepted = ""
 
     def record_credentials(self, credentials: Any) -> None:

@@ -138,11 +138,7 @@ class DirectSession(StrictSession):
 
     async def _open_pool(self, origin: str) -> ConnectionPool:
         parts = urlsplit(origin)
-        tls = None
-        if parts.scheme == "https":
-            # Made by the client's connector, with its CA bundle and certificate.
-            await self.open_requests(None)
-            tls = self._tls or ssl.create_default_context()
+        tls = await self.open_tls() if parts.scheme == "https" else None
         assert parts.hostname is not None
         pool = ConnectionPool(parts.hostname, parts.port or (443 if tls else 80), tls, self.rate)
         # A concurrent request may have opened one.
@@ -155,6 +151,11 @@ class DirectSession(StrictSession):
             self._pools.clear()
         finally:
             await super().__aexit__(*exception)
+
+    async def open_tls(self) -> ssl.SSLContext:
+        """Return the TLS context of the client's connector, with its CA bundle and certificate."""
+        await self.open_requests(None)
+        return self._tls or ssl.create_default_context()
 
     def make_connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:
         """Return a connector; without TLS if neither endpoint nor proxy uses it."""

@@ -44,6 +44,12 @@ def are_valid(credentials: Any) -> bool:
     return credentials._expiry_time is not None and not credentials.refresh_needed(0)
 
 
+def expiry_of(credentials: Any) -> datetime | None:
+    """Return when fetched credentials expire; None if they do not, or do not say."""
+    expiry: datetime | None = getattr(credentials, "_expiry_time", None)
+    return expiry
+
+
 def is_refreshable(credentials: Any) -> bool:
     """Return whether credentials have a refresh."""
     return hasattr(credentials, "refresh_needed")
