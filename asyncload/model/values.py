@@ -438,7 +438,7 @@ class ConcurrencySettled:
 
 
 class WatchProgress(NamedTuple):
-    """The state of a watched volume; emitted every minute, and when it changes.
+    """The state of a watched volume; emitted at the start, every minute, and with trouble.
 
     `loaded` counts the files loaded since the start, `waiting` those that are not known to be
     complete, `in_flight` those in work, `failing` those of `waiting` whose last attempt failed.

@@ -264,6 +264,7 @@ class _Watcher:
                     if not opened:
                         await self._preflight(store)
                         opened = True
+                        self.emit(self._progress())
                     self._set_trouble("")
                     await self._watch(store, readers)
             except (UsageError, SourceUnreadable) as error:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 
 import pytest
 
+from asyncload.cli.ending import Ending
+from asyncload.cli.watch import _Output
+from asyncload.model.values import ManifestWritten, ObjectKey, Warned, WatchProgress
+from asyncload.operations.watch import WatchResult
+from asyncload.reporting.report import Report
 from tests.support.loads import write_files
 from tests.support.vocabulary import check_lines, check_manifest
 
@@ -86,7 +92,8 @@ def test_a_failing_file_is_named_once_and_decides_the_exit_code(spawn, volume, s
     write_files(volume, {"d/a.csv": b"1", "d/b\nad.csv": b"2"})
     process = spawn("watch", volume, *target, "--settle", "1s", "--no-manifest")
     until(lambda: keys(s3, layer) == {"D/a.csv": b"1"}, process)
-    line = process.stderr.readline()
+    first, line = process.stderr.readline(), process.stderr.readline()
+    assert re.fullmatch(r"[\d-]{10} [\d:]{8}Z 0 files loaded, 0 in progress, 0 waiting\n", first)
     assert line == "failed: d/b\\nad.csv\n"
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=PATIENCE)
@@ -130,3 +137,18 @@ def test_work_that_takes_longer_than_the_grace_is_interrupted(spawn, volume, s3,
     assert process.returncode == 128 + signal.SIGTERM
     assert check_lines(out)[-1]["result"] == "interrupted"
     assert not begun()
+
+
+def test_trouble_is_shown_with_what_waits_for_its_end(capsys):
+    """And with what failed; `--quiet` shows failures and warnings only."""
+    for quiet in (False, True):
+        output = _Output(Ending("watch", bucket="lake", json=False), Report(), quiet=quiet)
+        output.observe(WatchProgress(1, 3, 0, 2, "the volume is gone"))
+        output.observe(Warned("careful", "look"))
+        output.observe(ManifestWritten(ObjectKey("_asyncload/1.json")))
+        output.close(WatchResult(Report(), 1, 0, finished=True))
+        shown = capsys.readouterr()
+        state = "1 file loaded, 0 in progress, 3 waiting, of which 2 failed; the volume is gone\n"
+        assert (state in shown.err, "manifest: " in shown.err) == (not quiet, not quiet)
+        assert "warning: careful\n  hint: look\n" in shown.err
+        assert shown.out == ("" if quiet else "1 file loaded\n")

@@ -484,6 +484,36 @@ async def test_the_library_for_events_is_named_if_it_is_missing(volume, monkeypa
     assert arrivals.has_events(volume)
 
 
+async def test_a_date_may_be_given_for_all_files(volume):
+    """As for the last files of an export that is over."""
+    write_files(volume, {"d/a.csv": b"1"})
+    store = MemoryStore()
+    async with watching(store, volume, date="2022-05-02") as watch:
+        await watch.until(lambda: watch.outcomes)
+    assert list(store.objects) == [f"{PREFIX}/D/2022/05/02/a.csv"]
+
+
+async def test_a_file_that_is_gone_when_it_is_due_is_forgotten(volume, monkeypatch):
+    """Without an event of its end, as on a file system that reports none."""
+
+    async def silent(_):
+        await asyncio.Event().wait()
+        yield
+
+    monkeypatch.setattr(watch_module, "changes", silent)
+    write_files(volume, {"d/a.csv": b"1", "d/b.csv": b"2"})
+    store, seen = MemoryStore(), watch_module.Settling.seen
+
+    def remove(self, path, *arguments, **options):
+        seen(self, path, *arguments, **options)
+        (volume / "d/a.csv").unlink(missing_ok=True)
+
+    monkeypatch.setattr(watch_module.Settling, "seen", remove)
+    async with watching(store, volume) as watch:
+        await watch.until(lambda: watch.outcomes)
+    assert (watch.outcomes, watch.result.failing) == ([("d/b.csv", "uploaded")], 0)
+
+
 async def test_an_observer_that_fails_ends_the_watch(volume):
     """With its error, as in a run."""
     write_files(volume, {"d/a.csv": b"1"})
