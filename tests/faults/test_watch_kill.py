@@ -134,7 +134,9 @@ def wait_for(condition, watches):
         time.sleep(0.1)
 
 
-def watch_while_files_come(spawn, server, volume, tmp_path, layer, *, files, kills, options):
+def check_watching_while_files_come(
+    spawn, server, volume, tmp_path, layer, *, files, kills, options
+):
     """Watch with kills while files come; then check what is in the bucket, and what is left."""
     bucket = ["--bucket", server.bucket, "--endpoint-url", server.endpoint_url, "--layer", layer]
     settings = ("--settle", f"{SETTLE:.0f}s", "--overwrite", "--no-manifest", "--json")
@@ -180,13 +182,13 @@ def server(seaweedfs, monkeypatch):
     return seaweedfs
 
 
-@pytest.mark.fault("P4")
+@pytest.mark.fault("P4", "I30")
 @pytest.mark.seaweedfs
 @pytest.mark.timeout(400)
 @WAYS
 def test_each_quiet_version_is_loaded_once(spawn, server, volume, tmp_path, layer, options):
     """Whole, through two kills; nothing is deleted that was not verified."""
-    watch_while_files_come(
+    check_watching_while_files_come(
         spawn, server, volume, tmp_path, layer, files=100, kills=2, options=options
     )
 
@@ -196,6 +198,6 @@ def test_each_quiet_version_is_loaded_once(spawn, server, volume, tmp_path, laye
 @WAYS
 def test_ten_thousand_files_and_twenty_kills(spawn, server, volume, tmp_path, layer, options):
     """The same, for long."""
-    watch_while_files_come(
+    check_watching_while_files_come(
         spawn, server, volume, tmp_path, layer, files=10_000, kills=20, options=options
     )

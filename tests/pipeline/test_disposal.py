@@ -67,6 +67,7 @@ async def test_verified_files_are_moved_with_their_paths(volume, tmp_path):
     assert (tmp_path / "done/d/e/b.csv").stat().st_ino == inode
 
 
+@pytest.mark.fault("I32")
 @pytest.mark.parametrize("links", [True, False])
 async def test_a_file_at_the_target_is_never_overwritten(volume, tmp_path, monkeypatch, links):
     """The source stays, is named, and the run ends with 3; also where nothing can be linked."""
@@ -147,6 +148,7 @@ def link(path):
     path.symlink_to("other")
 
 
+@pytest.mark.fault("I32")
 @pytest.mark.parametrize(
     ("size", "change"), [(3, rewrite), (3, replace), (3, link), (17 * MIB, rewrite)]
 )

@@ -65,6 +65,7 @@ def test_a_path_without_a_date_is_refused(pattern, path):
         PathDates(pattern).day_of(SourceFile(path, 1))
 
 
+@pytest.mark.fault("I34")
 def test_a_path_with_two_dates_is_refused():
     """With both, rather than guessed."""
     with pytest.raises(InvalidKey) as error:

@@ -119,6 +119,7 @@ def test_listed_files_are_loaded_and_only_these(volume):
     }
 
 
+@pytest.mark.fault("I33")
 def test_what_is_listed_and_can_not_be_loaded_fails_by_name(volume):
     """Nothing that was asked for is left out in silence."""
     write_files(volume, dict.fromkeys(("d/a.csv", "notes.txt", "a.csv", "a.csv.xz", "a.zip"), b"1"))

@@ -63,4 +63,21 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "I29", "an unknown variable with asyncload's prefix", "a warning with the most similar name"
     ),
+    Fault(
+        "I30",
+        "a watch is killed while files are written slowly, renamed, replaced and deleted",
+        "each version that stayed quiet is loaded once, whole",
+    ),
+    Fault(
+        "I31",
+        "a watched folder disappears, the store is down, events are lost",
+        "waited for, or found by a scan; reported once",
+    ),
+    Fault(
+        "I32",
+        "a source file changes, or its place in the target exists, before --then clears it",
+        "it stays, and is named",
+    ),
+    Fault("I33", "a list of files with missing ones, odd names, CRLF", "each fails by name"),
+    Fault("I34", "a path with no date, or with two", "the file fails by name, nothing is marked"),
 )
