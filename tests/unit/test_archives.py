@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import stat
 import tracemalloc
 import zipfile
 from contextlib import suppress
@@ -215,6 +216,18 @@ def test_more_bytes_than_the_limit_fail_the_archive(scan):
     (failed,) = found.values()
     assert failed.path == "a.zip"
     assert "have 10 bytes, more than the 9 of --archive-limit" in failed.error.message
+
+
+def test_a_symbolic_link_in_an_archive_is_left_out(scan, tmp_path):
+    """Its bytes are the name of another file."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.csv", b"1")
+        link = zipfile.ZipInfo("l.csv")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, b"a.csv")
+    found = scan({})
+    assert found["a.zip//l.csv"] == Excluded("a.zip//l.csv", "symlink")
+    assert isinstance(found["a.zip//a.csv"], SourceFile)
 
 
 @pytest.mark.fault("J4")

@@ -7,6 +7,7 @@ entry. So its length and the number of entries are limited before.
 from __future__ import annotations
 
 import io
+import stat
 import struct
 import zipfile
 from typing import NamedTuple
@@ -24,6 +25,7 @@ MAX_DIRECTORY = 32 * 1024 * 1024
 _SLICE = 1024 * 1024
 _ENTRY = b"PK\1\2"
 _UTF8 = 0x800
+_UNIX = 3
 _END = struct.Struct("<4sH16x")
 _END_SIGNATURE = b"PK\5\6"
 _IN_ZIP64 = 0xFFFF
@@ -33,7 +35,8 @@ class Entry(NamedTuple):
     """A member as the directory describes it; `name` are the bytes of its name.
 
     `size` and `stored` are its lengths without and with compression, `offset` is where its local
-    header begins, all in bytes. `disk` is the number of the part of a split archive.
+    header begins, all in bytes. `disk` is the number of the part of a split archive. `link`: it is
+    a symbolic link, whose bytes are its target.
     """
 
     name: bytes
@@ -46,6 +49,7 @@ class Entry(NamedTuple):
     method: int
     flags: int
     disk: int
+    link: bool
 
 
 class Directory(NamedTuple):
@@ -106,6 +110,7 @@ def _entry(info: zipfile.ZipInfo) -> Entry:
         info.compress_type,
         info.flag_bits,
         info.volume,
+        info.create_system == _UNIX and stat.S_ISLNK(info.external_attr >> 16),
     )
 
 

@@ -113,8 +113,10 @@ def _candidates(
         if kind == "other":
             continue
         excluded = judge(name)
-        if kind == "archive" and not is_zip(name):
-            # As outside of an archive.
+        # As outside of an archive.
+        if entry.link:
+            excluded = excluded or "symlink"
+        elif kind == "archive" and not is_zip(name):
             excluded = excluded or "archive"
         if refused is None:
             try:
