@@ -60,7 +60,7 @@ LABEL org.opencontainers.image.title="asyncload" \
 COPY --from=asyncload-builder /opt/asyncload /opt/asyncload
 # The official base image has no bytecode of the standard library. Importing what a run imports,
 # as root, leaves just that much here; and it proves that botocore finds what was kept of its data.
-RUN ["/opt/asyncload/bin/python", "-c", "import boto3, asyncload.cli.dry_run, asyncload.cli.run; [boto3.client(name, region_name='us-east-1') for name in ('s3', 'sts', 'sso', 'sso-oidc', 'ssm', 'secretsmanager')]"]
+RUN ["/opt/asyncload/bin/python", "-c", "import boto3, asyncload.cli.plan, asyncload.cli.run; [boto3.client(name, region_name='us-east-1') for name in ('s3', 'sts', 'sso', 'sso-oidc', 'ssm', 'secretsmanager')]"]
 # HOME is where ~/.aws may be mounted. It is the same for any --user: no UID needs an entry in
 # /etc/passwd. Unbuffered, `docker logs` shows each line as it is written.
 ENV HOME=/home/asyncload \

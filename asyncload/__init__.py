@@ -2,10 +2,10 @@
 
     report = await asyncload.load(asyncload.Settings(volume=Path("data"), bucket="lake"))
 
-`load`, `watch`, `collect`, `verify`, `clean` and `diagnose` are the operations, `Settings` and
-`CollectSettings` their options, and `Report`, `WatchResult`, `Verification`, `Cleanup` and
-`Diagnosis` their results. Events, outcomes and errors are exported, too. The names in `__all__` are
-public; everything else may change.
+`load`, `plan`, `watch`, `collect`, `verify`, `clean` and `diagnose` are the operations, `Settings`
+and `CollectSettings` their options, and `Report`, `Preview`, `WatchResult`, `Verification`,
+`Cleanup` and `Diagnosis` their results. Events, outcomes and errors are exported, too. The names in
+`__all__` are public; everything else may change.
 """
 
 from __future__ import annotations
@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     from asyncload.operations.collect import collect
     from asyncload.operations.doctor.diagnose import diagnose
     from asyncload.operations.load import load
+    from asyncload.operations.plan import plan
     from asyncload.operations.verify import verify
     from asyncload.operations.watch import WatchOptions, WatchResult, watch
     from asyncload.reporting.cleanup import (
@@ -113,6 +114,16 @@ if TYPE_CHECKING:
         SkippedUpload,
     )
     from asyncload.reporting.diagnosis import Check, Diagnosis, DoctorEvent, Remnant
+    from asyncload.reporting.preview import (
+        FilePlanned,
+        PlanEvent,
+        PlannedPartition,
+        PlanStarted,
+        Preview,
+        Prices,
+        RequestCounts,
+        RequestsPlanned,
+    )
     from asyncload.reporting.report import FailureGroup, Report
     from asyncload.reporting.verification import (
         Difference,
@@ -162,6 +173,7 @@ __all__ = [
     "FailureGroup",
     "FileFailed",
     "FileFinished",
+    "FilePlanned",
     "FileState",
     "FileVerified",
     "Interrupted",
@@ -185,14 +197,21 @@ __all__ = [
     "PartKept",
     "PartSent",
     "PartitionUnmarked",
+    "PlanEvent",
+    "PlanStarted",
+    "PlannedPartition",
     "Present",
+    "Preview",
+    "Prices",
     "ProtectionIgnored",
     "Refused",
     "Remnant",
     "Report",
+    "RequestCounts",
     "RequestLimitReached",
     "RequestRejected",
     "RequestsMade",
+    "RequestsPlanned",
     "RunStarted",
     "Scanned",
     "ServerError",
@@ -231,6 +250,7 @@ __all__ = [
     "collect_settings",
     "diagnose",
     "load",
+    "plan",
     "verify",
     "watch",
 ]
@@ -257,10 +277,15 @@ _NAMES = {
     "operations.collect": "collect",
     "operations.doctor.diagnose": "diagnose",
     "operations.load": "load",
+    "operations.plan": "plan",
     "operations.verify": "verify",
     "operations.watch": "WatchOptions WatchResult watch",
     "reporting.cleanup": "CleanEvent Cleanup CleanupStarted Leftover SkippedUpload",
     "reporting.diagnosis": "Check Diagnosis DoctorEvent Remnant",
+    "reporting.preview": """
+        FilePlanned PlanEvent PlanStarted PlannedPartition Preview Prices RequestCounts
+        RequestsPlanned
+    """,
     "reporting.report": "FailureGroup Report",
     "reporting.verification": """
         Difference FileVerified Verification VerificationStarted VerifyEvent

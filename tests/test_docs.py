@@ -61,10 +61,11 @@ def test_the_examples_of_the_library_run(moto, tmp_path, monkeypatch, capsys):
     for example in library_examples():
         exec(compile(example, "README.md", "exec"), {"__name__": "__main__"})
         printed.append(capsys.readouterr().out.splitlines())
-    load, land, observe, check = printed
+    load, land, observe, plan, check = printed
     assert re.fullmatch(r"2 of 2 files are in the raw zone, run \w+-\w+", load[0])
     assert land == ["exit code 0"]
     assert sorted(observe)[-2:] == ["unchanged movies.csv", "unchanged ratings/1.csv"]
+    assert plan == ["0 files to send, 2 unchanged"]
     assert check == ["verified: {'MD5': 2}", "0 open uploads, 0 aborted"]
 
 

@@ -86,7 +86,7 @@ def test_the_built_wheel_runs(wheel, tmp_path):
         "from importlib.metadata import version; "
         "assert version('asyncload-s3') == asyncload.__version__; "
         "from asyncload.operations.demo import sample_volume; from asyncload.cli import main; "
-        "sys.argv = ['asyncload', 'run', str(sample_volume()), '--bucket', 'lake', '--dry-run']; "
+        "sys.argv = ['asyncload', 'plan', str(sample_volume()), '--bucket', 'lake', '--offline']; "
         "print(asyncload.__file__); main()"
     )
     done = subprocess.run(

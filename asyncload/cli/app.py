@@ -45,19 +45,52 @@ def _root(
     pass
 
 
-def run(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool) -> int:
+def run(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **of_plan: Any) -> int:
     """Upload every CSV of a volume, complete and unchanged, under its dated key."""
     with Ending("run", bucket=arguments.bucket, json=json) as ending:
+        if dry_run:
+            ending.exit_code = _plan(arguments, ending, quiet=quiet, **of_plan)
+            return ending.exit_code
+        for name in ("offline", "files"):
+            if of_plan[name]:
+                raise UsageError(
+                    f"--{name} has no effect without --dry-run",
+                    hint="omit it, or use asyncload plan",
+                )
         settings = arguments.settings(volume=arguments.volume or default_volume())
         ending.bucket = settings.bucket
-        if dry_run:
-            from asyncload.cli.dry_run import dry_run as do
-        else:
-            import_s3()
-            from asyncload.cli.run import run as do
+        import_s3()
+        from asyncload.cli.run import run as do
+
         enable_garbage_collection()
         ending.exit_code = do(settings, ending, quiet=quiet)
     return ending.exit_code
+
+
+def plan(arguments: Arguments, *, quiet: bool, json: bool, **of_plan: Any) -> int:
+    """Show what a run would do: list the bucket and compare, but send nothing."""
+    with Ending("plan", bucket=arguments.bucket, json=json) as ending:
+        ending.exit_code = _plan(arguments, ending, quiet=quiet, **of_plan)
+    return ending.exit_code
+
+
+def _plan(
+    arguments: Arguments,
+    ending: Ending,
+    *,
+    quiet: bool,
+    offline: bool,
+    files: bool,
+    price: object,
+) -> int:
+    settings = arguments.settings(volume=arguments.volume or default_volume())
+    ending.bucket = settings.bucket
+    if not offline:
+        import_s3()
+    from asyncload.cli.plan import plan as do
+
+    enable_garbage_collection()
+    return do(settings, ending, quiet=quiet, offline=offline, files=files, price=price)
 
 
 def verify(arguments: Arguments, *, manifest_run: str | None, quiet: bool, json: bool) -> int:
@@ -181,6 +214,7 @@ def _demo(volume: Path | None) -> int:
 
 _WITH_OPTIONS: tuple[Callable[..., int], ...] = (
     run,
+    plan,
     watch,
     collect,
     verify,

@@ -18,8 +18,13 @@ from asyncload.model.values import Event, Excluded, FileFinished, Warned
 from asyncload.operations.load import load
 from asyncload.reporting.progress import LiveProgress, PlainProgress, ProgressView
 from asyncload.reporting.records import excluded_record, file_record, run_totals, to_json
-from asyncload.reporting.report import MAX_NAMED, Report
-from asyncload.reporting.text import excluded_line, failed_lines, summary_lines, warning_lines
+from asyncload.reporting.report import Report
+from asyncload.reporting.text import (
+    excluded_entry_lines,
+    failed_lines,
+    summary_lines,
+    warning_lines,
+)
 from asyncload.settings.run import Settings
 
 
@@ -85,7 +90,8 @@ class RunOutput:
             if not self.quiet:
                 progress.observe(event)
                 if isinstance(event, Excluded):
-                    self._write_excluded(event, err)
+                    for line in excluded_entry_lines(event, report.excluded[event.reason]):
+                        err.line(line)
             if isinstance(event, Warned):
                 for line in warning_lines(event):
                     err.line(line)
@@ -96,17 +102,6 @@ class RunOutput:
                     out.line(to_json(excluded_record(event, report)))
 
         return observe
-
-    def _write_excluded(self, event: Excluded, err: Output) -> None:
-        # Hidden and excluded files are skipped on purpose, so they are only counted. The others
-        # may be data that a user expects.
-        if event.reason in ("hidden", "excluded"):
-            return
-        count = self.report.excluded[event.reason]
-        if count <= MAX_NAMED:
-            err.line(excluded_line(event))
-        elif count == MAX_NAMED + 1:
-            err.line(f"excluded: further entries ({event.reason}) are counted in the summary")
 
     def close(self, *, ended_well: bool) -> None:
         """Write the summary for people, if the run has started or succeeded."""

@@ -452,6 +452,9 @@ class WatchProgress(NamedTuple):
     trouble: str = ""
 
 
+ScanEvent = Scanned | Excluded | Warned
+"""An event of the scan of a volume."""
+
 Event = (
     RunStarted
     | WatchProgress

@@ -35,7 +35,7 @@ from asyncload.s3 import ObjectOptions, S3Options, open_store
 from asyncload.settings.run import Settings
 from asyncload.source.readers import Readers
 from asyncload.store.protocol import ObjectStore, OpenUpload
-from asyncload.store.retries import RetryingStore, RetryPolicy
+from asyncload.store.retries import RetryingStore, RetryPolicy, Traffic
 from asyncload.transfer import (
     ChecksumChoice,
     PartWindow,
@@ -181,11 +181,14 @@ def s3_options(settings: Settings) -> S3Options:
 
 @asynccontextmanager
 async def open_bucket(
-    settings: Settings, prefix: str, warn: Callable[[Warned], None] = lambda _: None
+    settings: Settings,
+    prefix: str,
+    warn: Callable[[Warned], None] = lambda _: None,
+    traffic: Traffic | None = None,
 ) -> AsyncIterator[RetryingStore]:
     """Open and check the bucket for a command that loads nothing.
 
-    `warn` receives warnings, such as a feature that the store lacks.
+    `warn` receives warnings, such as a feature that the store lacks; `traffic` counts the requests.
 
     Raises:
         UsageError, StoreRefused: the bucket can't be used with these settings.
@@ -193,8 +196,9 @@ async def open_bucket(
     """
     async with open_store(s3_options(settings), warn) as store:
         limit = requests_limit(settings)
-        await preflight(RetryingStore(store, limit=limit, retries=PREFLIGHT), prefix)
-        yield RetryingStore(store, limit=limit, retries=RetryPolicy())
+        first = RetryingStore(store, limit=limit, retries=PREFLIGHT, traffic=traffic)
+        await preflight(first, prefix)
+        yield RetryingStore(store, limit=limit, retries=RetryPolicy(), traffic=traffic)
 
 
 async def load_into(

@@ -9,7 +9,6 @@ from functools import partial
 from math import inf
 
 from asyncload.errors import SourceStalled
-from asyncload.operations.planning import open_volume
 from asyncload.settings.run import Settings
 from asyncload.source.file_list import read_list
 from asyncload.source.folders import check_volume
@@ -56,4 +55,4 @@ async def open_readers(
 
 def _open_volume(settings: Settings) -> Volume:
     check_volume(settings.volume)
-    return open_volume(settings)
+    return Volume(settings.volume, trust=settings.trust, follow_links=settings.follow_symlinks)

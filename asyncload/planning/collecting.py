@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from asyncload.errors import NothingToLoad, UsageError
-from asyncload.model.values import Event, Excluded, PlannedUpload, Scanned, SourceFile, Warned
+from asyncload.model.values import (
+    Excluded,
+    PlannedUpload,
+    ScanEvent,
+    Scanned,
+    SourceFile,
+    Warned,
+)
 from asyncload.planning.plan import LoadPlan
 from asyncload.source.scanner import Found, Scanner
 
@@ -16,7 +23,7 @@ SLICE = 2_000
 _LINKS_HINT = "--follow-symlinks follows symbolic links that stay inside the volume"
 
 
-def add_found(plan: LoadPlan, found: Iterable[Found], observe: Callable[[Event], None]) -> None:
+def add_found(plan: LoadPlan, found: Iterable[Found], observe: Callable[[ScanEvent], None]) -> None:
     """Add a slice of a scan's results to the plan."""
     for item in found:
         if isinstance(item, SourceFile):
@@ -30,7 +37,7 @@ def add_found(plan: LoadPlan, found: Iterable[Found], observe: Callable[[Event],
 
 
 def drop_duplicates(
-    plan: LoadPlan, equal: Iterable[Sequence[PlannedUpload]], observe: Callable[[Event], None]
+    plan: LoadPlan, equal: Iterable[Sequence[PlannedUpload]], observe: Callable[[ScanEvent], None]
 ) -> None:
     """Keep one of the files of each group, which have the same bytes: none of an archive if any."""
     for group in equal:
@@ -62,7 +69,7 @@ def warnings_of(scanner: Scanner, plan: LoadPlan) -> Iterator[Warned]:
 
 
 def finish_plan(
-    plan: LoadPlan, scanner: Scanner, observe: Callable[[Event], None], *, allow_empty: bool
+    plan: LoadPlan, scanner: Scanner, observe: Callable[[ScanEvent], None], *, allow_empty: bool
 ) -> None:
     """Emit the warnings about a complete scan, and check the plan. Raises as `check_plan`."""
     for warned in warnings_of(scanner, plan):

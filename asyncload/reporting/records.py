@@ -18,7 +18,6 @@ from asyncload.model.values import (
     Excluded,
     Failed,
     FileFinished,
-    PlannedUpload,
     Present,
     Skipped,
     Unchanged,
@@ -60,7 +59,7 @@ def format_time(time: datetime) -> str:
 
 def file_record(event: FileFinished, report: Report, finished: datetime) -> dict[str, Any]:
     """Return the record of one file of a run."""
-    return _of_run("file", report) | file_fields(event, finished)
+    return fields_of_run("file", report) | file_fields(event, finished)
 
 
 def file_fields(event: FileFinished, finished: datetime) -> dict[str, Any]:
@@ -77,7 +76,7 @@ def file_fields(event: FileFinished, finished: datetime) -> dict[str, Any]:
         "seconds": round(event.seconds, 3),
     }
     if event.day is not None:
-        fields["date"] = _format_day(event.day)
+        fields["date"] = format_day(event.day)
     if isinstance(outcome, Failed):
         fields["error"] = error_record(outcome.error)
     elif isinstance(outcome, Skipped):
@@ -104,7 +103,7 @@ def _digests(outcome: Uploaded | Unchanged) -> dict[str, str]:
 
 def excluded_record(entry: Excluded, report: Report) -> dict[str, Any]:
     """Return the record of an entry that is not loaded."""
-    record = _of_run("excluded", report) | {"path": entry.path, "reason": entry.reason}
+    record = fields_of_run("excluded", report) | {"path": entry.path, "reason": entry.reason}
     return record if entry.csvs is None else record | {"csvs": entry.csvs}
 
 
@@ -122,22 +121,9 @@ def _warning(warning: Warned) -> dict[str, Any]:
     return {"message": warning.message, "hint": warning.hint}
 
 
-def planned_record(upload: PlannedUpload, report: Report) -> dict[str, Any]:
-    """Return the record of a file that would be uploaded."""
-    return _of_run("file", report) | {
-        "status": "planned",
-        "path": upload.source.path,
-        "key": upload.key,
-        "dataset": upload.dataset,
-        "partition": upload.partition,
-        "size": upload.source.size,
-        **({"date": _format_day(upload.day)} if upload.day is not None else {}),
-    }
-
-
 def request_record(url: str, key: str, report: Report, *, per_result: bool) -> dict[str, Any]:
     """Return the record of a request that a collection would make."""
-    return _of_run("request", report) | {
+    return fields_of_run("request", report) | {
         "status": "planned",
         "url": url,
         "key": key,
@@ -145,17 +131,19 @@ def request_record(url: str, key: str, report: Report, *, per_result: bool) -> d
     }
 
 
-def _of_run(kind: str, report: Report) -> dict[str, Any]:
+def fields_of_run(kind: str, report: Report) -> dict[str, Any]:
+    """Return the fields that all records of a run share."""
     return {
         "version": VERSION,
         "type": kind,
         "run_id": report.run_id or None,
         "bucket": report.bucket,
-        "date": _format_day(report.day),
+        "date": format_day(report.day),
     }
 
 
-def _format_day(day: date | None) -> str | None:
+def format_day(day: date | None) -> str | None:
+    """Format a date for records."""
     return day.isoformat() if day is not None else None
 
 
@@ -220,7 +208,7 @@ def run_totals(report: Report) -> dict[str, Any]:
     """Return the totals of a run for its summary."""
     return {
         "run_id": report.run_id or None,
-        "date": _format_day(report.day),
+        "date": format_day(report.day),
         "files": report.files,
         "bytes": report.size,
         "uploaded": report.counts["uploaded"],
@@ -259,6 +247,15 @@ def run_totals(report: Report) -> dict[str, Any]:
             for failed in report.markers_failed
         ],
     }
+
+
+def empty_plan_totals() -> dict[str, Any]:
+    """Return the totals of a plan that ended before it started to work."""
+    # Late: only one command needs it.
+    from asyncload.reporting.preview import Preview
+    from asyncload.reporting.preview_records import plan_totals
+
+    return plan_totals(Preview(), None)
 
 
 def collect_totals(report: Report) -> dict[str, Any]:
@@ -306,7 +303,7 @@ def verify_totals(
     """Return the totals of a comparison for its summary."""
     return {
         "manifest": manifest,
-        "date": _format_day(day),
+        "date": format_day(day),
         "matching": sum(verified_by.values()),
         "verified_by": dict(verified_by),
         "differences": dict(sorted(differences.items())),
@@ -350,6 +347,7 @@ def config_totals(settings_file: str | None = None) -> dict[str, Any]:
 
 EMPTY_TOTALS: Mapping[str | None, Callable[[], dict[str, Any]]] = {
     "run": lambda: run_totals(Report()),
+    "plan": empty_plan_totals,
     "collect": lambda: collect_totals(Report()),
     "verify": verify_totals,
     "watch": lambda: watch_totals(Report()),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from asyncload.errors import AsyncloadError
 from asyncload.model.values import Excluded, Failed, LimitReason, Warned
-from asyncload.reporting.report import Report
+from asyncload.reporting.report import MAX_NAMED, Report
 
 _MAX_UNMARKED = 20
 
@@ -175,6 +175,20 @@ def excluded_counts(report: Report) -> Iterator[str]:
     if report.excluded:
         counts = ", ".join(f"{n:,} {reason}" for reason, n in sorted(report.excluded.items()))
         yield f"excluded: {counts}"
+
+
+def excluded_entry_lines(entry: Excluded, count: int) -> Iterator[str]:
+    """Yield an excluded entry, the `count`-th with its reason, if a user should know of it.
+
+    Hidden and excluded files are skipped on purpose, so they are only counted. The others may be
+    data that a user expects.
+    """
+    if entry.reason in ("hidden", "excluded"):
+        return
+    if count <= MAX_NAMED:
+        yield excluded_line(entry)
+    elif count == MAX_NAMED + 1:
+        yield f"excluded: further entries ({entry.reason}) are counted in the summary"
 
 
 def excluded_line(entry: Excluded) -> str:

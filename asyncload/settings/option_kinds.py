@@ -97,3 +97,9 @@ PAIRS = Kind(
     (str, list, dict),
     repeats=True,
 )
+OPTIONAL_PAIRS = Kind(
+    _or_none(as_pairs),
+    "a table of strings, or an array of KEY=VALUE",
+    (str, list, dict),
+    repeats=True,
+)

@@ -17,6 +17,7 @@ from asyncload.settings.option_kinds import (
     LIST_OF_FILES,
     MOMENT,
     OPTIONAL_DURATION,
+    OPTIONAL_PAIRS,
     OPTIONAL_PATH,
     OPTIONAL_TEXT,
     PAIRS,
@@ -43,7 +44,7 @@ HOW = "Execution"
 QUERY = "Queries"
 API = "API"
 
-RUN = ("run",)
+RUN = ("run", "plan")
 VERIFY = ("verify",)
 CLEAN = ("clean",)
 COLLECT = ("collect",)
@@ -763,8 +764,8 @@ OPTIONS = (
         "dry_run",
         FLAG,
         HOW,
-        RUN + COLLECT,
-        "Print what would be uploaded, and send nothing.",
+        ("run", *COLLECT),
+        "Print what would be uploaded, and send nothing. For `run` the same as `asyncload plan`.",
         field="",
         default=False,
     ),
@@ -817,6 +818,37 @@ OPTIONS = (
         metavar="TIME",
         field="",
         default="5s",
+    ),
+    Option(
+        "offline",
+        FLAG,
+        HOW,
+        RUN,
+        "Plan without asking the bucket: all files count as new. With `plan` or `--dry-run` only.",
+        field="",
+        default=False,
+        sources=PER_CALL,
+    ),
+    Option(
+        "files",
+        FLAG,
+        HOW,
+        RUN,
+        "List each file of the plan, and each excluded entry. With `plan` or `--dry-run` only.",
+        field="",
+        default=False,
+        sources=PER_CALL,
+    ),
+    Option(
+        "price",
+        OPTIONAL_PAIRS,
+        HOW,
+        RUN,
+        "Price of 1,000 requests in US dollars, for the plan: `put=0.005`, `list=0.005` or "
+        "`get=0.0004`. May be given several times.",
+        metavar="KIND=USD",
+        unset="S3 Standard in us-east-1",
+        field="",
     ),
     Option(
         "yes",

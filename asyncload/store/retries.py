@@ -98,11 +98,15 @@ class RetryPolicy(NamedTuple):
 
 @dataclass(slots=True)
 class Traffic:
-    """Counts requests, retries among them, and acknowledged body bytes."""
+    """Counts requests, retries among them, and acknowledged body bytes.
+
+    `listings` are requests for a page of a listing, and the check of the bucket.
+    """
 
     requests: int = 0
     retries: int = 0
     sent: int = 0
+    listings: int = 0
 
 
 class RetryingStore:
@@ -174,6 +178,7 @@ class RetryingStore:
     async def _attempt_now(self, kind: str, call: Callable[[], Awaitable[T]], paced: int = 0) -> T:
         place = await self._limit.acquire()
         self._traffic.requests += 1
+        self._traffic.listings += kind == "list"
         try:
             # Only after the wait for a place: bytes released earlier would go out in a burst.
             if paced and self._rate is not None and await self._rate.begin(paced):

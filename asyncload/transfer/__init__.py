@@ -2,6 +2,7 @@
 
 from asyncload.transfer.aborting import abort_upload
 from asyncload.transfer.context import PutTools, TransferTools, no_change
+from asyncload.transfer.existing import Finding, compare_with_existing
 from asyncload.transfer.local_sums import LocalSums
 from asyncload.transfer.multipart import upload_multipart
 from asyncload.transfer.policy import ChecksumChoice, Existing, TransferPolicy
@@ -17,6 +18,7 @@ from asyncload.transfer.worth import StoreWorth
 __all__ = [
     "ChecksumChoice",
     "Existing",
+    "Finding",
     "LocalFile",
     "LocalSums",
     "PartWindow",
@@ -30,6 +32,7 @@ __all__ = [
     "abort_upload",
     "compare",
     "compare_recorded",
+    "compare_with_existing",
     "last_activity",
     "list_all_parts",
     "no_change",

@@ -23,11 +23,13 @@ from asyncload.transfer.verify import LocalFile, compare
 class Finding(NamedTuple):
     """The outcome of a file that need not be sent; None if it must be sent.
 
-    `replaces`: sending it replaces an object with other bytes.
+    `replaces`: sending it replaces an object with other bytes. `undecided`: why it is not known
+    whether the key is free, "" if it is; the conditional request decides.
     """
 
     outcome: Unchanged | Skipped | None
     replaces: bool = False
+    undecided: str = ""
 
 
 _SEND = Finding(None)
@@ -77,7 +79,7 @@ async def compare_with_existing(
         if known.state == "free" or (known.state == "unknown" and protected):
             # The conditional request decides. If the set-up is wrong, its answer says how; an
             # answer to HEAD has no body.
-            return _SEND
+            return Finding(None, undecided=error.message)
         return _other_bytes(file, policy, _denied(error), "permit s3:GetObject on the key")
     if remote is None:
         return _SEND

@@ -25,7 +25,7 @@ def _command(job: Job) -> Command:
     if job.concurrency:
         options.append(f"--concurrency={job.concurrency}")
     if job.dry_run:
-        options.append("--dry-run")
+        options += ["--dry-run", "--offline"]
     if job.memory:
         options.append(f"--memory={job.memory}")
     if not job.signed and not job.encrypted and not job.dry_run:

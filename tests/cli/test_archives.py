@@ -16,7 +16,7 @@ FILMS = {"movies.csv": b"id|titulo\n1|x\n", "series.csv": b"id|titulo\n"}
 def plan(asyncload, volume):
     """Print what a run would upload."""
     return lambda *options: asyncload(
-        "run", volume, "--bucket", "lake", *DATE, "--dry-run", *options
+        "run", volume, "--bucket", "lake", *DATE, "--dry-run", "--offline", "--files", *options
     )
 
 
@@ -31,6 +31,8 @@ def test_the_missions_archive_is_planned_as_its_contents(plan, volume):
         "s3://lake/Raw/Local/CSV/Movies/2022/05/02/movies.csv\n"
         "would upload Filmes+e+Series.zip//series.csv -> "
         "s3://lake/Raw/Local/CSV/Series/2022/05/02/series.csv\n"
+        "Movies: 1 file, 14 B: 1 to upload -> s3://lake/Raw/Local/CSV/Movies/2022/05/02/\n"
+        "Series: 1 file, 10 B: 1 to upload -> s3://lake/Raw/Local/CSV/Series/2022/05/02/\n"
         "would upload 2 of 2 files, 24 B\n"
     )
 
@@ -74,7 +76,7 @@ def test_names_of_unknown_encoding_fail_with_the_option_that_helps(plan, volume)
     write_files(volume, {"a.zip": make_zip(Made("coração.csv".encode("cp850"), b"1"))})
     ended = plan("--archives")
     assert ended.code == 3
-    assert "hint: use --zip-names cp850" in ended.err
+    assert "hint: use --zip-names cp850" in ended.out
     ended = plan("--archives", "--zip-names", "cp850")
     assert ended.code == 0
     assert "/Coração/2022/05/02/coração.csv\n" in ended.out
@@ -89,7 +91,7 @@ def test_an_archive_over_the_limit_fails(plan, volume):
     write_files(volume, {"a.zip": zip_of({"a.csv": b"1" * 2000}), "b.csv": b"1"})
     ended = plan("--archives", "--archive-limit", "1k")
     assert ended.code == 3
-    assert "failed: a.zip\n  the CSVs of the archive have 2,000 bytes, more than the" in ended.err
+    assert "failed: a.zip\n  the CSVs of the archive have 2,000 bytes, more than the" in ended.out
     assert "would upload 1 of 2 files" in ended.out
 
 
@@ -108,10 +110,18 @@ def test_an_archive_in_a_list_of_files_is_expanded(plan, volume, tmp_path):
 def test_a_volume_that_is_an_archive_is_a_usage_error(asyncload, volume):
     """With the options that load only its members."""
     write_files(volume, {"a.zip": zip_of(FILMS)})
-    ended = asyncload("run", volume / "a.zip", "--bucket", "lake", *DATE, "--dry-run")
+    ended = asyncload("run", volume / "a.zip", "--bucket", "lake", *DATE, "--dry-run", "--offline")
     assert ended.code == 2
     assert "hint: name its folder, and --archives --include 'a.zip' to load only" in ended.err
     ended = asyncload(
-        "run", volume, "--bucket", "lake", "--dry-run", "--archives", "--include", "a.zip"
+        "run",
+        volume,
+        "--bucket",
+        "lake",
+        "--dry-run",
+        "--offline",
+        "--archives",
+        "--include",
+        "a.zip",
     )
     assert "would upload 2 of 2 files" in ended.out

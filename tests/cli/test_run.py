@@ -286,11 +286,12 @@ def test_the_volume_is_by_default_the_mounted_one_or_the_folder_data(
     write_files(tmp_path, {"data/a.csv": b"1", "other/b.csv": b"1"})
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("asyncload.cli.default_volume.MOUNTED", tmp_path / "not-mounted")
-    assert "would upload a.csv" in asyncload("run", "--dry-run", *options).out
+    dry = ("run", "--dry-run", "--offline", "--files")
+    assert "would upload a.csv" in asyncload(*dry, *options).out
     monkeypatch.setattr("asyncload.cli.default_volume.MOUNTED", tmp_path / "other")
-    assert "would upload b.csv" in asyncload("run", "--dry-run", *options).out
+    assert "would upload b.csv" in asyncload(*dry, *options).out
     monkeypatch.setenv("ASYNCLOAD_VOLUME", str(tmp_path / "data"))
-    assert "would upload a.csv" in asyncload("run", "--dry-run", *options).out
+    assert "would upload a.csv" in asyncload(*dry, *options).out
 
 
 def test_unreadable_files_fail_and_the_others_are_uploaded(spawn, volume, lake):
@@ -502,21 +503,6 @@ def test_a_run_that_breaks_off_says_how_far_it_came(asyncload, volume, lake):
     assert ended.code == 5
 
 
-def test_a_dry_run_says_what_would_be_uploaded_and_sends_nothing(asyncload, volume, lake):
-    """Large files first, as a run would; left-out entries are told."""
-    write_files(volume, {"a.csv": b"12", "b/c.csv": bytes(17 * 1024 * 1024), ".h.csv": b""})
-    options, requests = lake
-    ended = asyncload("run", volume, *options, "--dry-run")
-    assert ended.out == (
-        "would upload b/c.csv -> s3://lake/Raw/Local/CSV/B/2022/05/02/c.csv\n"
-        "would upload a.csv -> s3://lake/Raw/Local/CSV/A/2022/05/02/a.csv\n"
-        "would upload 2 of 2 files, 17.8 MB\n"
-        "excluded: 1 hidden\n"
-    )
-    assert ended.err == "excluded: .h.csv (hidden)\n"
-    assert (ended.code, requests) == (0, [])
-
-
 def test_a_dry_run_of_a_volume_that_is_not_there_is_a_usage_error(asyncload, volume, lake):
     """As a run's is."""
     options, _ = lake
@@ -555,7 +541,7 @@ def test_the_options_shape_the_keys(asyncload, volume, lake):
     write_files(volume, {"films_a.csv": b"1"})
     options, _ = lake
     ended = asyncload(
-        *("run", volume, *options, "--dry-run", "--layer", "Bronze", "--origin", "Imdb"),
+        *("run", volume, *options, "--dry-run", "--files", "--layer", "Bronze", "--origin", "Imdb"),
         *("--format", "Csv", "--dataset", "films_*=Movies", "--layout", "hive"),
     )
     key = "Bronze/Imdb/Csv/Movies/year=2022/month=05/day=02/films_a.csv"
@@ -567,7 +553,7 @@ def test_include_and_exclude_choose_files(asyncload, volume, lake):
     write_files(volume, {"a/1.csv": b"", "a/2.csv": b"", "b/1.csv": b"", "b/old/1.csv": b""})
     options, _ = lake
     chosen = ("--include", "1.csv", "--exclude", "b/**")
-    ended = asyncload("run", volume, *options, "--dry-run", *chosen)
+    ended = asyncload("run", volume, *options, "--dry-run", "--files", *chosen)
     assert "would upload 1 of 1 file, 0 B\nexcluded: 2 excluded\n" in ended.out
     assert "would upload a/1.csv" in ended.out
 
@@ -597,8 +583,9 @@ def test_every_option_has_an_environment_variable(asyncload, volume, lake, monke
         monkeypatch.setenv(f"ASYNCLOAD_{name}", str(value))
     ended = asyncload("run")
     assert ended.out == (
-        "would upload a.csv -> s3://pond/L/O/F/A1/year=2021/month=12/day=31/a.csv\n"
+        "A1: 1 file, 1 B: 1 to upload -> s3://pond/L/O/F/A1/year=2021/month=12/day=31/\n"
         "would upload 1 of 1 file, 1 B\nexcluded: 1 excluded\n"
+        "requests of the run: about 5 (2 PUT, 1 LIST, 2 GET and HEAD)\n"
     )
 
 
@@ -615,7 +602,7 @@ def test_today_is_the_default_date(asyncload, volume, lake):
     write_files(volume, {"a.csv": b"1"})
     options, _ = lake
     before = datetime.now(UTC)
-    ended = asyncload("run", volume, *options[:-2], "--dry-run")
+    ended = asyncload("run", volume, *options[:-2], "--dry-run", "--files")
     days = {before.strftime("%Y/%m/%d"), datetime.now(UTC).strftime("%Y/%m/%d")}
     assert any(f"/A/{day}/a.csv" in ended.out for day in days)
 

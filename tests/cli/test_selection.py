@@ -38,7 +38,7 @@ def test_the_listed_files_are_loaded_and_verified(asyncload, volume, tmp_path, t
     verified = asyncload("verify", volume, *target, "--files-from", listed)
     assert (verified.code, verified.out[:17]) == (0, "OK: 1 file matche")
     dry = asyncload("run", volume, *target, "--files-from", listed, "--dry-run")
-    assert dry.out.splitlines()[-1] == "would upload 1 of 1 file, 1 B"
+    assert dry.out.splitlines()[-2] == "would upload 0 of 1 file, 0 B: 1 unchanged"
 
 
 def test_a_listed_file_that_is_missing_fails_by_name(asyncload, volume, tmp_path, target):
@@ -130,7 +130,7 @@ def test_one_run_loads_the_files_of_many_dates(asyncload, volume, s3, layer):
     write_files(volume, {f"sales/2022-05-0{day}/s.csv": b"%d" % day for day in (1, 2)})
     options = (*target, "--date-from", "{date:%Y-%m-%d}")
     dry = check_lines(asyncload("run", volume, *options, "--dry-run", "--json").out)
-    assert [record["date"] for record in dry[:-1]] == ["2022-05-01", "2022-05-02"]
+    assert sorted(record["date"] for record in dry[:-1]) == ["2022-05-01", "2022-05-02"]
     ended = asyncload("run", volume, *options, "--success-marker", "--json")
     records = check_lines(ended.out)
     dates = {record["path"]: record["date"] for record in records[:-1]}

@@ -26,7 +26,7 @@ def planned(asyncload, folder):
     """What a dry run with some options would upload, and that it says nothing else."""
 
     def plan(*options):
-        ended = asyncload("run", "--dry-run", "--json", *options)
+        ended = asyncload("run", "--dry-run", "--offline", "--json", *options)
         assert (ended.code, ended.err) == (0, "")
         return [r["key"] for r in check_lines(ended.out) if r["type"] == "file"]
 
@@ -150,7 +150,7 @@ def test_names_are_utf_8_in_any_locale(folder, spawn):
     write_files(folder / "data", {"é.csv": b"1"})
     (folder / "asyncload.toml").write_text(BASE + 'include = ["é.csv"]\n[dataset]\n"é.csv" = "É"\n')
     locale = ["LC_ALL=C", "PYTHONCOERCECLOCALE=0", "PYTHONUTF8=0"]
-    process = spawn("run", "--dry-run", "--json", prefix=["env", *locale])
+    process = spawn("run", "--dry-run", "--offline", "--json", prefix=["env", *locale])
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     keys = [record["key"] for record in check_lines(out) if record["type"] == "file"]
@@ -174,7 +174,7 @@ def test_one_file_serves_all_commands(folder, asyncload):
             2,
             "error: --bucket: 'not a bucket' is not a valid bucket name",
         )
-    assert asyncload("run", "--dry-run").code == 0
+    assert asyncload("run", "--dry-run", "--offline").code == 0
 
 
 NO_EQUALS = "Expected '=' after a key in a key/value pair"
@@ -349,7 +349,7 @@ def test_what_a_file_can_not_say_is_a_usage_error(folder, asyncload, wrong):
     """It names file, line, key and what is expected, and repeats no value."""
     content, text, hint = WRONG[wrong]
     (folder / "asyncload.toml").write_bytes(content)
-    ended = asyncload("run", "--bucket", "lake", "--dry-run")
+    ended = asyncload("run", "--bucket", "lake", "--dry-run", "--offline")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == message(text, hint or "see asyncload run --help")
     assert "CANARY" not in ended.err
@@ -517,4 +517,4 @@ def test_a_mistyped_variable_is_a_warning(folder, asyncload, monkeypatch, comman
         "warning: ASYNCLOAD_BUKET is not a variable of asyncload and is ignored\n"
         "  hint: did you mean ASYNCLOAD_BUCKET?\n"
     )
-    assert asyncload("run", "--bucket", "lake", "--dry-run").code == 0
+    assert asyncload("run", "--bucket", "lake", "--dry-run", "--offline").code == 0

@@ -72,7 +72,7 @@ def test_a_run_collects_its_garbage_and_trusts_no_more_than_it_needs(volume, mon
 def test_a_plan_collects_its_garbage(volume):
     """So does a dry run."""
     write_files(volume, {"a.csv": b"1"})
-    collecting, *_ = end_of("run", volume, "--bucket", "lake", "--dry-run")
+    collecting, *_ = end_of("run", volume, "--bucket", "lake", "--dry-run", "--offline")
     assert collecting
 
 
@@ -88,7 +88,7 @@ def test_the_settings_for_certificates_are_put_back(monkeypatch, value):
     assert os.environ.get("SSL_CERT_FILE") == os.environ.get("SSL_CERT_DIR") == value
 
 
-COMMANDS = {"run", "watch", "collect", "verify", "clean", "doctor", "config", "demo"}
+COMMANDS = {"run", "plan", "watch", "collect", "verify", "clean", "doctor", "config", "demo"}
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
@@ -129,7 +129,7 @@ FOR_FEW = {
     "asyncload.cli.clean",
     "asyncload.cli.config",
     "asyncload.cli.doctor",
-    "asyncload.cli.dry_run",
+    "asyncload.cli.plan",
     "asyncload.cli.settings_toml",
     "asyncload.cli.verify",
     "asyncload.operations.demo",

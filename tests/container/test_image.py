@@ -71,7 +71,7 @@ def test_the_user_is_a_number_and_not_root(loader):
 def test_any_user_id_can_run_it(loader):
     """An ID without entry in /etc/passwd and without home reads the volume that it may read."""
     options = ["--network", "none", "--user", "4242:4242", "-v", f"{ROOT / 'data'}:/data:ro"]
-    ended = loader.run("run", "--bucket", "lake", "--dry-run", options=options)
+    ended = loader.run("run", "--bucket", "lake", "--dry-run", "--offline", options=options)
 
     assert ended.returncode == 0, ended.stderr
     assert "would upload 8 of 8 files" in ended.stdout

@@ -312,7 +312,7 @@ def test_a_dry_run_does_not_wait_for_a_folder_that_does_not_answer_either(
     """As a run, it ends and names the folder; no plan is shown, for it would not be all."""
     write_files(volume, {"a.csv": b"1", "d/b.csv": b"2"})
     stalling.add(volume if folder == "volume" else volume / "d")
-    ended = asyncload("run", volume, "--bucket", "lake", "--dry-run")
+    ended = asyncload("run", volume, "--bucket", "lake", "--dry-run", "--offline")
     assert (ended.code, ended.out) == (2, "")
     at = "." if folder == "volume" else "d"
     assert f"the volume can't be scanned, at '{at}': " in ended.err
@@ -351,7 +351,7 @@ main()
 @pytest.mark.fault("L9")
 def test_a_signal_ends_a_dry_run_although_a_listing_is_stuck(volume, spawn):
     """At once: nothing is to be tidied up."""
-    options = ("run", volume, "--bucket", "lake", "--dry-run")
+    options = ("run", volume, "--bucket", "lake", "--dry-run", "--offline")
     process = spawn(*options, prefix=(sys.executable, "-c", DEAD_FOLDER))
     check_that_a_signal_ends_it(process)
 
@@ -360,7 +360,7 @@ def test_a_signal_ends_a_dry_run_although_a_listing_is_stuck(volume, spawn):
 def test_whether_a_volume_is_mounted_is_not_waited_for_either(asyncload, stalling):
     """If none is named, /data may be the dead mount."""
     stalling.add(Path("/data"))
-    ended = asyncload("run", "--bucket", "lake", "--dry-run")
+    ended = asyncload("run", "--bucket", "lake", "--dry-run", "--offline")
     assert (ended.code, ended.out) == (2, "")
     assert "the volume can't be scanned, at '.': " in ended.err
 
@@ -722,7 +722,7 @@ def make_many(volume, count):
 
 
 def plan(volume):
-    return peak_of("run", volume, "--bucket", "lake", "--dry-run", "--quiet")
+    return peak_of("run", volume, "--bucket", "lake", "--dry-run", "--offline", "--quiet")
 
 
 @pytest.mark.fault("L28")

@@ -101,7 +101,7 @@ def test_a_failure_keeps_its_exit_code_if_no_message_can_be_written(
         (("--version",), 0),
         (("run", "--no-such-option"), 2),
         (("run", "nowhere", "--bucket", "lake"), 2),
-        (("run", ".", "--bucket", "lake", "--dry-run"), 0),
+        (("run", ".", "--bucket", "lake", "--dry-run", "--offline"), 0),
     ],
     ids=["help", "version", "option", "volume", "plan"],
 )
@@ -200,7 +200,7 @@ def test_a_reader_that_does_not_read_delays_no_signal(volume, spawn, signum):
     write_files(volume, {f"{n:04}.csv": b"" for n in range(1_000)})
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
-    words = ("run", volume, "--bucket", "lake", "--dry-run", "--json")
+    words = ("run", volume, "--bucket", "lake", "--dry-run", "--offline", "--json")
     process = spawn(*words, stdout=writing)
     os.close(writing)
     # Once there is something, much more is about to be written.

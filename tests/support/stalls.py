@@ -35,7 +35,7 @@ def stalling(monkeypatch):
     monkeypatch.setattr(Path, "exists", path_exists)
     monkeypatch.setattr(os, "preadv", preadv)
     monkeypatch.setattr(os, "scandir", scandir)
-    for user in ("operations.opening", "operations.planning", "cli.default_volume"):
+    for user in ("operations.opening", "cli.default_volume"):
         monkeypatch.setattr(f"asyncload.{user}.STALLED_SECONDS", 0.3)
     yield paths
     go_on.set()

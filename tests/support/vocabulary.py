@@ -41,6 +41,8 @@ def tables() -> dict[str, list[Described]]:
                 # They include those of a load, but for its dry run.
                 of_run = found["summary of run"]
                 found[section] = [f for f in of_run if f.present != "in a dry run"]
+            if begin[1] == "plan":
+                found[section] = found["summary of run"]
         elif row := re.match(r"\| `(\w+)` \| ([a-z ]+) \| ([^|]+) \| ", line):
             described = Described(row[1], row[2].split(" or "), row[3])
             found.setdefault(section, []).append(described)
@@ -131,7 +133,7 @@ def _check_file(record: dict[str, Any]) -> None:
     if landed:
         assert record["verified_by"] in record["checksums"]
     assert ("replaced" in record) == (status == "uploaded")
-    assert ("reason" in record) == (status == "skipped")
+    assert ("reason" in record) == (status == "skipped" or record.get("action") == "unknown")
     assert ("error" in record) == (status == "failed")
     assert ("finished" in record) == ("seconds" in record) == (status != "planned")
     assert (record["key"] is None) == (record["partition"] is None)

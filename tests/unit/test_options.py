@@ -24,7 +24,18 @@ def test_each_field_of_settings_is_filled_by_one_option():
     of_collect = {o.name for o in OPTIONS if o.commands == ("collect",)}
     of_watch = {o.name for o in OPTIONS if o.commands == ("watch",)}
     assert of_watch == set(WatchOptions._fields)
-    of_calls = {"dry_run", "quiet", "json", "yes", "older_than", "manifest_run", "config"}
+    of_calls = {
+        "dry_run",
+        "offline",
+        "files",
+        "price",
+        "quiet",
+        "json",
+        "yes",
+        "older_than",
+        "manifest_run",
+        "config",
+    }
     assert beside == of_calls | of_collect | of_watch
 
 

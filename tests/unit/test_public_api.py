@@ -34,7 +34,7 @@ def modules_after(code):
     return {name.partition(".")[0] for name in json.loads(done.stderr)}
 
 
-UNIONS = {"CleanEvent", "DoctorEvent", "Event", "Outcome", "VerifyEvent"}
+UNIONS = {"CleanEvent", "DoctorEvent", "Event", "Outcome", "PlanEvent", "VerifyEvent"}
 
 
 def test_a_public_name_is_there_when_it_is_used():
@@ -141,13 +141,13 @@ def test_help_does_not_wait_for_s3(arguments):
     assert not loaded & {"aioboto3", "aiohttp", "awscrt", "botocore"}
 
 
-def test_a_plan_is_made_without_the_s3_libraries(volume):
+def test_an_offline_plan_is_made_without_the_s3_libraries(volume):
     """Nor are options read with the help of pydantic, which takes as long as the rest to import.
 
     A pyproject.toml without our table, such as that of this repository, is not parsed.
     """
     (volume / "a.csv").write_bytes(b"1")
-    arguments = ["run", str(volume), "--bucket", "lake", "--concurrency", "4", "--dry-run"]
+    arguments = ["plan", "--offline", str(volume), "--bucket", "lake", "--concurrency", "4"]
     loaded = modules_after(
         "import sys\n"
         "from asyncload.cli import main\n"
@@ -158,7 +158,7 @@ def test_a_plan_is_made_without_the_s3_libraries(volume):
         "    assert not error.code\n"
     )
     assert "typer" in loaded
-    unused = {"aioboto3", "aiohttp", "asyncio", "awscrt", "botocore", "pydantic", "rich", "tomllib"}
+    unused = {"aioboto3", "aiohttp", "botocore", "pydantic", "rich", "tomllib"}
     assert not loaded & unused
 
 

@@ -23,12 +23,10 @@ from asyncload.model.values import (
     ObjectKey,
     PartKept,
     PartSent,
-    PlannedUpload,
     RequestsMade,
     RunStarted,
     Scanned,
     Skipped,
-    SourceFile,
     StaleUploadAborted,
     Unchanged,
     Uploaded,
@@ -36,11 +34,12 @@ from asyncload.model.values import (
     Warned,
 )
 from asyncload.reporting import report as report_module
+from asyncload.reporting.preview import FilePlanned
+from asyncload.reporting.preview_records import planned_record
 from asyncload.reporting.records import (
     clean_totals,
     excluded_record,
     file_record,
-    planned_record,
     run_totals,
     summary_record,
     to_json,
@@ -406,14 +405,15 @@ def test_the_record_of_a_file_without_a_key():
 
 def test_the_record_of_a_file_that_would_be_uploaded():
     """As that of one that was, without proof; a dry run has no id."""
-    upload = PlannedUpload(SourceFile("a.csv", 3), ObjectKey("Raw/a.csv"), "Raw/", "A")
+    planned = FilePlanned("upload", "a.csv", ObjectKey("Raw/a.csv"), 3, "Raw/", "A")
     report = Report(bucket="lake", day=date(2022, 5, 2))
-    record = json.loads(to_json(planned_record(upload, report)))
+    record = json.loads(to_json(planned_record(planned, report, NOW)))
     check_record(record)
     assert record == OF_RUN | {
         "type": "file",
         "run_id": None,
         "status": "planned",
+        "action": "upload",
         "path": "a.csv",
         "key": "Raw/a.csv",
         "dataset": "A",

@@ -1,0 +1,218 @@
+"""The events and the result of a plan: what a run would do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal, NamedTuple
+
+from asyncload.model.values import (
+    Failed,
+    FileFinished,
+    ObjectKey,
+    PlannedUpload,
+    ScanEvent,
+    Skipped,
+    Unchanged,
+)
+from asyncload.reporting.report import MAX_NAMED, Report
+
+PlannedAction = Literal["upload", "replace", "unchanged", "skip", "conflict", "fail", "unknown"]
+"""What a run would do with a file: upload it; replace an object with other content; leave it, since
+the object has its content; skip it (`--skip-existing`); let it fail, because the object has other
+content or can't be compared (`conflict`), or for another reason (`fail`). `unknown` is a file of
+which only the upload itself will show whether its key is free.
+"""
+
+MAX_PARTITIONS = 10_000
+"""Maximum number of partitions counted one by one; the files of further ones are counted together.
+"""
+
+SENT: tuple[PlannedAction, ...] = ("upload", "replace", "unknown")
+"""The actions that send a file."""
+
+
+class RequestCounts(NamedTuple):
+    """Numbers of requests as S3 charges for them.
+
+    `puts` are PUT and POST requests, `gets` GET and HEAD.
+    """
+
+    puts: int = 0
+    listings: int = 0
+    gets: int = 0
+
+    @property
+    def total(self) -> int:
+        """The number of all requests."""
+        return self.puts + self.listings + self.gets
+
+
+class Prices(NamedTuple):
+    """Prices of 1,000 requests in US dollars.
+
+    The defaults are those of S3 Standard in US East (N. Virginia).
+
+    Source: "Requests & data retrievals", https://aws.amazon.com/s3/pricing, as listed in 2025.
+    Other regions and storage classes differ.
+    """
+
+    put: float = 0.005
+    list: float = 0.005
+    get: float = 0.0004
+
+    def of(self, requests: RequestCounts) -> float:
+        """Return the price of requests in US dollars."""
+        puts, listings, gets = requests
+        return (puts * self.put + listings * self.list + gets * self.get) / 1000
+
+
+class PlanStarted(NamedTuple):
+    """A plan of a run into `bucket` for the date `day`, None if each file has its own.
+
+    `offline`: the bucket is not asked.
+    """
+
+    bucket: str
+    day: date | None
+    offline: bool
+
+
+class FilePlanned(NamedTuple):
+    """What a run would do with one file, and its size in bytes.
+
+    `outcome` is the file's outcome if nothing is sent; None for a file that is sent. `reason` says
+    why the action is unknown. `key` is None and `partition` and `dataset` are "" if the file has no
+    valid key. `day` is the file's date, None if it has the run's.
+    """
+
+    action: PlannedAction
+    path: str
+    key: ObjectKey | None
+    size: int
+    partition: str = ""
+    dataset: str = ""
+    day: date | None = None
+    outcome: Unchanged | Skipped | Failed | None = None
+    reason: str = ""
+
+
+class RequestsPlanned(NamedTuple):
+    """The requests that the plan made, and about those that the run would make.
+
+    `aws`: the store is AWS S3 itself.
+    """
+
+    made: RequestCounts
+    needed: RequestCounts
+    aws: bool
+
+
+PlanEvent = PlanStarted | ScanEvent | FilePlanned | RequestsPlanned
+
+
+@dataclass(slots=True)
+class PlannedPartition:
+    """The files of one partition by action: their numbers, and their sizes in bytes."""
+
+    partition: str
+    dataset: str
+    counts: Counter[PlannedAction] = field(default_factory=Counter)
+    sizes: Counter[PlannedAction] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Preview:
+    """What a run would do; an observer of a plan's events.
+
+    `counts` and `sizes` (in bytes) are by action. `partitions` are by their name, "" for files
+    without a key; the files of partitions beyond the first 10,000 are counted in `more`. `named`
+    has the first files that would be replaced or skipped, conflict, or are unknown, by action.
+    `report` has the totals that are known without a run: failures, excluded entries, warnings.
+    `made` are the requests that were made for the plan, `needed` about those that the run would
+    make, None if that is unknown. `aws`: the store is AWS S3 itself.
+    """
+
+    offline: bool = False
+    report: Report = field(default_factory=Report)
+    counts: Counter[PlannedAction] = field(default_factory=Counter)
+    sizes: Counter[PlannedAction] = field(default_factory=Counter)
+    partitions: dict[str, PlannedPartition] = field(default_factory=dict)
+    more: PlannedPartition = field(default_factory=lambda: PlannedPartition("", ""))
+    named: dict[PlannedAction, list[FilePlanned]] = field(default_factory=dict)
+    made: RequestCounts = field(default_factory=RequestCounts)
+    needed: RequestCounts | None = None
+    aws: bool = False
+
+    def observe(self, event: PlanEvent) -> None:
+        """Count an event."""
+        if isinstance(event, FilePlanned):
+            self._count(event)
+        elif isinstance(event, PlanStarted):
+            self.report.bucket, self.report.day = event.bucket, event.day
+            self.offline = event.offline
+        elif isinstance(event, RequestsPlanned):
+            self.made, self.needed, self.aws = event
+            self.report.requests = event.made.total
+        else:
+            self.report.observe(event)
+
+    def _count(self, planned: FilePlanned) -> None:
+        action = planned.action
+        self.counts[action] += 1
+        self.sizes[action] += planned.size
+        group = self.partitions.get(planned.partition)
+        if group is None:
+            group = self.more
+            if len(self.partitions) < MAX_PARTITIONS:
+                group = PlannedPartition(planned.partition, planned.dataset)
+                self.partitions[planned.partition] = group
+        group.counts[action] += 1
+        group.sizes[action] += planned.size
+        if action in ("replace", "unknown"):
+            first = self.named.setdefault(action, [])
+            if len(first) < MAX_NAMED:
+                first.append(planned)
+        if planned.outcome is not None:
+            self.report.observe(finished(planned, planned.outcome))
+
+    @property
+    def to_send(self) -> int:
+        """Number of files that would be sent."""
+        return sum(self.counts[action] for action in SENT)
+
+    @property
+    def bytes_to_send(self) -> int:
+        """Their size in bytes."""
+        return sum(self.sizes[action] for action in SENT)
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the run, as far as it is known: 3 if files would fail, else 0."""
+        return 3 if self.counts["conflict"] or self.counts["fail"] else 0
+
+
+def finished(planned: FilePlanned, outcome: Unchanged | Skipped | Failed) -> FileFinished:
+    """Return the event that a run would emit for a file that is not sent."""
+    return FileFinished(outcome, planned.partition, planned.dataset, day=planned.day)
+
+
+def emit_failures(failures: Iterable[Failed], emit: Callable[[PlanEvent], None]) -> None:
+    """Emit the files that fail before anything is compared."""
+    for failed in failures:
+        emit(FilePlanned("fail", failed.path, failed.key, failed.size, outcome=failed))
+
+
+def planned_upload(
+    action: PlannedAction,
+    upload: PlannedUpload,
+    outcome: Unchanged | Skipped | Failed | None = None,
+    reason: str = "",
+) -> FilePlanned:
+    """Return the event about a file with a key."""
+    source, key, partition, dataset, day = upload
+    return FilePlanned(
+        action, source.path, key, source.size, partition, dataset, day, outcome, reason
+    )
