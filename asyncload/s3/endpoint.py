@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -92,7 +93,9 @@ class Endpoint:
                 return
         except OSError as error:
             late = isinstance(error, TimeoutError)
-            reason = f"no answer within {_SECONDS:.0f} s" if late else error.strerror or str(error)
+            # asyncio's own text repeats the address.
+            said = os.strerror(error.errno) if error.errno else str(error)
+            reason = f"no answer within {_SECONDS:.0f} s" if late else said
             raise (TimedOut if late else StoreUnavailable)(
                 f"no connection to {self.host} port {self.port}: {reason}",
                 hint=f"check {self._origin()}, and that firewalls and security groups permit the "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,9 +13,16 @@ from time import time
 import pytest
 import trustme
 
+from asyncload.errors import StoreError, StoreUnavailable
+from asyncload.model.checksums import checksum_of
+from asyncload.model.values import ObjectKey
+from asyncload.operations.doctor.examination import Examination, Finding
+from asyncload.operations.doctor.traces import TracingStore
+from asyncload.store.limits import AdaptiveLimit
 from tests.faults.lake import fail_always
 from tests.faults.proxy import Fault, Reply, clock_off_by, proxy_before, s3_error
 from tests.support.loads import AT_ONCE, write_files
+from tests.support.memory_store import MemoryStore
 from tests.support.scripted_s3 import error, scripted_s3
 from tests.support.servers import free_port
 from tests.support.tls import tls_for
@@ -204,7 +212,7 @@ def test_required_conditions_that_can_not_be_probed(doctor, moto):
     """As HEAD is denied: a run would refuse the store."""
     result = doctor(moto, fail_always("HeadObject", DENIED), "--require-create-only")
     assert (result.code, result.named("failed")) == (5, ["create_only"])
-    assert result.checks["checksums"]["reason"] == "depends on head, which is denied"
+    assert result.checks["checksums"]["reason"] == "depends on head, which did not succeed"
 
 
 @pytest.mark.fault("G8")
@@ -361,7 +369,8 @@ def test_a_refused_connection(doctor, moto):
     port = free_port()
     result = doctor(moto, None, url=f"http://127.0.0.1:{port}")
     assert (result.code, result.named("failed")) == (5, ["connection"])
-    assert f"no connection to 127.0.0.1 port {port}: " in result.checks["connection"]["reason"]
+    reason = f"no connection to 127.0.0.1 port {port}: Connection refused"
+    assert result.checks["connection"]["reason"] == reason
 
 
 def test_a_certificate(doctor, moto, tmp_path, monkeypatch):
@@ -435,6 +444,15 @@ def test_a_configuration_that_can_not_be_used(doctor, monkeypatch, variable, val
     assert {"credentials", "clock", "region", "bucket"} == result.skipped
 
 
+@pytest.fixture
+def _once(doctor, monkeypatch):
+    """No request is repeated: throttled ones would be for seconds."""
+    monkeypatch.setattr(
+        "asyncload.operations.doctor.connection.RETRIES", AT_ONCE._replace(seconds=0)
+    )
+
+
+@pytest.mark.usefixtures("_once")
 def test_a_throttled_request_is_a_warning(doctor, moto):
     """A run would wait longer."""
     slow = Fault(reply=s3_error(503, "SlowDown", "Please reduce your request rate."))
@@ -442,13 +460,66 @@ def test_a_throttled_request_is_a_warning(doctor, moto):
     assert (result.code, result.named("warning")) == (0, ["list_uploads"])
 
 
-def test_a_check_without_a_result_in_time(doctor, moto, monkeypatch):
+@pytest.mark.usefixtures("_once")
+@pytest.mark.parametrize("operation", ["PutObject", "CreateMultipartUpload"])
+def test_nothing_is_checked_by_a_request_that_was_throttled(doctor, moto, operation):
+    """All that depends on it is skipped."""
+    slow = Fault(reply=s3_error(503, "SlowDown", "Please reduce your request rate."))
+    result = doctor(moto, fail_always(operation, slow))
+    assert (result.code, result.named("failed")) == (0, [])
+    assert {"checksums", "create_only", "upload_part"} <= result.skipped
+    assert "which did not succeed" in result.checks["checksums"]["reason"]
+
+
+async def test_a_check_without_a_result_in_time(monkeypatch):
     """It fails, and the next one is made."""
-    monkeypatch.setattr("asyncload.operations.doctor.examination.PATIENCE", 0.3)
-    hang = fail_always("ListMultipartUploads", Fault(delay=60))
-    result = doctor(moto, hang)
-    assert result.named("failed") == ["list_uploads"]
-    assert result.checks["data_prefix"]["status"] == "ok"
+    monkeypatch.setattr("asyncload.operations.doctor.examination.PATIENCE", 0.01)
+    checks = []
+    examination = Examination(checks.append)
+
+    async def hang():
+        await asyncio.Event().wait()
+
+    async def answer():
+        return Finding("fine")
+
+    assert not await examination.check("first", hang)
+    assert not await examination.check("second", answer, needs=("first",))
+    assert await examination.check("third", answer)
+    assert [check.mark for check in checks] == ["failed", "skipped", "ok"]
+    assert checks[0].reason.startswith("no result within ")
+
+
+async def test_an_upload_that_is_created_while_the_diagnosis_ends_is_aborted():
+    """Its id is waited for; so is an object whose request had no answer deleted."""
+    created, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(MemoryStore):
+        async def create_multipart(self, key, **options):
+            created.set()
+            await go_on.wait()
+            return await super().create_multipart(key, **options)
+
+        async def put(self, *arguments, **options):
+            await super().put(*arguments, **options)
+            raise StoreUnavailable("the answer was lost")
+
+    store = Slow()
+    traces = TracingStore(store, limit=AdaptiveLimit(4), retries=AT_ONCE)
+    key, body = ObjectKey("a"), b"1"
+    with pytest.raises(StoreError):
+        await traces.put(key, body, checksum_of(body, "CRC64NVME"), create_only=False)
+    creating = asyncio.create_task(traces.create_multipart(key))
+    await created.wait()
+    creating.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await creating
+    assert [remnant.upload_id is None for remnant in traces.remnants] == [False, True]
+    assert (len(store.uploads), [*store.objects]) == (1, ["a"])
+    assert await traces.remove_all() is None
+    assert (store.uploads, store.objects, traces.remnants) == ({}, {}, ())
 
 
 def test_an_object_that_is_not_there_after_its_put(doctor, moto):

@@ -69,7 +69,7 @@ class Connection:
             assert self._endpoint is not None
             await self._check_endpoint(self._endpoint)
         # It may wait for a person, and ends by itself.
-        await check("credentials", lambda: self._open(prefix), needs=("endpoint",), patience=None)
+        await check("credentials", lambda: self._open(prefix), needs=("endpoint",), limited=False)
         needs: tuple[str, ...] = _REACHED
         if self.store is None:
             needs = (*needs, "credentials")

@@ -10,7 +10,11 @@ from typing import Any, NamedTuple
 from asyncload.errors import AsyncloadError, StoreUnavailable, Throttled
 from asyncload.reporting.diagnosis import Check, Mark
 
-_DID: Mapping[Mark, str] = {"failed": "failed", "skipped": "was skipped", "warning": "is denied"}
+_DID: Mapping[Mark, str] = {
+    "failed": "failed",
+    "skipped": "was skipped",
+    "warning": "did not succeed",
+}
 PATIENCE = 30.0
 """Seconds that one check may take."""
 
@@ -66,14 +70,14 @@ class Examination:
         work: Callable[[], Awaitable[Finding]],
         *,
         needs: tuple[str, ...] = (),
-        patience: float | None = PATIENCE,
+        limited: bool = True,
     ) -> bool:
         """Make a check, unless one that it needs failed; return whether it passed.
 
-        An error of asyncload is a failure. A check without a result within `patience` seconds
-        fails, too; None means no limit.
+        An error of asyncload is a failure. A check that is `limited` also fails without a result
+        within `PATIENCE`.
         """
-        found = self._skipped(name, needs) or await _made(work, patience)
+        found = self._skipped(name, needs) or await _made(work, PATIENCE if limited else None)
         if found.mark == "failed" or found.stops:
             self._causes[name] = f"{words(name)}, which {_DID[found.mark]}"
         self._emit(
@@ -94,7 +98,8 @@ async def _made(work: Callable[[], Awaitable[Finding]], patience: float | None) 
         async with asyncio.timeout(patience):
             return await work()
     except Throttled as error:
-        return in_spite_of(error, "a run makes fewer requests at once then, and tries for longer")
+        found = in_spite_of(error, "a run makes fewer requests at once then, and tries for longer")
+        return found._replace(stops=True)
     except AsyncloadError as error:
         return finding_of(error)
     except TimeoutError:

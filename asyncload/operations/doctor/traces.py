@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+from asyncload.aio.shielding import run_to_end
 from asyncload.errors import (
     AsyncloadError,
     BodyDamaged,
@@ -15,6 +17,9 @@ from asyncload.model.values import Checksum, ObjectKey
 from asyncload.reporting.diagnosis import Remnant
 from asyncload.store.protocol import CSV, Body, ObjectInfo, Part, PutResult
 from asyncload.store.retries import RetryingStore
+
+_REFUSALS = (StoreRefused, FileFailed, BodyDamaged, PreconditionFailed)
+_GRACE_SECONDS = 5.0
 
 
 class TracingStore(RetryingStore):
@@ -35,24 +40,23 @@ class TracingStore(RetryingStore):
         digest: str | None = None,
         info: ObjectInfo = CSV,
     ) -> PutResult:
-        was_there = key in self._objects
-        # Without an answer, it may be there.
-        self._objects[key] = None
-        try:
+        with self._writing(key):
             return await super().put(
                 key, body, checksum, create_only=create_only, digest=digest, info=info
             )
-        except (StoreRefused, FileFailed, BodyDamaged, PreconditionFailed):
-            if not was_there:
-                del self._objects[key]
-            raise
 
     async def create_multipart(
         self, key: ObjectKey, *, algorithm: str = "CRC64NVME", info: ObjectInfo = CSV
     ) -> str:
-        upload_id = await super().create_multipart(key, algorithm=algorithm, info=info)
-        self._uploads[key, upload_id] = None
-        return upload_id
+        creating = super().create_multipart(key, algorithm=algorithm, info=info)
+
+        async def create() -> str:
+            upload_id = await creating
+            self._uploads[key, upload_id] = None
+            return upload_id
+
+        # Its id must not be lost.
+        return await run_to_end(create(), grace=_GRACE_SECONDS)
 
     async def complete_multipart(
         self,
@@ -63,11 +67,11 @@ class TracingStore(RetryingStore):
         *,
         create_only: bool,
     ) -> PutResult:
-        result = await super().complete_multipart(
-            key, upload_id, parts, checksum, create_only=create_only
-        )
+        with self._writing(key):
+            result = await super().complete_multipart(
+                key, upload_id, parts, checksum, create_only=create_only
+            )
         self._uploads.pop((key, upload_id), None)
-        self._objects[key] = None
         return result
 
     async def abort_multipart(self, key: ObjectKey, upload_id: str) -> None:
@@ -77,6 +81,18 @@ class TracingStore(RetryingStore):
     async def delete(self, key: ObjectKey) -> None:
         await super().delete(key)
         self._objects.pop(key, None)
+
+    @contextmanager
+    def _writing(self, key: ObjectKey) -> Iterator[None]:
+        """Remember an object before its request: without an answer, it may be there."""
+        was_there = key in self._objects
+        self._objects[key] = None
+        try:
+            yield
+        except _REFUSALS:
+            if not was_there:
+                del self._objects[key]
+            raise
 
     @property
     def remnants(self) -> tuple[Remnant, ...]:
