@@ -166,6 +166,11 @@ def _begin(
 
 
 def _checked(settings: Settings, options: WatchOptions) -> Settings:
+    if options.settle <= 0:
+        raise UsageError(
+            "--settle must be longer than 0",
+            hint="otherwise a file that is still being written would be loaded",
+        )
     if settings.date.lower() == "yesterday":
         raise UsageError(
             "--date yesterday can't be used by watch, which runs for many days",
@@ -195,6 +200,7 @@ class _Session:
     tools: TransferTools
     store: ObjectStore
     group: Group
+    slots: asyncio.Semaphore
 
 
 class _Watcher:
@@ -224,7 +230,6 @@ class _Watcher:
         )
         self._disposal = open_disposal(settings)
         self.rate = RateLimit(settings.limit_rate) if settings.limit_rate else None
-        self._slots = asyncio.Semaphore(_BATCHES)
         self._heard: set[str] = set()
         self._polling = options.poll
         # The last message about each failing file, and each folder that can't be listed.
@@ -366,7 +371,9 @@ class _Watcher:
                 async with self._session(store, readers) as session:
                     end = self._end_of_session(session)
                     while ready:
-                        await self._slots.acquire()
+                        await session.slots.acquire()
+                        if self._stop.is_set():
+                            break
                         session.group.create_task(self._load_batch(session, ready))
                         ready = await self._next_ready(readers, end)
             except _Outage as error:
@@ -412,7 +419,9 @@ class _Watcher:
             run.add_observer(written.observe)
             try:
                 async with Group() as group:
-                    yield _Session(run, tools, stores.most, group)
+                    # New for each: a batch that is cancelled before it starts keeps its slot.
+                    slots = asyncio.Semaphore(_BATCHES)
+                    yield _Session(run, tools, stores.most, group, slots)
             finally:
                 tools.buffers.close()
                 run.count_requests()
@@ -436,7 +445,7 @@ class _Watcher:
         except _Outage as error:
             self._set_trouble(error.message, hint=error.hint)
         finally:
-            self._slots.release()
+            session.slots.release()
             for path in open_paths:
                 self._settling.failed(path, self._clock(), count=False)
 

@@ -471,6 +471,35 @@ async def test_settings_of_a_run_that_ends_are_refused(volume, settings, message
     assert not store.calls
 
 
+async def test_a_settle_time_of_nothing_is_refused(volume):
+    """A file that is still being written would be loaded."""
+    given, options = Settings(volume=volume, bucket="lake"), WatchOptions(settle=0)
+    with pytest.raises(UsageError, match="--settle must be longer than 0"):
+        await watch_into(MemoryStore(), given, options, stop=asyncio.Event())
+
+
+async def test_no_batch_is_begun_after_a_stop(volume, monkeypatch):
+    """Also if its files were complete, and waited for their turn."""
+    monkeypatch.setattr(watch_module, "_BATCH", 1)
+    monkeypatch.setattr(watch_module, "_BATCHES", 1)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(MemoryStore):
+        async def put(self, *arguments, **options):
+            begun.set()
+            await go_on.wait()
+            return await super().put(*arguments, **options)
+
+    write_files(volume, {"d/a.csv": b"1", "d/b.csv": b"2", "d/c.csv": b"3"})
+    store = Slow()
+    async with watching(store, volume) as watch:
+        await begun.wait()
+        await asyncio.sleep(0.3)
+        watch.stop.set()
+        go_on.set()
+    assert (len(objects(store)), watch.result.finished) == (1, True)
+
+
 async def test_a_volume_that_does_not_exist_at_the_start_is_refused(tmp_path):
     """It is more likely to be mistyped than late."""
     given = Settings(volume=tmp_path / "nowhere", bucket="lake")
