@@ -183,7 +183,6 @@ def server(seaweedfs, monkeypatch):
 
 
 @pytest.mark.fault("P4", "I30")
-@pytest.mark.seaweedfs
 @pytest.mark.timeout(400)
 @WAYS
 def test_each_quiet_version_is_loaded_once(spawn, server, volume, tmp_path, layer, options):
