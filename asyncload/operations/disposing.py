@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from asyncload.model.checksums import MD5_OF_PARTS
 from asyncload.model.values import Disposed, Unchanged, Uploaded
@@ -14,7 +15,7 @@ _WEAK = "only an MD5 of its parts shows that the existing object has its content
 _NOT_A_FILE = "it is not a file of its own"
 
 
-def open_disposal(settings: Settings) -> Disposal | None:
+def open_disposal(settings: Settings, folder: Path) -> Disposal | None:
     """Check that source files can be deleted or moved as the user asked; None if they stay.
 
     Raises:
@@ -22,7 +23,7 @@ def open_disposal(settings: Settings) -> Disposal | None:
     """
     if settings.then is None:
         return None
-    return Disposal(settings.volume, settings.move_to, trust=settings.trust)
+    return Disposal(folder, settings.move_to, trust=settings.trust)
 
 
 def disposing(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from math import inf
 
-from asyncload.errors import SourceStalled
+from asyncload.errors import SourceStalled, UsageError
 from asyncload.settings.run import Settings
-from asyncload.source.file_list import read_list
-from asyncload.source.folders import check_volume
+from asyncload.source.file_list import FileList, read_list
+from asyncload.source.folders import split_volume
 from asyncload.source.heartbeat import STALLED_SECONDS, scan_stalled
 from asyncload.source.offload import Offload
 from asyncload.source.readers import DESCRIPTOR_WAIT_SECONDS, Readers
@@ -38,8 +39,8 @@ async def open_readers(
             opened = await opening
         except SourceStalled as error:
             raise scan_stalled("", error) from error
-        with opened as volume:
-            listed = None
+        volume, listed = opened
+        with volume:
             if settings.files_from is not None:
                 # A pipe may take any time.
                 reading = partial(read_list, settings.files_from, nul=settings.null_separated)
@@ -53,6 +54,15 @@ async def open_readers(
             )
 
 
-def _open_volume(settings: Settings) -> Volume:
-    check_volume(settings.volume)
-    return Volume(settings.volume, trust=settings.trust, follow_links=settings.follow_symlinks)
+def _open_volume(settings: Settings) -> tuple[Volume, FileList | None]:
+    """Open the volume's folder; the list has the name of a volume that is a single file."""
+    folder, name = split_volume(settings.volume, archives=settings.archives)
+    if name is not None and settings.files_from is not None:
+        raise UsageError(
+            f"--files-from can't be combined with a volume that is a file: {settings.volume}",
+            hint="name the folder of the listed files, or omit --files-from",
+        )
+    volume = Volume(folder, trust=settings.trust, follow_links=settings.follow_symlinks)
+    if name is None:
+        return volume, None
+    return volume, FileList(os.fsencode(name), origin="", nul=True)

@@ -52,7 +52,7 @@ async def plan(
     emit = Emitter(preview.observe, observer)
     emit(PlanStarted(settings.bucket, layout_of(settings, started).date, offline))
     async with open_readers(settings) as readers:
-        open_disposal(settings)
+        open_disposal(settings, readers.root)
         if offline:
             await _plan_offline(settings, started, readers, emit)
         else:

@@ -12,18 +12,17 @@ from asyncload.planning.plan import PUT_LIMIT, LoadPlan
 from asyncload.settings.run import Settings, dates_of, modified_after
 from asyncload.source.archives.rules import ArchiveRules
 from asyncload.source.equality import find_duplicates
-from asyncload.source.file_list import FileList
 from asyncload.source.readers import Readers
 from asyncload.source.scanner import Scanner
 
 
-def scanner_of(settings: Settings, now: datetime, listed: FileList | None) -> Scanner:
+def scanner_of(settings: Settings, now: datetime, readers: Readers) -> Scanner:
     """Return the scanner of a run that starts at `now`, of all files or of the listed ones."""
     return Scanner(
-        settings.volume,
+        readers.root,
         include=settings.include,
         exclude=settings.exclude,
-        listed=listed,
+        listed=readers.listed,
         modified_after=modified_after(settings, now),
         modified_before=now.timestamp() - settings.min_age if settings.min_age else None,
         follow_links=settings.follow_symlinks,
@@ -48,7 +47,7 @@ async def scan_plan(
         SourceStalled: a folder does not respond.
     """
     plan = LoadPlan(layout, put_limit=put_limit, dates=dates_of(settings))
-    scanner = scanner_of(settings, now, readers.listed)
+    scanner = scanner_of(settings, now, readers)
     found = readers.scan(scanner.scan)
     while entries := await readers.take(found, SLICE):
         add_found(plan, entries, observe)

@@ -103,7 +103,7 @@ async def _verify_volume(
             comparison,
             readers,
             BufferPool(settings.memory),
-            find_extra=not settings.selects,
+            find_extra=not settings.selects and readers.listed is None,
         )
 
 

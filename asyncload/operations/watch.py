@@ -228,7 +228,7 @@ class _Watcher:
             compressed=settings.compressed,
             identify=True,
         )
-        self._disposal = open_disposal(settings)
+        self._disposal = open_disposal(settings, settings.volume)
         self.rate = RateLimit(settings.limit_rate) if settings.limit_rate else None
         self._heard: set[str] = set()
         self._polling = options.poll
@@ -266,6 +266,11 @@ class _Watcher:
         while not self._stop.is_set():
             try:
                 async with open_readers(self._settings) as readers:
+                    if readers.listed is not None:
+                        raise UsageError(
+                            f"the volume {self._settings.volume} is not a folder",
+                            hint="watch loads the files of a folder; load one file with run",
+                        )
                     if not opened:
                         await self._preflight(store)
                         opened = True

@@ -66,7 +66,8 @@ class Report:
     that replaced different content. `sources` counts what was done with source files after their
     load, `sources_failed` those that could not be deleted or moved because of an error, and
     `kept_sources` names the first ones that were kept, with the reason. `failures` holds the first
-    failed files, `skipped` the first skipped files, and `failure_groups` counts all failures.
+    failed files, `skipped` the first skipped and `replaced_files` the first that replaced different
+    content; `failure_groups` counts all failures.
     `kept` is the number of bytes that an earlier run had already sent; `aborted_uploads` counts
     stale uploads of earlier runs that were aborted. `unmarked` lists partitions without a success
     marker because a file is missing. `store` says which checks the store enforces, None if it was
@@ -91,6 +92,7 @@ class Report:
     left_open: list[UploadLeftOpen] = field(default_factory=list)
     verified_by: Counter[str] = field(default_factory=Counter)
     replaced: int = 0
+    replaced_files: list[Uploaded] = field(default_factory=list)
     sources: Counter[str] = field(default_factory=Counter)
     sources_failed: int = 0
     kept_sources: list[tuple[str, str]] = field(default_factory=list)
@@ -162,6 +164,8 @@ class Report:
             self.verified_by[outcome.checksum.algorithm] += 1
         if isinstance(outcome, Uploaded):
             self.replaced += outcome.replaced
+            if outcome.replaced and len(self.replaced_files) < MAX_NAMED:
+                self.replaced_files.append(outcome)
         if isinstance(outcome, Skipped) and len(self.skipped) < MAX_NAMED:
             self.skipped.append(outcome)
         if isinstance(outcome, Failed):

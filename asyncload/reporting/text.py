@@ -156,6 +156,11 @@ def _particulars(report: Report) -> Iterator[str]:
         yield limit
     if report.replaced:
         yield f"replaced: {format_count(report.replaced, 'object')} with different content"
+        for file in report.replaced_files:
+            yield f"  {printable(file.path)} -> s3://{report.bucket}/{printable(file.key)}"
+        more = report.replaced - len(report.replaced_files)
+        if more > 0:
+            yield f"  and {more:,} more; see --json or the manifest"
     if report.kept:
         yield f"resumed: {format_size(report.kept)} had been sent by an earlier run"
     if report.aborted_uploads:

@@ -133,7 +133,7 @@ OPTIONS = (
         PATH,
         WHAT,
         RUN_VERIFY_WATCH,
-        "Folder with the CSVs. Default: `/data` if it exists, else `./data`.",
+        "Folder with the CSVs, or one CSV. Default: `/data` if it exists, else `./data`.",
         positional=True,
     ),
     # Target

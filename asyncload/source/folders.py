@@ -12,7 +12,7 @@ from typing import Protocol
 
 from asyncload.errors import UsageError
 from asyncload.source.file_state import means_too_many_open, permission_hint
-from asyncload.source.name_kinds import is_zip
+from asyncload.source.name_kinds import compressed_csv, file_kind, is_zip
 
 _SLICE = 10_000
 _name = attrgetter("name")
@@ -47,6 +47,24 @@ def check_volume(root: Path) -> None:
             f"the volume {root} is not a folder",
             hint=f"name its folder, and {archives}--include {root.name!r} to load only this file",
         )
+
+
+def split_volume(root: Path, *, archives: bool = False) -> tuple[Path, str | None]:
+    """Return the folder of a volume, and the name of its file if the volume is a single one.
+
+    That is a CSV, packed or not, or with `archives` a ZIP archive.
+
+    Raises:
+        UsageError: see `check_volume`.
+    """
+    name = root.name
+    loadable = file_kind(name.lstrip(".")) == "csv" or compressed_csv(name) is not None
+    if loadable or (archives and is_zip(name)):
+        with suppress(OSError):
+            if root.is_file():
+                return root.parent, name
+    check_volume(root)
+    return root, None
 
 
 def by_name(listing: Iterator[os.DirEntry[bytes]]) -> Iterator[os.DirEntry[bytes]]:

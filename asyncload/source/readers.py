@@ -8,6 +8,7 @@ from concurrent.futures import Executor, Future, wait
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from asyncload.errors import SourceStalled, TooManyOpenFiles
@@ -121,6 +122,11 @@ class Readers:
         self._patient = _PatientExecutor(executor)
         self._descriptor_wait = descriptor_wait
         self._exhausted_since: float | None = None
+
+    @property
+    def root(self) -> Path:
+        """The volume's folder."""
+        return self._volume.root
 
     async def read_batch(
         self, uploads: Sequence[PlannedUpload], buffer: memoryview, digests: Digests = CRC_ONLY

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from datetime import UTC, datetime
 
 import pytest
@@ -268,14 +269,45 @@ def test_a_volume_that_is_not_there_is_a_usage_error(asyncload, tmp_path, lake):
     assert ended.code == 2
 
 
-def test_a_volume_that_is_a_file_is_a_usage_error(asyncload, tmp_path, lake):
-    """With how to load only that file."""
-    (tmp_path / "a.csv").write_bytes(b"")
+def test_a_volume_that_is_another_file_is_a_usage_error(asyncload, tmp_path, lake):
+    """Only CSVs can be loaded alone, and without a list of files."""
+    (tmp_path / "a.txt").write_bytes(b"")
     options, _ = lake
-    ended = asyncload("run", tmp_path / "a.csv", *options)
-    assert "is not a folder" in ended.err
-    assert "--include 'a.csv'" in ended.err
+    ended = asyncload("run", tmp_path / "a.txt", *options)
+    assert (ended.code, "is not a folder" in ended.err) == (2, True)
+    write_files(tmp_path, {"a.csv": b"1"})
+    ended = asyncload("run", tmp_path / "a.csv", *options, "--files-from", tmp_path / "a.txt")
     assert ended.code == 2
+    assert "--files-from can't be combined with a volume that is a file" in ended.err
+
+
+@pytest.mark.parametrize("name", ["a.csv", "b.csv.gz", ".hidden.CSV"])
+def test_one_file_is_loaded_as_if_its_folder_were_the_volume(asyncload, volume, s3, layer, name):
+    """Under the key that it would have then; its neighbours are not looked at, nor extra."""
+    write_files(volume, dict.fromkeys(("a.csv", "b.csv.gz", ".hidden.CSV", "c.csv"), b"1"))
+    options = ["--bucket", s3.bucket, "--endpoint-url", s3.endpoint_url, "--layer", layer]
+    options += ["--date", "2022-05-02"]
+    planned = asyncload("plan", volume / name, *options, "--files")
+    assert f"would upload {name} -> s3://" in planned.out
+    assert "would upload 1 of 1 file, 1 B" in planned.out
+    ended = asyncload("run", volume / name, *options)
+    assert (ended.code, ended.out[:30]) == (0, "1 of 1 file is in the raw zone")
+    (key,) = s3.objects(f"{layer}/")
+    assert key.endswith(f"/2022/05/02/{name}")
+    assert asyncload("verify", volume / name, *options).code == 0
+    moved = asyncload("run", volume / name, *options, "--then", "delete")
+    assert (moved.code, (volume / name).exists(), (volume / "c.csv").exists()) == (0, False, True)
+
+
+def test_one_archive_is_loaded_if_archives_are(asyncload, volume, lake):
+    """Its members, as from its folder."""
+    options, _ = lake
+    with zipfile.ZipFile(volume / "films.zip", "w") as archive:
+        archive.writestr("movies.csv", b"1\n")
+    write_files(volume, {"a.csv": b"1"})
+    ended = asyncload("plan", volume / "films.zip", *options, "--archives", "--offline", "--files")
+    assert "would upload films.zip//movies.csv -> s3://" in ended.out
+    assert "would upload 1 of 1 file" in ended.out
 
 
 def test_the_volume_is_by_default_the_mounted_one_or_the_folder_data(

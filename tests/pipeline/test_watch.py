@@ -507,6 +507,14 @@ async def test_a_volume_that_does_not_exist_at_the_start_is_refused(tmp_path):
         await watch_into(MemoryStore(), given, WatchOptions(), stop=asyncio.Event())
 
 
+async def test_a_single_file_can_not_be_watched(volume):
+    """A run loads it."""
+    write_files(volume, {"a.csv": b"1"})
+    given = Settings(volume=volume / "a.csv", bucket="lake")
+    with pytest.raises(UsageError, match="is not a folder"):
+        await watch_into(MemoryStore(), given, WatchOptions(poll=True), stop=asyncio.Event())
+
+
 async def test_the_library_for_events_is_named_if_it_is_missing(volume, monkeypatch):
     """And the way without it."""
     monkeypatch.setitem(sys.modules, "watchfiles", None)

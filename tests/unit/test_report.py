@@ -177,6 +177,7 @@ def test_the_summary_says_what_else_was_done():
     _, *others = summary_lines(report, 1.0)
     assert others == [
         "replaced: 1 object with different content",
+        f"  {UPLOADED.path} -> s3://lake/{UPLOADED.key}",
         "resumed: 1.0 MB had been sent by an earlier run",
         "aborted: 1 stale multipart upload of earlier runs",
         "no success marker in s3://lake/Raw/D/",
@@ -185,6 +186,16 @@ def test_the_summary_says_what_else_was_done():
         "manifest: s3://lake/_asyncload/run-1.json",
     ]
     assert report.exit_code == 3
+
+
+def test_objects_that_were_replaced_are_named_up_to_a_number():
+    """The others are counted."""
+    replaced = [UPLOADED._replace(path=f"{n}.csv", replaced=True) for n in range(22)]
+    report = observe(LoadStarted(22, 0), *finished(*replaced))
+    lines = list(summary_lines(report, 1.0))
+    assert lines[1] == "replaced: 22 objects with different content"
+    assert lines[21:] == [f"  19.csv -> s3://lake/{UPLOADED.key}", lines[-1]]
+    assert lines[-1] == "  and 2 more; see --json or the manifest"
 
 
 def test_a_warning_says_what_to_do():

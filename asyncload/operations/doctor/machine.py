@@ -57,10 +57,10 @@ async def _scan(settings: Settings, now: datetime) -> Finding:
             warnings.append(event)
 
     async with open_readers(settings) as readers:
-        open_disposal(settings)
+        open_disposal(settings, readers.root)
         layout = layout_of(settings, now)
         plan = LoadPlan(layout, put_limit=PUT_LIMIT, dates=dates_of(settings))
-        scanner = scanner_of(settings, now, readers.listed)
+        scanner = scanner_of(settings, now, readers)
         found = readers.scan(scanner.scan)
         entries, more = 0, True
         while more and entries < MAX_ENTRIES:
