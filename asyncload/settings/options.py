@@ -897,7 +897,8 @@ BY_NAME = {option.name: option for option in OPTIONS}
 SETTINGS = {option.setting: option for option in OPTIONS if option.setting}
 """The options that are fields of `Settings`, by the field."""
 LIKE_RUN = ("doctor",)
-"""Commands with the options of `run`: replace its name in a command line by theirs."""
+"""Commands with the settings of `run`: replace its name in a command line by theirs."""
+_OF_OUTPUT = ("quiet", "json", "config")
 COMMANDS = (*ALL, *LIKE_RUN, "config")
 
 
@@ -906,5 +907,5 @@ def options_of(command: str) -> list[Option]:
     if command == "config":
         return [option for option in OPTIONS if option.in_file or option.name == "config"]
     if command in LIKE_RUN:
-        return [option for option in options_of("run") if option.name != "dry_run"]
+        return [o for o in options_of("run") if o.setting or o.name in _OF_OUTPUT]
     return [option for option in OPTIONS if command in option.commands]
