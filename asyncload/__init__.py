@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         TooManyOpenFiles,
         UnknownName,
         UsageError,
+        WorkersLost,
         WrongRegion,
     )
     from asyncload.model.values import (
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
         PartKept,
         PartSent,
         Present,
+        ProcessesStarted,
         RequestsMade,
         RunStarted,
         Scanned,
@@ -203,6 +205,7 @@ __all__ = [
     "Present",
     "Preview",
     "Prices",
+    "ProcessesStarted",
     "ProtectionIgnored",
     "Refused",
     "Remnant",
@@ -243,6 +246,7 @@ __all__ = [
     "WatchOptions",
     "WatchProgress",
     "WatchResult",
+    "WorkersLost",
     "WrongRegion",
     "__version__",
     "clean",
@@ -265,13 +269,14 @@ _NAMES = {
         NothingToLoad ObjectConflict ObserverFailed OutOfMemory OutOfThreads ProtectionIgnored
         Refused RequestLimitReached RequestRejected ServerError SourceChanged SourceStalled
         SourceTooLarge SourceUnreadable StoreError StoreRefused StoreUnavailable Throttled TimedOut
-        TokenRejected TooManyOpenFiles UnknownName UsageError WrongRegion
+        TokenRejected TooManyOpenFiles UnknownName UsageError WorkersLost WrongRegion
     """,
     "model.values": """
         ApiRequestsMade Checksum ConcurrencyChanged ConcurrencySettled Disposed Event Excluded
         Failed FileFinished FileState LoadStarted ManifestWritten MarkerFailed ObjectKey Outcome
-        PartKept PartSent PartitionUnmarked Present RequestsMade RunStarted Scanned Skipped
-        StaleUploadAborted StoreJudged Unchanged UploadLeftOpen Uploaded Warned WatchProgress
+        PartKept PartSent PartitionUnmarked Present ProcessesStarted RequestsMade RunStarted
+        Scanned Skipped StaleUploadAborted StoreJudged Unchanged UploadLeftOpen Uploaded Warned
+        WatchProgress
     """,
     "operations.clean": "clean",
     "operations.collect": "collect",

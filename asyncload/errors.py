@@ -118,6 +118,10 @@ class ObserverFailed(Refused):
     exit_code = 1
 
 
+class WorkersLost(Refused):
+    """Worker processes ended unexpectedly, again and again."""
+
+
 class OutOfThreads(Refused):
     """The system can't start more threads for this process or its user."""
 

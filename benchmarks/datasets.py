@@ -58,7 +58,9 @@ DATA_SETS: dict[str, DataSet] = {
     "small": DataSet("films", 20_000, 17_000),
     "flat": DataSet("flat", 20_000, 17_000),
     "large": DataSet("films", 1, 4 * GIB),
+    "four": DataSet("films", 4, GIB),
     "pair": DataSet("films", 2, 17_000),
+    "few": DataSet("films", 200, 17_000),
     "million": DataSet("empty", 1_000_000),
 }
 

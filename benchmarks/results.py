@@ -57,7 +57,9 @@ class WorkloadResult:
                 entry.name: {
                     "tool": entry.tool,
                     "zone": entry.zone,
-                    "by_default": not entry.tuned and entry.concurrency is None,
+                    "by_default": not entry.tuned
+                    and entry.concurrency is None
+                    and entry.processes is None,
                 }
                 for entry in workload.entries
             },

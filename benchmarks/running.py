@@ -173,6 +173,7 @@ class WorkloadRunner:
             scratch=scratch,
             single=next(volume.root.iterdir()) if volume.files == 1 else None,
             concurrency=entry.concurrency,
+            processes=entry.processes,
             tuned=entry.tuned,
             again=again,
             signed=workload.signed,
@@ -185,7 +186,7 @@ class WorkloadRunner:
         """Return everything that a verification depends on: the command and its server."""
         workload = self._workload
         data = (entry.data or workload.data).name
-        how = (entry.tool, entry.concurrency, entry.tuned, entry.zone, data)
+        how = (entry.tool, entry.concurrency, entry.processes, entry.tuned, entry.zone, data)
         where = (workload.server, workload.signed, workload.capacity)
         return (*how, *where, workload.dry_run, workload.memory)
 

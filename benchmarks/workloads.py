@@ -41,7 +41,8 @@ class Entry:
     """One row of a workload's table: a tool, and the differences of its run from the workload.
 
     `differs` describes them. `data` is another data set than the workload's, such as a tenth of it
-    for a slow tool; `zone` is the earlier content of the bucket; `concurrency` and `tuned` are as
+    for a slow tool; `zone` is the earlier content of the bucket; `concurrency`, `processes` and
+    `tuned` are as
     in a `Job`; without both the tool runs with its defaults. `rounds` is the maximum number of
     timed runs.
     """
@@ -51,6 +52,7 @@ class Entry:
     data: DataSet | None = None
     zone: Zone = "empty"
     concurrency: int | None = None
+    processes: int | None = None
     tuned: bool = False
     rounds: int | None = None
 
@@ -144,6 +146,7 @@ def workloads(quick: bool) -> list[Workload]:
         *_late_answers(_Sizes(quick)),
         *_limits(_Sizes(quick)),
         *_one_file(_Sizes(quick)),
+        *_processes(_Sizes(quick)),
         *_planning_and_memory(_Sizes(quick)),
         *_real_server(_Sizes(quick)),
     ]
@@ -433,6 +436,48 @@ def _one_file(sizes: _Sizes) -> list[Workload]:
             signed=False,
             minutes=4,
         ),
+    ]
+
+
+def _processes(sizes: _Sizes) -> list[Workload]:
+    """Return workloads of one process, two, and as many as are chosen, of which one is best."""
+    one, two = (
+        Entry(tool=OURS, differs=f"{count} process{'es' * (count > 1)}", processes=count)
+        for count in (1, 2)
+    )
+    best = Target("wall", 1.05, (one.name,)), Target("wall", 1.05, (two.name,))
+
+    def workload(
+        name: str, where: str, data: str, *, minutes: float, server: Server = "null"
+    ) -> Workload:
+        small = data == "small"
+        peers = ("s5cmd", "obstore") if small else ("obstore",) if data == "four" else ()
+        bounds = {
+            "small": (
+                Target("wall", 0.4, ("s5cmd",), ours=two.name),
+                Target("wall", 0.8, ("obstore",), ours=two.name),
+                Target("wall", 0.55, (one.name,), ours=two.name),
+            ),
+            "four": (Target("wall", 0.8, ("obstore",)),),
+        }
+        return Workload(
+            name=f"processes-{name}",
+            where=where,
+            data=sizes.of(DATA_SETS[data]),
+            entries=(*_rows((OURS,)), one, two, *_rows(peers)),
+            targets=(*best, *bounds.get(data, ())),
+            server=server,
+            signed=server == "null",
+            minutes=minutes,
+        )
+
+    tls: Server = "null over TLS"
+    return [
+        workload("pair", "HTTP", "pair", minutes=0.2),
+        workload("few", "HTTP", "few", minutes=0.2),
+        workload("small", "HTTP", "small", minutes=1.5),
+        workload("large", "TLS, payload unsigned", "large", minutes=1.5, server=tls),
+        workload("four", "TLS, payload unsigned", "four", minutes=1.5, server=tls),
     ]
 
 

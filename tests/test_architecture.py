@@ -47,7 +47,9 @@ def test_only_the_ways_in_print_exit_or_read_the_environment():
             continue
         tree = ast.parse(module.read_text())
         names = {name for name, _ in calls(tree)}
-        assert not names & {"sys.exit", "os._exit", "os.getenv"}, module
+        # A worker process ends itself: it is a copy of another, whose clean-up is not its own.
+        ends = set() if "workers" in module.parts else {"os._exit"}
+        assert not names & ({"sys.exit", "os.getenv"} | ends), module
         assert "os.environ" not in {ast.unparse(n) for n in ast.walk(tree)}, module
         streams = [c for name, c in calls(tree) if name == "print"]
         assert all(any(k.arg == "file" for k in call.keywords) for call in streams), module

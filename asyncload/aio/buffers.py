@@ -82,6 +82,13 @@ class BufferPool:
         self._allocated -= len(buffer)
         self._serve()
 
+    def resize(self, capacity: int) -> None:
+        """Change the capacity; buffers on loan stay, and free ones that do not fit are freed."""
+        self.capacity = capacity
+        while self._free and self._allocated > capacity:
+            self._allocated -= len(self._free.pop(0))
+        self._serve()
+
     def close(self) -> None:
         """Free the memory of returned buffers at once, when no more are needed.
 

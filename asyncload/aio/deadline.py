@@ -28,6 +28,7 @@ class Deadline:
         self._clock = asyncio.get_running_loop().time
         self._end = math.inf if seconds is None else self._clock() + seconds
         self._timeout: asyncio.Timeout | None = None
+        self._is_cut_off = False
         self.stopped = False
         """Whether work was not started, or not finished, because of the deadline."""
 
@@ -39,9 +40,18 @@ class Deadline:
         return True
 
     @property
+    def left(self) -> float | None:
+        """The seconds until the end, None if there is no limit."""
+        return None if self._end == math.inf else self._end - self._clock()
+
+    def cut_off(self) -> None:
+        """Record that work in progress is cancelled, for this time, by another process."""
+        self._is_cut_off = True
+
+    @property
     def expired(self) -> bool:
         """Whether work in progress was cancelled."""
-        return self._timeout is not None and self._timeout.expired()
+        return self._is_cut_off or (self._timeout is not None and self._timeout.expired())
 
     @asynccontextmanager
     async def enforced(self) -> AsyncIterator[None]:

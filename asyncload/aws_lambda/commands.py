@@ -15,7 +15,7 @@ from asyncload.operations.collect import collect
 from asyncload.operations.load import load
 from asyncload.reporting.records import collect_totals, run_totals
 from asyncload.reporting.report import Report
-from asyncload.settings.container import PROCESS, memory_of
+from asyncload.settings.container import PROCESS, WORKER, memory_of
 from asyncload.settings.run import (
     AUTO,
     MIN_DEADLINE,
@@ -100,7 +100,8 @@ def _within_limits(settings: Settings, event: Event, context: Context) -> Settin
     """
     given = event.arguments.values.get("memory", AUTO)
     # Control groups don't show the function's memory.
-    left = int(context.memory_limit_in_mb) * _MIB - PROCESS
+    processes = settings.processes if isinstance(settings.processes, int) else 1
+    left = int(context.memory_limit_in_mb) * _MIB - PROCESS - (processes - 1) * WORKER
     if isinstance(settings.concurrency, int):
         left -= memory_of(settings.max_requests, encrypted=settings.encrypted)
     asked_for = AUTO if given == AUTO else settings.memory
@@ -112,6 +113,7 @@ def _within_limits(settings: Settings, event: Event, context: Context) -> Settin
         )
     return replace(
         settings,
+        processes=processes,
         deadline=min(seconds, settings.deadline or seconds),
         memory=min(settings.memory, checked_memory(asked_for, max(0, left), "this function")),
         **_by_logical_time(settings, event),

@@ -15,7 +15,7 @@ from asyncload.cli.signals import run_interruptible
 from asyncload.cli.streams import can_be_drawn_on
 from asyncload.errors import AsyncloadError, Interrupted
 from asyncload.model.values import Event, Excluded, FileFinished, Warned
-from asyncload.operations.load import load
+from asyncload.operations.load import load_forking as load
 from asyncload.reporting.progress import LiveProgress, PlainProgress, ProgressView
 from asyncload.reporting.records import excluded_record, file_record, run_totals, to_json
 from asyncload.reporting.report import Report

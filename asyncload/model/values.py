@@ -267,6 +267,13 @@ class RunStarted(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessesStarted:
+    """Several processes load, `processes` of them, this one included."""
+
+    processes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Scanned:
     """The number of CSVs found so far, and their size in bytes."""
 
@@ -458,6 +465,7 @@ ScanEvent = Scanned | Excluded | Warned
 Event = (
     RunStarted
     | WatchProgress
+    | ProcessesStarted
     | Scanned
     | Excluded
     | LoadStarted

@@ -15,7 +15,8 @@ from asyncload.bucket.listing import list_partitions
 from asyncload.errors import AccessDenied, Interrupted, RequestRejected
 from asyncload.model.reserved import SUCCESS_MARKER
 from asyncload.model.values import ApiRequestsMade, ObjectKey, Warned
-from asyncload.operations.load import Stores, policy_of, run_recorded, s3_options
+from asyncload.operations.bucket import s3_options
+from asyncload.operations.load import Stores, policy_of, run_recorded
 from asyncload.operations.observing import check_arguments
 from asyncload.operations.probing import probe_store
 from asyncload.operations.readback import ReadBack
@@ -92,8 +93,8 @@ async def collect(
     secrets = Secrets()
     async with run.deadline.enforced(), AsyncExitStack() as stack:
         token = await _find_token(settings, environment, secrets)
-        opening = open_store(s3_options(settings.target)._replace(rate=run.rate), run.observe)
-        store = await stack.enter_async_context(opening)
+        options = s3_options(settings.target)._replace(rate=run.requests.rate)
+        store = await stack.enter_async_context(open_store(options, run.observe))
         return await _collect(store, run, settings, token, secrets)
 
 

@@ -8,9 +8,8 @@ from concurrent.futures import Executor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
-from typing import Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
-from asyncload.aio.buffers import BufferPool
 from asyncload.bucket.key_index import KeyIndex
 from asyncload.bucket.listing import find_open_uploads, list_existing, warn_of_odd_keys
 from asyncload.errors import (
@@ -20,6 +19,7 @@ from asyncload.errors import (
     Throttled,
 )
 from asyncload.model.values import LoadStarted, Warned
+from asyncload.operations.bucket import s3_options
 from asyncload.operations.clock_check import check_clock, check_day
 from asyncload.operations.disposing import disposing, open_disposal
 from asyncload.operations.observing import check_arguments
@@ -27,34 +27,35 @@ from asyncload.operations.opening import open_readers
 from asyncload.operations.planning import scan_plan
 from asyncload.operations.probing import probe_store
 from asyncload.operations.readback import ReadBack
-from asyncload.operations.run import Run, new_run_id, requests_limit, utc_now
-from asyncload.planning.plan import PARTS_AT_ONCE, LoadPlan
+from asyncload.operations.requests import requests_limit, share_of
+from asyncload.operations.run import Run, new_run_id, utc_now
+from asyncload.operations.tools import Listed, make_tools
+from asyncload.operations.workers.choosing import Machine, choose_processes
+from asyncload.operations.workers.forking import Forking
+from asyncload.planning.plan import LoadPlan
 from asyncload.reporting.report import Report
 from asyncload.reporting.success_markers import SuccessMarkers
-from asyncload.s3 import ObjectOptions, S3Options, open_store
+from asyncload.s3 import Lent, open_store
 from asyncload.settings.run import Settings
 from asyncload.source.readers import Readers
 from asyncload.store.protocol import ObjectStore, OpenUpload
 from asyncload.store.retries import RetryingStore, RetryPolicy, Traffic
 from asyncload.transfer import (
     ChecksumChoice,
-    PartWindow,
     Provenance,
     TransferPolicy,
     TransferTools,
-    UploadRecords,
     no_change,
 )
 from asyncload.transfer.pipeline import Observer, Pipeline
 from asyncload.version import VERSION
 
+if TYPE_CHECKING:
+    from asyncload.operations.workers.fleet import Fleet
+
 # Long enough for a store or network that is just starting, as in a pod or with compose; short
 # enough for a user who mistyped an endpoint.
 PREFLIGHT = RetryPolicy(seconds=10.0, max_wait=2.0)
-
-
-# Bytes per second of one connection; slower connections need more of them in parallel.
-PART_PACE = 8 * 1024 * 1024
 
 
 async def load(
@@ -90,6 +91,29 @@ async def load(
         DeadlineReached: the run stopped before `Settings.deadline`, with files left to upload.
         ObserverFailed: the observer raised an error, which is the cause.
     """
+    return await load_forking(
+        settings,
+        observer=observer,
+        now=now,
+        report=report,
+        interruption=interruption,
+        forks=False,
+    )
+
+
+async def load_forking(
+    settings: Settings,
+    *,
+    forks: bool = True,
+    observer: Observer | None = None,
+    now: datetime | None = None,
+    report: Report | None = None,
+    interruption: Callable[[], Interrupted] = Interrupted,
+) -> Report:
+    """Do the same as `load`; with `forks`, worker processes may be copies of this one.
+
+    That is not safe in a program that uses the library, because it may have threads.
+    """
     run = begin_run(settings, observer, now, interruption, report)
     async with run.deadline.enforced(), AsyncExitStack() as stack:
         try:
@@ -99,9 +123,11 @@ async def load(
         except AsyncloadError as error:
             await _record_failure(run, error)
             raise
-        opening = open_store(s3_options(settings)._replace(rate=run.rate), run.observe)
-        store = await stack.enter_async_context(opening)
-        return await _load(store, run, readers)
+        options = s3_options(settings)._replace(rate=run.requests.rate)
+        store = await stack.enter_async_context(open_store(options, run.observe))
+        forking = Forking() if forks and settings.processes != 1 else None
+        workers = Workers(forking, store.lend_credentials)
+        return await _load(store, run, readers, workers=workers)
 
 
 def begin_run(
@@ -146,37 +172,10 @@ async def _record_failure(run: Run, failure: AsyncloadError) -> None:
             asyncio.timeout(run.policy.grace.left()),
             open_store(s3_options(run.settings)) as store,
         ):
-            await preflight(run.with_retries(store, PREFLIGHT, run.others), run.prefix)
-            async with run.recording(run.with_retries(store, RetryPolicy(), run.others)).kept():
+            await preflight(run.requests.of_others(store, PREFLIGHT), run.prefix)
+            async with run.recording(run.requests.of_others(store, RetryPolicy())).kept():
                 raise failure
     run.count_requests()
-
-
-def s3_options(settings: Settings) -> S3Options:
-    """Return the options for opening the bucket of a run."""
-    return S3Options(
-        bucket=settings.bucket,
-        connections=settings.max_requests,
-        endpoint_url=settings.endpoint_url,
-        addressing_style=settings.addressing_style,
-        checksum=settings.checksum,
-        allow_http=settings.allow_http,
-        ca_bundle=settings.ca_bundle,
-        region=settings.region,
-        profile=settings.profile,
-        user_agent=f"asyncload/{VERSION}",
-        unsigned_payload=settings.unsigned_payload,
-        fast_lane=settings.fast_lane,
-        expected_bucket_owner=settings.expected_bucket_owner,
-        objects=ObjectOptions(
-            storage_class=settings.storage_class,
-            sse=settings.sse,
-            sse_kms_key_id=settings.sse_kms_key_id,
-            acl=settings.acl,
-            tags=settings.tags,
-            metadata=settings.metadata,
-        ),
-    )
 
 
 @asynccontextmanager
@@ -220,27 +219,44 @@ async def load_into(
         return await _load(store, run, readers, retries)
 
 
+class Workers(NamedTuple):
+    """How worker processes are started, and lent credentials; `forking` is None to copy none."""
+
+    forking: Forking | None
+    lend: Callable[[str], Awaitable[Lent | None]]
+
+
 async def _load(
-    store: ObjectStore, run: Run, readers: Readers, retries: RetryPolicy | None = None
+    store: ObjectStore,
+    run: Run,
+    readers: Readers,
+    retries: RetryPolicy | None = None,
+    workers: Workers | None = None,
 ) -> Report:
-    return await run_recorded(store, run, partial(_load_files, run, readers), retries)
+    work = partial(_load_files, run, readers, workers)
+    return await run_recorded(store, run, work, retries)
 
 
 class Stores(NamedTuple):
-    """One store with different retries: for most requests, for files' bytes, and for probing."""
+    """One store with different retries: for most requests, for files' bytes, and for probing.
+
+    `retries` are those of `most` and `files`.
+    """
 
     most: RetryingStore
     files: RetryingStore
     probing: RetryingStore
+    retries: RetryPolicy
 
 
 def stores_of(run: Run, store: ObjectStore, retries: RetryPolicy) -> Stores:
     """Return a store with the retries of a run."""
+    requests = run.requests
     return Stores(
-        run.with_retries(store, retries, run.others),
-        # Data that arrives damaged is loaded again by the caller, so no retries here.
-        run.with_retries(store, retries._replace(damaged=1), run.of_files),
-        run.with_retries(store, PREFLIGHT._replace(attempts=3, damaged=1), run.others),
+        requests.of_others(store, retries),
+        requests.for_files(store, retries),
+        requests.of_others(store, PREFLIGHT._replace(attempts=3, damaged=1)),
+        retries,
     )
 
 
@@ -254,7 +270,7 @@ async def run_recorded(
     retries = retries or RetryPolicy()
     stores = stores_of(run, store, retries)
     try:
-        await preflight(run.with_retries(store, PREFLIGHT, run.others), run.prefix)
+        await preflight(run.requests.of_others(store, PREFLIGHT), run.prefix)
         async with run.recording(stores.most).kept() as record:
             run.add_observer(record)
             try:
@@ -272,30 +288,53 @@ async def run_recorded(
     return run.report
 
 
-async def _load_files(run: Run, readers: Readers, stores: Stores) -> None:
-    settings, observe, policy = run.settings, run.observe, run.policy
-    retrying, _, probing = stores
+async def _load_files(run: Run, readers: Readers, workers: Workers | None, stores: Stores) -> None:
+    settings, observe = run.settings, run.observe
     if settings.success_marker:
-        run.markers = SuccessMarkers(run.layout, retrying, observe)
+        run.markers = SuccessMarkers(run.layout, stores.most, observe)
         run.add_observer(run.markers.observe)
     plan = await scan_plan(
-        settings, run.layout, readers, observe, run.started, put_limit=policy.put_limit
+        settings, run.layout, readers, observe, run.started, put_limit=run.policy.put_limit
     )
-    policy = await probe_store(probing, settings, policy, utc_now(), observe)
+    async with AsyncExitStack() as stack:
+        fleet = None
+        if workers is not None:
+            processes = choose_processes(settings, run.policy, plan, Machine.here)
+            if processes > 1:
+                # Imported late: most runs need no workers. They start while the bucket is listed.
+                from asyncload.operations.workers.loading import started_fleet
+
+                fleet = await stack.enter_async_context(
+                    started_fleet(run, readers, workers.forking, workers.lend, processes)
+                )
+        await _load_plan(run, plan, readers, stores, fleet)
+
+
+async def _load_plan(
+    run: Run, plan: LoadPlan, readers: Readers, stores: Stores, fleet: Fleet | None
+) -> None:
+    settings, observe = run.settings, run.observe
+    policy = await probe_store(stores.probing, settings, run.policy, utc_now(), observe)
     observe(LoadStarted(plan.files, plan.size))
-    key_index = await list_existing(plan, retrying, markers=run.markers is not None)
+    key_index = await list_existing(plan, stores.most, markers=run.markers is not None)
     if run.markers is not None and policy.create_only:
         # With --overwrite, a marker that another run has just written must be removed too.
         run.markers.listed = key_index
-    left_open = await find_left_open(plan, retrying, run.prefix, observe)
+    left_open = await find_left_open(plan, stores.most, run.prefix, observe)
     tools = transfer_tools(run, policy, readers, stores, key_index, left_open)
     written = ReadBack(settings, policy.put_limit)
     run.add_observer(written.observe)
+    pipeline = Pipeline(tools, observe, run.requests.at_once)
     try:
-        await Pipeline(tools, observe, run.requests_at_once).run(plan)
+        if fleet is None:
+            await pipeline.run(plan)
+        else:
+            from asyncload.operations.workers.loading import load_together
+
+            await load_together(fleet, run, plan, pipeline, stores.most, stores.retries, key_index)
     finally:
         tools.buffers.close()
-    for warned in await written.check(probing):
+    for warned in await written.check(stores.probing):
         observe(warned)
     if run.markers is not None:
         await run.markers.write((partition for partition, _ in plan.partitions), policy)
@@ -313,31 +352,20 @@ def transfer_tools(
 
     `key_index` and `left_open` are as in `TransferTools`.
     """
-    settings = run.settings
-    return TransferTools(
-        store=stores.files,
+    return make_tools(
+        run.settings,
+        share_of(run.settings),
+        run.requests,
+        policy,
+        Listed(key_index, left_open),
         readers=readers,
-        buffers=BufferPool(settings.memory, reserved=run.connection_memory),
-        window=PartWindow(_max_parts(settings)),
-        policy=policy,
-        key_index=key_index,
-        left_open=left_open,
+        files=stores.files,
+        others=stores.most,
         observe=run.observe,
-        now=utc_now,
         deadline=run.deadline,
         before_change=run.markers.before_change if run.markers else no_change,
-        records=UploadRecords(stores.most, settings.manifest_prefix, policy, run.observe, utc_now)
-        if settings.manifest
-        else None,
         dispose=disposing(run.disposal, readers),
     )
-
-
-def _max_parts(settings: Settings) -> int:
-    """Return the maximum number of parts in flight; a rate limit needs fewer parallel parts."""
-    if settings.limit_rate is None:
-        return settings.max_requests
-    return min(settings.max_requests, max(PARTS_AT_ONCE, settings.limit_rate // PART_PACE))
 
 
 async def find_left_open(

@@ -10,6 +10,7 @@ from functools import partial
 from math import inf
 
 from asyncload.errors import SourceStalled, UsageError
+from asyncload.operations.requests import READER_THREADS
 from asyncload.settings.run import Settings
 from asyncload.source.file_list import FileList, read_list
 from asyncload.source.folders import split_volume
@@ -19,35 +20,39 @@ from asyncload.source.readers import DESCRIPTOR_WAIT_SECONDS, Readers
 from asyncload.source.threads import ReaderThreads
 from asyncload.source.volume import Volume
 
-_READER_THREADS = 16
-
 
 @asynccontextmanager
 async def open_readers(
-    settings: Settings, executor: Executor | None = None
+    settings: Settings,
+    executor: Executor | None = None,
+    *,
+    threads: int = READER_THREADS,
+    lists: bool = True,
 ) -> AsyncIterator[Readers]:
-    """Open a volume for reading in an executor, or in new threads if none is given.
+    """Open a volume for reading in an executor, or in new `threads` if none is given.
+
+    `lists`: read the list of files, if there is one; its reader can't be asked twice.
 
     Raises:
         UsageError: the volume does not exist, is not a folder, or can't be listed, or the list of
             files can't be read.
         SourceUnreadable: the volume can't be opened, or does not respond.
     """
-    with nullcontext(executor) if executor else ReaderThreads(_READER_THREADS) as threads:
-        opening = Offload(threads, patience=STALLED_SECONDS).run(_open_volume, settings)
+    with nullcontext(executor) if executor else ReaderThreads(threads) as through:
+        opening = Offload(through, patience=STALLED_SECONDS).run(_open_volume, settings)
         try:
             opened = await opening
         except SourceStalled as error:
             raise scan_stalled("", error) from error
         volume, listed = opened
         with volume:
-            if settings.files_from is not None:
+            if lists and settings.files_from is not None:
                 # A pipe may take any time.
                 reading = partial(read_list, settings.files_from, nul=settings.null_separated)
-                listed = await Offload(threads, patience=inf).run(reading)
+                listed = await Offload(through, patience=inf).run(reading)
             yield Readers(
                 volume,
-                threads,
+                through,
                 patience=STALLED_SECONDS,
                 descriptor_wait=DESCRIPTOR_WAIT_SECONDS,
                 listed=listed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,28 +19,16 @@ from asyncload.model.values import (
 )
 from asyncload.operations.observing import Emitter
 from asyncload.operations.recording import Recording
+from asyncload.operations.requests import Counted, Requests, add_up, share_of
 from asyncload.reporting.manifest import describe_settings
 from asyncload.reporting.records import collect_totals, run_totals
 from asyncload.reporting.report import Report
 from asyncload.reporting.success_markers import SuccessMarkers
-from asyncload.settings.container import memory_of
-from asyncload.settings.run import AUTO_START, Settings, layout_of
+from asyncload.settings.run import Settings, layout_of
 from asyncload.source.disposal import Disposal
-from asyncload.store.limits import AdaptiveLimit
 from asyncload.store.protocol import ObjectStore
-from asyncload.store.rates import RateLimit
-from asyncload.store.retries import RetryingStore, RetryPolicy, Traffic
 from asyncload.transfer import TransferPolicy
 from asyncload.transfer.pipeline import Observer
-
-
-def requests_limit(
-    settings: Settings, on_change: Callable[[int, int, LimitReason], None] = lambda *_: None
-) -> AdaptiveLimit:
-    """Return the limit on concurrent requests; `on_change` is called when it changes."""
-    ceiling, reason = settings.ceiling
-    start = None if isinstance(settings.concurrency, int) else min(AUTO_START, ceiling)
-    return AdaptiveLimit(ceiling, start=start, ceiling_reason=reason, on_change=on_change)
 
 
 class Run:
@@ -48,6 +36,10 @@ class Run:
 
     `by_clock` says that the start time came from this machine's clock. `command` and `described`
     are what the manifest says about the run; None for the settings.
+
+    Attributes:
+        running: the requests of the worker processes that run, by their numbers.
+        ended: the requests of those that have ended.
     """
 
     def __init__(
@@ -73,12 +65,13 @@ class Run:
         self.prefix = self.layout.common_prefix()
         self.markers: SuccessMarkers | None = None
         self.disposal: Disposal | None = None
-        self.others, self.of_files = Traffic(), Traffic()
+        self.requests = Requests(settings, share_of(settings), self._report_limit)
+        self.running: Mapping[int, Counted] = {}
+        self.ended: Sequence[Counted] = ()
+        self._settled: Counted | None = None
         self._observers: list[Observer] = [report.observe]
         self._emit = Emitter(self._observe, observer)
         self._interruption = interruption
-        self._limit = requests_limit(settings, self._report_limit)
-        self.rate = RateLimit(settings.limit_rate) if settings.limit_rate else None
         self.policy = policy
         self.deadline = Deadline(settings.deadline)
         run_id = policy.provenance.run_id
@@ -96,38 +89,32 @@ class Run:
         for observe in self._observers:
             observe(event)
 
-    def with_retries(
-        self, store: ObjectStore, retries: RetryPolicy, traffic: Traffic
-    ) -> RetryingStore:
-        """Return a store whose requests share this run's limit."""
-        return RetryingStore(
-            store, limit=self._limit, retries=retries, traffic=traffic, rate=self.rate
-        )
-
     def count_requests(self) -> None:
         """Emit the number of requests so far."""
-        others, of_files = self.others, self.of_files
-        made, repeated = others.requests + of_files.requests, others.retries + of_files.retries
-        self.observe(RequestsMade(made, repeated, of_files.sent))
-        limit = self._limit
-        self.observe(ConcurrencySettled(limit.limit, limit.peak, limit.reason))
+        total = self._counted()
+        self.observe(RequestsMade(total.requests, total.retries, total.sent))
+        settled = self._settled or total
+        self.observe(ConcurrencySettled(settled.limit, total.peak, settled.reason))
 
-    def requests_at_once(self) -> int:
-        """Return the maximum number of concurrent requests if the store does not throttle."""
-        return self._limit.aim
+    def settle(self) -> None:
+        """Keep the limit on requests as it is now for the report: a process has nothing left."""
+        self._settled = self._settled or self._counted()
 
-    def connection_memory(self) -> int:
-        """Return how many bytes of `--memory` the connections use now, or will use soon.
+    def report_limit(self) -> None:
+        """Emit the limit on concurrent requests of all processes."""
+        running = [self.requests.counted(), *self.running.values()]
+        total = add_up(running, len(running))
+        allowed = sum(each.allowed for each in running)
+        self.observe(ConcurrencyChanged(allowed, total.aim, total.reason))
 
-        0 if `--concurrency` is a number: then the memory of connections was already subtracted
-        from the container's limit.
-        """
-        if isinstance(self.settings.concurrency, int):
-            return 0
-        return memory_of(self._limit.aim, encrypted=self.settings.encrypted)
+    def _report_limit(self, *_: int | LimitReason) -> None:
+        self.report_limit()
 
-    def _report_limit(self, limit: int, ceiling: int, reason: LimitReason) -> None:
-        self.observe(ConcurrencyChanged(limit, ceiling, reason))
+    def _counted(self) -> Counted:
+        running = [self.requests.counted(), *self.running.values()]
+        total = add_up([*running, *self.ended], len(running))
+        # Maxima of several processes need not have been at the same time.
+        return total._replace(peak=min(total.peak, self.settings.max_requests))
 
     def recording(self, store: ObjectStore) -> Recording:
         """Return an object that writes this run's manifest to a store."""

@@ -33,13 +33,13 @@ from asyncload.model.values import (
     Warned,
     WatchProgress,
 )
+from asyncload.operations.bucket import s3_options
 from asyncload.operations.disposing import open_disposal
 from asyncload.operations.load import (
     PREFLIGHT,
     begin_run,
     find_left_open,
     preflight,
-    s3_options,
     stores_of,
     transfer_tools,
 )
@@ -47,7 +47,8 @@ from asyncload.operations.observing import Emitter, check_arguments
 from asyncload.operations.opening import open_readers
 from asyncload.operations.probing import probe_store
 from asyncload.operations.readback import ReadBack
-from asyncload.operations.run import Run, requests_limit, utc_now
+from asyncload.operations.requests import Requests, share_of
+from asyncload.operations.run import Run, utc_now
 from asyncload.planning.collecting import SLICE
 from asyncload.planning.plan import LoadPlan, collision_error
 from asyncload.reporting.report import Report
@@ -60,7 +61,7 @@ from asyncload.source.scanner import Scanner
 from asyncload.source.settling import Settling
 from asyncload.store.protocol import ObjectStore
 from asyncload.store.rates import RateLimit
-from asyncload.store.retries import RetryingStore, RetryPolicy
+from asyncload.store.retries import RetryPolicy
 from asyncload.transfer import TransferTools
 from asyncload.transfer.pipeline import Observer, Pipeline
 
@@ -285,9 +286,9 @@ class _Watcher:
                 await self._pause(self._options.settle)
 
     async def _preflight(self, store: ObjectStore) -> None:
-        limit = requests_limit(self._settings)
+        requests = Requests(self._settings, share_of(self._settings))
         prefix = layout_of(self._settings, utc_now()).common_prefix()
-        await preflight(RetryingStore(store, limit=limit, retries=PREFLIGHT), prefix)
+        await preflight(requests.of_others(store, PREFLIGHT), prefix)
 
     async def _watch(self, store: ObjectStore, readers: Readers) -> None:
         status = await readers.run(status_of, os.fsencode(self._settings.volume))
@@ -410,7 +411,7 @@ class _Watcher:
     @asynccontextmanager
     async def _session(self, store: ObjectStore, readers: Readers) -> AsyncIterator[_Session]:
         run = begin_run(self._settings, self.emit, None, self._interruption)
-        run.rate, run.disposal = self.rate, self._disposal
+        run.requests.rate, run.disposal = self.rate, self._disposal
         stores = stores_of(run, store, RetryPolicy())
         async with run.recording(stores.most).kept() as record:
             run.add_observer(record)
@@ -483,7 +484,7 @@ class _Watcher:
             key_index=await list_existing(plan, session.store),
             left_open=await find_left_open(plan, session.store, run.prefix, run.observe),
         )
-        await Pipeline(tools, observe, run.requests_at_once).run(plan)
+        await Pipeline(tools, observe, run.requests.at_once).run(plan)
 
     def _plan(self, session: _Session, sources: Sequence[SourceFile]) -> LoadPlan:
         plan = LoadPlan(

@@ -205,6 +205,11 @@ class LoadPlan:
         """Whether any file is over the put limit."""
         return bool(self._large)
 
+    @property
+    def large_sizes(self) -> list[int]:
+        """The sizes of the files over the put limit, in bytes, in any order."""
+        return [source.size for source, _ in self._large if source.path not in self._dropped]
+
     def large(self) -> Iterator[PlannedUpload]:
         """Yield the files over the put limit, largest first."""
         for source, day in sorted(self._large, key=lambda large: (-large[0].size, large[0].path)):

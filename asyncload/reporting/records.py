@@ -228,6 +228,7 @@ def run_totals(report: Report) -> dict[str, Any]:
         "requests": report.requests,
         "retries": report.retries,
         "concurrency": asdict(report.concurrency) if report.concurrency else None,
+        "processes": report.processes,
         "excluded": dict(report.excluded),
         "left_open": [
             {"key": upload.key, "upload_id": upload.upload_id, "reason": upload.reason}

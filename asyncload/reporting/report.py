@@ -20,6 +20,7 @@ from asyncload.model.values import (
     Outcome,
     PartitionUnmarked,
     PartKept,
+    ProcessesStarted,
     RequestsMade,
     RunStarted,
     Scanned,
@@ -73,8 +74,8 @@ class Report:
     marker because a file is missing. `store` says which checks the store enforces, None if it was
     not probed. `api_requests` and `api_retries` count requests to the API that a run collects from.
     `excluded` counts entries that were not loaded, by reason. `requests`, `retries`, `sent` and
-    `concurrency` are set at the end of a run. `run_id` identifies the run; `manifest` is the key of
-    its manifest, None if there is none.
+    `concurrency` are set at the end of a run. `processes` is the number of processes that loaded.
+    `run_id` identifies the run; `manifest` is the key of its manifest, None if there is none.
     """
 
     run_id: str = ""
@@ -109,6 +110,7 @@ class Report:
     store: StoreJudged | None = None
     warnings: list[Warned] = field(default_factory=list)
     manifest: str | None = None
+    processes: int = 1
 
     def observe(self, event: Event) -> None:
         """Count an event."""
@@ -155,6 +157,8 @@ class Report:
             self.concurrency = event
         elif isinstance(event, ManifestWritten):
             self.manifest = event.key
+        elif isinstance(event, ProcessesStarted):
+            self.processes = event.processes
 
     def _count(self, outcome: Outcome) -> None:
         kind = outcome.status

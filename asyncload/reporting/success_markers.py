@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from asyncload.aio.groups import for_each
-from asyncload.bucket.key_index import KeyIndex
+from asyncload.bucket.key_index import Known
 from asyncload.errors import (
     AccessDenied,
     ArchiveUnreadable,
@@ -38,6 +39,13 @@ _WORKERS = 32
 _ROOT = "."
 
 
+class ListedKeys(Protocol):
+    """What is known about keys, such as a `KeyIndex`."""
+
+    def find_key(self, key: str, partition: str) -> Known:
+        """Return what is known about a key in a partition."""
+
+
 class SuccessMarkers:
     """An observer that tracks incomplete partitions, and writes and removes success markers.
 
@@ -64,7 +72,7 @@ class SuccessMarkers:
         self._others: defaultdict[str, int] = defaultdict(int)
         # The reason why no partition may be marked, if any.
         self._unknown = ""
-        self.listed: KeyIndex | None = None
+        self.listed: ListedKeys | None = None
         # Hashes, to save memory: each file may have its own partition.
         self._removed: set[int] = set()
         self._removing: dict[str, asyncio.Lock] = {}

@@ -151,6 +151,8 @@ def _particulars(report: Report) -> Iterator[str]:
             f"verified by the {judged.proofs[0]} in ETags: the store accepts data that does not "
             f"match its {judged.sent} checksum"
         )
+    if report.processes > 1:
+        yield f"loaded by {report.processes} processes"
     settled = report.concurrency
     if settled is not None and (limit := describe_limit(settled.limit, settled.reason)):
         yield limit

@@ -4,6 +4,7 @@ import asyncload.s3.libraries  # noqa: F401  # first, see there
 
 # isort: split
 from asyncload.model.http_dates import describe_offset
+from asyncload.s3.auth.lending import Lender, Lent
 from asyncload.s3.auth.redaction import Secrets
 from asyncload.s3.client.tls import check_bundle
 from asyncload.s3.hooks.http_session import never_repeat
@@ -13,6 +14,8 @@ from asyncload.s3.options import ObjectOptions, S3Options
 from asyncload.s3.proxies import proxies_of_environment
 
 __all__ = [
+    "Lender",
+    "Lent",
     "ObjectOptions",
     "S3Options",
     "Secrets",

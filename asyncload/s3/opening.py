@@ -22,6 +22,7 @@ from asyncload.s3.auth.chain_messages import (
 )
 from asyncload.s3.auth.clock import SigningClock, sign_by
 from asyncload.s3.auth.identity import identity_of
+from asyncload.s3.auth.lending import Lender, borrow
 from asyncload.s3.auth.patience import MACHINE_SECONDS, PERSON_SECONDS, Patience
 from asyncload.s3.auth.watched import check_values
 from asyncload.s3.client.logs import cap_loggers
@@ -61,16 +62,20 @@ def _ignore(_: Warned) -> None:
 
 @asynccontextmanager
 async def open_store(
-    options: S3Options, warn: Callable[[Warned], None] = _ignore
+    options: S3Options,
+    warn: Callable[[Warned], None] = _ignore,
+    *,
+    lender: Lender | None = None,
 ) -> AsyncIterator[S3Store]:
     """Open the bucket as an `ObjectStore`. Raises as `open_client` does.
 
     Args:
         options: the bucket, and how to reach it.
         warn: called with warnings, for example about unsupported features or waits for a person.
+        lender: lends the credentials of another process; None asks the AWS chain.
     """
     clock = SigningClock()
-    async with _open(options, clock, warn) as (client, lane, _):
+    async with _open(options, clock, warn, lender=lender) as (client, lane, _):
         yield S3Store(client, options, lane, clock, Dialect(options.checksum, warn))
 
 
@@ -121,6 +126,7 @@ async def _open(
     warn: Callable[[Warned], None] = _ignore,
     *,
     signed: bool = True,
+    lender: Lender | None = None,
 ) -> AsyncIterator[tuple[Any, FastLane | None, DirectSession]]:
     """Open client, fast lane and HTTP session. Raises as `open_client` does."""
     cap_loggers()
@@ -128,7 +134,9 @@ async def _open(
     patience = Patience(machine=_CREDENTIALS_SECONDS, person=_PERSON_SECONDS, warn=warn)
     async with AsyncExitStack() as stack:
         try:
-            client, lane = await _connect(options, clock, capture, patience, stack, signed=signed)
+            client, lane = await _connect(
+                options, clock, capture, patience, stack, signed=signed, lender=lender
+            )
         except boto.ProfileNotFound as error:
             if (unreadable := _unreadable_configuration()) is not None:
                 raise unreadable from error
@@ -157,6 +165,7 @@ async def _connect(
     stack: AsyncExitStack,
     *,
     signed: bool,
+    lender: Lender | None,
 ) -> tuple[Any, FastLane | None]:
     core = ChainSession(
         options.profile,
@@ -174,6 +183,8 @@ async def _connect(
         # Before requesting credentials: a forbidden S3 endpoint must be rejected before any token
         # is sent.
         core.check_configured_endpoint("s3")
+    if lender is not None:
+        core.use_credentials(borrow(lender))
     credentials = await _find_credentials(core, clock, patience) if signed else None
     # botocore caches the credentials of assumed roles and expires them by its own clock; all
     # providers share one cache.

@@ -19,6 +19,7 @@ from asyncload.model.values import Checksum, ObjectKey
 from asyncload.s3.arguments import checksum_arguments, condition, part_arguments, whole_arguments
 from asyncload.s3.auth.clock import SigningClock
 from asyncload.s3.auth.identity import Identity
+from asyncload.s3.auth.lending import Lent
 from asyncload.s3.client.body import ViewBody
 from asyncload.s3.describe import (
     check_encryption,
@@ -92,6 +93,10 @@ class S3Store:
     def identity(self) -> Identity | None:
         """Whose credentials it was opened with; None if there are none."""
         return self._clock.identity
+
+    async def lend_credentials(self, rejected: str = "") -> Lent | None:
+        """Return the credentials for another process. See `Renewal.lend`."""
+        return await self._clock.renewal.lend(rejected)
 
     def object_settings(self, info: ObjectInfo) -> Mapping[str, Any]:
         """See `ObjectStore`."""

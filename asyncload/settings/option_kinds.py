@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from asyncload.settings.parsing import (
     MAX_CONCURRENCY,
+    MAX_PROCESSES,
     as_concurrency,
     as_count,
     as_day,
@@ -17,6 +18,7 @@ from asyncload.settings.parsing import (
     as_pairs,
     as_path,
     as_patterns,
+    as_processes,
     as_rate,
     as_request_rate,
     as_rules,
@@ -57,6 +59,7 @@ TEXT = Kind(as_text, "a string")
 OPTIONAL_TEXT = Kind(_or_none(as_text), "a string")
 FLAG = Kind(as_flag, "true or false", (bool,), word=bool)
 CONCURRENCY = Kind(as_concurrency, f"auto, or an integer from 1 to {MAX_CONCURRENCY}", (str, int))
+PROCESSES = Kind(as_processes, f"auto, or an integer from 1 to {MAX_PROCESSES}", (str, int))
 RATE = Kind(
     _or_none(as_rate), "a rate, such as 50MiB, or an integer in bytes per second", (str, int)
 )

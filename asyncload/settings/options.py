@@ -23,6 +23,7 @@ from asyncload.settings.option_kinds import (
     PAIRS,
     PATH,
     PATTERNS,
+    PROCESSES,
     RATE,
     REQUEST_RATE,
     RULES,
@@ -708,6 +709,17 @@ OPTIONS = (
         "throughput, up to 512.",
         "`auto` starts with 64 and grows while throughput increases, within `--memory` and the "
         "limit on open files (`ulimit -n`): 64 requests need a limit of 148, 512 need 1044.",
+        metavar="N",
+    ),
+    Option(
+        "processes",
+        PROCESSES,
+        HOW,
+        RUN,
+        "Number of processes that upload: 1 to 64, or `auto`, one for each core if there is enough "
+        "to upload.",
+        "They share `--concurrency`, `--memory` and `--limit-rate`. Each further process needs "
+        "another 80 MiB; `auto` starts it only if the container has that left.",
         metavar="N",
     ),
     Option(

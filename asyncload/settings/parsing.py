@@ -18,9 +18,10 @@ from asyncload.settings.objects import parse_duration, parse_pairs
 
 T = TypeVar("T")
 
-AUTO_CONCURRENCY = "auto"
-"""As many concurrent requests as increase throughput."""
+AUTO_NUMBER = "auto"
+"""As many concurrent requests as increase throughput, or processes as shorten the run."""
 MAX_CONCURRENCY = 1024
+MAX_PROCESSES = 64
 MAX_REQUEST_RATE = 1000
 
 _SIZE = re.compile(
@@ -117,29 +118,41 @@ def as_concurrency(option: str, value: object) -> int | str:
     Raises:
         UsageError: the value is something else, or out of range.
     """
-    given = _parse_concurrency(option, value) if isinstance(value, str) else value
-    if given == AUTO_CONCURRENCY:
-        return AUTO_CONCURRENCY
+    return _number_or_auto(option, value, "requests", MAX_CONCURRENCY)
+
+
+def as_processes(option: str, value: object) -> int | str:
+    """Return a number of processes, or `auto`.
+
+    Raises:
+        UsageError: the value is something else, or out of range.
+    """
+    return _number_or_auto(option, value, "processes", MAX_PROCESSES)
+
+
+def _number_or_auto(option: str, value: object, noun: str, most: int) -> int | str:
+    given = _parse_number_or_auto(option, value, noun, most) if isinstance(value, str) else value
+    if given == AUTO_NUMBER:
+        return AUTO_NUMBER
     number = as_number(option, given)
-    if not 1 <= number <= MAX_CONCURRENCY:
+    if not 1 <= number <= most:
         raise UsageError(
-            f"{option}: {number} is not between 1 and {MAX_CONCURRENCY}",
-            hint=f"the default, {AUTO_CONCURRENCY}, chooses the number automatically",
+            f"{option}: {number} is not between 1 and {most}",
+            hint=f"the default, {AUTO_NUMBER}, chooses the number automatically",
         )
     return number
 
 
-def _parse_concurrency(option: str, text: str) -> int | str:
+def _parse_number_or_auto(option: str, text: str, noun: str, most: int) -> int | str:
     meant = text.strip().lower()
-    if meant == AUTO_CONCURRENCY:
+    if meant == AUTO_NUMBER:
         return meant
     if re.fullmatch(r"[+-]?\d{1,18}", meant, re.ASCII):
         return int(meant)
-    near = meant and set(meant) <= set(AUTO_CONCURRENCY)
-    guess = f"did you mean {AUTO_CONCURRENCY}? " if near else ""
+    guess = f"did you mean {AUTO_NUMBER}? " if meant and set(meant) <= set(AUTO_NUMBER) else ""
     raise UsageError(
-        f"{option}: {text!r} is not a number of requests",
-        hint=f"{guess}use {AUTO_CONCURRENCY}, or a number from 1 to {MAX_CONCURRENCY:,}",
+        f"{option}: {text!r} is not a number of {noun}",
+        hint=f"{guess}use {AUTO_NUMBER}, or a number from 1 to {most:,}",
     )
 
 

@@ -31,7 +31,7 @@ from asyncload.settings.objects import (
     parse_duration,
 )
 from asyncload.settings.options import SETTINGS
-from asyncload.settings.parsing import AUTO_CONCURRENCY, split_then
+from asyncload.settings.parsing import AUTO_NUMBER, split_then
 from asyncload.source.archives.rules import DEFAULT_LIMIT, check_encoding
 from asyncload.source.file_state import TRUST
 
@@ -69,7 +69,8 @@ class Settings:
 
     `volume` is the folder to load. `memory` is in bytes; `AUTO` means the container's remaining
     memory, up to 256 MiB. `min_age` and `max_age` are in seconds, as is `deadline`, the time within
-    which the run must end, None for no limit. `concurrency` is a number of requests, or `auto`.
+    which the run must end, None for no limit. `concurrency` is a number of requests, or `auto`;
+    `processes` is a number of processes, or `auto`.
     `limit_rate` is in bytes per second, None for no limit. `date` is an ISO date, `today`,
     `yesterday` or `mtime`, in `timezone`; so is `modified_since`, which may also have a time, or be
     a duration before the start of the run. `files_from` is a file, or `-` for standard input.
@@ -84,7 +85,8 @@ class Settings:
 
     volume: Path
     bucket: str
-    concurrency: int | str = AUTO_CONCURRENCY
+    concurrency: int | str = AUTO_NUMBER
+    processes: int | str = AUTO_NUMBER
     limit_rate: int | None = None
     memory: int = AUTO
     date: str = "today"
@@ -139,11 +141,10 @@ class Settings:
         object.__setattr__(self, "bucket", _checked_bucket(self.bucket))
         _check_limit_rate(self.limit_rate)
         _check_deadline(self.deadline)
-        if isinstance(self.concurrency, int):
-            left = memory_left(requests_allowed(self.concurrency), encrypted=self.encrypted)
-        else:
-            # Connections above 32 use part of `memory`; see `max_requests`.
-            left = memory_left()
+        # Without a number, connections above 32 use part of `memory`; see `max_requests`.
+        fixed = requests_allowed(self.concurrency) if isinstance(self.concurrency, int) else 1
+        processes = self.processes if isinstance(self.processes, int) else 1
+        left = memory_left(fixed, encrypted=self.encrypted, processes=processes)
         object.__setattr__(self, "memory", checked_memory(self.memory, left))
         if self.endpoint_url is not None:
             check_endpoint(self.endpoint_url, allow_http=self.allow_http)

@@ -28,6 +28,7 @@ from asyncload.source.file_list import FileList
 from asyncload.source.file_state import FileState, check_same
 from asyncload.source.heartbeat import STALLED_SECONDS, GivenUp, Heartbeat, scan_stalled
 from asyncload.source.offload import Offload
+from asyncload.source.threads import ReaderThreads
 from asyncload.source.volume import OpenFile, Volume
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class Readers:
     ) -> None:
         self.listed = listed
         self._volume = volume
+        self._executor = executor
         self._offload = Offload(executor, patience=patience)
         self._patient = _PatientExecutor(executor)
         self._descriptor_wait = descriptor_wait
@@ -127,6 +129,11 @@ class Readers:
     def root(self) -> Path:
         """The volume's folder."""
         return self._volume.root
+
+    def rest(self) -> None:
+        """Let idle threads end, if they are our own; later reads start new ones."""
+        if isinstance(self._executor, ReaderThreads):
+            self._executor.rest()
 
     async def read_batch(
         self, uploads: Sequence[PlannedUpload], buffer: memoryview, digests: Digests = CRC_ONLY

@@ -113,6 +113,11 @@ class ReaderThreads(Executor):
             for thread in threads:
                 thread.join()
 
+    def rest(self) -> None:
+        """Let the threads that have nothing to do end; later work starts new ones."""
+        while self._idle.acquire(blocking=False):
+            self._work.put(None)
+
     def _start(self) -> None:
         thread = threading.Thread(target=self._serve, name="asyncload-reader", daemon=True)
         try:
@@ -135,3 +140,5 @@ class ReaderThreads(Executor):
                     self._stuck.remove(me)
                     return
             self._idle.release()
+        with self._lock:
+            self._threads.discard(me)

@@ -151,6 +151,11 @@ class Climb(NamedTuple):
         state = self._replace(throughput=even, fallen=0, rest=max(0, self.rest - 1))
         return state if state.rest else _try_more(state)
 
+    def with_ceiling(self, ceiling: int) -> Climb:
+        """Return the state with another ceiling; a lower one is the new base if it is exceeded."""
+        base = min(self.base, ceiling)
+        return self._replace(ceiling=ceiling, base=base, aim=max(base, min(self.aim, ceiling)))
+
     def reset(self) -> Climb:
         """Return the state for requests of another kind: nothing is known about them."""
         return Climb(self.ceiling, self.aim, self.aim)

@@ -132,6 +132,18 @@ class AdaptiveLimit:
         self._in_flight -= 1
         self._hand_on()
 
+    def resize(self, ceiling: int) -> None:
+        """Change the maximum; a growing limit continues to grow from its present value."""
+        if ceiling == self._ceiling:
+            return
+        self._ceiling = ceiling
+        if self._climb is not None:
+            self._climb = self._climb.with_ceiling(ceiling)
+            self._measured = _Measurement(self._measured.kind)
+            self._turn_to(self._climb.aim)
+        else:
+            self._turn_to(ceiling)
+
     def succeeded(self, place: Place, kind: str = "") -> None:
         """Record that the store served a request; requests of one `kind` take equally long."""
         throttle = self._throttle

@@ -53,7 +53,13 @@ class RateLimit:
         self._clock = clock or loop_time
         # The time when the bucket is full again, if nothing more is taken.
         self._full_at = float("-inf")
-        self._turns = asyncio.Semaphore(max(1, rate // _MIN_PACE))
+        self._turns = asyncio.Semaphore(_turns_at(rate))
+
+    def resize(self, rate: int) -> None:
+        """Change the rate; a higher one allows more bodies in progress, too."""
+        for _ in range(_turns_at(self._rate), _turns_at(rate)):
+            self._turns.release()
+        self._rate = rate
 
     @asynccontextmanager
     async def turn(self, size: int) -> AsyncIterator[None]:
@@ -87,3 +93,8 @@ class RateLimit:
                 waited = True
                 await self._sleep(wait)
         return waited
+
+
+def _turns_at(rate: int) -> int:
+    """Return how many bodies may be in progress at this rate, in bytes a second."""
+    return max(1, rate // _MIN_PACE)

@@ -1,7 +1,7 @@
 """Upload one file: by one put, or by one multipart upload that is completed or aborted."""
 
 from asyncload.transfer.aborting import abort_upload
-from asyncload.transfer.context import PutTools, TransferTools, no_change
+from asyncload.transfer.context import KnownKeys, PutTools, TransferTools, no_change
 from asyncload.transfer.existing import Finding, compare_with_existing
 from asyncload.transfer.local_sums import LocalSums
 from asyncload.transfer.multipart import upload_multipart
@@ -19,6 +19,7 @@ __all__ = [
     "ChecksumChoice",
     "Existing",
     "Finding",
+    "KnownKeys",
     "LocalFile",
     "LocalSums",
     "PartWindow",

@@ -40,6 +40,17 @@ class Outage:
     def __init__(self) -> None:
         self._given_up = 0
 
+    def observe(self, event: FileFinished) -> None:
+        """Count the outcome of a file, wherever it was loaded.
+
+        Raises:
+            StoreUnavailable, ApiUnavailable: too many files in a row failed.
+        """
+        if isinstance(event.outcome, Failed):
+            self.failed(event.outcome.error)
+        else:
+            self.succeeded()
+
     def succeeded(self) -> None:
         """Count a file that was uploaded or already existed."""
         self._given_up = 0
@@ -75,13 +86,19 @@ class Outage:
 class Concluding:
     """Turns the end of each file into one outcome, and emits it.
 
-    `dispose` does with a loaded source file what the user asked for, and says what it did.
+    `dispose` does with a loaded source file what the user asked for, and says what it did. `outage`
+    counts the files of several processes; None for those of this one.
     """
 
-    def __init__(self, observe: Callable[[Event], None], dispose: Dispose | None = None) -> None:
+    def __init__(
+        self,
+        observe: Callable[[Event], None],
+        dispose: Dispose | None = None,
+        outage: Outage | None = None,
+    ) -> None:
         self._observe = observe
         self._dispose = dispose
-        self._outage = Outage()
+        self._outage = outage or Outage()
 
     async def conclude(
         self, upload: PlannedUpload, sending: Awaitable[Outcome], begun: float | None = None

@@ -90,7 +90,7 @@ async def _attempt(
 ) -> Uploaded | Unchanged | Skipped:
     async with tools.readers.opened(upload.source) as (file, state):
         layout = lay_out_parts(
-            state.size, min_size=tools.policy.part_size, max_size=tools.buffers.capacity
+            state.size, min_size=tools.policy.part_size, max_size=tools.part_memory
         )
         sums = LocalSums(file, state, layout, tools.policy.crc, tools.readers, tools.buffers)
         version = state if upload.source.member is None else None

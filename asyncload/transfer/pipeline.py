@@ -12,17 +12,17 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 from asyncload.aio.buffers import Buffer, BufferPool
 from asyncload.aio.groups import Group
 from asyncload.bucket.key_index import Known
 from asyncload.errors import DeadlineReached
-from asyncload.model.values import Event, FileFinished, PlannedUpload
-from asyncload.planning.plan import MIB, LoadPlan
+from asyncload.model.values import Event, Failed, FileFinished, PlannedUpload
+from asyncload.planning.plan import MIB
 from asyncload.source.batches import LoadedFile, OutgrownFile
 from asyncload.transfer import TransferTools, put_file, upload_multipart, wanted_digests
-from asyncload.transfer.concluding import Concluding
+from asyncload.transfer.concluding import Concluding, Outage
 
 Observer = Callable[[Event], None]
 
@@ -34,26 +34,41 @@ _READERS = 8
 # Files that were read and wait for a sender; there are as many senders as requests in flight.
 _READ_AHEAD = 32
 # The parts of one large file fill the requests in flight; a few files at once bridge their ends.
-_LARGE_AT_ONCE = 8
+LARGE_AT_ONCE = 8
+
+
+class Work(Protocol):
+    """Files to load, such as a `LoadPlan`: those that failed already, large and small ones."""
+
+    @property
+    def failures(self) -> Sequence[Failed]: ...
+
+    def large(self) -> Iterator[PlannedUpload]: ...
+
+    def small(self) -> Iterator[PlannedUpload]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Runs a plan.
+    """Runs a plan, or a part of it.
 
     `concurrency` returns how many small files to send at once, which may change; the tools' store
-    limits the requests in flight by itself.
+    limits the requests in flight by itself. `outage` counts the files that fail. `large_at_once` is
+    the maximum number of large files in progress.
     """
 
     tools: TransferTools
     observe: Observer
     concurrency: Callable[[], int]
+    outage: Outage = field(default_factory=Outage)
+    large_at_once: int = LARGE_AT_ONCE
     _ending: Concluding = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_ending", Concluding(self.observe, self.tools.dispose))
+        ending = Concluding(self.observe, self.tools.dispose, self.outage)
+        object.__setattr__(self, "_ending", ending)
 
-    async def run(self, plan: LoadPlan) -> None:
+    async def run(self, plan: Work) -> None:
         """Upload every file of the plan, and emit each outcome to the observer.
 
         Raises:
@@ -66,7 +81,7 @@ class Pipeline:
         at_once = self.concurrency()
         queues = _Queues(asyncio.Queue(min(at_once, _READ_AHEAD)), asyncio.Queue(_READ_AHEAD))
         async with Group() as group:
-            for _ in range(min(_LARGE_AT_ONCE, at_once)):
+            for _ in range(min(self.large_at_once, at_once)):
                 group.create_task(self._send_large(large, queues.outgrown))
             group.create_task(self._read_small(batches, queues))
             self._start_sender(_Senders(group, queues.loaded))

@@ -85,7 +85,7 @@ async def _as_ours(
     if record is None or record.fingerprint != fingerprint:
         return None
     layout = record.layout
-    if layout.size != size or layout.part_size > tools.buffers.capacity:
+    if layout.size != size or layout.part_size > tools.part_memory:
         return None
     if layout.count > MAX_PARTS or not layout.holds({part.number: part.size for part in parts}):
         return None

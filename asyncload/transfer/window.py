@@ -21,6 +21,10 @@ class PartWindow:
         self._most = most
         self._places = asyncio.Semaphore(self.size)
 
+    def resize(self, most: int) -> None:
+        """Change the maximum; parts in progress stay."""
+        self._most = most
+
     async def enter(self) -> None:
         """Wait for a place."""
         await self._places.acquire()

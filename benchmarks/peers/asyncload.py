@@ -24,6 +24,8 @@ def _command(job: Job) -> Command:
     ]
     if job.concurrency:
         options.append(f"--concurrency={job.concurrency}")
+    if job.processes:
+        options.append(f"--processes={job.processes}")
     if job.dry_run:
         options += ["--dry-run", "--offline"]
     if job.memory:

@@ -19,8 +19,8 @@ class Job:
     `signed` says whether the payload's SHA-256 is part of the signature, if the tool has a choice.
     A tool runs with its defaults, or if `tuned` with its fastest settings. `concurrency` is the
     number of concurrent requests or files, None for the number in these settings. `again` says that
-    all objects exist already. `scratch` is an empty folder for configuration files. `memory` is
-    asyncload's option.
+    all objects exist already. `scratch` is an empty folder for configuration files. `memory` and
+    `processes` are asyncload's options.
     """
 
     volume: Path
@@ -34,6 +34,7 @@ class Job:
     signed: bool = True
     dry_run: bool = False
     memory: str | None = None
+    processes: int | None = None
     ca_bundle: Path | None = None
 
     @property

@@ -88,7 +88,7 @@ async def test_cancelled_at_any_part_nothing_stays_open(mixed, nth):
 
 async def test_cancelled_while_a_part_waits_for_memory_its_place_is_given_back(mixed, monkeypatch):
     """The file's other parts, and other files, share the places."""
-    from asyncload.operations import load as loading
+    from asyncload.operations import tools
     from asyncload.transfer import PartWindow
 
     windows = []
@@ -97,7 +97,7 @@ async def test_cancelled_while_a_part_waits_for_memory_its_place_is_given_back(m
         windows.append(PartWindow(most))
         return windows[0]
 
-    monkeypatch.setattr(loading, "PartWindow", make_window)
+    monkeypatch.setattr(tools, "PartWindow", make_window)
 
     class HoldsMemory(Gate):
         async def _answer(self, call, body=b""):

@@ -228,7 +228,7 @@ async def test_no_more_requests_are_in_flight_than_asked(volume):
 
 async def test_file_bytes_in_memory_stay_within_the_option(volume, monkeypatch):
     """However many files and however large: the pool is never over `memory`."""
-    from asyncload.operations import load as loading
+    from asyncload.operations import tools as loading
 
     pools = []
 

@@ -19,7 +19,7 @@ def pools(monkeypatch):
         made.append(BufferPool(capacity, **options))
         return made[-1]
 
-    monkeypatch.setattr("asyncload.operations.load.BufferPool", make)
+    monkeypatch.setattr("asyncload.operations.tools.BufferPool", make)
     return made
 
 

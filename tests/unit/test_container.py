@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from asyncload.errors import UsageError
 from asyncload.operations.doctor.machine import describe_memory
-from asyncload.settings.container import MIB, PROCESS, memory_left, memory_limit
+from asyncload.settings.container import (
+    MIB,
+    PROCESS,
+    WORKER,
+    cores,
+    memory_left,
+    memory_limit,
+    task_limit,
+)
 from asyncload.settings.run import AUTO, DEFAULT_MEMORY, MIN_MEMORY, Settings
 
 V2 = "31 23 0:28 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup rw,nsdelegate\n"
@@ -151,6 +159,63 @@ def test_more_connections_leave_less(machine):
     assert memory_left(256, root) == 512 * MIB - PROCESS - 112 * MIB
     assert memory_left(256, root, encrypted=False) == 512 * MIB - PROCESS - 28 * MIB
     assert memory_left(1024, root) == 0
+
+
+def test_more_processes_leave_less(machine):
+    """Each has libraries of its own."""
+    root = machine("0::/\n", V2, **{v2(""): f"{512 * MIB}\n"})
+    assert memory_left(processes=2, root=root) == 512 * MIB - PROCESS - WORKER
+
+
+V1_OTHERS = (
+    "34 31 0:31 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
+    "35 31 0:32 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n"
+)
+QUOTA = "sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us"
+PERIOD = "sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_period_us"
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "mounts", "files", "allowed"),
+    [
+        ("0::/a\n", V2, {"sys/fs/cgroup/a/cpu.max": "max 100000\n"}, 8),
+        ("0::/a\n", V2, {"sys/fs/cgroup/a/cpu.max": "200000 100000\n"}, 2),
+        ("0::/a\n", V2, {"sys/fs/cgroup/cpu.max": "150000 100000\n"}, 1),
+        ("0::/a\n", V2, {"sys/fs/cgroup/a/cpu.max": "50000 100000\n"}, 1),
+        ("0::/a\n", V2, {"sys/fs/cgroup/a/cpu.max": "nonsense\n"}, 8),
+        ("0::/a\n", V2, {}, 8),
+        ("4:cpu,cpuacct:/a\n", V1_OTHERS, {QUOTA: "300000\n", PERIOD: "100000\n"}, 3),
+        ("4:cpu,cpuacct:/a\n", V1_OTHERS, {QUOTA: "-1\n", PERIOD: "100000\n"}, 8),
+        ("4:cpu,cpuacct:/a\n", V1_OTHERS, {QUOTA: "300000\n"}, 8),
+    ],
+)
+def test_a_container_may_use_fewer_cores(machine, monkeypatch, cgroup, mounts, files, allowed):
+    """A fraction of a core is not used."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    assert cores(machine(cgroup, mounts, **files)) == allowed
+
+
+def test_the_affinity_of_the_process_counts(tmp_path, monkeypatch):
+    """If the system has one; else all processors count."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {3, 5, 6}, raising=False)
+    assert cores(tmp_path) == 3
+    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.setattr("os.cpu_count", lambda: 7)
+    assert cores(tmp_path) == 7
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "mounts", "files", "limit"),
+    [
+        ("0::/a\n", V2, {"sys/fs/cgroup/a/pids.max": "64\n"}, 64),
+        ("0::/a\n", V2, {"sys/fs/cgroup/a/pids.max": "max\n"}, None),
+        ("5:pids:/a\n", V1_OTHERS, {"sys/fs/cgroup/pids/a/pids.max": "32\n"}, 32),
+        ("", "", {}, None),
+    ],
+)
+def test_a_container_may_limit_processes_and_threads(machine, cgroup, mounts, files, limit):
+    """By both versions of control groups."""
+    assert task_limit(machine(cgroup, mounts, **files)) == limit
 
 
 def test_this_machine_can_be_asked():

@@ -96,6 +96,7 @@ WORDS = {
     "metadata": "a=b",
     "trust": "size",
     "concurrency": "7",
+    "processes": "7",
     "limit_rate": "50MiB",
     "memory": "64MiB",
     "archive_limit": "1GiB",

@@ -10,6 +10,7 @@ from aiobotocore.credentials import AioCredentials, AioRefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError
 
 from asyncload.errors import CredentialsMissing, CredentialsRejected
+from asyncload.s3.auth.lending import Lender, Lent, borrow
 from asyncload.s3.auth.redaction import Secrets
 from asyncload.s3.auth.refresh import Renewal
 
@@ -171,3 +172,60 @@ async def test_a_service_without_new_credentials_is_reported(answer, says):
     assert ended.value.exit_code == 5
     assert "metadata service" in ended.value.hint
     assert not vars(service.credentials).keys() & {"refresh_needed"}
+
+
+# Credentials of another process
+
+
+def lending(credentials):
+    renewal = Renewal(Secrets())
+    renewal.renew_by(credentials, lambda: None, seconds=5)
+    return renewal.lend
+
+
+async def test_credentials_are_lent_as_they_are():
+    """With their expiry, if they have one; nothing if requests are not signed."""
+    service = Service()
+    lent = await lending(service.credentials)()
+    assert (lent.access_key, lent.secret_key, lent.token) == ("KEY1", "secret", "token")
+    assert lent.expiry > dt.datetime.now(dt.UTC)
+    assert "secret" not in repr(lent)
+    fixed = await lending(AioCredentials("KEY", "secret", None))()
+    assert fixed == Lent("KEY", "secret", None, None)
+    assert await lending(None)() is None
+
+
+async def test_a_borrowed_key_that_is_called_expired_is_renewed_once():
+    """The second one to ask gets what the first one made."""
+    service = Service()
+    lend = lending(service.credentials)
+    assert [(await lend("KEY1")).access_key for _ in range(2)] == ["KEY2", "KEY2"]
+    assert service.asked == 2
+
+
+async def test_a_fixed_key_that_is_called_expired_stays():
+    """There is no other one: the run ends with the store's error."""
+    lend = lending(AioCredentials("KEY", "secret", None))
+    assert (await lend("KEY")).access_key == "KEY"
+
+
+async def test_a_borrower_asks_for_new_credentials_before_they_expire():
+    """It names the key that it has."""
+    asked = []
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1)
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+
+    async def ask(used):
+        asked.append(used)
+        return Lent(f"KEY{len(asked) + 1}", "secret", "token", later)
+
+    credentials = borrow(Lender(Lent("KEY1", "secret", "token", soon), ask))
+    for _ in range(2):
+        assert (await credentials.get_frozen_credentials()).access_key == "KEY2"
+    assert asked == ["KEY1"]
+
+
+async def test_borrowed_credentials_without_expiry_are_fixed():
+    """Nothing is asked."""
+    credentials = borrow(Lender(Lent("KEY", "secret", None, None), None))
+    assert (await credentials.get_frozen_credentials()).access_key == "KEY"

@@ -23,6 +23,7 @@ from asyncload.model.values import (
     ObjectKey,
     PartKept,
     PartSent,
+    ProcessesStarted,
     RequestsMade,
     RunStarted,
     Scanned,
@@ -475,6 +476,16 @@ def test_the_summary_says_the_limit_on_concurrent_requests(reason, line):
 
 
 @pytest.mark.fault("I14")
+def test_the_number_of_processes_is_reported_if_there_are_several():
+    """In the summary; records always have it."""
+    report = Report(files=1, size=1)
+    report.counts["uploaded"] = 1
+    assert not [line for line in summary_lines(report, 1.0) if "processes" in line]
+    report.observe(ProcessesStarted(3))
+    assert "loaded by 3 processes" in list(summary_lines(report, 1.0))
+    assert run_totals(report)["processes"] == 3
+
+
 def test_the_summary_record_of_a_run():
     """Its totals, and that nothing ended it."""
     report = observe(
@@ -516,6 +527,7 @@ def test_the_summary_record_of_a_run():
         "requests": 9,
         "retries": 2,
         "concurrency": {"limit": 96, "peak": 128, "reason": "throughput"},
+        "processes": 1,
         "excluded": {"hidden": 1},
         "left_open": [{"key": "Raw/d.csv", "upload_id": "upload-1", "reason": "AccessDenied"}],
         "aborted_uploads": 0,

@@ -15,11 +15,11 @@ from asyncload.errors import (
     WrongRegion,
 )
 from asyncload.model.values import Warned
+from asyncload.operations.bucket import s3_options
 from asyncload.operations.clock_check import check_clock, check_day
 from asyncload.operations.doctor.examination import Examination, Finding
 from asyncload.operations.doctor.traces import TracingStore
-from asyncload.operations.load import s3_options
-from asyncload.operations.run import requests_limit
+from asyncload.operations.requests import requests_limit
 from asyncload.s3 import open_endpoint, open_store
 from asyncload.s3.auth.identity import Identity
 from asyncload.s3.endpoint import Endpoint

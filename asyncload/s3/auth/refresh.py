@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from asyncload.errors import CredentialsMissing, CredentialsRejected
+from asyncload.s3.auth.lending import Lent
 from asyncload.s3.auth.redaction import Secrets
-from asyncload.s3.hooks.credentials import is_refreshable, refresh_forced
+from asyncload.s3.hooks.credentials import expiry_of, is_refreshable, refresh_forced
 
 T = TypeVar("T")
 
@@ -53,6 +54,24 @@ class Renewal:
         self._refreshable = is_refreshable(credentials)
         self._forget = forget
         self._seconds = seconds
+
+    async def lend(self, rejected: str = "") -> Lent | None:
+        """Return the credentials for another process; None if requests are not signed.
+
+        `rejected`: the access key that a store has called expired to that process, if any. If it is
+        the current one, it is renewed.
+
+        Raises:
+            CredentialsMissing: the provider has no new ones.
+        """
+        credentials = self._credentials
+        if credentials is None:
+            return None
+        frozen = await credentials.get_frozen_credentials()
+        if rejected == frozen.access_key:
+            await self._renew(self.count, CredentialsRejected("the credentials have expired"))
+            frozen = await credentials.get_frozen_credentials()
+        return Lent(frozen.access_key, frozen.secret_key, frozen.token, expiry_of(credentials))
 
     async def repeat(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Make a request; repeat it once with new credentials if the current ones have expired.

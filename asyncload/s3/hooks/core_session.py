@@ -16,6 +16,10 @@ class CoreSession(AioSession):  # type: ignore[misc]  # aiobotocore is untyped
     def prepare_chain(self, resolver: Any) -> None:
         """Prepare the resolver of credentials, which this session uses next."""
 
+    def use_credentials(self, credentials: Any) -> None:
+        """Use these credentials, and ask no chain; None uses the chain."""
+        self._credentials = credentials
+
     def configured_endpoint(self, service: str) -> str | None:
         """Return the endpoint that the environment or the configuration sets for a service."""
         provider = ConfiguredEndpointProvider(self.full_config, self.get_scoped_config(), service)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from aiobotocore._helpers import resolve_awaitable
+from aiobotocore.credentials import AioCredentials, AioRefreshableCredentials
 from aiobotocore.tokens import AioSSOTokenProvider
 from aiobotocore.utils import AioContainerMetadataFetcher
 from botocore.credentials import parse
@@ -53,6 +54,23 @@ def expiry_of(credentials: Any) -> datetime | None:
 def is_refreshable(credentials: Any) -> bool:
     """Return whether credentials have a refresh."""
     return hasattr(credentials, "refresh_needed")
+
+
+def fixed_credentials(access_key: str, secret_key: str, token: str | None) -> Any:
+    """Return credentials that do not expire."""
+    return AioCredentials(access_key, secret_key, token, method="another process")
+
+
+def expiring_credentials(
+    access_key: str, secret_key: str, token: str | None, expiry: datetime, refresh: Refresh
+) -> Any:
+    """Return credentials that are refreshed before they expire.
+
+    `refresh` returns a mapping with `access_key`, `secret_key`, `token` and `expiry_time`.
+    """
+    return AioRefreshableCredentials(
+        access_key, secret_key, token, expiry, refresh_using=refresh, method="another process"
+    )
 
 
 @contextmanager

@@ -23,4 +23,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault("P9", "two runs at the same time", "neither harms the other"),
     Fault("P10", "midnight during a run", "all files have the same date"),
+    Fault("P11", "a worker process killed", "its files are loaded by another; the run says so"),
+    Fault("P12", "worker processes killed again and again", "the run ends with a clear error"),
+    Fault("P13", "SIGKILL of a run with workers", "they end at once"),
 )

@@ -1,0 +1,44 @@
+"""Prepare a process for being copied: a fork is safe only while it has a single thread."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from asyncload.source.readers import Readers
+
+# In seconds; a thread that has just done its work ends within microseconds.
+_PAUSE = 0.001
+_PAUSES = 50
+
+
+class Forking:
+    """Ends the threads of a running event loop for a moment: idle readers and resolvers of names.
+
+    To be made in the loop, before anything is resolved in it.
+    """
+
+    def __init__(self) -> None:
+        self._resolvers = ThreadPoolExecutor()
+        asyncio.get_running_loop().set_default_executor(self._resolvers)
+
+    async def end_threads(self, readers: Readers) -> bool:
+        """Return whether this process has a single thread now; later work starts new ones."""
+        self._resolvers.shutdown(wait=False)
+        self._resolvers = ThreadPoolExecutor()
+        asyncio.get_running_loop().set_default_executor(self._resolvers)
+        for _ in range(_PAUSES):
+            readers.rest()
+            if has_one_thread():
+                return True
+            await asyncio.sleep(_PAUSE)
+        return False
+
+
+def has_one_thread() -> bool:
+    """Return whether this process has one thread, as far as the system says; False if unknown."""
+    with suppress(OSError):
+        return len(list(Path("/proc/self/task").iterdir())) == 1
+    return False

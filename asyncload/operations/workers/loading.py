@@ -1,0 +1,89 @@
+"""Load a plan in several processes: the wiring of a fleet. Imported only by runs that have one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from asyncload.bucket.key_index import KeyIndex, Known
+from asyncload.bucket.listing import find_open_uploads
+from asyncload.model.reserved import SUCCESS_MARKER
+from asyncload.model.values import UploadLeftOpen
+from asyncload.operations.requests import Share
+from asyncload.operations.run import Run
+from asyncload.operations.tools import resize_tools
+from asyncload.operations.workers.batches import Batch, Source
+from asyncload.operations.workers.fleet import Fleet, Lend, Work, fleet_of
+from asyncload.operations.workers.forking import Forking
+from asyncload.operations.workers.processes import starter_of
+from asyncload.planning.plan import LoadPlan
+from asyncload.source.readers import Readers
+from asyncload.store.protocol import ObjectStore, OpenUpload
+from asyncload.store.retries import RetryPolicy
+from asyncload.transfer.pipeline import LARGE_AT_ONCE, Pipeline
+
+
+@asynccontextmanager
+async def started_fleet(
+    run: Run, readers: Readers, forking: Forking | None, lend: Lend, processes: int
+) -> AsyncIterator[Fleet]:
+    """Start a fleet, which ends with the context. See `fleet_of` and `starter_of`."""
+    async with (
+        starter_of(forking, readers) as starter,
+        fleet_of(run, starter, lend, processes) as fleet,
+    ):
+        yield fleet
+
+
+async def load_together(
+    fleet: Fleet,
+    run: Run,
+    plan: LoadPlan,
+    pipeline: Pipeline,
+    store: ObjectStore,
+    retries: RetryPolicy,
+    key_index: KeyIndex,
+) -> None:
+    """Load a plan in this process, by `pipeline`, and in the workers of a fleet.
+
+    Args:
+        fleet: the workers.
+        run: the run.
+        plan: the plan.
+        pipeline: loads in this process; its observer receives the outcomes of all files.
+        store: the store, with retries.
+        retries: when workers give up on a request.
+        key_index: what is known about the plan's keys.
+
+    Raises:
+        Refused, StoreUnavailable: the run can't continue.
+        WorkersLost: workers ended again and again.
+    """
+    tools, processes = pipeline.tools, fleet.processes
+
+    def find_marker(partition: str) -> Known:
+        return key_index.find_key(f"{partition}{SUCCESS_MARKER}", partition)
+
+    def resize(share: Share) -> None:
+        run.requests.resize(share)
+        resize_tools(tools, share)
+
+    async def find_left_open(batch: Batch) -> Mapping[str, Sequence[OpenUpload]]:
+        ((path, *_), key, *_), *_ = batch.uploads
+        found = await find_open_uploads(store, key)
+        before = {upload.upload_id for upload in tools.left_open.get(key, ())}
+        for upload_id in {upload.upload_id for upload in found.get(key, ())} - before:
+            if tools.records is None or await tools.records.find(key, upload_id) is None:
+                why = "a worker process was lost before it had recorded it: use asyncload clean"
+                run.observe(UploadLeftOpen(path, key, upload_id, why))
+        return found
+
+    is_listed = run.markers is not None and run.markers.listed is not None
+    source = Source(
+        plan, processes, key_index.find, tools.left_open, find_marker if is_listed else None
+    )
+    # Few large files at once in each process, so that all processes get some.
+    at_once = -(-len(plan.large_sizes) // (2 * processes))
+    pipeline = replace(pipeline, large_at_once=max(1, min(LARGE_AT_ONCE, at_once)))
+    await fleet.load(Work(source, tools.policy, retries, pipeline, resize, find_left_open))
