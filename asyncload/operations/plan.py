@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import islice
 
 from asyncload.operations.disposing import open_disposal
 from asyncload.operations.observing import Emitter, check_arguments
 from asyncload.operations.opening import open_readers
 from asyncload.operations.planning import scan_plan
+from asyncload.planning.collecting import SLICE
 from asyncload.reporting.preview import (
     PlanEvent,
     PlanStarted,
@@ -68,5 +71,9 @@ async def _plan_offline(
 ) -> None:
     found = await scan_plan(settings, layout_of(settings, now), readers, emit, now)
     emit_failures(found.failures, emit)
-    for upload in found.uploads():
-        emit(planned_upload("upload", upload))
+    uploads = found.uploads()
+    while some := list(islice(uploads, SLICE)):
+        for upload in some:
+            emit(planned_upload("upload", upload))
+        # A signal can cancel it here.
+        await asyncio.sleep(0)

@@ -10,8 +10,8 @@ from asyncload.planning.collecting import SLICE, add_found, drop_duplicates, fin
 from asyncload.planning.keys import KeyLayout
 from asyncload.planning.plan import PUT_LIMIT, LoadPlan
 from asyncload.settings.run import Settings, dates_of, modified_after
+from asyncload.source import equality
 from asyncload.source.archives.rules import ArchiveRules
-from asyncload.source.equality import find_duplicates
 from asyncload.source.readers import Readers
 from asyncload.source.scanner import Scanner
 
@@ -52,7 +52,9 @@ async def scan_plan(
     while entries := await readers.take(found, SLICE):
         add_found(plan, entries, observe)
     if groups := plan.possible_duplicates():
-        equal = readers.scan_volume(lambda volume, beat: find_duplicates(volume, groups, beat))
+        equal = readers.scan_volume(
+            lambda volume, beat: equality.find_duplicates(volume, groups, beat)
+        )
         while duplicates := await readers.take(equal, 1):
             drop_duplicates(plan, duplicates, observe)
     finish_plan(plan, scanner, observe, allow_empty=settings.allow_empty)

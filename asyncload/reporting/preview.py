@@ -177,6 +177,8 @@ class Preview:
                 first.append(planned)
         if planned.outcome is not None:
             self.report.observe(finished(planned, planned.outcome))
+        else:
+            self.report.count_in(planned.dataset, "planned", planned.size)
 
     @property
     def to_send(self) -> int:

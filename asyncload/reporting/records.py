@@ -25,7 +25,7 @@ from asyncload.model.values import (
     Warned,
     WatchProgress,
 )
-from asyncload.reporting.report import Report
+from asyncload.reporting.report import DatasetTotals, Report
 
 if TYPE_CHECKING:
     # Of one command only.
@@ -43,6 +43,9 @@ _RESULTS = {
     5: "refused",
     6: "store unavailable",
 }
+
+# Datasets in a summary; the others are counted together.
+_MAX_DATASETS = 100
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -221,6 +224,7 @@ def run_totals(report: Report) -> dict[str, Any]:
             for group in report.failure_groups.values()
         ],
         "replaced": report.replaced,
+        "datasets": _datasets(report),
         "sources": dict(report.sources),
         "verified_by": dict(report.verified_by),
         "bytes_sent": report.sent,
@@ -247,6 +251,22 @@ def run_totals(report: Report) -> dict[str, Any]:
             {"partition": failed.partition, "error": error_record(failed.error)}
             for failed in report.markers_failed
         ],
+    }
+
+
+def _datasets(report: Report) -> list[dict[str, Any]]:
+    first, rest = report.first_datasets(_MAX_DATASETS)
+    records = [dataset_record(name or None, totals) for name, totals in first]
+    return [*records, dataset_record(None, rest)] if rest.files else records
+
+
+def dataset_record(dataset: str | None, totals: DatasetTotals) -> dict[str, Any]:
+    """Return the totals of a dataset, None for several or for files without a key."""
+    return {
+        "dataset": dataset,
+        "files": totals.files,
+        "bytes": totals.size,
+        "statuses": dict(totals.counts),
     }
 
 

@@ -40,6 +40,33 @@ MAX_NAMED = 20
 """Maximum number of files named per group, and of groups; the others are only counted."""
 
 
+MAX_DATASETS = 1_000
+"""Maximum number of datasets counted one by one; the files of others are counted together."""
+
+
+class DatasetTotals:
+    """The files of one dataset, their size in bytes, and their number by status."""
+
+    __slots__ = ("counts", "files", "size")
+
+    def __init__(self) -> None:
+        self.files = 0
+        self.size = 0
+        self.counts: Counter[str] = Counter()
+
+    def add(self, other: DatasetTotals) -> None:
+        """Add the totals of another dataset."""
+        self.files += other.files
+        self.size += other.size
+        self.counts.update(other.counts)
+
+    def count(self, status: str, size: int) -> None:
+        """Count a file."""
+        self.files += 1
+        self.size += size
+        self.counts[status] += 1
+
+
 @dataclass(slots=True)
 class FailureGroup:
     """Files that failed with the same kind of error and the same hint.
@@ -68,7 +95,8 @@ class Report:
     load, `sources_failed` those that could not be deleted or moved because of an error, and
     `kept_sources` names the first ones that were kept, with the reason. `failures` holds the first
     failed files, `skipped` the first skipped and `replaced_files` the first that replaced different
-    content; `failure_groups` counts all failures.
+    content; `failure_groups` counts all failures. `datasets` counts the files of each dataset, ""
+    for those without a key; `other_datasets` those of datasets beyond the first 1,000.
     `kept` is the number of bytes that an earlier run had already sent; `aborted_uploads` counts
     stale uploads of earlier runs that were aborted. `unmarked` lists partitions without a success
     marker because a file is missing. `store` says which checks the store enforces, None if it was
@@ -94,6 +122,8 @@ class Report:
     verified_by: Counter[str] = field(default_factory=Counter)
     replaced: int = 0
     replaced_files: list[Uploaded] = field(default_factory=list)
+    datasets: dict[str, DatasetTotals] = field(default_factory=dict)
+    other_datasets: DatasetTotals = field(default_factory=DatasetTotals)
     sources: Counter[str] = field(default_factory=Counter)
     sources_failed: int = 0
     kept_sources: list[tuple[str, str]] = field(default_factory=list)
@@ -116,6 +146,7 @@ class Report:
         """Count an event."""
         if isinstance(event, FileFinished):
             self._count(event.outcome)
+            self.count_in(event.dataset, event.outcome.status, event.outcome.size)
             if event.source is not None:
                 self._count_source(event.outcome.path, event.source)
         elif isinstance(event, Excluded):
@@ -174,6 +205,24 @@ class Report:
             self.skipped.append(outcome)
         if isinstance(outcome, Failed):
             self._count_failure(outcome)
+
+    def count_in(self, dataset: str, status: str, size: int) -> None:
+        """Count a file in its dataset."""
+        totals = self.datasets.get(dataset)
+        if totals is None:
+            totals = self.other_datasets
+            if len(self.datasets) < MAX_DATASETS:
+                totals = self.datasets[dataset] = DatasetTotals()
+        totals.count(status, size)
+
+    def first_datasets(self, most: int) -> tuple[list[tuple[str, DatasetTotals]], DatasetTotals]:
+        """Return at most so many datasets, in the order of their names, and the rest together."""
+        ordered = sorted(self.datasets.items())
+        rest = DatasetTotals()
+        for _, totals in ordered[most:]:
+            rest.add(totals)
+        rest.add(self.other_datasets)
+        return ordered[:most], rest
 
     def _count_source(self, path: str, source: Disposed) -> None:
         self.sources[source.status] += 1

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from asyncload.errors import AsyncloadError
 from asyncload.model.values import Excluded, Failed, LimitReason, Warned
-from asyncload.reporting.report import MAX_NAMED, Report
+from asyncload.reporting.report import MAX_NAMED, DatasetTotals, Report
 
 _MAX_UNMARKED = 20
+_MAX_DATASETS = 10
 
 
 def printable(text: str) -> str:
@@ -80,6 +81,7 @@ def summary_lines(report: Report, seconds: float) -> Iterator[str]:
         f"{report.landed:,} of {format_count(report.files, 'file')} {in_zone}: {', '.join(counts)}"
         f"{proof} ({format_size(sent)} sent in {seconds:.1f} s{rate})"
     )
+    yield from _dataset_lines(report)
     yield from _particulars(report)
     yield from excluded_counts(report)
     yield from skipped_lines(report)
@@ -101,6 +103,22 @@ def summary_lines(report: Report, seconds: float) -> Iterator[str]:
         for line in format_error(marker.error).splitlines():
             yield f"  {line.strip()}"
     yield from _manifest_line(report)
+
+
+def _dataset_lines(report: Report) -> Iterator[str]:
+    """Yield a line for each of the first datasets, if there are several."""
+    if len(report.datasets) < 2:
+        return
+    first, rest = report.first_datasets(_MAX_DATASETS)
+    for dataset, totals in first:
+        yield f"  {printable(dataset) or 'no key'}: {_describe_totals(totals)}"
+    if rest.files:
+        yield f"  and further datasets: {_describe_totals(rest)}"
+
+
+def _describe_totals(totals: DatasetTotals) -> str:
+    counts = ", ".join(f"{files:,} {status}" for status, files in sorted(totals.counts.items()))
+    return f"{format_count(totals.files, 'file')}, {format_size(totals.size)}: {counts}"
 
 
 def _manifest_line(report: Report) -> Iterator[str]:

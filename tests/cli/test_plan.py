@@ -127,6 +127,10 @@ def test_the_run_does_as_planned(asyncload, volume, lake, target, proxy, more):
     sent = [path for path, (status, _) in planned.items() if status == "planned"]
     size = sum(done[path]["size"] for path in sent)
     assert (summary["planned"], summary["bytes_planned"]) == (len(sent), size)
+    sales = next(d["statuses"] for d in summary["datasets"] if d["dataset"] == "Sales")
+    assert sales == (
+        {"unchanged": 2, "planned": 2} if replaces else {"unchanged": 2, "planned": 1, "skipped": 1}
+    )
     assert (summary["replaced"], summary["skipped"]) == ((2, 0) if replaces else (0, 2))
     assert summary["requests_planned"] == made(proxy)
     assert summary["exit_code"] == ran.code == 0

@@ -61,6 +61,8 @@ def test_a_failed_file_is_named_with_its_key_cause_and_hint(asyncload, volume, l
     assert ended.out == (
         "1 of 2 files are in the raw zone: 1 uploaded, 1 failed, verified by CRC64NVME "
         "(1 B sent in _ s)\n"
+        "  Bad: 1 file, 1 B: 1 failed\n"
+        "  Good: 1 file, 1 B: 1 uploaded\n"
         "failed: bad.csv -> s3://lake/Raw/Local/CSV/Bad/2022/05/02/bad.csv\n"
         "  bucket 'lake': PutObject of 'Raw/Local/CSV/Bad/2022/05/02/bad.csv' was answered with "
         "InvalidRequest: no (request id REQ1)\n"
@@ -138,6 +140,10 @@ def test_json_is_a_line_for_each_file_and_a_summary(asyncload, volume, lake):
         ],
         "not_reached": 0,
         "replaced": 0,
+        "datasets": [
+            {"dataset": "A", "files": 1, "bytes": 9, "statuses": {"uploaded": 1}},
+            {"dataset": "Bad", "files": 1, "bytes": 1, "statuses": {"failed": 1}},
+        ],
         "sources": {},
         "verified_by": {"CRC64NVME": 1},
         "bytes_sent": 9,

@@ -199,6 +199,22 @@ def test_objects_that_were_replaced_are_named_up_to_a_number():
     assert lines[-1] == "  and 2 more; see --json or the manifest"
 
 
+def test_datasets_are_lines_up_to_ten_and_records_up_to_a_hundred(monkeypatch):
+    """The others are counted together, also those beyond a number that bounds the memory."""
+    monkeypatch.setattr(report_module, "MAX_DATASETS", 105)
+    outcomes = [UNCHANGED._replace(path=f"{n}.csv") for n in range(120)]
+    events = [FileFinished(o, "Raw/", f"D{n:03}") for n, o in enumerate(outcomes)]
+    report = observe(LoadStarted(121, 0), *events, FileFinished(UPLOADED, "Raw/", "D000"))
+    lines = list(summary_lines(report, 1.0))[1:]
+    assert lines[0] == "  D000: 2 files, 1.2 MB: 1 unchanged, 1 uploaded"
+    assert lines[9] == "  D009: 1 file, 20 B: 1 unchanged"
+    assert lines[10:] == ["  and further datasets: 110 files, 2.2 kB: 110 unchanged"]
+    records = run_totals(report)["datasets"]
+    assert len(records) == 101
+    rest = {"dataset": None, "files": 20, "bytes": 400, "statuses": {"unchanged": 20}}
+    assert records[-1] == rest
+
+
 def test_a_warning_says_what_to_do():
     """If there is one."""
     assert list(warning_lines(Warned("a\x1b[31m", "b"))) == [
@@ -520,6 +536,14 @@ def test_the_summary_record_of_a_run():
         "not_reached": 1,
         "failures": [{"kind": "ObjectConflict", "hint": "replace it with --overwrite", "files": 1}],
         "replaced": 0,
+        "datasets": [
+            {
+                "dataset": None,
+                "files": 3,
+                "bytes": 1_234_567 + UNCHANGED.size + CONFLICT.size,
+                "statuses": {"uploaded": 1, "unchanged": 1, "failed": 1},
+            }
+        ],
         "sources": {},
         "verified_by": {"CRC64NVME": 1, "MD5": 1},
         "bytes_sent": 1_234_567,
