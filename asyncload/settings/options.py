@@ -138,7 +138,14 @@ OPTIONS = (
         positional=True,
     ),
     # Target
-    Option("bucket", TEXT, WHERE, ALL, "Name of the bucket.", unset="required"),
+    Option(
+        "bucket",
+        TEXT,
+        WHERE,
+        ALL,
+        "Name of the bucket; `s3://BUCKET/PREFIX` puts a prefix before all keys.",
+        unset="required",
+    ),
     Option(
         "date",
         DAY,

@@ -13,7 +13,7 @@ from asyncload.errors import InvalidKey, UsageError
 from asyncload.model.reserved import METADATA_NAMES, UPLOADS
 from asyncload.model.values import LimitReason, ObjectKey
 from asyncload.planning.dates import ArrivalDates, Dates, ModificationDates, PathDates
-from asyncload.planning.keys import KeyLayout
+from asyncload.planning.keys import LAYOUTS, KeyLayout
 from asyncload.planning.plan import MIB
 from asyncload.settings.container import connections_in, memory_left
 from asyncload.settings.descriptors import requests_allowed
@@ -138,7 +138,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         self._convert()
-        object.__setattr__(self, "bucket", _checked_bucket(self.bucket))
+        self._split_bucket()
         _check_limit_rate(self.limit_rate)
         _check_deadline(self.deadline)
         # Without a number, connections above 32 use part of `memory`; see `max_requests`.
@@ -176,6 +176,26 @@ class Settings:
         for name, option in SETTINGS.items():
             value = option.kind.convert(option.flag, getattr(self, name))
             object.__setattr__(self, name, value)
+
+    def _split_bucket(self) -> None:
+        """Separate the bucket's name from a prefix, which comes before all keys."""
+        bucket, _, below = self.bucket.removeprefix("s3://").partition("/")
+        prefix = below.strip("/")
+        if not self.bucket.startswith("s3://") or bucket.startswith("arn:") or not prefix:
+            object.__setattr__(self, "bucket", _checked_bucket(self.bucket))
+            return
+        object.__setattr__(self, "bucket", _checked_bucket(bucket))
+        try:
+            ObjectKey(prefix)
+        except InvalidKey as error:
+            raise UsageError(
+                f"--bucket: {prefix!r} can't be the start of a key: {error}"
+            ) from error
+        if not {"{", "}"}.isdisjoint(prefix):
+            raise UsageError(f"--bucket: the prefix {prefix!r} must not have braces")
+        template = LAYOUTS.get(self.layout, self.layout)
+        object.__setattr__(self, "layout", f"{prefix}/{template}")
+        object.__setattr__(self, "manifest_prefix", f"{prefix}/{self.manifest_prefix}")
 
     def _check_selection(self) -> None:
         if self.then is not None and self.follow_symlinks:
@@ -398,7 +418,7 @@ def _checked_bucket(bucket: str) -> str:
         raise UsageError(
             f"--bucket: {bucket!r} is not a valid bucket name",
             hint="give only the name, which has 3 to 63 letters, digits, dots and hyphens, such as "
-            "my-lake; use --layout to choose the keys",
+            "my-lake; s3://my-lake/landing puts a prefix before all keys",
         )
     return name
 
@@ -432,7 +452,9 @@ def _check_manifest_prefix(prefix: str, data: str) -> None:
         ObjectKey(f"{prefix}/{UPLOADS}/{'0' * 32}.json")
     except InvalidKey as error:
         raise UsageError(f"--manifest-prefix: {prefix!r} can't be used in an object key") from error
-    if data and f"{prefix}/".startswith(data):
+    inside = data and f"{prefix}/".startswith(data)
+    # Crawlers ignore names that begin so.
+    if inside and not prefix.removeprefix(data).startswith(("_", ".")):
         raise UsageError(
             f"--manifest-prefix: {prefix!r} is inside the data prefix {data!r}",
             hint="use a prefix outside the data, such as _asyncload; crawlers would read manifests "

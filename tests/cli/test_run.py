@@ -306,6 +306,47 @@ def test_one_file_is_loaded_as_if_its_folder_were_the_volume(asyncload, volume, 
     assert (moved.code, (volume / name).exists(), (volume / "c.csv").exists()) == (0, False, True)
 
 
+def test_a_prefix_of_the_bucket_comes_before_all_keys(asyncload, volume, s3, layer):
+    """For plan, run, verify and clean alike, and for manifests; in any layout."""
+    write_files(volume, {"a.csv": b"1"})
+    prefix = f"{layer}/landing"
+    options = ["--bucket", f"s3://{s3.bucket}/{prefix}/", "--endpoint-url", s3.endpoint_url]
+    dated = [*options, "--date", "2022-05-02"]
+    planned = asyncload("plan", volume, *dated, "--files")
+    key = f"{prefix}/Raw/Local/CSV/A/2022/05/02/a.csv"
+    assert f"would upload a.csv -> s3://{s3.bucket}/{key}\n" in planned.out
+    ended = asyncload("run", volume, *dated)
+    assert (ended.code, f"manifest: s3://{s3.bucket}/{prefix}/_asyncload/" in ended.out) == (
+        0,
+        True,
+    )
+    listed = s3.client().list_objects_v2(Bucket=s3.bucket, Prefix=f"{layer}/")["Contents"]
+    stored = [entry["Key"] for entry in listed]
+    assert key in stored
+    assert all(name.startswith(f"{prefix}/") for name in stored)
+    assert asyncload("verify", volume, *dated).code == 0
+    assert "1 unchanged" in asyncload("run", volume, *dated).out
+    assert f"s3://{s3.bucket}/{prefix}/Raw/Local/CSV/" in asyncload("clean", *options).out
+    hive = asyncload("plan", volume, *dated, "--layout", "hive", "--offline")
+    assert f"s3://{s3.bucket}/{prefix}/Raw/Local/CSV/A/year=2022/month=05/day=02/" in hive.out
+
+
+def test_a_prefix_may_hold_data_and_manifests(asyncload, volume):
+    """In a layout without a layer, too."""
+    write_files(volume, {"a.csv": b"1"})
+    options = ("--bucket", "s3://lake/landing", "--layout", "{dataset}/{path}", "--offline")
+    ended = asyncload("plan", volume, *options)
+    assert "A: 1 file, 1 B: 1 to upload -> s3://lake/landing/A/\n" in ended.out
+
+
+def test_a_prefix_that_no_key_can_have_is_a_usage_error(asyncload, volume):
+    """By its name."""
+    ended = asyncload("plan", volume, "--bucket", "s3://lake/a//b", "--offline")
+    assert (ended.code, "--bucket: 'a//b' can't be the start of a key" in ended.err) == (2, True)
+    ended = asyncload("plan", volume, "--bucket", "s3://lake/{date}", "--offline")
+    assert (ended.code, "'{date}' must not have braces" in ended.err) == (2, True)
+
+
 def test_one_archive_is_loaded_if_archives_are(asyncload, volume, lake):
     """Its members, as from its folder."""
     options, _ = lake

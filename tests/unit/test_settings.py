@@ -61,7 +61,7 @@ NO_DEADLINE = (
 )
 NO_BUCKET = (
     "give only the name, which has 3 to 63 letters, digits, dots and hyphens, such as my-lake; "
-    "use --layout to choose the keys"
+    "s3://my-lake/landing puts a prefix before all keys"
 )
 NO_ENDPOINT = "use http:// or https:// and a host, such as http://127.0.0.1:8333"
 NO_ZONE = "use an IANA name, such as UTC or America/Sao_Paulo"
@@ -75,8 +75,8 @@ NO_ZONE = "use an IANA name, such as UTC or America/Sao_Paulo"
         ("bucket", "my lake", "--bucket: 'my lake' is not a valid bucket name", NO_BUCKET),
         (
             "bucket",
-            "s3://lake/raw",
-            "--bucket: 's3://lake/raw' is not a valid bucket name",
+            "lake/raw",
+            "--bucket: 'lake/raw' is not a valid bucket name",
             NO_BUCKET,
         ),
         ("bucket", "x" * 256, f"--bucket: '{'x' * 256}' is not a valid bucket name", NO_BUCKET),
