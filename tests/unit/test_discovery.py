@@ -12,7 +12,7 @@ import pytest
 from asyncload.errors import SourceUnreadable, UsageError
 from asyncload.model.values import Excluded, Failed, SourceFile
 from asyncload.source import folders
-from asyncload.source.folders import check_volume
+from asyncload.source.folders import check_volume, split_volume
 from asyncload.source.scanner import Scanner
 from tests.support.loads import write_files
 
@@ -268,6 +268,19 @@ def test_a_missing_volume_is_a_usage_error(tmp_path):
     assert error.value.hint == (
         "name a folder: asyncload run FOLDER; in a container, mount one at /data"
     )
+
+
+def test_a_csv_is_a_volume_of_one_file(volume):
+    """A folder of such a name is a folder, and another file is none."""
+    write_empty(volume, "a.csv")
+    write_empty(volume, "b.csv/c.csv")
+    write_empty(volume, "films.zip")
+    assert split_volume(volume / "a.csv") == (volume, "a.csv")
+    assert split_volume(volume / "b.csv") == (volume / "b.csv", None)
+    assert split_volume(volume / "films.zip", archives=True) == (volume, "films.zip")
+    for root in (volume / "films.zip", Path("x" * 300 + ".csv")):
+        with pytest.raises(UsageError):
+            split_volume(root)
 
 
 def test_a_file_is_not_a_volume(volume):
