@@ -234,6 +234,7 @@ class Walk:
         path = upload.source.path
         try:
             answer = await self.client.fetch(request.target)
+            self.asking.check(request, answer.document)
             info = self._info(answer)
         except Refused:
             raise

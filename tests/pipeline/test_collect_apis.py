@@ -159,7 +159,7 @@ async def test_details_of_chosen_results(api):
 async def test_details_with_parameters_and_details_of_their_own(api):
     """Parameters are part of the key, so that two languages don't mix."""
     store = MemoryStore()
-    detail = {"path": "reviews/{isbn}", "params": {"language": "pt-BR"}, "items": "of"}
+    detail = {"path": "reviews/{isbn}", "params": {"language": "pt-BR"}}
     query = QUERY | {"detail": [detail], "pages": 1}
     await collect_from(api, store, source=source(api, style="page"), query=[query])
     (first,) = (key for key in answers(store) if "reviews-b0-" in key)
@@ -205,8 +205,6 @@ async def test_a_result_without_the_field_of_its_detail_is_a_failure(api):
 @pytest.mark.parametrize(
     ("described", "message"),
     [
-        ({"items": "films"}, "no list of results in its field 'films'"),
-        ({"items": "books.list"}, "no list of results in its field 'books.list'"),
         ({"paging": {"style": "page", "total": "meta.sum"}}, "no number of pages in its field"),
         ({"paging": {"style": "cursor", "next": "meta"}}, "neither a string nor a number"),
     ],
@@ -222,6 +220,23 @@ async def test_an_answer_of_another_form_is_a_failure(api, described, message):
         assert message in report.failures[0].error.message
         assert not any(key.endswith("_SUCCESS") for key in store.objects)
         assert (report.files, report.not_reached) == (2, 0)
+
+
+@pytest.mark.parametrize("items", ["films", "books.list"])
+@pytest.mark.parametrize("pages", [{"style": "page"}, {}])
+async def test_an_answer_without_its_results_is_not_stored(api, items, pages):
+    """It may be an error with status 200: the next run requests it again."""
+    store = MemoryStore()
+    described = source(api, **pages)
+    options = {"source": described | {"items": items}, "query": [QUERY]}
+    for _ in range(2):
+        report = await collect_from(api, store, **options)
+        assert (report.exit_code, report.counts) == (3, {"failed": 1})
+        assert f"no list of results in its field '{items}'" in report.failures[0].error.message
+        assert answers(store) == {}
+        assert not any(key.endswith("_SUCCESS") for key in store.objects)
+    report = await collect_from(api, store, **options | {"source": described})
+    assert report.exit_code == 0
 
 
 async def test_a_stored_answer_that_is_damaged_is_a_failure(api):

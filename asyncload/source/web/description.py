@@ -52,7 +52,8 @@ class Api(NamedTuple):
     `name` is the origin in keys. `header` and `scheme` are the name and the form of the header that
     carries the token (`{token}`). `token` says where the token comes from, "" for none: see
     `tokens`. `rate` is in requests a second. `paging` is that of queries which set none; None for
-    an API without pages. `items` is the field with the results. `notice` has to be shown to users.
+    an API without pages. `items` is the field with the results; `listed`: whether every query has
+    it, also one without pages. `notice` has to be shown to users.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Api(NamedTuple):
     paging: Paging | None = None
     items: str = "results"
     notice: str = ""
+    listed: bool = False
 
 
 class DateSplit(NamedTuple):
@@ -101,7 +103,8 @@ class Query:
     `spec` is the dataset that its answers belong to. `path`, below the base address, and the values
     of `params` may have placeholders for fields of a result, such as `{id}`, or of the one before
     it, such as `{parent.id}`. `paged`: whether it has pages, of which at most `pages` are
-    requested. `items` is the field of an answer with its results. `choice` restricts the results
+    requested. `items` is the field of an answer with its results; `listed`: whether each answer must
+    have it, even if nothing follows from it. `choice` restricts the results
     that get `details`; None for all. `split` divides a query with too many pages. `window` divides
     a query that has `{since}` and `{date}` into several of at most this many days.
     """
@@ -116,6 +119,7 @@ class Query:
     details: tuple[Query, ...] = ()
     split: DateSplit | None = None
     window: int | None = None
+    listed: bool = False
 
     @property
     def placeholders(self) -> set[str]:

@@ -70,7 +70,7 @@ def parse_api(table: object) -> Api:
         for field in ("base_url", "token", "header", "scheme", "items")
         if field in fields
     }
-    api = api._replace(**texts)
+    api = api._replace(**texts, listed="items" in fields)
     if api.token:
         parse_reference(api.token)
     if not _HEADER.fullmatch(api.header):
@@ -161,6 +161,7 @@ def _request(
         _choice(named, fields.get("only", {})),
         _details(named, fields.get("detail", ()), api, spec),
         window=_number(named, fields, "window", 1) if "window" in fields else None,
+        listed="items" in fields or (api.listed and not is_detail),
     )
 
 

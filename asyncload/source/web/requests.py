@@ -139,6 +139,20 @@ class Asking:
             shown = replace(shown, stem="{hash}")
         return self._first(shown)
 
+    @staticmethod
+    def check(request: Request, document: Any) -> None:
+        """Check that an answer has the results that its query asks for.
+
+        Some APIs report an error with status 200. Such an answer must not be stored: it would count
+        as collected.
+
+        Raises:
+            AnswerDamaged: it has no list of results.
+        """
+        query = request.filled.query
+        if request.needs_document or query.listed:
+            _items(document, query)
+
     def follow(self, request: Request, answered: Answered) -> Further:
         """Return what an answer leads to.
 
@@ -339,7 +353,8 @@ def _items(document: Any, query: Query) -> list[Any]:
         return found
     raise AnswerDamaged(
         f"the answer has no list of results in its field {query.items!r}",
-        hint="set `items` of the query to the field with the results",
+        hint="if the API has answered with an error, run again, with --refresh if the answer is in "
+        "the bucket; otherwise set `items` of the query to the field with the results",
     )
 
 
