@@ -222,9 +222,8 @@ class Scanner:
             return _not_loadable(path, "the path is a folder", "list the files in it")
         packed = kind == "compressed" and not self._selection.loads_compressed(name)
         if packed or (kind in ("other", "archive") and not archive):
-            return _not_loadable(
-                path, "the file is not a CSV by its name", "only files named *.csv are loaded"
-            )
+            hint = _ARCHIVE_HINT if kind == "archive" else _NAME_HINT
+            return _not_loadable(path, "the file is not a CSV by its name", hint)
         if not stat.S_ISLNK(status.st_mode):
             found: Found | _Folder = self._judge_file(path, status)
         else:
@@ -367,6 +366,8 @@ class Scanner:
         return Failed(path or ".", None, 0, unlistable(error, status))
 
 
+_NAME_HINT = "only files named *.csv are loaded"
+_ARCHIVE_HINT = "--archives loads the CSVs in ZIP archives"
 _LISTED_HINT = "paths in --files-from are relative to the volume, and end with their line"
 
 
