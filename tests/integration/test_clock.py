@@ -129,7 +129,7 @@ async def test_a_real_store_accepts_requests_signed_at_a_corrected_time(s3, laye
     clock = SigningClock()
     clock.offset = 600.0
     options = S3Options("lake", connections=1, endpoint_url=s3.endpoint_url, fast_lane=fast_lane)
-    async with _open(options, clock) as (client, lane):
+    async with _open(options, clock) as (client, lane, _):
         store = S3Store(client, options, lane, clock, Dialect("auto", print))
         await store.check_bucket(layer)
         key, body = ObjectKey(f"{layer}/a b.csv"), b"1|2\n"
@@ -143,7 +143,7 @@ async def test_a_signature_of_another_kind_goes_by_the_machines_clock():
     """Directory buckets have a signer of their own, which is left as it is."""
     clock = SigningClock()
     clock.offset = 600.0
-    async with _open(S3Options("lake", connections=1), clock) as (client, _):
+    async with _open(S3Options("lake", connections=1), clock) as (client, *_):
         signer = client._request_signer
         auth = await signer.get_auth_instance("s3", "eu-west-1", signature_version="v4")
         clocked = await signer.get_auth_instance("s3", "eu-west-1", signature_version="s3v4")

@@ -38,7 +38,7 @@ def passed(monkeypatch):
             passed.append((asyncio.get_running_loop().time(), size))
             return waited
 
-    monkeypatch.setattr("asyncload.operations.run.RateLimit", Recorded)
+    monkeypatch.setattr("asyncload.operations.requests.RateLimit", Recorded)
     return passed
 
 

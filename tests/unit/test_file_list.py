@@ -150,6 +150,16 @@ def test_what_is_listed_and_can_not_be_loaded_fails_by_name(volume):
     }
 
 
+def test_a_listed_archive_fails_with_the_option_that_loads_it(volume):
+    """Other names fail with the names that are loaded."""
+    write_files(volume, {"a.zip": b"1", "a.txt": b"1"})
+    found = Scanner(volume, listed=FileList(b"a.zip\na.txt\n", "l")).scan()
+    assert {item.path: item.error.hint for item in found} == {
+        "a.zip": "--archives loads the CSVs in ZIP archives",
+        "a.txt": "only files named *.csv are loaded",
+    }
+
+
 def test_options_still_exclude_listed_files(volume):
     """By pattern, and by age."""
     write_files(volume, dict.fromkeys(("a.csv", "old.csv", "new.csv", "b.csv", "c.csv"), b""))

@@ -21,20 +21,25 @@ class Forking:
     """
 
     def __init__(self) -> None:
-        self._resolvers = ThreadPoolExecutor()
-        asyncio.get_running_loop().set_default_executor(self._resolvers)
+        self._resolvers = _resolve_in_new_threads()
 
     async def end_threads(self, readers: Readers) -> bool:
         """Return whether this process has a single thread now; later work starts new ones."""
         self._resolvers.shutdown(wait=False)
-        self._resolvers = ThreadPoolExecutor()
-        asyncio.get_running_loop().set_default_executor(self._resolvers)
+        self._resolvers = _resolve_in_new_threads()
         for _ in range(_PAUSES):
             readers.rest()
             if has_one_thread():
                 return True
             await asyncio.sleep(_PAUSE)
         return False
+
+
+def _resolve_in_new_threads() -> ThreadPoolExecutor:
+    """Let the running loop resolve names in new threads, named as the loop's own."""
+    resolvers = ThreadPoolExecutor(thread_name_prefix="asyncio")
+    asyncio.get_running_loop().set_default_executor(resolvers)
+    return resolvers
 
 
 def has_one_thread() -> bool:
