@@ -103,9 +103,9 @@ class Query:
     `spec` is the dataset that its answers belong to. `path`, below the base address, and the values
     of `params` may have placeholders for fields of a result, such as `{id}`, or of the one before
     it, such as `{parent.id}`. `paged`: whether it has pages, of which at most `pages` are
-    requested. `items` is the field of an answer with its results; `listed`: whether each answer must
-    have it, even if nothing follows from it. `choice` restricts the results
-    that get `details`; None for all. `split` divides a query with too many pages. `window` divides
+    requested. `items` is the field of an answer with its results; `listed`: whether each answer
+    must have it, even if nothing follows from it. `choice` restricts the results that get
+    `details`; None for all. `split` divides a query with too many pages. `window` divides
     a query that has `{since}` and `{date}` into several of at most this many days.
     """
 
