@@ -63,12 +63,20 @@ def choose_processes(
     wanted = min(most, _worthwhile(files - len(sizes), plan.size, sizes))
     if settings.limit_rate is not None:
         wanted = min(wanted, settings.limit_rate // _RATE_OF_ONE)
-    return 1 if wanted <= 1 else max(1, _fitting(settings, wanted, machine()))
+    if wanted <= 1:
+        return 1
+    # A process that sends parts uses more than a core: its threads read and hash meanwhile. On two
+    # cores one of them is faster than two.
+    spare = 0 if _is_worthwhile(files - len(sizes)) else 1
+    return max(1, _fitting(settings, wanted, machine(), spare))
 
 
-def _fitting(settings: Settings, wanted: int, machine: Machine) -> int:
-    """Return how many of the wanted processes the machine has cores, memory and tasks for."""
-    wanted = min(wanted, machine.cores)
+def _fitting(settings: Settings, wanted: int, machine: Machine, spare: int) -> int:
+    """Return how many of the wanted processes the machine has cores, memory and tasks for.
+
+    `spare` cores are left for other work.
+    """
+    wanted = min(wanted, machine.cores - spare)
     if machine.memory is not None:
         fixed = settings.max_requests if isinstance(settings.concurrency, int) else 1
         left = machine.memory - PROCESS - settings.memory
@@ -93,6 +101,9 @@ def _worthwhile(small: int, size: int, sizes: list[int]) -> int:
     """Return how many processes have enough to do; a large file is loaded by one of them."""
     seconds = small * _SECONDS_A_FILE + size * _SECONDS_A_BYTE
     enough = int(seconds / _WORTHWHILE_SECONDS)
-    if small * _SECONDS_A_FILE >= _WORTHWHILE_SECONDS:
-        return enough
-    return min(enough, len(sizes))
+    return enough if _is_worthwhile(small) else min(enough, len(sizes))
+
+
+def _is_worthwhile(small: int) -> bool:
+    """Return whether small files alone are enough work for a further process."""
+    return small * _SECONDS_A_FILE >= _WORTHWHILE_SECONDS
