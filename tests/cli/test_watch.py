@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
+import threading
 import time
 
 import pytest
@@ -67,6 +69,32 @@ def test_files_are_loaded_until_a_signal(spawn, volume, s3, layer, target, tmp_p
     assert f"manifest: s3://{s3.bucket}/{records[-1]['manifest']}" in err
     read = s3.client().get_object(Bucket=s3.bucket, Key=records[-1]["manifest"])["Body"].read()
     assert len(check_manifest(read)["files"]) == 2
+
+
+@pytest.mark.parametrize(("grace", "code"), [("5s", 0), ("0", 128 + signal.SIGTERM)])
+def test_a_signal_ends_a_watch_within_its_grace(asyncload, volume, s3, layer, target, grace, code):
+    """In this process, once a file is loaded; with a large one in work, if there is no grace."""
+    write_files(volume, {"d/a.csv": b"1"})
+    limit = []
+    if code:
+        (volume / "d/large.csv").touch()
+        os.truncate(volume / "d/large.csv", 40 * 1024 * 1024)
+        limit = ["--limit-rate", "1MiB"]
+    client = s3.client()
+
+    def begun():
+        return client.list_multipart_uploads(Bucket=s3.bucket).get("Uploads")
+
+    def stop():
+        until(begun if code else lambda: keys(s3, layer) == {"D/a.csv": b"1"})
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    ended = asyncload("watch", volume, *target, *limit, "--settle", "1s", "--grace", grace)
+    stopping.join()
+    assert ended.code == code
+    assert not begun()
 
 
 def test_a_killed_watch_is_continued_by_the_next(spawn, volume, s3, layer, target):

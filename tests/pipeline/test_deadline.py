@@ -202,6 +202,14 @@ def test_a_listing_that_hangs_ends_in_time(volume):
     assert manifest_summary(store)["error"]["kind"] == "DeadlineReached"
 
 
+async def test_a_process_that_another_one_cut_off_for_its_deadline_knows():
+    """Its uploads stay open then, for the next run."""
+    deadline = Deadline()
+    assert not deadline.expired
+    deadline.cut_off()
+    assert deadline.expired
+
+
 async def test_a_time_limit_within_a_run_is_not_its_deadline():
     """A TimeoutError of the body is raised as it is."""
     with pytest.raises(TimeoutError):

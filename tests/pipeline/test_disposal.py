@@ -14,6 +14,7 @@ from asyncload.errors import UsageError
 from asyncload.model.checksums import MD5_OF_PARTS, by_algorithm
 from asyncload.model.values import Checksum, FileFinished
 from asyncload.planning.plan import MIB
+from asyncload.reporting.text import summary_lines
 from asyncload.source.disposal import Disposal
 from asyncload.source.volume import Volume
 from asyncload.store.protocol import RemoteObject
@@ -65,6 +66,17 @@ async def test_verified_files_are_moved_with_their_paths(volume, tmp_path):
     assert below(volume) == {}
     assert below(tmp_path / "done") == {"a.csv": b"1", "d/e/b.csv": b"2"}
     assert (tmp_path / "done/d/e/b.csv").stat().st_ino == inode
+
+
+async def test_many_kept_files_are_counted(volume, tmp_path):
+    """The first twenty are named."""
+    names = [f"d/{n:02}.csv" for n in range(22)]
+    write_files(volume, dict.fromkeys(names, b"new"))
+    write_files(tmp_path, {f"done/{name}": b"old" for name in names})
+    report, _ = await load(MemoryStore(), volume, then=f"move {tmp_path / 'done'}")
+    lines = list(summary_lines(report, 1.0))
+    assert sum(line.startswith("source kept: d/") for line in lines) == 20
+    assert "and 2 more source files kept; see --json or the manifest" in lines
 
 
 @pytest.mark.fault("I32")

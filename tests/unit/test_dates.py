@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncload.errors import InvalidKey, UsageError
-from asyncload.model.values import Failed, SourceFile
+from asyncload.model.values import Failed, FileState, SourceFile
 from asyncload.planning.collecting import check_plan
-from asyncload.planning.dates import ModificationDates, PathDates
+from asyncload.planning.dates import ArrivalDates, ModificationDates, PathDates
 from asyncload.planning.keys import LAYOUTS, KeyLayout
 from asyncload.planning.plan import LoadPlan
 
@@ -111,6 +111,15 @@ def test_a_file_has_the_day_of_its_modification_in_the_time_zone():
     assert ModificationDates(ZoneInfo("America/Sao_Paulo")).day_of(source) == date(2022, 4, 30)
     before = SourceFile("a.csv", 1, -1)
     assert ModificationDates(UTC).day_of(before) == date(1969, 12, 31)
+
+
+def test_a_file_has_the_day_on_which_it_appeared():
+    """Its last change of any kind, if that is known; copying keeps the time of modification."""
+    time = int(datetime(2022, 5, 2, tzinfo=UTC).timestamp()) * 10**9
+    source = SourceFile("a.csv", 1, time)
+    copied = source._replace(version=FileState(1, time, time + 86_400 * 10**9, 1, 1))
+    assert ArrivalDates(UTC).day_of(source) == date(2022, 5, 2)
+    assert ArrivalDates(UTC).day_of(copied) == date(2022, 5, 3)
 
 
 @pytest.mark.parametrize("mtime_ns", [2**62 * 1000, -(2**62) * 1000])
