@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from asyncload import version
+from asyncload.model import version
 
 __version__ = version.VERSION
 

@@ -20,9 +20,9 @@ from asyncload.cli.output import warn
 from asyncload.cli.parameters import parameters_of
 from asyncload.cli.variables import unknown_variables
 from asyncload.errors import UsageError
+from asyncload.model.version import VERSION
 from asyncload.settings.arguments import Arguments
 from asyncload.settings.parsing import as_seconds
-from asyncload.version import VERSION
 
 _EPILOG = (
     "Exit codes: 0 success, 1 internal error, 2 usage error, 3 some files failed, "

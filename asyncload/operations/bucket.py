@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from asyncload.model.version import VERSION
 from asyncload.s3 import ObjectOptions, S3Options
 from asyncload.settings.run import Settings
-from asyncload.version import VERSION
 
 
 def s3_options(settings: Settings) -> S3Options:

@@ -15,6 +15,7 @@ from asyncload.bucket.listing import list_partitions
 from asyncload.errors import AccessDenied, Interrupted, RequestRejected
 from asyncload.model.reserved import SUCCESS_MARKER
 from asyncload.model.values import ApiRequestsMade, ObjectKey, Warned
+from asyncload.model.version import VERSION
 from asyncload.operations.bucket import s3_options
 from asyncload.operations.load import Stores, policy_of, run_recorded
 from asyncload.operations.observing import check_arguments
@@ -44,7 +45,6 @@ from asyncload.store.protocol import ObjectStore
 from asyncload.store.retries import RetryPolicy
 from asyncload.transfer import PutTools
 from asyncload.transfer.pipeline import Observer
-from asyncload.version import VERSION
 
 _USER_AGENT = f"asyncload/{VERSION}"
 # The last complete collection is looked for on so many days before the run's date.

@@ -19,6 +19,7 @@ from asyncload.errors import (
     Throttled,
 )
 from asyncload.model.values import LoadStarted, Warned
+from asyncload.model.version import VERSION
 from asyncload.operations.bucket import s3_options
 from asyncload.operations.clock_check import check_clock, check_day
 from asyncload.operations.disposing import disposing, open_disposal
@@ -48,7 +49,6 @@ from asyncload.transfer import (
     no_change,
 )
 from asyncload.transfer.pipeline import Observer, Pipeline
-from asyncload.version import VERSION
 
 if TYPE_CHECKING:
     from asyncload.operations.workers.fleet import Fleet

@@ -28,10 +28,10 @@ from asyncload.errors import (
 )
 from asyncload.model.checksums import checksum_of, md5_checksum, md5_of_etag
 from asyncload.model.values import Checksum, Event, ObjectKey, StoreJudged, Warned
+from asyncload.model.version import VERSION
 from asyncload.settings.run import Settings
 from asyncload.store.protocol import ObjectInfo, ObjectStore, Part
 from asyncload.transfer import StoreWorth, TransferPolicy
-from asyncload.version import VERSION
 
 INFO = ObjectInfo(content_type="application/json", bookkeeping=True)
 

@@ -20,13 +20,13 @@ from asyncload.aio.shielding import run_to_end
 from asyncload.errors import AsyncloadError
 from asyncload.model.checksums import checksum_of
 from asyncload.model.values import Checksum, Event, FileFinished, ObjectKey, UploadLeftOpen, Warned
+from asyncload.model.version import VERSION
 from asyncload.reporting.records import VERSION as RECORD_VERSION
 from asyncload.reporting.records import file_fields, format_time, to_json
 from asyncload.reporting.report import Report
 from asyncload.settings.run import Settings
 from asyncload.store.protocol import ObjectInfo, ObjectStore, Part
 from asyncload.transfer import TransferPolicy, abort_upload
-from asyncload.version import VERSION
 
 INFO = ObjectInfo(content_type="application/json", bookkeeping=True)
 

@@ -752,7 +752,7 @@ def test_a_reader_that_goes_away_makes_no_traceback(spawn, volume, lake):
 
 def test_version_and_help_are_quick_to_ask(asyncload):
     """Both end well, and help names every exit code."""
-    from asyncload.version import VERSION
+    from asyncload.model.version import VERSION
 
     assert asyncload("--version").out == f"asyncload {VERSION}\n"
     helped = asyncload("run", "--help")

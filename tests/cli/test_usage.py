@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asyncload.model.version import VERSION
 from asyncload.settings.suggestions import nearest
-from asyncload.version import VERSION
 from tests.test_docs import options_of
 
 
