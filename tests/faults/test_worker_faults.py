@@ -61,10 +61,10 @@ def volume_of_both(volume, large_body):
     return volume
 
 
-def load(lake, spawn, killer, *options):
+def load(lake, spawn, killer, *options, **started):
     """Run the program with workers; returns how it ended, and the proxy before the store."""
     proxy = lake.proxy(killer)
-    killer.process = spawn(*lake.arguments(proxy.url, "--processes", 2, *options))
+    killer.process = spawn(*lake.arguments(proxy.url, "--processes", 2, *options), **started)
     out, err = killer.process.communicate(timeout=100)
     assert "Traceback" not in err, err
     return lake.look(Ended(killer.process.returncode, out, err), proxy)
@@ -203,6 +203,66 @@ def test_a_run_whose_fork_server_was_killed_is_not_affected(lake, spawn, volume_
     check_whole(landed, volume_of_both)
 
 
+@pytest.mark.fault("P11")
+def test_a_worker_that_is_killed_after_the_fork_server(lake, spawn, volume_of_both):
+    """Nothing is known about its end, and no other can be started: its files are loaded here."""
+
+    class KillsBoth(KillsWorkers):
+        def _kill(self):
+            (worker,) = workers_of(self.process.pid)
+            for pid in (parents()[worker], worker):
+                os.kill(pid, signal.SIGKILL)
+
+    landed = load(lake, spawn, KillsBoth(1))
+    check_whole(landed, volume_of_both)
+    lost, alone = (warning["message"] for warning in landed.summary["warnings"])
+    assert "has ended unexpectedly: its unfinished files" in lost
+    assert "no worker process can be started in its place" in alone
+
+
+@pytest.mark.fault("P11")
+def test_a_program_that_was_started_without_sigchld(lake, spawn, volume_of_both):
+    """As by one that ignores it: the run ends as it should, and the status of workers is known."""
+    killer = KillsWorkers(9)
+    landed = load(
+        lake, spawn, killer, preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    )
+    check_whole(landed, volume_of_both)
+    (warning,) = landed.summary["warnings"]
+    assert "was killed by SIGKILL" in warning["message"]
+
+
+# Runs asyncload in a system that allows only so many forks of one process.
+FEW_FORKS = """import errno, os, sys
+left, fork = int(sys.argv[1]), os.fork
+
+def limited():
+    global left
+    if not left:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    left -= 1
+    return fork()
+
+os.fork = limited
+del sys.argv[1:5]
+from asyncload.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("forks", "processes", "warned"), [(0, 2, []), (1, 1, ["only 1 of 2 processes can be started"])]
+)
+def test_processes_that_can_not_be_forked(lake, spawn, volume_of_both, forks, processes, warned):
+    """Workers are new interpreters if this process can't be copied; a copy may have none."""
+    prefix = [sys.executable, "-c", FEW_FORKS, str(forks)]
+    landed = load(lake, spawn, KillsWorkers(10**9), prefix=prefix)
+    check_whole(landed, volume_of_both)
+    assert landed.summary["processes"] == processes
+    said = [warning["message"] for warning in landed.summary["warnings"]]
+    assert [message.split(": ")[0] for message in said] == warned
+
+
 @pytest.fixture
 def keys(monkeypatch):
     """Credentials for a store that checks none."""
@@ -237,11 +297,13 @@ def test_a_refusal_in_a_worker_ends_the_run(volume, spawn, keys):
     assert "000.csv" in err
 
 
-PROCESS = """import json, pathlib, sys, time
+PROCESS = """import json, os, pathlib, sys, time
 log = pathlib.Path(sys.argv[1])
 with log.open("a") as lines:
     lines.write("asked\\n")
 count = len(log.read_text().splitlines())
+if count > int(os.environ.get("ANSWERS", 9)):
+    sys.exit("nobody is logged in")
 print(json.dumps({"Version": 1, "AccessKeyId": f"AKIA{count}", "SecretAccessKey": "s",
                   "SessionToken": f"token{count}", "Expiration": "2099-01-01T00:00:00Z"}))
 """
@@ -288,3 +350,27 @@ def test_credentials_that_expire_in_a_worker_are_renewed_once(volume, spawn, ask
     assert asking.read_text() == "asked\n" * 2
     sent = [r for r in requests if r.method == "PUT"]
     assert {r.headers["x-amz-security-token"] for r in sent} == {"token1", "token2"}
+
+
+@pytest.mark.fault("D6")
+def test_credentials_that_expire_in_a_worker_and_can_not_be_renewed(
+    volume, spawn, asking, monkeypatch
+):
+    """The error of the process that asks for them is that of the worker, and of the run."""
+    monkeypatch.setenv("ANSWERS", "1")
+    write_files(volume, {f"a/{n:03}.csv": b"%d" % n for n in range(40)})
+
+    def answer(request):
+        if request.method == "GET":
+            return EMPTY_LISTING
+        # The worker's first file.
+        if request.path.endswith("/000.csv"):
+            return error(400, "ExpiredToken")
+        return put_accepted(request)
+
+    code, out, err, requests = run_against(answer, spawn, volume)
+    assert code == 5, err + out
+    assert '"kind":"CredentialsMissing"' in out
+    assert "nobody is logged in" in err
+    assert asking.read_text() == "asked\n" * 2
+    assert sum(request.path.endswith("/000.csv") for request in requests) == 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+import socket
 import subprocess
 import zipfile
 from collections import Counter
@@ -13,8 +15,20 @@ import pytest
 
 import asyncload
 from asyncload.model.values import FileFinished, ProcessesStarted
-from asyncload.operations.workers.messages import Start
+from asyncload.operations.requests import share_of
+from asyncload.operations.workers.messages import (
+    Ask,
+    Channel,
+    Credentials,
+    End,
+    Ended,
+    News,
+    Start,
+)
+from asyncload.operations.workers.processes import Interpreters
 from asyncload.operations.workers.worker import WorkerBug
+from asyncload.s3 import Lent
+from asyncload.settings.run import Settings
 from tests.support.loads import NOW, Recorder, write_files
 from tests.support.processes import below, wait_for_end
 from tests.support.program import spawn
@@ -234,3 +248,49 @@ async def test_no_process_starts_anything_new_after_the_deadline(s3, layer, many
     assert 0 < report.landed < report.files
     assert report.counts["failed"] == 0
     assert s3.open_uploads(f"{layer}/") == []
+
+
+# A worker process whose other end is this test
+
+
+async def ended_with(child):
+    """Its exit status, once it has ended."""
+    while (status := await child.status()) is None:
+        pass
+    return status
+
+
+async def test_a_worker_without_a_usable_socket_ends():
+    """As one whose program fails in any other way: it does not go on as its parent."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with sock:
+        child = await Interpreters().start(sock)
+    assert await ended_with(child) == 1
+
+
+async def test_a_worker_that_ends_ignores_what_comes_too_late(volume):
+    """An answer to a question that it no longer waits for, and another order to end."""
+    loop = asyncio.get_running_loop()
+    received, lost = asyncio.Queue(), asyncio.Event()
+    channel = Channel(received.put_nowait, lost.set)
+    ours, theirs = socket.socketpair()
+    with theirs:
+        child = await Interpreters().start(theirs)
+    await loop.create_unix_connection(lambda: channel, sock=ours)
+    # They have expired: it asks before its first request.
+    lent = Lent("AKIA1", "secret", "token", NOW)
+    options = {"volume": volume, "bucket": "lake", "endpoint_url": "http://127.0.0.1:9"}
+    start = Settings(**options, region="us-east-1")
+    channel.send(Start(start, share_of(start, 1, 2), lent, None))
+    while not isinstance(message := await received.get(), Ask):
+        assert isinstance(message, News)
+    assert message.used == "AKIA1"
+    channel.send(End(now=True))
+    while not isinstance(message := await received.get(), Ended):
+        assert isinstance(message, News)
+    assert message.error is None
+    channel.send(Credentials(lent, None))
+    channel.send(End(now=True))
+    channel.close()
+    await lost.wait()
+    assert await ended_with(child) == 0

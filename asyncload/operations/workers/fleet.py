@@ -207,6 +207,9 @@ class Fleet:
     async def end(self) -> None:
         """End the workers that still run, within the grace of the run."""
         self._is_ending = True
+        for member in [member for member in self._members.values() if member.lost]:
+            # Not replaced any more, and what replaces it may have been cancelled.
+            self._remove(member)
         if not self._members:
             return
         for member in self._members.values():
@@ -299,7 +302,8 @@ class Fleet:
                 self._take_news(member, message)
             elif isinstance(message, Ask):
                 self._group.create_task(self._answer(member, message.used))
-            elif isinstance(message, Ended):
+            else:
+                assert isinstance(message, Ended), "a worker sends nothing else"
                 member.ended = True
                 member.channel.close()
                 if message.error is not None:
@@ -390,6 +394,8 @@ class Fleet:
         try:
             status = await member.process.status()
             self._remove(member)
+            if self._is_ending:
+                return
             what = f"the worker process {member.process.pid} {describe_status(status)}"
             self._lost_in_a_row += 1
             self._check_losses(what, [self._lost_in_a_row, *await self._give_back(member)])

@@ -42,8 +42,8 @@ def _resolve_in_new_threads() -> ThreadPoolExecutor:
     return resolvers
 
 
-def has_one_thread() -> bool:
-    """Return whether this process has one thread, as far as the system says; False if unknown."""
+def has_one_thread(tasks: Path = Path("/proc/self/task")) -> bool:
+    """Return whether this process has one thread; False if the system has no folder of `tasks`."""
     with suppress(OSError):
-        return len(list(Path("/proc/self/task").iterdir())) == 1
+        return len(list(tasks.iterdir())) == 1
     return False

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import NoReturn, Protocol
+from typing import NoReturn, Protocol, Self
 
 from asyncload.operations.workers.forking import Forking
 from asyncload.operations.workers.worker import IGNORED, work
@@ -115,16 +115,29 @@ class ForkServer:
     no connection open, and ends when its socket is closed.
     """
 
-    def __init__(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._pid = os.fork()
-        if self._pid == 0:
-            ours.close()
-            _serve(theirs)
-        theirs.close()
-        ours.setblocking(False)
-        self._socket = ours
+    def __init__(self, pid: int, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._pid, self._socket = pid, sock
         self._asking = asyncio.Lock()
+
+    @classmethod
+    def fork(cls) -> Self:
+        """Copy this process.
+
+        Raises:
+            OSError: the system can't start a process.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            try:
+                pid = os.fork()
+            except OSError:
+                ours.close()
+                raise
+            if pid == 0:  # pragma: no cover  # coverage begins with the copy's next frame
+                ours.close()
+                _serve(theirs)
+        return cls(pid, ours)
 
     async def start(self, sock: socket.socket) -> Started:
         """See `Starter`."""
@@ -152,7 +165,15 @@ class ForkServer:
     async def end(self) -> None:
         """End the copy, and wait a moment for it and its workers."""
         self._socket.close()
-        await _wait_for(lambda: os.waitpid(self._pid, os.WNOHANG) != (0, 0))
+        await _wait_for(self._has_ended)
+
+    def _has_ended(self) -> bool:
+        try:
+            return os.waitpid(self._pid, os.WNOHANG) != (0, 0)
+        except ChildProcessError:
+            # The program that started this one ignores SIGCHLD, and so does this one: then the
+            # system keeps no exit status.
+            return True
 
 
 class _Forked:
@@ -170,6 +191,8 @@ def _serve(sock: socket.socket) -> NoReturn:
     try:
         for signum in IGNORED:
             signal.signal(signum, signal.SIG_IGN)
+        # The program may have been started with this one ignored: then no worker has a status.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         _close_others(sock.fileno())
         while True:
             request, fds, _, _ = socket.recv_fds(sock, _NUMBER, 1)
@@ -204,8 +227,9 @@ def _fork_worker(sock: socket.socket, fd: int) -> int:
     try:
         pid = os.fork()
     except OSError as error:
+        os.close(fd)
         return -(error.errno or 1)
-    if pid == 0:
+    if pid == 0:  # pragma: no cover  # coverage begins with the worker's next frame
         sock.close()
         work(socket.socket(fileno=fd))
     os.close(fd)
@@ -213,10 +237,7 @@ def _fork_worker(sock: socket.socket, fd: int) -> int:
 
 
 def _status_of(request: bytes) -> int:
-    try:
-        _, status = os.waitpid(int.from_bytes(request, signed=True), 0)
-    except ChildProcessError:
-        return 0
+    _, status = os.waitpid(int.from_bytes(request, signed=True), 0)
     return os.waitstatus_to_exitcode(status)
 
 
@@ -242,5 +263,5 @@ async def starter_of(forking: Forking | None, readers: Readers) -> AsyncIterator
 async def _fork_server(forking: Forking | None, readers: Readers) -> ForkServer | None:
     if forking is not None and await forking.end_threads(readers):
         with suppress(OSError):
-            return ForkServer()
+            return ForkServer.fork()
     return None

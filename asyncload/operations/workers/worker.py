@@ -282,13 +282,17 @@ class Worker:
             self._resize(message)
         elif isinstance(message, Credentials):
             self._take_credentials(message)
-        elif isinstance(message, End):
-            if not message.now:
-                self._batches.put_nowait(None)
-            elif not self._ending:
-                if message.out_of_time and self._deadline is not None:
-                    self._deadline.cut_off()
-                self._task.cancel()
+        else:
+            assert isinstance(message, End), "a worker is sent nothing else"
+            self._end(message)
+
+    def _end(self, message: End) -> None:
+        if not message.now:
+            self._batches.put_nowait(None)
+        elif not self._ending:
+            if message.out_of_time and self._deadline is not None:
+                self._deadline.cut_off()
+            self._task.cancel()
 
     def _resize(self, message: Resize) -> None:
         if self._requests is not None:
@@ -300,10 +304,11 @@ class Worker:
         answer = self._answer
         if answer is None or answer.done():
             return
-        if message.lent is not None:
-            answer.set_result(message.lent)
-        elif message.error is not None:
+        if message.error is not None:
             answer.set_exception(message.error)
+        else:
+            assert message.lent is not None, "the process that has lent some has others"
+            answer.set_result(message.lent)
 
     def _end_at_once(self) -> None:
         if self._ending:
