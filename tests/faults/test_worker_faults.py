@@ -10,6 +10,10 @@ from contextlib import suppress
 
 import pytest
 
+from asyncload import DeadlineReached, Report, Settings
+from asyncload import load as load_in_library
+from asyncload.aio.deadline import Deadline
+from asyncload.model.values import PartSent
 from tests.faults.proxy import Fault
 from tests.support.loads import write_files
 from tests.support.processes import below, parents, wait_for_end, workers_of
@@ -261,6 +265,61 @@ def test_processes_that_can_not_be_forked(lake, spawn, volume_of_both, forks, pr
     assert landed.summary["processes"] == processes
     said = [warning["message"] for warning in landed.summary["warnings"]]
     assert [message.split(": ")[0] for message in said] == warned
+
+
+class KeepsFirstParts:
+    """A store that takes the first part of a file once two uploads are recorded, and no other.
+
+    So an upload whose first part was acknowledged was recorded before.
+    """
+
+    def __init__(self):
+        self._recorded = set()
+
+    def __call__(self, call):
+        if call.operation == "PutObject" and "/uploads/" in call.key:
+            return Fault(after=lambda: self._recorded.add(call.key))
+        # Not those that probe the store.
+        if call.operation != "UploadPart" or "_asyncload" in call.key:
+            return None
+        if call.part > 1:
+            return Fault(cut_request=0, how="stall")
+        return Fault(until=lambda: len(self._recorded) == 2)
+
+
+@pytest.mark.fault("T2")
+async def test_the_deadline_ends_the_uploads_of_all_processes(lake, volume_of_both, monkeypatch):
+    """Each leaves its upload open, with the parts it has, for the next run to resume."""
+    deadlines, parts = [], set()
+
+    class Known(Deadline):
+        def __init__(self, seconds=None):
+            super().__init__(seconds)
+            deadlines.append(self)
+
+    def observe(event):
+        if isinstance(event, PartSent):
+            parts.add(event.path)
+            if len(parts) == 2:
+                # The time is over now.
+                deadlines[0]._timeout.reschedule(0)
+
+    monkeypatch.setattr("asyncload.operations.run.Deadline", Known)
+    settings = Settings(
+        volume=volume_of_both,
+        bucket=lake.server.bucket,
+        endpoint_url=lake.proxy(KeepsFirstParts()).url,
+        layer=lake.layer,
+        manifest_prefix=f"_asyncload-{lake.layer}",
+        deadline=600,
+        processes=2,
+    )
+    report = Report()
+    with pytest.raises(DeadlineReached):
+        await load_in_library(settings, observer=observe, report=report)
+    left = [key.rsplit("/", 1)[-1] for key in lake.server.open_uploads(f"{lake.layer}/")]
+    assert sorted(left) == ["l.csv", "m.csv"]
+    assert [each.reason for each in report.left_open] == ["the next run resumes it"] * 2
 
 
 @pytest.fixture

@@ -252,6 +252,32 @@ async def test_a_worker_that_is_lost_at_the_end_is_not_replaced(volume):
     assert warnings(recorder) == []
 
 
+async def test_a_lost_worker_is_not_waited_for_once_another_has_ended_the_run(volume):
+    """Nor killed: its process has ended, and its id may be another's by now."""
+
+    def lost(peer, message):
+        peer.status_known.clear()
+        peer.leave()
+
+    peers = Peers(lost, obedient)
+    run = make_run(volume, Recorder(), 3, Grace(0.01, minimum=0.01))
+
+    async def fail():
+        async with fleet_of(run, peers, lend_nothing, 3) as fleet:
+            await until(lambda: any(member.lost for member in fleet._members.values()))
+            peers.started[0].pid = process.pid
+            peers.started[1].say(Ended(AccessDenied("denied")))
+            await asyncio.Event().wait()
+
+    with subprocess.Popen(["sleep", "600"]) as process:
+        with pytest.raises(AccessDenied):
+            await fail()
+        assert process.poll() is None
+        process.terminate()
+        assert process.wait() == -signal.SIGTERM
+    await peers.all_closed()
+
+
 # The load
 
 
