@@ -362,7 +362,7 @@ with log.open("a") as lines:
     lines.write("asked\\n")
 count = len(log.read_text().splitlines())
 if count > int(os.environ.get("ANSWERS", 9)):
-    sys.exit("nobody is logged in")
+    sys.exit("the login has expired")
 print(json.dumps({"Version": 1, "AccessKeyId": f"AKIA{count}", "SecretAccessKey": "s",
                   "SessionToken": f"token{count}", "Expiration": "2099-01-01T00:00:00Z"}))
 """
@@ -430,6 +430,6 @@ def test_credentials_that_expire_in_a_worker_and_can_not_be_renewed(
     code, out, err, requests = run_against(answer, spawn, volume)
     assert code == 5, err + out
     assert '"kind":"CredentialsMissing"' in out
-    assert "nobody is logged in" in err
+    assert "the login has expired" in err
     assert asking.read_text() == "asked\n" * 2
     assert sum(request.path.endswith("/000.csv") for request in requests) == 1
