@@ -261,7 +261,7 @@ async def ended_with(child):
 
 
 async def test_a_worker_without_a_usable_socket_ends():
-    """As one whose program fails in any other way: it does not go on as its parent."""
+    """As one whose program fails in any other way: with status 1, and silently."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     with sock:
         child = await Interpreters().start(sock)
