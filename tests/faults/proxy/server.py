@@ -65,6 +65,9 @@ class ChaosProxy:
                 connections.create_task(self._serve(reader, writer))
 
             server = await asyncio.start_server(accept, "127.0.0.1", port, ssl=self._tls)
+            # Connections inherit it. Otherwise the system may take megabytes of a body that is not
+            # read, and a client can't tell an answer that came before its body from one after it.
+            server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 256 * 1024)
             port = server.sockets[0].getsockname()[1]
             self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{port}"
             ready.set_result(self.url)
