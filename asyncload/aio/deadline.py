@@ -41,7 +41,7 @@ class Deadline:
 
     @property
     def left(self) -> float | None:
-        """The seconds until the end, None if there is no limit."""
+        """The seconds until the end; None without a limit."""
         return None if self._end == math.inf else self._end - self._clock()
 
     def cut_off(self) -> None:

@@ -73,7 +73,7 @@ def test_files_are_loaded_until_a_signal(spawn, volume, s3, layer, target, tmp_p
 
 @pytest.mark.parametrize(("grace", "code"), [("5s", 0), ("0", 128 + signal.SIGTERM)])
 def test_a_signal_ends_a_watch_within_its_grace(asyncload, volume, s3, layer, target, grace, code):
-    """In this process, once a file is loaded; with a large one in work, if there is no grace."""
+    """Exit code 0 if all work was completed; that of the signal if an upload was aborted."""
     write_files(volume, {"d/a.csv": b"1"})
     limit = []
     if code:

@@ -179,14 +179,14 @@ class Source:
             yield upload
 
     def take_large(self) -> Batch | None:
-        """Return the next large file; None if there is no more."""
+        """Return the next large file; None after the last one."""
         if self._returned_large:
             return self._returned_large.popleft()
         upload = next(self._large, None)
         return None if upload is None else self._batch([upload], is_large=True)
 
     def take_small(self) -> Batch | None:
-        """Return the next batch of small files; None if there is no more.
+        """Return the next batch of small files; None after the last one.
 
         The more is left, the larger it is.
         """

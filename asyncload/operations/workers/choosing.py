@@ -55,19 +55,20 @@ def choose_processes(
     """
     sizes = plan.large_sizes
     files = plan.files - len(plan.failures)
+    small = files - len(sizes)
     most = min(files, settings.max_requests, settings.memory // _room(settings, policy, sizes))
     if settings.limit_rate is not None:
         most = min(most, settings.limit_rate // MIN_LIMIT_RATE)
     if isinstance(settings.processes, int):
         return max(1, min(settings.processes, most))
-    wanted = min(most, _worthwhile(files - len(sizes), plan.size, sizes))
+    wanted = min(most, _worthwhile(small, plan.size, sizes))
     if settings.limit_rate is not None:
         wanted = min(wanted, settings.limit_rate // _RATE_OF_ONE)
     if wanted <= 1:
         return 1
     # A process that sends parts uses more than a core: its threads read and hash meanwhile. On two
     # cores one of them is faster than two.
-    spare = 0 if _is_worthwhile(files - len(sizes)) else 1
+    spare = 0 if _is_worthwhile(small) else 1
     return max(1, _fitting(settings, wanted, machine(), spare))
 
 
