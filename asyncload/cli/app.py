@@ -172,6 +172,20 @@ def collect(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **_
     return ending.exit_code
 
 
+def report(arguments: Arguments, *, run: str | None, quiet: bool, json: bool, **_: object) -> int:
+    """Show what a past run did, from its record in the bucket."""
+    with Ending("report", bucket=arguments.bucket, json=json) as ending:
+        # The volume is not read.
+        settings = arguments.settings(volume=MOUNTED)
+        ending.bucket = settings.bucket
+        import_s3()
+        from asyncload.cli.report import report as do
+
+        enable_garbage_collection()
+        ending.exit_code = do(settings, ending, run=run, quiet=quiet)
+    return ending.exit_code
+
+
 def doctor(arguments: Arguments, *, quiet: bool, json: bool) -> int:
     """Check all that a run with the same options needs, and say what prevents it."""
     with Ending("doctor", bucket=arguments.bucket, json=json) as ending:
@@ -219,6 +233,7 @@ _WITH_OPTIONS: tuple[Callable[..., int], ...] = (
     collect,
     verify,
     clean,
+    report,
     doctor,
     config,
 )

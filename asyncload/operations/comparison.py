@@ -169,8 +169,8 @@ async def _compare_entry(entry: ManifestEntry, comparison: Comparison) -> None:
         comparison.add_verdict(verdict._replace(detail=f"{then}{verdict.detail}"), path, key)
 
 
-def manifest_key_of(text: str, bucket: str, prefix: str) -> ObjectKey:
-    """Return the key of a manifest, given as run id, key or `s3://` address.
+def manifest_key_of(text: str, bucket: str, prefix: str, option: str = "--manifest") -> ObjectKey:
+    """Return the key of a manifest, given by an option as run id, key or `s3://` address.
 
     Raises:
         UsageError: the text is not a valid key, or names another bucket.
@@ -180,7 +180,7 @@ def manifest_key_of(text: str, bucket: str, prefix: str) -> ObjectKey:
         named, _, key = text.removeprefix("s3://").partition("/")
         if named != bucket:
             raise UsageError(
-                f"--manifest: {text!r} is not in bucket {bucket!r}",
+                f"{option}: {text!r} is not in bucket {bucket!r}",
                 hint="set --bucket to its bucket",
             )
     elif "/" not in text:
@@ -188,4 +188,4 @@ def manifest_key_of(text: str, bucket: str, prefix: str) -> ObjectKey:
     try:
         return ObjectKey(key)
     except InvalidKey as error:
-        raise UsageError(f"--manifest: {text!r} is not a valid key: {error}") from error
+        raise UsageError(f"{option}: {text!r} is not a valid key: {error}") from error

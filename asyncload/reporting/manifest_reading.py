@@ -13,6 +13,8 @@ from asyncload.store.protocol import ObjectStore
 
 _READ = 8 * 1024 * 1024
 _MAX_LINE_BYTES = 8 * 1024 * 1024
+# So many bytes of the first and the last line are asked for: usually the first number is enough.
+_ENDS = (64 * 1024, _MAX_LINE_BYTES)
 _LANDED = ("uploaded", "unchanged")
 _STATUSES = (*_LANDED, "present", "skipped", "failed")
 _HINT = "give a run id or the key of a manifest; manifests are stored below --manifest-prefix"
@@ -107,6 +109,27 @@ def _text(entry: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise OddEntryError(f"{name!r} is missing or not a string")
     return value
+
+
+async def read_ends(store: ObjectStore, key: ObjectKey) -> tuple[bytes, bytes] | None:
+    """Return the first and the last line of an object; None if it does not exist.
+
+    Lines of more than 8 MiB are cut.
+
+    Raises:
+        StoreError: the store can't be queried.
+    """
+    remote = await store.head(key)
+    if remote is None:
+        return None
+    first = last = b""
+    for length in _ENDS:
+        if b"\n" not in first:
+            first = await store.read(key, 0, length)
+        # The last line ends in a line break itself.
+        if b"\n" not in last[:-1]:
+            last = await store.read(key, max(0, remote.size - length), length)
+    return first.partition(b"\n")[0], last.rstrip(b"\n").rpartition(b"\n")[2]
 
 
 async def _lines(store: ObjectStore, key: ObjectKey) -> AsyncIterator[bytes]:

@@ -361,6 +361,23 @@ def doctor_totals(
     }
 
 
+def report_totals(
+    run: str | None,
+    report: Report,
+    *,
+    exit_code: int | None = None,
+    seconds: float = 0.0,
+    error: AsyncloadError | None = None,
+) -> dict[str, Any]:
+    """Return the totals of a past run, and how it ended, for the summary of `report`."""
+    return run_totals(report) | {
+        "run": run,
+        "run_exit_code": exit_code,
+        "run_seconds": round(seconds, 3),
+        "run_error": error_record(error) if error else None,
+    }
+
+
 def config_totals(settings_file: str | None = None) -> dict[str, Any]:
     """Return the settings file that `asyncload config` read, for its summary."""
     return {"settings_file": settings_file}
@@ -374,6 +391,7 @@ EMPTY_TOTALS: Mapping[str | None, Callable[[], dict[str, Any]]] = {
     "watch": lambda: watch_totals(Report()),
     "clean": clean_totals,
     "doctor": doctor_totals,
+    "report": lambda: report_totals(None, Report()),
     "config": config_totals,
 }
 """The totals by command, for a command that ended before it started to work."""

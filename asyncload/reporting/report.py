@@ -215,6 +215,14 @@ class Report:
                 totals = self.datasets[dataset] = DatasetTotals()
         totals.count(status, size)
 
+    def add_dataset(self, dataset: str | None, totals: DatasetTotals) -> None:
+        """Add the totals of a dataset, or with None those of several."""
+        added = self.other_datasets
+        known = dataset in self.datasets or len(self.datasets) < MAX_DATASETS
+        if dataset is not None and known:
+            added = self.datasets.setdefault(dataset, DatasetTotals())
+        added.add(totals)
+
     def first_datasets(self, most: int) -> tuple[list[tuple[str, DatasetTotals]], DatasetTotals]:
         """Return at most so many datasets, in the order of their names, and the rest together."""
         ordered = sorted(self.datasets.items())

@@ -154,8 +154,10 @@ def failed_lines(report: Report) -> Iterator[str]:
         for failed in group.first:
             yield from failure_lines(failed, report.bucket, hint=not group.hint)
         more = group.files - len(group.first)
-        if more > 0:
-            of_kind = f" ({group.kind})" if group.kind else ""
+        of_kind = f" ({group.kind})" if group.kind else ""
+        if not group.first:
+            yield f"failed: {format_count(more, 'file')}{of_kind}; see the manifest"
+        elif more > 0:
             yield f"and {more:,} more failed in the same way{of_kind}; see --json or the manifest"
         if group.hint:
             yield f"  hint: {printable(group.hint)}"

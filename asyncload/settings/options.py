@@ -50,12 +50,13 @@ VERIFY = ("verify",)
 CLEAN = ("clean",)
 COLLECT = ("collect",)
 WATCH = ("watch",)
+REPORT = ("report",)
 RUN_VERIFY = RUN + VERIFY
 RUN_WATCH = RUN + WATCH
 RUN_VERIFY_WATCH = RUN_VERIFY + WATCH
 LOADING = RUN_WATCH + COLLECT
 LOADING_VERIFY = RUN_VERIFY_WATCH + COLLECT
-ALL = LOADING_VERIFY + CLEAN
+ALL = LOADING_VERIFY + CLEAN + REPORT
 
 PER_CALL = ("flag",)
 NOT_IN_FILES = ("flag", "variable")
@@ -235,6 +236,17 @@ OPTIONS = (
         field="",
         sources=PER_CALL,
         spelling="--manifest",
+    ),
+    Option(
+        "run",
+        OPTIONAL_TEXT,
+        WHAT,
+        REPORT,
+        "The run: its id, or the manifest's key or `s3://` address.",
+        metavar="RUN",
+        unset="required",
+        field="",
+        sources=NOT_IN_FILES,
     ),
     Option(
         "older_than",
@@ -628,7 +640,7 @@ OPTIONS = (
         "manifest_prefix",
         TEXT,
         RECORD,
-        LOADING_VERIFY,
+        LOADING_VERIFY + REPORT,
         "Key prefix for manifests.",
         "The results of probing the store are stored there too.",
         metavar="PREFIX",
@@ -883,7 +895,7 @@ OPTIONS = (
         "quiet",
         FLAG,
         HOW,
-        LOADING_VERIFY,
+        LOADING_VERIFY + REPORT,
         "Print failures only.",
         field="",
         short="-q",

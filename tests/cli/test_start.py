@@ -88,7 +88,9 @@ def test_the_settings_for_certificates_are_put_back(monkeypatch, value):
     assert os.environ.get("SSL_CERT_FILE") == os.environ.get("SSL_CERT_DIR") == value
 
 
-COMMANDS = {"run", "plan", "watch", "collect", "verify", "clean", "doctor", "config", "demo"}
+COMMANDS = {"run", "plan", "watch", "collect", "verify", "clean", "report", "doctor", "config"} | {
+    "demo"
+}
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))

@@ -23,7 +23,7 @@ def rendered():
     return "\n\n".join(
         [
             table("option", [o for o in options_of("run") if not o.positional]),
-            *(shares(command) for command in ("watch", "collect", "verify", "clean")),
+            *(shares(command) for command in ("watch", "collect", "verify", "clean", "report")),
             *(shares_all(command) for command in LIKE_RUN),
             table("option of other commands", others),
         ]

@@ -37,7 +37,7 @@ def tables() -> dict[str, list[Described]]:
             section = begin[1]
         elif begin := re.match(r"Of `(\w+)`:", line):
             section = f"summary of {begin[1]}"
-            if begin[1] == "collect":
+            if begin[1] in ("collect", "report"):
                 # They include those of a load, but for its dry run.
                 of_run = found["summary of run"]
                 found[section] = [f for f in of_run if f.present != "in a dry run"]

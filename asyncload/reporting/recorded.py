@@ -1,0 +1,173 @@
+"""The totals of a past run, rebuilt from the records in its manifest. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from asyncload.errors import AsyncloadError
+from asyncload.model.values import (
+    MarkerFailed,
+    ObjectKey,
+    PartitionUnmarked,
+    StoreJudged,
+    UploadLeftOpen,
+    Warned,
+)
+from asyncload.reporting.records import VERSION
+from asyncload.reporting.report import DatasetTotals, FailureGroup, Report
+
+_HEAD = b'{"run":'
+_FILES = b',"files":['
+_TAIL = b'],"summary":'
+
+
+class OddRecordError(ValueError):
+    """The bytes are not the record of a run; the text says why."""
+
+
+class RunRecord(NamedTuple):
+    """What a manifest says about its run: the description, and the summary at its end."""
+
+    run: Mapping[str, Any]
+    summary: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class PastRun:
+    """A past run: its totals, how long it took in seconds, and how it ended.
+
+    `manifest` is the key of its manifest. `error` is what ended it early, if anything.
+    """
+
+    report: Report
+    seconds: float
+    exit_code: int
+    manifest: str
+    error: AsyncloadError | None = None
+
+
+def run_record(first: bytes, last: bytes) -> RunRecord:
+    """Return the record of the run whose manifest begins and ends with these lines.
+
+    Raises:
+        OddRecordError: the lines are not those of a manifest.
+    """
+    if not first.startswith(_HEAD) or not first.rstrip().endswith(_FILES):
+        raise OddRecordError("the object is not a manifest of asyncload")
+    if not last.startswith(_TAIL):
+        raise OddRecordError("the manifest is incomplete")
+    run = _object(first.rstrip()[len(_HEAD) : -len(_FILES)])
+    summary = _object(last.rstrip()[len(_TAIL) : -1])
+    for record in (run, summary):
+        if (version := record.get("version")) != VERSION:
+            raise OddRecordError(f"its version is {version!r}, and this asyncload reads {VERSION}")
+    return RunRecord(run, summary)
+
+
+def _object(text: bytes) -> Mapping[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise OddRecordError(f"the record is not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise OddRecordError("the record is not a JSON object")
+    return value
+
+
+def past_run(record: RunRecord, manifest: str) -> PastRun:
+    """Return the run of a record.
+
+    Raises:
+        OddRecordError: a field is missing, or has another type than it should.
+    """
+    run, summary = record
+    try:
+        report = _report_of(run, summary)
+        report.manifest = manifest
+        error = summary["error"]
+        return PastRun(
+            report,
+            float(summary["seconds"]),
+            int(summary["exit_code"]),
+            manifest,
+            None if error is None else error_of(error),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise OddRecordError(
+            f"the record of the run can't be read: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _report_of(run: Mapping[str, Any], summary: Mapping[str, Any]) -> Report:
+    day, store = run["date"], summary.get("store")
+    report = Report(
+        run_id=str(run["run_id"]),
+        bucket=str(run["bucket"]),
+        day=None if day is None else date.fromisoformat(day),
+        started=datetime.fromisoformat(run["started"]),
+        files=int(summary["files"]),
+        size=int(summary["bytes"]),
+        replaced=int(summary.get("replaced", 0)),
+        kept=int(summary.get("bytes_kept", 0)),
+        aborted_uploads=int(summary.get("aborted_uploads", 0)),
+        requests=int(summary.get("requests", 0)),
+        retries=int(summary.get("retries", 0)),
+        sent=int(summary.get("bytes_sent", 0)),
+        processes=int(summary.get("processes", 1)),
+        left_open=[
+            UploadLeftOpen("", ObjectKey(each["key"]), each["upload_id"], each["reason"])
+            for each in summary.get("left_open", ())
+        ],
+        warnings=[Warned(each["message"], each["hint"]) for each in summary.get("warnings", ())],
+        unmarked=[
+            PartitionUnmarked(each["partition"], each["reason"])
+            for each in summary.get("unmarked", ())
+        ],
+        markers_failed=[
+            MarkerFailed(each["partition"], error_of(each["error"]))
+            for each in summary.get("markers_failed", ())
+        ],
+    )
+    for status in ("uploaded", "unchanged", "present", "skipped", "failed"):
+        report.counts[status] = int(summary.get(status, 0))
+    for name in ("excluded", "sources", "verified_by"):
+        getattr(report, name).update(_numbers(summary.get(name, {})))
+    for group in summary.get("failures", ()):
+        kind, hint = str(group["kind"]), str(group["hint"])
+        report.failure_groups[kind, hint] = FailureGroup(kind, hint, int(group["files"]))
+    if store is not None:
+        others = {name: value for name, value in store.items() if name != "proofs"}
+        proofs = tuple(map(str, store["proofs"]))
+        sent = [name for name in store["checks"] if name != "MD5"] or proofs[:1] or [""]
+        report.store = StoreJudged(sent[0], proofs, others)
+    _add_datasets(report, summary.get("datasets", ()))
+    return report
+
+
+def _add_datasets(report: Report, datasets: Iterable[Mapping[str, Any]]) -> None:
+    for at, each in enumerate(datasets):
+        totals = DatasetTotals()
+        totals.files, totals.size = int(each["files"]), int(each["bytes"])
+        totals.counts.update(_numbers(each["statuses"]))
+        # Without a name, files without a key come first, those of further datasets last.
+        report.add_dataset("" if each["dataset"] is None and not at else each["dataset"], totals)
+
+
+def _numbers(counts: Mapping[str, Any]) -> dict[str, int]:
+    return {str(name): int(number) for name, number in counts.items()}
+
+
+def error_of(record: Mapping[str, Any]) -> AsyncloadError:
+    """Return the error of a record: its class has the recorded name, also if it no longer exists.
+
+    Raises:
+        KeyError, TypeError: the record is not one of an error.
+    """
+    message, *details = str(record["message"]).split("\n")
+    kind = type(str(record["kind"]), (AsyncloadError,), {})
+    error: AsyncloadError = kind(message, hint=str(record["hint"]), details=details)
+    return error
