@@ -24,7 +24,9 @@ _COMMAND, _TIME = "command", "time"
 _SCHEDULED = "<aws.scheduler.scheduled-time>"
 _PLACE = "event"
 # They concern a terminal, or a settings file.
-_NOT_HERE = ("config", "dry_run", "files", "json", "offline", "price", "quiet", "yes")
+_NOT_HERE = (
+    "config", "dry_run", "files", "json", "metrics_file", "offline", "price", "quiet", "yes",
+)  # fmt: skip
 # The descriptions of an API and of queries, which a settings file may also have.
 _TABLES: Mapping[str, Mapping[str, type]] = {"collect": {"source": dict, "query": list}}
 _KEYS = {option.key: option for option in BY_NAME.values()}

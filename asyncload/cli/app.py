@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +23,9 @@ from asyncload.errors import UsageError
 from asyncload.model.version import VERSION
 from asyncload.settings.arguments import Arguments
 from asyncload.settings.parsing import as_seconds
+
+if TYPE_CHECKING:
+    from asyncload.reporting.machines.outlet import Outlet
 
 _EPILOG = (
     "Exit codes: 0 success, 1 internal error, 2 usage error, 3 some files failed, "
@@ -45,14 +48,16 @@ def _root(
     pass
 
 
-def run(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **of_plan: Any) -> int:
+def run(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **others: Any) -> int:
     """Upload every CSV of a volume, complete and unchanged, under its dated key."""
     with Ending("run", bucket=arguments.bucket, json=json) as ending:
         if dry_run:
+            of_plan = {name: others[name] for name in ("offline", "files", "price")}
             ending.exit_code = _plan(arguments, ending, quiet=quiet, **of_plan)
             return ending.exit_code
+        ending.outlets = _outlets("run", arguments, others)
         for name in ("offline", "files"):
-            if of_plan[name]:
+            if others[name]:
                 raise UsageError(
                     f"--{name} has no effect without --dry-run",
                     hint="omit it, or use asyncload plan",
@@ -65,6 +70,16 @@ def run(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **of_pl
         enable_garbage_collection()
         ending.exit_code = do(settings, ending, quiet=quiet)
     return ending.exit_code
+
+
+def _outlets(command: str, arguments: Arguments, options: Mapping[str, Any]) -> Sequence[Outlet]:
+    """Return the outputs for machines that the options ask for."""
+    if all(options[name] is None for name in ("metrics_file",)):
+        return ()
+    # Late: most runs have none.
+    from asyncload.cli.outlets import make_outlets
+
+    return tuple(make_outlets(command, arguments, options))
 
 
 def plan(arguments: Arguments, *, quiet: bool, json: bool, **of_plan: Any) -> int:
@@ -121,9 +136,11 @@ def watch(
     grace: str | int,
     quiet: bool,
     json: bool,
+    **others: Any,
 ) -> int:
     """Load a volume, and then each CSV that appears in it, until a signal ends the program."""
     with Ending("watch", bucket=arguments.bucket, json=json) as ending:
+        ending.outlets = _outlets("watch", arguments, others)
         settings = arguments.settings(volume=arguments.volume or default_volume())
         ending.bucket = settings.bucket
         every = manifest_every
@@ -157,9 +174,11 @@ def clean(arguments: Arguments, *, older_than: str | int, yes: bool, json: bool)
     return ending.exit_code
 
 
-def collect(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **_: object) -> int:
+def collect(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **others: Any) -> int:
     """Collect answers of a web API, such as TMDB's films and series, byte for byte."""
     with Ending("collect", bucket=arguments.bucket, json=json) as ending:
+        if not dry_run:
+            ending.outlets = _outlets("collect", arguments, others)
         settings = arguments.collect_settings()
         ending.bucket = settings.target.bucket
         if dry_run:
@@ -186,7 +205,7 @@ def report(arguments: Arguments, *, run: str | None, quiet: bool, json: bool, **
     return ending.exit_code
 
 
-def doctor(arguments: Arguments, *, quiet: bool, json: bool) -> int:
+def doctor(arguments: Arguments, *, quiet: bool, json: bool, **_: object) -> int:
     """Check all that a run with the same options needs, and say what prevents it."""
     with Ending("doctor", bucket=arguments.bucket, json=json) as ending:
         settings = arguments.settings(volume=arguments.volume or default_volume())

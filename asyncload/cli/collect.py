@@ -25,6 +25,6 @@ def collect(settings: CollectSettings, ending: Ending, *, quiet: bool) -> int:
         err.line(settings.api.notice)
         err.flush()
     report = Report(bucket=settings.target.bucket)
-    ending.totals = lambda: collect_totals(report)
+    ending.report, ending.totals = report, lambda: collect_totals(report)
     start = partial(collect_answers, settings, environment=dict(os.environ))
     return show_run(start, RunOutput(ending, report, quiet=quiet, found="answer"))

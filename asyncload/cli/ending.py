@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from asyncload.cli.output import stdout, without_secrets
+from asyncload.cli.output import stdout, warn, without_secrets
 from asyncload.errors import AsyncloadError, InternalError, Interrupted
 from asyncload.reporting.records import EMPTY_TOTALS, summary_record, to_json
+from asyncload.reporting.report import Report
 from asyncload.source.threads import out_of_threads
+
+if TYPE_CHECKING:
+    # Imported only by commands that have any.
+    from asyncload.reporting.machines.outlet import Outlet
+
+# What the outputs for machines may take at the end, together, in seconds. An interrupted process
+# may be killed soon.
+_OUTLET_SECONDS = 5.0
+_OUTLET_SECONDS_INTERRUPTED = 1.0
+_FIRST_SIGNAL = 128
 
 
 def to_asyncload_error(error: BaseException) -> AsyncloadError:
@@ -31,10 +43,11 @@ def to_asyncload_error(error: BaseException) -> AsyncloadError:
 
 
 class Ending:
-    """Writes the summary record of a command run with `--json`, also after an error or a signal.
+    """Writes what a command run for machines ends with, also after an error or a signal.
 
-    A context manager around the whole command. The body sets `exit_code` if it succeeds, and
-    `totals` to a function that returns the command's fields of the summary.
+    That is the summary record with `--json`, and the end of each of `outlets`. A context manager
+    around the whole command. The body sets `exit_code` if it succeeds, `totals` to a function that
+    returns the command's fields of the summary, and `report` to the one that counts its events.
 
     Args:
         command: its name; None if the command line names no known command.
@@ -55,6 +68,8 @@ class Ending:
         self.totals: Callable[[], Mapping[str, Any]] = EMPTY_TOTALS.get(command, dict)
         self.bucket = bucket
         self.json = json
+        self.report = Report()
+        self.outlets: Sequence[Outlet] = ()
         self._command = command
 
     def __enter__(self) -> Self:
@@ -66,13 +81,43 @@ class Ending:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self.json:
-            self.write(to_asyncload_error(error) if error is not None else None)
+        failure = to_asyncload_error(error) if error is not None else None
+        try:
+            self._end_outlets(failure)
+        finally:
+            if self.json:
+                self.write(failure)
 
     @property
     def seconds(self) -> float:
         """How long the command has run; changes to the system clock don't affect it."""
         return time.monotonic() - self._begun
+
+    @property
+    def _finished(self) -> datetime:
+        return self.started + timedelta(seconds=self.seconds)
+
+    def _exit_code_of(self, failure: AsyncloadError | None) -> int:
+        return self.exit_code if failure is None else failure.exit_code
+
+    def _end_outlets(self, failure: AsyncloadError | None) -> None:
+        if not self.outlets:
+            return
+        from asyncload.reporting.machines.outlet import RunEnd
+
+        code = self._exit_code_of(failure)
+        end = RunEnd(code, failure, self.started, self._finished, self.report)
+        for outlet in self.outlets:
+            outlet.end(end)
+        interrupted = code > _FIRST_SIGNAL
+        seconds = _OUTLET_SECONDS_INTERRUPTED if interrupted else _OUTLET_SECONDS
+        until = time.monotonic() + seconds
+        for outlet in self.outlets:
+            # The command has ended: a signal ends this wait only.
+            with suppress(SystemExit):
+                for warning in outlet.close(max(0.0, until - time.monotonic())):
+                    self.report.observe(warning)
+                    warn(warning)
 
     def write(self, failure: AsyncloadError | None) -> None:
         """Write the summary; `failure` is the error that ended the command, if any."""
@@ -82,8 +127,8 @@ class Ending:
             self.totals(),
             bucket=self.bucket,
             started=self.started,
-            finished=self.started + timedelta(seconds=self.seconds),
-            exit_code=self.exit_code if failure is None else failure.exit_code,
+            finished=self._finished,
+            exit_code=self._exit_code_of(failure),
             error=failure,
         )
         out.line(to_json(record))

@@ -35,7 +35,7 @@ def run(settings: Settings, ending: Ending, *, quiet: bool) -> int:
         AsyncloadError: the run failed or was interrupted; its summary has been written.
     """
     report = Report(bucket=settings.bucket)
-    ending.totals = lambda: run_totals(report)
+    ending.report, ending.totals = report, lambda: run_totals(report)
     return show_run(partial(load, settings), RunOutput(ending, report, quiet=quiet))
 
 
@@ -84,9 +84,23 @@ class RunOutput:
 
     def observer(self, progress: ProgressView) -> Callable[[Event], None]:
         """Return the observer that writes each event where it belongs, once the report has it."""
-        out, err, report, json = self.out, stderr(), self.report, self.ending.json
+        report = self.report
+        observers = [self._show(progress), *([self._record] if self.ending.json else [])]
+        outlets = [outlet.observe for outlet in self.ending.outlets]
 
         def observe(event: Event) -> None:
+            for observe in observers:
+                observe(event)
+            for observe_counted in outlets:
+                observe_counted(event, report)
+
+        return observe
+
+    def _show(self, progress: ProgressView) -> Callable[[Event], None]:
+        """Return the observer that shows events to people."""
+        err, report = stderr(), self.report
+
+        def show(event: Event) -> None:
             if not self.quiet:
                 progress.observe(event)
                 if isinstance(event, Excluded):
@@ -95,13 +109,15 @@ class RunOutput:
             if isinstance(event, Warned):
                 for line in warning_lines(event):
                     err.line(line)
-            if json:
-                if isinstance(event, FileFinished):
-                    out.line(to_json(file_record(event, report, datetime.now(UTC))))
-                elif isinstance(event, Excluded):
-                    out.line(to_json(excluded_record(event, report)))
 
-        return observe
+        return show
+
+    def _record(self, event: Event) -> None:
+        """Write the record of an event, if it has one."""
+        if isinstance(event, FileFinished):
+            self.out.line(to_json(file_record(event, self.report, datetime.now(UTC))))
+        elif isinstance(event, Excluded):
+            self.out.line(to_json(excluded_record(event, self.report)))
 
     def close(self, *, ended_well: bool) -> None:
         """Write the summary for people, if the run has started or succeeded."""

@@ -58,6 +58,7 @@ def watch(settings: Settings, options: WatchOptions, ending: Ending, *, quiet: b
     output = _Output(ending, Report(bucket=settings.bucket), quiet=quiet)
     received: list[int] = []
     stop = asyncio.Event()
+    ending.report = output.report
     ending.totals = lambda: watch_totals(output.report, output.loaded, output.failing)
     result = run_interruptible(
         watch_volume(
@@ -84,6 +85,7 @@ class _Output:
         self.loaded = 0
         self.failing = 0
         self._json = ending.json
+        self._outlets = [outlet.observe for outlet in ending.outlets]
         self._quiet = quiet
         self._out, self._err = stdout(), stderr()
 
@@ -106,6 +108,8 @@ class _Output:
                 self._lines(f"{now:%Y-%m-%d %H:%M:%S}Z {_describe(event)}")
         elif isinstance(event, ManifestWritten) and not self._quiet:
             self._lines(f"manifest: s3://{self.report.bucket}/{printable(event.key)}")
+        for observe in self._outlets:
+            observe(event, self.report)
 
     def _record(self, line: str) -> None:
         self._out.line(line)

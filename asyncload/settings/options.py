@@ -44,6 +44,7 @@ OBJECTS = "Stored objects"
 HOW = "Execution"
 QUERY = "Queries"
 API = "API"
+MACHINES = "Monitoring"
 
 RUN = ("run", "plan")
 VERIFY = ("verify",)
@@ -56,6 +57,7 @@ RUN_WATCH = RUN + WATCH
 RUN_VERIFY_WATCH = RUN_VERIFY + WATCH
 LOADING = RUN_WATCH + COLLECT
 LOADING_VERIFY = RUN_VERIFY_WATCH + COLLECT
+SENDING = ("run", *WATCH, *COLLECT)
 ALL = LOADING_VERIFY + CLEAN + REPORT
 
 PER_CALL = ("flag",)
@@ -911,6 +913,17 @@ OPTIONS = (
         default=False,
     ),
     Option(
+        "metrics_file",
+        OPTIONAL_PATH,
+        MACHINES,
+        SENDING,
+        "File to write with the metrics of the run, in the text format of Prometheus.",
+        "See [Metrics, logs and traces](#metrics-logs-and-traces).",
+        metavar="FILE",
+        unset="none",
+        field="",
+    ),
+    Option(
         "config",
         OPTIONAL_TEXT,
         HOW,
@@ -929,7 +942,7 @@ SETTINGS = {option.setting: option for option in OPTIONS if option.setting}
 """The options that are fields of `Settings`, by the field."""
 LIKE_RUN = ("doctor",)
 """Commands with the settings of `run`: replace its name in a command line by theirs."""
-_OF_OUTPUT = ("quiet", "json", "config")
+_OF_OUTPUT = ("quiet", "json", "metrics_file", "config")
 COMMANDS = (*ALL, *LIKE_RUN, "config")
 
 

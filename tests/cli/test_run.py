@@ -18,27 +18,6 @@ from tests.support.vocabulary import check_lines, check_manifest
 DATE = ("--date", "2022-05-02")
 
 
-@pytest.fixture
-def lake(monkeypatch):
-    """A scripted store that takes everything; yields the options that lead there."""
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "AKIACANARY",
-        "AWS_SECRET_ACCESS_KEY": "secret-canary",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-
-    def answer(request):
-        if request.method == "GET":
-            return EMPTY_LISTING
-        return (
-            error(400, "InvalidRequest", "no") if "bad" in request.path else put_accepted(request)
-        )
-
-    with scripted_s3(answer) as (url, requests):
-        yield ("--bucket", "lake", "--endpoint-url", url, *DATE), requests
-
-
 def test_a_load_reports_its_files(asyncload, volume, lake):
     """Progress goes to standard error, the summary to standard output."""
     write_files(volume, {"movies.csv": b"a|b\n", ".hidden.csv": b"", "x.csv.tmp": b""})

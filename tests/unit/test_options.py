@@ -33,10 +33,12 @@ def test_each_field_of_settings_is_filled_by_one_option():
         "json",
         "yes",
         "older_than",
+        "metrics_file",
         "manifest_run",
         "config",
     }
-    assert beside == of_calls | of_collect | of_watch
+    of_report = {o.name for o in OPTIONS if o.commands == ("report",)}
+    assert beside == of_calls | of_collect | of_watch | of_report
 
 
 @pytest.mark.parametrize("command", COMMANDS)
