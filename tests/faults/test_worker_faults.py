@@ -148,6 +148,37 @@ def test_workers_that_are_killed_again_and_again_end_the_run(lake, spawn, volume
     assert set(landed.objects) <= {path.name for path in volume_of_both.rglob("*.csv")}
 
 
+class HoldsRecords(KillsWorkers):
+    """Kills a worker when both large files are being recorded; their records arrive after it.
+
+    They arrive when the parts of a lost upload are listed: another process is to resume it.
+    """
+
+    def __init__(self):
+        super().__init__(1)
+        self._held = []
+        self._lists_parts = threading.Event()
+
+    def __call__(self, call):
+        if call.operation == "ListParts":
+            self._lists_parts.set()
+        if call.operation != "PutObject" or "/uploads/" not in call.key:
+            return None
+        with self._lock:
+            self._held.append(call.key)
+            is_last = len(self._held) == 2
+        return Fault(before=self._kill if is_last else None, until=self._lists_parts.is_set)
+
+
+@pytest.mark.fault("P11")
+def test_an_upload_whose_record_arrives_late_is_not_told(lake, spawn, volume_of_both, manifests):
+    """What a worker had sent last may be stored after it was lost: the run looks at its end."""
+    landed = load(lake, spawn, HoldsRecords(), *manifests)
+    check_whole(landed, volume_of_both)
+    assert len(landed.summary["warnings"]) == 1
+    assert landed.summary["left_open"] == []
+
+
 class StallsParts:
     """A store that takes small files and lets no part come to an end."""
 

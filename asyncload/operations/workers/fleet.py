@@ -98,7 +98,8 @@ class Work(NamedTuple):
 
     `source` hands out the files, `policy` and `retries` are for the workers, and `pipeline` loads
     in this process; its observer receives the outcomes of all. `resize` is called with a new share
-    of the limits for this process. `find_left_open` lists the open uploads of a batch's keys.
+    of the limits for this process. `find_left_open` lists the open uploads of a batch's keys; at
+    the end, `tell_left_open` names those that no run can resume.
     """
 
     source: Source
@@ -107,6 +108,7 @@ class Work(NamedTuple):
     pipeline: Pipeline
     resize: Callable[[Share], None]
     find_left_open: Callable[[Batch], Awaitable[Mapping[str, Sequence[OpenUpload]]]]
+    tell_left_open: Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -201,6 +203,7 @@ class Fleet:
         self._share_out()
         while (batch := work.source.take_returned()) is not None:
             await work.pipeline.run(batch)
+        await work.tell_left_open()
         if self._run.deadline.stopped:
             raise DeadlineReached
 

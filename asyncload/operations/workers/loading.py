@@ -9,7 +9,7 @@ from dataclasses import replace
 from asyncload.bucket.key_index import KeyIndex, Known
 from asyncload.bucket.listing import find_open_uploads
 from asyncload.model.reserved import SUCCESS_MARKER
-from asyncload.model.values import UploadLeftOpen
+from asyncload.model.values import ObjectKey, UploadLeftOpen
 from asyncload.operations.requests import Share
 from asyncload.operations.run import Run
 from asyncload.operations.tools import resize_tools
@@ -69,15 +69,27 @@ async def load_together(
         run.requests.resize(share)
         resize_tools(tools, share)
 
+    # The paths and keys of the large files whose workers were lost.
+    lost: dict[ObjectKey, str] = {}
+
     async def find_left_open(batch: Batch) -> Mapping[str, Sequence[OpenUpload]]:
         ((path, *_), key, *_), *_ = batch.uploads
-        found = await find_open_uploads(store, key)
-        before = {upload.upload_id for upload in tools.left_open.get(key, ())}
-        for upload_id in {upload.upload_id for upload in found.get(key, ())} - before:
-            if tools.records is None or await tools.records.find(key, upload_id) is None:
-                why = "a worker process was lost before it had recorded it: use asyncload clean"
-                run.observe(UploadLeftOpen(path, key, upload_id, why))
-        return found
+        lost[key] = path
+        return await find_open_uploads(store, key)
+
+    async def tell_left_open() -> None:
+        """Name the uploads that no run can resume.
+
+        Only at the end: what a worker had sent last may reach the store after its loss, be it a
+        record, by which the upload is resumed, or the upload itself.
+        """
+        for key, path in lost.items():
+            before = {upload.upload_id for upload in tools.left_open.get(key, ())}
+            found = (await find_open_uploads(store, key)).get(key, ())
+            for upload_id in {upload.upload_id for upload in found} - before:
+                if tools.records is None or await tools.records.find(key, upload_id) is None:
+                    why = "a worker process was lost before it had recorded it: use asyncload clean"
+                    run.observe(UploadLeftOpen(path, key, upload_id, why))
 
     is_listed = run.markers is not None and run.markers.listed is not None
     source = Source(
@@ -86,4 +98,6 @@ async def load_together(
     # Few large files at once in each process, so that all processes get some.
     at_once = -(-len(plan.large_sizes) // (2 * processes))
     pipeline = replace(pipeline, large_at_once=max(1, min(LARGE_AT_ONCE, at_once)))
-    await fleet.load(Work(source, tools.policy, retries, pipeline, resize, find_left_open))
+    await fleet.load(
+        Work(source, tools.policy, retries, pipeline, resize, find_left_open, tell_left_open)
+    )
