@@ -7,7 +7,6 @@ import dataclasses
 import socket
 import ssl
 import struct
-from asyncio.sslproto import SSLProtocol
 from collections import Counter
 from urllib.parse import urlsplit
 
@@ -74,8 +73,7 @@ class ChaosProxy:
             try:
                 await asyncio.Event().wait()
             finally:
-                server.close()
-                _abort_handshakes()
+                await _end(server)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream = Upstream(self._host, self._port)
@@ -181,15 +179,22 @@ async def _give(
         await _break(fault, reader, writer)
 
 
-def _abort_handshakes() -> None:
-    """Abort connections whose TLS handshake is under way: they have no task that would close them.
+async def _end(server: asyncio.Server) -> None:
+    """End a server and all of its connections, those that have no task yet, too.
 
-    asyncio's server closes none of its connections before Python 3.13.
+    asyncio's server closes none of its connections before Python 3.13, and leaks those that it has
+    accepted but not begun when it is closed. A task that is cancelled before it starts closes
+    nothing, and a TLS handshake has no task.
     """
     loop = asyncio.get_running_loop()
+    for listening in server.sockets:
+        loop.remove_reader(listening)
+    # What was accepted gets its transport, its protocol and its task in one turn of the loop each.
+    for _ in range(4):
+        await asyncio.sleep(0)
+    server.close()
     for transport in list(loop._transports.values()):
-        if isinstance(transport.get_protocol(), SSLProtocol):
-            transport.abort()
+        transport.abort()
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:
