@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,7 +55,7 @@ def run(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **other
             of_plan = {name: others[name] for name in ("offline", "files", "price")}
             ending.exit_code = _plan(arguments, ending, quiet=quiet, **of_plan)
             return ending.exit_code
-        ending.outlets = _outlets("run", arguments, others)
+        ending.outlets = _outlets("run", arguments, quiet=quiet, **others)
         for name in ("offline", "files"):
             if others[name]:
                 raise UsageError(
@@ -72,9 +72,9 @@ def run(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **other
     return ending.exit_code
 
 
-def _outlets(command: str, arguments: Arguments, options: Mapping[str, Any]) -> Sequence[Outlet]:
+def _outlets(command: str, arguments: Arguments, **options: Any) -> Sequence[Outlet]:
     """Return the outputs for machines that the options ask for."""
-    if all(options[name] is None for name in ("metrics_file",)):
+    if options["metrics_file"] is None and options["log_format"] == "text":
         return ()
     # Late: most runs have none.
     from asyncload.cli.outlets import make_outlets
@@ -140,7 +140,7 @@ def watch(
 ) -> int:
     """Load a volume, and then each CSV that appears in it, until a signal ends the program."""
     with Ending("watch", bucket=arguments.bucket, json=json) as ending:
-        ending.outlets = _outlets("watch", arguments, others)
+        ending.outlets = _outlets("watch", arguments, quiet=quiet, **others)
         settings = arguments.settings(volume=arguments.volume or default_volume())
         ending.bucket = settings.bucket
         every = manifest_every
@@ -178,7 +178,7 @@ def collect(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **o
     """Collect answers of a web API, such as TMDB's films and series, byte for byte."""
     with Ending("collect", bucket=arguments.bucket, json=json) as ending:
         if not dry_run:
-            ending.outlets = _outlets("collect", arguments, others)
+            ending.outlets = _outlets("collect", arguments, quiet=quiet, **others)
         settings = arguments.collect_settings()
         ending.bucket = settings.target.bucket
         if dry_run:

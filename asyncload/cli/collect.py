@@ -6,7 +6,7 @@ import os
 from functools import partial
 
 from asyncload.cli.ending import Ending
-from asyncload.cli.output import stderr
+from asyncload.cli.output import note
 from asyncload.cli.run import RunOutput, show_run
 from asyncload.operations.collect import collect as collect_answers
 from asyncload.reporting.records import collect_totals
@@ -21,9 +21,7 @@ def collect(settings: CollectSettings, ending: Ending, *, quiet: bool) -> int:
         AsyncloadError: the run failed or was interrupted; its summary has been written.
     """
     if settings.api.notice and not quiet:
-        err = stderr()
-        err.line(settings.api.notice)
-        err.flush()
+        note(settings.api.notice)
     report = Report(bucket=settings.target.bucket)
     ending.report, ending.totals = report, lambda: collect_totals(report)
     start = partial(collect_answers, settings, environment=dict(os.environ))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -106,7 +107,14 @@ class Ending:
         from asyncload.reporting.machines.outlet import RunEnd
 
         code = self._exit_code_of(failure)
-        end = RunEnd(code, failure, self.started, self._finished, self.report)
+        end = RunEnd(
+            code,
+            failure,
+            self.started,
+            self._finished,
+            self.report,
+            partial(self._summary, failure),
+        )
         for outlet in self.outlets:
             outlet.end(end)
         interrupted = code > _FIRST_SIGNAL
@@ -122,7 +130,11 @@ class Ending:
     def write(self, failure: AsyncloadError | None) -> None:
         """Write the summary; `failure` is the error that ended the command, if any."""
         out = stdout()
-        record = summary_record(
+        out.line(to_json(self._summary(failure)))
+        out.flush()
+
+    def _summary(self, failure: AsyncloadError | None) -> dict[str, Any]:
+        return summary_record(
             self._command,
             self.totals(),
             bucket=self.bucket,
@@ -131,5 +143,3 @@ class Ending:
             exit_code=self._exit_code_of(failure),
             error=failure,
         )
-        out.line(to_json(record))
-        out.flush()

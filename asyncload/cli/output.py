@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TextIO
 
 from asyncload.cli.streams import guard_of
 from asyncload.errors import AsyncloadError
@@ -12,6 +13,7 @@ from asyncload.model.values import Warned
 from asyncload.reporting.text import format_error, printable, warning_lines
 
 if TYPE_CHECKING:
+    from asyncload.reporting.machines.log import Level
     from asyncload.s3.auth.redaction import Secrets
 
 # Shorter values are used in tests, and could be part of any word.
@@ -44,11 +46,56 @@ def stderr() -> Output:
     return Output(sys.stderr)
 
 
+class _LogFormat:
+    """The format of the log on standard error, which is shared by the whole program."""
+
+    json = False
+
+
+def use_log_format(name: str) -> str:
+    """Write the log as lines of JSON from now on if `name` is `json`, else as text."""
+    _LogFormat.json = name.lower() == "json"
+    return name
+
+
+def logs_json() -> bool:
+    """Return whether the log is written as lines of JSON."""
+    return _LogFormat.json
+
+
 def warn(warning: Warned) -> None:
     """Write a warning to standard error and flush it."""
+    log("warning", "warning", warning.message, warning_lines(warning), hint=warning.hint)
+
+
+def note(text: str) -> None:
+    """Write a notice to standard error and flush it."""
+    log("notice", "info", text, [text])
+
+
+def log(event: str, level: Level, message: str, lines: Iterable[str], **fields: Any) -> None:
+    """Write an event to standard error as lines of text or as a line of JSON, and flush it."""
     out = stderr()
-    for line in warning_lines(warning):
+    if logs_json():
+        # Late: most runs log text.
+        from asyncload.reporting.machines.log import log_line
+
+        lines = [log_line(event, level, message, fields)]
+    for line in lines:
         out.line(line)
+    out.flush()
+
+
+def tell_failure(error: AsyncloadError) -> None:
+    """Write an error that ends the program to standard error and flush it."""
+    out = stderr()
+    if logs_json():
+        # Late, as above.
+        from asyncload.reporting.machines.log import error_line
+
+        out.line(error_line(error))
+    else:
+        out.line(f"error: {format_error(error)}")
     out.flush()
 
 
@@ -73,7 +120,7 @@ def final_exit_code(code: int) -> int:
             f"the JSON report on standard output is incomplete: {guard.lost}",
             hint="the command itself succeeded; run it again for a complete report",
         )
-        stderr().line(f"error: {format_error(error)}")
+        tell_failure(error)
         code = 3
     sys.stderr.flush()
     return code
@@ -84,9 +131,9 @@ def print_traceback(error: Exception) -> None:
     # Imported only when needed, which is rare.
     import traceback
 
-    out = stderr()
-    for line in "".join(traceback.format_exception(error)).splitlines():
-        out.line(printable(without_secrets(line)))
+    text = without_secrets("".join(traceback.format_exception(error)))
+    lines = map(printable, text.splitlines())
+    log("traceback", "error", "an internal error has a traceback", lines, traceback=text)
 
 
 def without_secrets(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from asyncload.cli.output import require_report
+from asyncload.cli.output import require_report, use_log_format
 from asyncload.cli.settings_file import use_settings_file
 from asyncload.settings.option_kinds import SIZE
 from asyncload.settings.options import Option, options_of
@@ -19,6 +19,7 @@ from asyncload.settings.run import AUTO, Settings
 
 _CALLBACKS: Mapping[str, Callable[..., Any]] = {
     "json": require_report,
+    "log_format": use_log_format,
     "config": use_settings_file,
 }
 # Must be processed first: it provides values for the other options.

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from math import inf
 
 from asyncload.cli.ending import Ending
-from asyncload.cli.output import stderr, stdout
+from asyncload.cli.output import log, stderr, stdout, warn
 from asyncload.cli.signals import run_interruptible
 from asyncload.errors import UsageError
 from asyncload.model.values import Excluded, Warned
@@ -20,7 +20,6 @@ from asyncload.reporting.text import (
     excluded_entry_lines,
     excluded_line,
     failed_lines,
-    warning_lines,
 )
 from asyncload.settings.parsing import as_pairs
 from asyncload.settings.run import Settings
@@ -62,8 +61,7 @@ class _PlanOutput:
     def observe(self, event: PlanEvent) -> None:
         self.preview.observe(event)
         if isinstance(event, Warned):
-            for line in warning_lines(event):
-                self._err.line(line)
+            warn(event)
         elif self._json:
             self._write_record(event)
         elif not self._quiet:
@@ -92,11 +90,12 @@ class _PlanOutput:
 
     def _write_line(self, event: PlanEvent) -> None:
         report = self.preview.report
-        if isinstance(event, Excluded) and self._files:
-            self._err.line(excluded_line(event))
-        elif isinstance(event, Excluded):
-            for line in excluded_entry_lines(event, report.excluded[event.reason]):
-                self._err.line(line)
+        if isinstance(event, Excluded):
+            line = excluded_line(event)
+            lines = excluded_entry_lines(event, report.excluded[event.reason])
+            shown = [line] if self._files else list(lines)
+            if shown:
+                log("entry.excluded", "info", line, shown, **event._asdict())
         elif isinstance(event, FilePlanned) and self._files:
             self._out.line(planned_line(event, report.bucket))
 

@@ -8,11 +8,17 @@ from typing import NoReturn
 
 from asyncload.cli.app import make_app
 from asyncload.cli.ending import Ending, to_asyncload_error
-from asyncload.cli.output import final_exit_code, print_traceback, stderr
+from asyncload.cli.output import (
+    final_exit_code,
+    print_traceback,
+    tell_failure,
+    use_log_format,
+)
 from asyncload.cli.streams import guard_standard_streams
 from asyncload.cli.usage import (
     ClickError,
     asks_for_json,
+    asks_for_json_log,
     named_command,
     normalized_arguments,
     shows_help,
@@ -20,13 +26,13 @@ from asyncload.cli.usage import (
 )
 from asyncload.cli.variables import forget_empty_variables
 from asyncload.errors import AsyncloadError, InternalError
-from asyncload.reporting.text import format_error
 
 
 def main() -> NoReturn:
     """Run the command line and exit; convert errors to messages and exit codes."""
     guard_standard_streams()
     forget_empty_variables()
+    use_log_format("text")
     try:
         _run()
     except SystemExit as ended:
@@ -59,6 +65,8 @@ def _run_command() -> int:
             return 2
         ours = usage_error(error)
         arguments = sys.argv[1:]
+        if asks_for_json_log(arguments, os.environ, error):
+            use_log_format("json")
         if asks_for_json(arguments, os.environ, error):
             Ending(named_command(arguments), bucket=None, json=True).write(ours)
         raise ours from error
@@ -69,7 +77,5 @@ def _run_command() -> int:
 
 def fail(error: AsyncloadError) -> NoReturn:
     """Print an error to standard error and exit."""
-    out = stderr()
-    out.line(f"error: {format_error(error)}")
-    out.flush()
+    tell_failure(error)
     sys.exit(error.exit_code)

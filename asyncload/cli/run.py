@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from asyncload.cli.ending import Ending
-from asyncload.cli.output import Output, stderr, stdout
+from asyncload.cli.output import Output, logs_json, stderr, stdout
 from asyncload.cli.signals import run_interruptible
 from asyncload.cli.streams import can_be_drawn_on
 from asyncload.errors import AsyncloadError, Interrupted
@@ -79,13 +79,15 @@ class RunOutput:
 
     def progress(self) -> ProgressView:
         """Return the progress display: live on a terminal, plain lines elsewhere."""
-        live = can_be_drawn_on(sys.stderr) and not self.quiet
+        live = can_be_drawn_on(sys.stderr) and not self.quiet and not logs_json()
         return (LiveProgress if live else PlainProgress)(sys.stderr, found=self.found)
 
     def observer(self, progress: ProgressView) -> Callable[[Event], None]:
         """Return the observer that writes each event where it belongs, once the report has it."""
         report = self.report
-        observers = [self._show(progress), *([self._record] if self.ending.json else [])]
+        # The log as JSON is one of the outlets.
+        observers = [] if logs_json() else [self._show(progress)]
+        observers += [self._record] if self.ending.json else []
         outlets = [outlet.observe for outlet in self.ending.outlets]
 
         def observe(event: Event) -> None:
@@ -127,6 +129,8 @@ class RunOutput:
 
     def _write_summary(self, ended_well: bool) -> None:
         report = self.report
+        if self.quiet and logs_json():
+            return
         if self.quiet:
             err = stderr()
             for line in failed_lines(report):

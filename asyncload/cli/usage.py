@@ -80,16 +80,37 @@ def asks_for_json(
 
     It can be requested by the option, by the variable, or by the settings file.
     """
-    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    if "--json" in options:
+    if "--json" in _options(arguments):
         return True
     if variable := environment.get("ASYNCLOAD_JSON"):
         return variable.lower() in _YES
     if isinstance(error, UnusableFileError):
         return error.json
+    return _in_file(error, "json") is True
+
+
+def asks_for_json_log(
+    arguments: Sequence[str], environment: Mapping[str, str], error: Exception
+) -> bool:
+    """Return whether a command that ended with an error of Typer was to log lines of JSON."""
+    options = _options(arguments)
+    for at, word in enumerate(options):
+        if word == "--log-format":
+            return options[at + 1 : at + 2] == ["json"]
+        if word.startswith("--log-format="):
+            return word == "--log-format=json"
+    return (environment.get("ASYNCLOAD_LOG_FORMAT") or _in_file(error, "log_format")) == "json"
+
+
+def _options(arguments: Sequence[str]) -> Sequence[str]:
+    return arguments[: arguments.index("--")] if "--" in arguments else arguments
+
+
+def _in_file(error: Exception, name: str) -> object:
+    """Return the value of an option in the settings file that was read before an error."""
     context = getattr(error, "ctx", None)
     file = settings_file_of(context) if context is not None else None
-    return file is not None and file.values.get("json") is True
+    return file.values.get(name) if file is not None else None
 
 
 def shows_help(error: Exception) -> bool:

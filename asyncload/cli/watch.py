@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from asyncload.cli.ending import Ending
-from asyncload.cli.output import stderr, stdout
+from asyncload.cli.output import logs_json, stderr, stdout
 from asyncload.cli.signals import run_interruptible
 from asyncload.errors import Interrupted, UsageError
 from asyncload.model.values import (
@@ -116,7 +116,8 @@ class _Output:
         self._out.flush()
 
     def _lines(self, *lines: str) -> None:
-        for line in lines:
+        # The log as JSON is one of the outlets.
+        for line in lines if not logs_json() else ():
             self._err.line(line)
         self._err.flush()
 

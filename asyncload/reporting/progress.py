@@ -131,9 +131,9 @@ class PlainProgress:
         self._found = found
         self._clock = clock
         self._advance = Advance()
-        self._begun = self._written = clock()
+        self._written = clock()
         self._written_throttled = self._written - PLAIN_SECONDS
-        self._marks = deque([_Mark(self._begun, 0, 0)])
+        self._pace = Pace(self._written)
 
     def __enter__(self) -> Self:
         return self
@@ -146,8 +146,8 @@ class PlainProgress:
         self._advance.count(event)
         now = self._clock()
         if isinstance(event, LoadStarted):
-            self._begun = self._written = now
-            self._marks = deque([_Mark(now, 0, 0)])
+            self._written = now
+            self._pace = Pace(now)
             self._write(
                 f"found {format_count(event.files, self._found)}, {format_size(event.size)}"
             )
@@ -166,23 +166,12 @@ class PlainProgress:
 
     def _line(self, now: float) -> str:
         done = self._advance
-        since = self._marks[0]
-        while len(self._marks) > 1 and now - self._marks[1].at >= _WINDOW_SECONDS:
-            self._marks.popleft()
-            since = self._marks[0]
-        self._marks.append(_Mark(now, done.size_done, done.size_sent))
-        rate = (done.size_sent - since.sent) / (now - since.at)
+        rate, left = self._pace.measure(now, done)
         failed = f" ({done.failed:,} failed)" if done.failed else ""
         line = (
             f"{done.files_done:,} of {format_count(done.files, 'file')}{failed}, "
             f"{format_size(done.size_done)} "
             f"of {format_size(done.size)}, {format_size(round(rate))}/s"
-        )
-        left = seconds_left(
-            done.size - done.size_done,
-            pace=(done.size_done - since.done) / (now - since.at),
-            share=done.size_done / done.size if done.size else 1.0,
-            elapsed=now - self._begun,
         )
         if left is not None:
             line += f", {format_seconds(left)} left"
@@ -199,6 +188,39 @@ class _Mark(NamedTuple):
     at: float
     done: int
     sent: int
+
+
+class Measured(NamedTuple):
+    """Bytes sent per second, and the seconds left, None if it is too early for an estimate."""
+
+    rate: float
+    left: float | None
+
+
+class Pace:
+    """Measures how fast a run is, over the last half minute.
+
+    Args:
+        begun: the time in seconds at which the first request is made.
+    """
+
+    def __init__(self, begun: float) -> None:
+        self._begun = begun
+        self._marks = deque([_Mark(begun, 0, 0)])
+
+    def measure(self, now: float, done: Advance) -> Measured:
+        """Return the rate and the time left; `now` is later than the last time."""
+        while len(self._marks) > 1 and now - self._marks[1].at >= _WINDOW_SECONDS:
+            self._marks.popleft()
+        since = self._marks[0]
+        self._marks.append(_Mark(now, done.size_done, done.size_sent))
+        left = seconds_left(
+            done.size - done.size_done,
+            pace=(done.size_done - since.done) / (now - since.at),
+            share=done.size_done / done.size if done.size else 1.0,
+            elapsed=now - self._begun,
+        )
+        return Measured((done.size_sent - since.sent) / (now - since.at), left)
 
 
 def seconds_left(left: int, *, pace: float, share: float, elapsed: float) -> float | None:

@@ -913,6 +913,17 @@ OPTIONS = (
         default=False,
     ),
     Option(
+        "log_format",
+        TEXT,
+        MACHINES,
+        SENDING,
+        "Format of the log on standard error: `text`, or `json` for lines of JSON.",
+        "See [Metrics, logs and traces](#metrics-logs-and-traces).",
+        metavar="FORMAT",
+        field="",
+        default="text",
+    ),
+    Option(
         "metrics_file",
         OPTIONAL_PATH,
         MACHINES,
@@ -942,7 +953,7 @@ SETTINGS = {option.setting: option for option in OPTIONS if option.setting}
 """The options that are fields of `Settings`, by the field."""
 LIKE_RUN = ("doctor",)
 """Commands with the settings of `run`: replace its name in a command line by theirs."""
-_OF_OUTPUT = ("quiet", "json", "metrics_file", "config")
+_OF_OUTPUT = ("quiet", "json", "log_format", "metrics_file", "config")
 COMMANDS = (*ALL, *LIKE_RUN, "config")
 
 

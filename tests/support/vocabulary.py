@@ -94,6 +94,50 @@ def check_lines(out: str) -> list[dict[str, Any]]:
     return records
 
 
+def check_log(err: str) -> list[dict[str, Any]]:
+    """All that a command wrote to standard error with --log-format json."""
+    records = [json.loads(line) for line in err.splitlines()]
+    shared = FIELDS["log"]
+    names = [field.name for field in shared]
+    for record in records:
+        _check_fields({name: record[name] for name in names if name in record}, shared)
+        assert record["version"] == 1
+        assert record["type"] == "log"
+        _check_event(record["event"], {k: v for k, v in record.items() if k not in names})
+    return records
+
+
+def _check_event(event: str, fields: dict[str, Any]) -> None:
+    if event == "command.finished":
+        of_run = {"run_id": None} if fields["command"] in ("run", "collect") else {}
+        check_record({"version": 1, "type": "summary", **of_run, **fields})
+    elif event in ("file.failed", "file.skipped", "file.replaced"):
+        _check_fields(fields, [f for f in FIELDS["file"] if "not in manifests" not in f.present])
+    elif event == "watch.progress":
+        assert fields.keys() <= {field.name for field in FIELDS["progress"]}
+    else:
+        assert fields.keys() == FIELDS_OF_EVENTS[event], event
+
+
+def _fields_of_events() -> dict[str, set[str]]:
+    """The further fields of the events of the log, as their table names them."""
+    section = DOCUMENT.read_text().partition("## `log`")[2].partition("\n## ")[0]
+    found: dict[str, set[str]] = {}
+    before: set[str] = set()
+    for line in section.splitlines():
+        if not line.startswith("| `") or line.count("|") != 4:
+            continue
+        _, events, _, fields, _ = (cell.strip() for cell in line.split("|"))
+        if fields != "as above":
+            before = set(re.findall(r"`(\w+)`", fields))
+        for event in re.findall(r"`([^`]+)`", events):
+            found[event] = before
+    return found
+
+
+FIELDS_OF_EVENTS = _fields_of_events()
+
+
 def _check_fields(record: dict[str, Any], fields: list[Described]) -> None:
     known = {field.name: field for field in fields}
     assert record.keys() <= known.keys(), record.keys() - known.keys()

@@ -33,6 +33,7 @@ def test_each_field_of_settings_is_filled_by_one_option():
         "json",
         "yes",
         "older_than",
+        "log_format",
         "metrics_file",
         "manifest_run",
         "config",

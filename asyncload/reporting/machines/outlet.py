@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from asyncload.errors import AsyncloadError
 from asyncload.model.values import Event, Warned
@@ -18,13 +18,17 @@ _MAX_WAITING = 100
 
 
 class RunEnd(NamedTuple):
-    """The end of a command. `error` is the one that ended it, None if it succeeded."""
+    """The end of a command. `error` is the one that ended it, None if it succeeded.
+
+    `summary` returns its summary record, with the warnings so far.
+    """
 
     exit_code: int
     error: AsyncloadError | None
     started: datetime
     finished: datetime
     report: Report
+    summary: Callable[[], Mapping[str, Any]]
 
     @property
     def seconds(self) -> float:
