@@ -23,6 +23,7 @@ from asyncload.errors import UsageError
 from asyncload.model.version import VERSION
 from asyncload.settings.arguments import Arguments
 from asyncload.settings.parsing import as_seconds
+from asyncload.settings.run import Settings
 
 if TYPE_CHECKING:
     from asyncload.reporting.machines.outlet import Outlet
@@ -174,6 +175,41 @@ def clean(arguments: Arguments, *, older_than: str | int, yes: bool, json: bool)
     return ending.exit_code
 
 
+def runs(arguments: Arguments, *, since: str | None, calendar: bool, json: bool) -> int:
+    """List past runs from their records; exit with 3 if a day of a dataset is missing."""
+    with Ending("runs", bucket=arguments.bucket, json=json) as ending:
+        settings = _of_history(arguments, ending)
+        from asyncload.cli.runs import runs as do
+
+        enable_garbage_collection()
+        ending.exit_code = do(settings, ending, since=since or "30d", calendar=calendar)
+    return ending.exit_code
+
+
+def where(arguments: Arguments, *, file: str | None, since: str | None, json: bool) -> int:
+    """Find a file in the records of past runs: its keys, checksums, and the runs that put it."""
+    with Ending("where", bucket=arguments.bucket, json=json) as ending:
+        if file is None:
+            raise UsageError(
+                "the name of a file is missing",
+                hint="give its path in the volume, its name, or its object key",
+            )
+        settings = _of_history(arguments, ending)
+        from asyncload.cli.where import where as do
+
+        enable_garbage_collection()
+        ending.exit_code = do(settings, ending, file=file, since=since)
+    return ending.exit_code
+
+
+def _of_history(arguments: Arguments, ending: Ending) -> Settings:
+    """Return the settings of a command that reads records; there is no volume."""
+    settings = arguments.settings(volume=MOUNTED)
+    ending.bucket = settings.bucket
+    import_s3()
+    return settings
+
+
 def collect(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **others: Any) -> int:
     """Collect answers of a web API, such as TMDB's films and series, byte for byte."""
     with Ending("collect", bucket=arguments.bucket, json=json) as ending:
@@ -254,6 +290,8 @@ _WITH_OPTIONS: tuple[Callable[..., int], ...] = (
     clean,
     report,
     doctor,
+    runs,
+    where,
     config,
 )
 _NAMES = (*(function.__name__ for function in _WITH_OPTIONS), demo.__name__)

@@ -117,6 +117,10 @@ class KeyLayout:
         dataset = next((name for glob, name in self._rules if glob.matches(path)), dataset)
         return self._fill_dataset(dataset, None)[2]
 
+    def partition_for(self, dataset: str) -> str:
+        """Return the partition of a dataset on the run's date."""
+        return self._fill_dataset(dataset, None)[2]
+
     def partitions_below(self, folder: str) -> set[str]:
         """Return the partitions that files below a folder may belong to, on the run's date.
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from datetime import date
 from typing import Any, NamedTuple
 
 from asyncload.errors import InvalidKey, UsageError
 from asyncload.model.checksums import by_algorithm
 from asyncload.model.values import Checksum, ObjectKey
+from asyncload.reporting.records import VERSION
 from asyncload.store.protocol import ObjectStore
 
 _READ = 8 * 1024 * 1024
@@ -21,7 +23,10 @@ _HINT = "give a run id or the key of a manifest; manifests are stored below --ma
 
 
 class ManifestEntry(NamedTuple):
-    """One file of a manifest: `checksums` by algorithm; `error` is "" unless the file failed."""
+    """One file of a manifest: `checksums` by algorithm; `error` is "" unless the file failed.
+
+    `dataset` and `finished` are "" and `day` is None if the entry does not have them.
+    """
 
     path: str
     key: ObjectKey | None
@@ -29,6 +34,9 @@ class ManifestEntry(NamedTuple):
     size: int
     checksums: Mapping[str, Checksum]
     error: str
+    dataset: str = ""
+    finished: str = ""
+    day: date | None = None
 
 
 class OddEntryError(ValueError):
@@ -42,23 +50,57 @@ async def read_manifest(store: ObjectStore, key: ObjectKey) -> AsyncIterator[Man
         UsageError: the object does not exist, or is not a manifest of asyncload.
         StoreError: the store can't be queried.
     """
+    try:
+        async for entry in read_entries(store, key):
+            yield entry
+    except UnreadableRecordError as error:
+        raise UsageError(f"--manifest: object {key!r} {error}", hint=_HINT) from error
+
+
+class UnreadableRecordError(ValueError):
+    """An object is not a complete manifest that can be read; the text says why, of the object."""
+
+
+async def read_entries(
+    store: ObjectStore, key: ObjectKey, wanted: bytes = b""
+) -> AsyncIterator[ManifestEntry]:
+    """Yield the files of a manifest; only those whose line holds the `wanted` bytes.
+
+    Raises:
+        UnreadableRecordError: the object does not exist, or is not a complete manifest.
+        StoreError: the store can't be queried.
+    """
     lines = _lines(store, key)
     head = await anext(lines, b"")
     if not head.startswith(b'{"run":'):
-        raise UsageError(f"--manifest: {key!r} is not a manifest of asyncload", hint=_HINT)
+        raise UnreadableRecordError("is not a manifest of asyncload")
+    _check_version(head)
     number = 1
     async for line in lines:
         number += 1
         if line.startswith(b"]"):
             return
-        if line:
+        if line and wanted in line:
             try:
                 yield parse_entry(line.removesuffix(b","))
             except (ValueError, RecursionError, InvalidKey) as error:
-                raise UsageError(
-                    f"--manifest: {key!r} can't be read: line {number}: {error}", hint=_HINT
-                ) from error
-    raise UsageError(f"--manifest: {key!r} is incomplete", hint="give the manifest of another run")
+                raise UnreadableRecordError(f"can't be read: line {number}: {error}") from error
+    raise UnreadableRecordError("is incomplete")
+
+
+def _check_version(head: bytes) -> None:
+    """Check the version in a manifest's first line.
+
+    Raises:
+        UnreadableRecordError: it is newer than this program.
+    """
+    try:
+        version = json.loads(head.removesuffix(b',"files":[') + b"}")["run"]["version"]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        # The entries can be read without it.
+        return
+    if isinstance(version, int) and version > VERSION:
+        raise UnreadableRecordError(f"is of version {version}, which needs a newer asyncload")
 
 
 def parse_entry(line: bytes) -> ManifestEntry:
@@ -83,7 +125,18 @@ def parse_entry(line: bytes) -> ManifestEntry:
     checksums = _checksums(entry)
     if status in _LANDED and not checksums:
         raise OddEntryError("the checksum of an uploaded file is missing")
-    return ManifestEntry(_text(entry, "path"), key, status, size, checksums, _error(entry))
+    day = _optional(entry, "date")
+    return ManifestEntry(
+        _text(entry, "path"),
+        key,
+        status,
+        size,
+        checksums,
+        _error(entry),
+        dataset=_optional(entry, "dataset"),
+        finished=_optional(entry, "finished"),
+        day=date.fromisoformat(day) if day else None,
+    )
 
 
 def _checksums(entry: Mapping[str, Any]) -> dict[str, Checksum]:
@@ -104,6 +157,11 @@ def _error(entry: Mapping[str, Any]) -> str:
     return error if isinstance(error, str) else ""
 
 
+def _optional(entry: Mapping[str, Any], name: str) -> str:
+    value = entry.get(name)
+    return value if isinstance(value, str) else ""
+
+
 def _text(entry: Mapping[str, Any], name: str) -> str:
     value = entry.get(name)
     if not isinstance(value, str):
@@ -111,31 +169,37 @@ def _text(entry: Mapping[str, Any], name: str) -> str:
     return value
 
 
-async def read_ends(store: ObjectStore, key: ObjectKey) -> tuple[bytes, bytes] | None:
+async def read_ends(
+    store: ObjectStore, key: ObjectKey, size: int | None = None
+) -> tuple[bytes, bytes] | None:
     """Return the first and the last line of an object; None if it does not exist.
 
-    Lines of more than 8 MiB are cut.
+    `size` is its size in bytes, if it is known from a listing. Lines of more than 8 MiB are cut.
 
     Raises:
         StoreError: the store can't be queried.
     """
-    remote = await store.head(key)
-    if remote is None:
-        return None
+    if size is None:
+        remote = await store.head(key)
+        if remote is None:
+            return None
+        size = remote.size
     first = last = b""
     for length in _ENDS:
         if b"\n" not in first:
             first = await store.read(key, 0, length)
+        if len(first) == size:
+            last = first
         # The last line ends in a line break itself.
         if b"\n" not in last[:-1]:
-            last = await store.read(key, max(0, remote.size - length), length)
+            last = await store.read(key, max(0, size - length), length)
     return first.partition(b"\n")[0], last.rstrip(b"\n").rpartition(b"\n")[2]
 
 
 async def _lines(store: ObjectStore, key: ObjectKey) -> AsyncIterator[bytes]:
     """Yield an object's lines of up to 8 MiB; a line that starts with `]` may be incomplete."""
     if await store.head(key) is None:
-        raise UsageError(f"--manifest: object {key!r} does not exist", hint=_HINT)
+        raise UnreadableRecordError("does not exist")
     offset, rest = 0, b""
     while piece := await store.read(key, offset, _READ):
         offset += len(piece)
@@ -145,10 +209,8 @@ async def _lines(store: ObjectStore, key: ObjectKey) -> AsyncIterator[bytes]:
         if rest.startswith(b"]"):
             break
         if len(rest) > _MAX_LINE_BYTES:
-            raise UsageError(
-                f"--manifest: {key!r} is not a manifest of asyncload: a line is longer than "
-                f"{_MAX_LINE_BYTES:,} bytes",
-                hint=_HINT,
+            raise UnreadableRecordError(
+                f"is not a manifest of asyncload: a line is longer than {_MAX_LINE_BYTES:,} bytes"
             )
     if rest:
         yield rest

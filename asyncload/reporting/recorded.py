@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -25,6 +25,10 @@ _FILES = b',"files":['
 _TAIL = b'],"summary":'
 
 
+LAYOUT_SETTINGS = ("layout", "layer", "origin", "format")
+"""The settings that make keys, in the order of `KeyLayout`."""
+
+
 class OddRecordError(ValueError):
     """The bytes are not the record of a run; the text says why."""
 
@@ -40,7 +44,9 @@ class RunRecord(NamedTuple):
 class PastRun:
     """A past run: its totals, how long it took in seconds, and how it ended.
 
-    `manifest` is the key of its manifest. `error` is what ended it early, if anything.
+    `manifest` is the key of its manifest. `error` is what ended it early, if anything. `command`,
+    `finished` and `result` are as in its summary. `lists_datasets`: the totals have each dataset.
+    `layout` has the settings that make its keys, by their names in `LAYOUT_SETTINGS`.
     """
 
     report: Report
@@ -48,6 +54,27 @@ class PastRun:
     exit_code: int
     manifest: str
     error: AsyncloadError | None = None
+    command: str = "run"
+    finished: datetime | None = None
+    result: str = ""
+    lists_datasets: bool = False
+    layout: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run."""
+        return self.report.run_id
+
+    @property
+    def started(self) -> datetime:
+        """The start of the run."""
+        assert self.report.started is not None, "a run that is recorded has started"
+        return self.report.started
+
+    @property
+    def day(self) -> date | None:
+        """The processing date; None if each file has its own."""
+        return self.report.day
 
 
 def run_record(first: bytes, last: bytes) -> RunRecord:
@@ -58,7 +85,7 @@ def run_record(first: bytes, last: bytes) -> RunRecord:
     """
     if not first.startswith(_HEAD) or not first.rstrip().endswith(_FILES):
         raise OddRecordError("the object is not a manifest of asyncload")
-    if not last.startswith(_TAIL):
+    if not last.startswith(_TAIL) or not last.rstrip().endswith(b"}}"):
         raise OddRecordError("the manifest is incomplete")
     run = _object(first.rstrip()[len(_HEAD) : -len(_FILES)])
     summary = _object(last.rstrip()[len(_TAIL) : -1])
@@ -95,6 +122,15 @@ def past_run(record: RunRecord, manifest: str) -> PastRun:
             int(summary["exit_code"]),
             manifest,
             None if error is None else error_of(error),
+            command=str(summary["command"]),
+            finished=datetime.fromisoformat(summary["finished"]),
+            result=str(summary["result"]),
+            lists_datasets="datasets" in summary and not report.other_datasets.files,
+            layout={
+                name: str(run["settings"][name])
+                for name in LAYOUT_SETTINGS
+                if name in run["settings"]
+            },
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise OddRecordError(

@@ -383,6 +383,19 @@ def config_totals(settings_file: str | None = None) -> dict[str, Any]:
     return {"settings_file": settings_file}
 
 
+def empty_runs_totals() -> dict[str, Any]:
+    """Return the totals of `runs` before the records were read."""
+    # Late: only one command needs it.
+    from asyncload.reporting.history.records import runs_totals
+
+    return runs_totals()
+
+
+def where_totals(places: int = 0, runs: int = 0) -> dict[str, Any]:
+    """Return the numbers of places of a file and of records read, for the summary of `where`."""
+    return {"places": places, "records": runs}
+
+
 EMPTY_TOTALS: Mapping[str | None, Callable[[], dict[str, Any]]] = {
     "run": lambda: run_totals(Report()),
     "plan": empty_plan_totals,
@@ -392,6 +405,8 @@ EMPTY_TOTALS: Mapping[str | None, Callable[[], dict[str, Any]]] = {
     "clean": clean_totals,
     "doctor": doctor_totals,
     "report": lambda: report_totals(None, Report()),
+    "runs": empty_runs_totals,
+    "where": where_totals,
     "config": config_totals,
 }
 """The totals by command, for a command that ended before it started to work."""

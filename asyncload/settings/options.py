@@ -59,6 +59,11 @@ LOADING = RUN_WATCH + COLLECT
 LOADING_VERIFY = RUN_VERIFY_WATCH + COLLECT
 SENDING = ("run", *WATCH, *COLLECT)
 ALL = LOADING_VERIFY + CLEAN + REPORT
+RUNS = ("runs",)
+WHERE_IS = ("where",)
+HISTORY = RUNS + WHERE_IS
+RECORDED = LOADING_VERIFY + REPORT + HISTORY
+EVERYWHERE = ALL + HISTORY
 
 PER_CALL = ("flag",)
 NOT_IN_FILES = ("flag", "variable")
@@ -145,7 +150,7 @@ OPTIONS = (
         "bucket",
         TEXT,
         WHERE,
-        ALL,
+        EVERYWHERE,
         "Name of the bucket; `s3://BUCKET/PREFIX` puts a prefix before all keys.",
         unset="required",
     ),
@@ -172,7 +177,7 @@ OPTIONS = (
         "timezone",
         ZONE,
         WHERE,
-        LOADING_VERIFY,
+        LOADING_VERIFY + HISTORY,
         "Time zone of dates and times.",
         metavar="ZONE",
     ),
@@ -249,6 +254,39 @@ OPTIONS = (
         unset="required",
         field="",
         sources=NOT_IN_FILES,
+    ),
+    Option(
+        "file",
+        OPTIONAL_TEXT,
+        WHAT,
+        WHERE_IS,
+        "A file: its path in the volume, its name, its object key, or its `s3://` address.",
+        unset="required",
+        field="",
+        sources=PER_CALL,
+        positional=True,
+    ),
+    Option(
+        "since",
+        MOMENT,
+        WHAT,
+        HISTORY,
+        "Read the records of runs since this time: a date, a date with a time, or a duration "
+        "before now, such as `90d`.",
+        metavar="TIME",
+        unset="`30d` for `runs`, all records for `where`",
+        field="",
+        sources=PER_CALL,
+    ),
+    Option(
+        "calendar",
+        FLAG,
+        WHAT,
+        RUNS,
+        "Show the days of each dataset instead of the runs.",
+        field="",
+        default=False,
+        sources=PER_CALL,
     ),
     Option(
         "older_than",
@@ -573,7 +611,7 @@ OPTIONS = (
         "expected_bucket_owner",
         OPTIONAL_TEXT,
         STORE,
-        ALL,
+        EVERYWHERE,
         "Exit if the bucket does not belong to this AWS account.",
         metavar="ACCOUNT",
         unset="none",
@@ -582,7 +620,7 @@ OPTIONS = (
         "endpoint_url",
         OPTIONAL_TEXT,
         STORE,
-        ALL,
+        EVERYWHERE,
         "URL of an S3-compatible store. Default: AWS.",
         metavar="URL",
         unset="AWS",
@@ -591,7 +629,7 @@ OPTIONS = (
         "addressing_style",
         TEXT,
         STORE,
-        ALL,
+        EVERYWHERE,
         "Position of the bucket in URLs: `path`, `virtual` (in the host name), or `auto`, which is "
         "virtual for AWS and path for an `--endpoint-url`.",
         "The AWS configuration can change the meaning of `auto`.",
@@ -601,14 +639,14 @@ OPTIONS = (
         "allow_http",
         FLAG,
         STORE,
-        ALL,
+        EVERYWHERE,
         "Allow plain HTTP to a store on another machine. Default: HTTPS only.",
     ),
     Option(
         "ca_bundle",
         OPTIONAL_PATH,
         STORE,
-        ALL,
+        EVERYWHERE,
         "File with the CA certificates (PEM) to trust. Default: the AWS configuration.",
         metavar="PATH",
         unset="AWS configuration",
@@ -617,7 +655,7 @@ OPTIONS = (
         "region",
         OPTIONAL_TEXT,
         STORE,
-        ALL,
+        EVERYWHERE,
         "Region of the bucket. Default: the AWS configuration.",
         unset="AWS configuration",
         more_variables=("AWS_REGION",),
@@ -626,7 +664,7 @@ OPTIONS = (
         "profile",
         OPTIONAL_TEXT,
         STORE,
-        ALL,
+        EVERYWHERE,
         "Profile of the AWS configuration. Credentials come from the standard AWS chain.",
         unset="AWS configuration",
     ),
@@ -642,7 +680,7 @@ OPTIONS = (
         "manifest_prefix",
         TEXT,
         RECORD,
-        LOADING_VERIFY + REPORT,
+        RECORDED,
         "Key prefix for manifests.",
         "The results of probing the store are stored there too.",
         metavar="PREFIX",
@@ -907,7 +945,7 @@ OPTIONS = (
         "json",
         FLAG,
         HOW,
-        ALL,
+        EVERYWHERE,
         "Print a JSON line for each file on standard output, then a summary.",
         field="",
         default=False,
@@ -938,7 +976,7 @@ OPTIONS = (
         "config",
         OPTIONAL_TEXT,
         HOW,
-        ALL,
+        EVERYWHERE,
         "Settings file. Default: `asyncload.toml` or `pyproject.toml` in the working directory; "
         "`/dev/null` for none.",
         metavar="FILE",
@@ -954,7 +992,7 @@ SETTINGS = {option.setting: option for option in OPTIONS if option.setting}
 LIKE_RUN = ("doctor",)
 """Commands with the settings of `run`: replace its name in a command line by theirs."""
 _OF_OUTPUT = ("quiet", "json", "log_format", "metrics_file", "config")
-COMMANDS = (*ALL, *LIKE_RUN, "config")
+COMMANDS = (*EVERYWHERE, *LIKE_RUN, "config")
 
 
 def options_of(command: str) -> list[Option]:

@@ -325,8 +325,10 @@ def modified_after(settings: Settings, now: datetime) -> float | None:
     return max(times, default=None)
 
 
-def resolve_moment(text: str, now: datetime, zone: tzinfo) -> float:
+def resolve_moment(text: str, now: datetime, zone: tzinfo, flag: str = "--modified-since") -> float:
     """Return the seconds since 1970 of a date, a date with a time, or a duration before `now`.
+
+    `flag` is the option in messages.
 
     Raises:
         UsageError: the text has another form.
@@ -338,10 +340,10 @@ def resolve_moment(text: str, now: datetime, zone: tzinfo) -> float:
         time = datetime.fromisoformat(words)
         return (time if time.tzinfo else time.replace(tzinfo=zone)).timestamp()
     try:
-        return now.timestamp() - parse_duration("--modified-since", words)
+        return now.timestamp() - parse_duration(flag, words)
     except UsageError:
         raise UsageError(
-            f"--modified-since: {text!r} is not a valid time",
+            f"{flag}: {text!r} is not a valid time",
             hint="use 2022-05-02, '2022-05-02 18:30', 2022-05-02T18:30:00Z, yesterday, or a "
             "duration such as 24h or 7d",
         ) from None

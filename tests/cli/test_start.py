@@ -89,7 +89,9 @@ def test_the_settings_for_certificates_are_put_back(monkeypatch, value):
 
 
 COMMANDS = {"run", "plan", "watch", "collect", "verify", "clean", "report", "doctor", "config"} | {
-    "demo"
+    "demo",
+    "runs",
+    "where",
 }
 
 

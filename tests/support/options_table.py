@@ -14,6 +14,7 @@ from tests.support.markdown import cell, replace_between
 
 DOCUMENT = Path(__file__).parents[2] / "README.md"
 BEGIN = "<!-- The options: written by python -m tests.support.options_table --write -->"
+OTHERS = ("watch", "collect", "verify", "clean", "report", "runs", "where")
 END = "<!-- The end of the options -->"
 
 
@@ -23,7 +24,7 @@ def rendered():
     return "\n\n".join(
         [
             table("option", [o for o in options_of("run") if not o.positional]),
-            *(shares(command) for command in ("watch", "collect", "verify", "clean", "report")),
+            *(shares(command) for command in OTHERS),
             *(shares_all(command) for command in LIKE_RUN),
             table("option of other commands", others),
         ]

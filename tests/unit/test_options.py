@@ -35,6 +35,10 @@ def test_each_field_of_settings_is_filled_by_one_option():
         "older_than",
         "log_format",
         "metrics_file",
+        "run",
+        "since",
+        "file",
+        "calendar",
         "manifest_run",
         "config",
     }

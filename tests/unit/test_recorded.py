@@ -111,7 +111,7 @@ def test_a_record_of_an_earlier_version_lacks_some_fields(report):
         (None, b'],"summary":{"version":1}}', "can't be read: KeyError: 'error'|'files'"),
         (b'{"run":[],"files":[', None, "not a JSON object"),
         (b'{"run":{,"files":[', None, "not valid JSON"),
-        (None, b'],"summary":' + b"[" * 100_000 + b"}", "not valid JSON"),
+        (None, b'],"summary":' + b"[" * 100_000 + b"}}", "not valid JSON"),
     ],
 )
 def test_what_is_not_a_record_is_said(report, first, last, message):

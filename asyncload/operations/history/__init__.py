@@ -1,0 +1,1 @@
+"""Read the records of past runs in the bucket."""

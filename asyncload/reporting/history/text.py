@@ -1,0 +1,126 @@
+"""Past runs and their days as text."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from itertools import groupby
+
+from asyncload.reporting.history.calendar import Day, DayStatus
+from asyncload.reporting.history.summary import History, UnreadableRun
+from asyncload.reporting.recorded import PastRun
+from asyncload.reporting.text import format_count, format_size, printable
+
+MAX_NAMED_DAYS = 100
+"""Maximum number of periods that are named; the days of others are only counted."""
+
+_MARKS: dict[DayStatus, str] = {
+    "complete": "#",
+    "failed": "F",
+    "incomplete": "I",
+    "missing": "-",
+}
+_LEGEND = "# complete  F files failed  I incomplete  - missing"
+_MAX_NAME = 40
+
+
+def run_line(run: PastRun | UnreadableRun) -> str:
+    """Describe a run in a line: id, date, result and totals."""
+    if isinstance(run, UnreadableRun):
+        return f"{printable(run.run_id):<26} {'?':<10}  unreadable: {printable(run.reason)}"
+    day = run.day.isoformat() if run.day is not None else "own dates"
+    name = "" if run.command == "run" else f" ({printable(run.command)})"
+    text = f"{printable(run.run_id):<26} {day:<10}  {printable(run.result)}{name}: "
+    report = run.report
+    text += f"{format_count(report.files, 'file')}, {format_size(report.size)} "
+    text += f"in {run.seconds:.1f} s"
+    counts = [f"{report.counts['failed']:,} failed"] if report.counts["failed"] else []
+    if report.not_reached:
+        counts.append(f"{report.not_reached:,} not reached")
+    if counts:
+        text += f": {', '.join(counts)}"
+    return f"{text}; {printable(run.error.lines[0])}" if run.error else text
+
+
+def calendar_lines(days: Iterable[Day]) -> Iterator[str]:
+    """Yield a table for each month: datasets and their days."""
+    months: defaultdict[tuple[int, int], list[Day]] = defaultdict(list)
+    for day in days:
+        months[day.day.year, day.day.month].append(day)
+    for (year, month), found in sorted(months.items()):
+        first = date(year, month, 1)
+        length = ((first + timedelta(days=31)).replace(day=1) - first).days
+        rows = {
+            dataset: {day.day.day: _MARKS[day.status] for day in group}
+            for dataset, group in groupby(found, key=lambda day: day.dataset)
+        }
+        width = min(_MAX_NAME, max(7, *(len(_name(dataset)) for dataset in rows)))
+        yield f"{year:04}-{month:02}".ljust(width + 1) + "".join(
+            str(day % 10) for day in range(1, length + 1)
+        )
+        for dataset, marks in rows.items():
+            name = _name(dataset)
+            name = name if len(name) <= width else f"{name[: width - 3]}..."
+            line = "".join(marks.get(day, " ") for day in range(1, length + 1))
+            yield f"{name:<{width}} {line}".rstrip()
+        yield ""
+    if months:
+        yield _LEGEND
+
+
+def day_lines(days: Iterable[Day]) -> Iterator[str]:
+    """Yield the days that are not complete; days of one dataset with one reason share a line."""
+    named = more = 0
+    for period in _periods(days):
+        first, last = period[0], period[-1]
+        if named == MAX_NAMED_DAYS:
+            more += len(period)
+            continue
+        named += 1
+        when = first.day.isoformat()
+        if len(period) > 1:
+            when += f" to {last.day} ({format_count(len(period), 'day')})"
+        yield f"{first.status}: {_name(first.dataset)} {when}: {printable(first.reason)}"
+    if more:
+        yield f"and {format_count(more, 'more day')} that are not complete; see --json"
+
+
+def _periods(days: Iterable[Day]) -> Iterator[list[Day]]:
+    """Yield runs of days of a dataset that follow each other, are not complete and have a reason
+    in common.
+    """
+    period: list[Day] = []
+    for day in days:
+        if day.status == "complete":
+            continue
+        if period:
+            last = period[-1]
+            follows = last._replace(day=last.day + timedelta(days=1)) == day
+            if not follows:
+                yield period
+                period = []
+        period.append(day)
+    if period:
+        yield period
+
+
+def history_lines(history: History, bucket: str) -> Iterator[str]:
+    """Yield the totals: runs by result, and days by status."""
+    where = f"s3://{bucket}/{printable(history.prefix)}/"
+    since = f"since {history.since:%Y-%m-%d %H:%M %Z}" if history.since else ""
+    if not history.runs:
+        yield f"no records of runs {since} below {where}"
+        return
+    results = ", ".join(f"{n:,} {printable(name)}" for name, n in sorted(history.results.items()))
+    yield f"{format_count(len(history.runs), 'run')} {since}: {results}"
+    statuses = history.statuses
+    total = statuses.total()
+    if total:
+        counts = ", ".join(f"{statuses[name]:,} {name}" for name in _MARKS if statuses[name])
+        datasets = format_count(len({day.dataset for day in history.days}), "dataset")
+        yield f"{format_count(total, 'day')} of {datasets}: {counts}"
+
+
+def _name(dataset: str) -> str:
+    return printable(dataset) if dataset else "(no key)"

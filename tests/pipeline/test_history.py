@@ -1,0 +1,443 @@
+"""A month of runs, some of which failed, were killed or never started: each day is judged."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from asyncload.errors import AccessDenied, AsyncloadError, StoreUnavailable
+from asyncload.model.values import ObjectKey
+from asyncload.operations.history.records import find_records
+from asyncload.operations.history.runs import first_moment, read_history
+from asyncload.operations.history.where import find_places
+from asyncload.operations.load import load_into
+from asyncload.reporting.history.summary import UnreadableRun
+from asyncload.reporting.history.text import calendar_lines, day_lines, history_lines, run_line
+from asyncload.settings.run import Settings
+from tests.support.loads import AT_ONCE, PREFIX, write_files
+from tests.support.memory_store import MemoryStore
+
+KILLED = (
+    "has stored objects and left no record: it was killed, is still running, or had --no-manifest"
+)
+END = datetime(2022, 6, 1, 12, tzinfo=UTC)
+
+
+class Lake(MemoryStore):
+    """A store that dies after some puts, as it looks to a bucket whose loader is killed."""
+
+    puts_left: int | None = None
+
+    async def put(self, key, *arguments, **options):
+        if self.puts_left is not None:
+            if not self.puts_left:
+                raise StoreUnavailable("gone")
+            self.puts_left -= 1
+        return await super().put(key, *arguments, **options)
+
+
+class Month:
+    """A volume that is loaded on days of May 2022 into a lake."""
+
+    def __init__(self, volume):
+        self.volume = volume
+        self.lake = Lake()
+        self.run_ids = {}
+
+    def settings(self, **options):
+        return Settings(volume=self.volume, bucket="lake", **options)
+
+    async def load(self, day, *, hour=6, **options):
+        """Load on a day; an error of the run is as good as a success here."""
+        now = datetime(2022, 5, 1, hour, tzinfo=UTC) + timedelta(days=day - 1)
+        before = set(self.lake.objects)
+        with suppress(AsyncloadError):
+            await load_into(self.lake, self.settings(**options), now=now, retries=AT_ONCE)
+        for key in self.lake.objects.keys() - before:
+            if key.startswith("_asyncload/2"):
+                self.run_ids[day] = key.removeprefix("_asyncload/").removesuffix(".json")
+
+    async def history(self, since="2022-05-01", now=END, **options):
+        settings = self.settings(**options)
+        return await read_history(self.lake, settings, first_moment(settings, since, now), now)
+
+
+@pytest.fixture
+def month(volume):
+    write_files(volume, {"sales/1.csv": b"1", "sales/2.csv": b"22", "users/1.csv": b"333"})
+    return Month(volume)
+
+
+async def killed(month, day):
+    """A run that stores some files and then neither others nor its record."""
+    month.lake.puts_left = 1
+    await month.load(day, concurrency=1)
+    month.lake.puts_left = None
+
+
+async def test_each_day_of_a_month_is_judged(month, volume):
+    """Gaps, failures, kills, repeats, a dataset that comes later, and runs that never were."""
+    for day in range(1, 32):
+        if day in (5, 6, 7, 20):
+            continue
+        if day == 10:
+            month.lake.objects[f"{PREFIX}/Sales/2022/05/10/1.csv"] = b"of another program"
+        if day in (12, 15):
+            await killed(month, day)
+            if day == 15:
+                await month.load(day, hour=9)
+            continue
+        if day == 18:
+            (volume / "users/1.csv").rename(volume / "kept")
+        if day == 25:
+            write_files(volume, {"late/1.csv": b"1"})
+        await month.load(day)
+        if day == 18:
+            (volume / "kept").rename(volume / "users/1.csv")
+    history = await month.history()
+    ids = month.run_ids
+    assert list(calendar_lines(history.days)) == [
+        "2022-05 1234567890123456789012345678901",
+        "Late                            #######",
+        "Sales   ####---##F#I#######-###########",
+        "Users   ####---####-#####-#-###########",
+        "",
+        "# complete  F files failed  I incomplete  - missing",
+    ]
+    killed_run = next(d.run_id for d in history.days if d.status == "incomplete")
+    assert killed_run not in ids.values()
+    assert list(day_lines(history.days)) == [
+        "missing: Sales 2022-05-05 to 2022-05-07 (3 days): no run is recorded",
+        f"failed: Sales 2022-05-10: 1 file failed, up to run {ids[10]}",
+        f"incomplete: Sales 2022-05-12: run {killed_run} {KILLED}",
+        "missing: Sales 2022-05-20: no run is recorded",
+        "missing: Users 2022-05-05 to 2022-05-07 (3 days): no run is recorded",
+        "missing: Users 2022-05-12: no run is recorded",
+        f"missing: Users 2022-05-18: run {ids[18]} has no files of this dataset",
+        "missing: Users 2022-05-20: no run is recorded",
+    ]
+    assert list(history_lines(history, "lake")) == [
+        "26 runs since 2022-05-01 00:00 UTC: 25 complete, 1 incomplete",
+        "69 days of 3 datasets: 57 complete, 1 failed, 1 incomplete, 10 missing",
+    ]
+    assert history.exit_code == 3
+
+
+async def test_a_month_without_gaps_is_complete(month):
+    """A day later than yesterday is shown, but not expected."""
+    for day in range(1, 4):
+        await month.load(day)
+    history = await month.history(now=datetime(2022, 5, 4, 5, tzinfo=UTC))
+    assert history.exit_code == 0
+    assert list(day_lines(history.days)) == []
+    await month.load(4)
+    history = await month.history(now=datetime(2022, 5, 4, 7, tzinfo=UTC))
+    assert history.statuses == {"complete": 8}
+    history = await month.history(now=datetime(2022, 5, 6, 7, tzinfo=UTC))
+    assert [str(day.day) for day in history.days if day.status == "missing"] == ["2022-05-05"] * 2
+
+
+async def test_a_failure_is_forgotten_once_the_file_is_loaded(month, volume):
+    """Another file of its dataset does not repair it; a run of the file alone does."""
+    key = f"{PREFIX}/Sales/2022/05/01/1.csv"
+    month.lake.objects[key] = b"of another program"
+    await month.load(1)
+    await month.load(1, hour=7, include="2.csv")
+    now = datetime(2022, 5, 2, 5, tzinfo=UTC)
+    history = await month.history(now=now)
+    assert history.statuses == {"failed": 1, "complete": 1}
+    await month.load(1, hour=8, include="sales/1.csv", overwrite=True)
+    history = await month.history(now=now)
+    assert (history.statuses, history.exit_code) == ({"complete": 2}, 0)
+
+
+async def test_a_run_that_ended_early_leaves_its_day_incomplete(month, volume):
+    """Until another run of the day reaches all files."""
+    for name in range(40):
+        write_files(volume, {f"sales/m{name}.csv": b"1"})
+
+    class Refuses(Lake):
+        async def put(self, key, *arguments, **options):
+            if not key.startswith("_asyncload/") and len(self.objects) == 5:
+                raise AccessDenied("no more")
+            return await super().put(key, *arguments, **options)
+
+    month.lake = Refuses()
+    await month.load(1, concurrency=1)
+    now = datetime(2022, 5, 2, 5, tzinfo=UTC)
+    history = await month.history(now=now)
+    (day,) = [day for day in history.days if day.dataset == "Sales"]
+    assert (day.status, day.run_id) == ("incomplete", month.run_ids[1])
+    assert "not reached; no more" in run_line(history.runs[0])
+    assert history.results == {"refused": 1}
+    objects, month.lake = month.lake.objects, Lake()
+    month.lake.objects = objects
+    await month.load(1, hour=7)
+    assert (await month.history(now=now)).exit_code == 0
+
+
+async def test_a_complete_day_stays_complete_if_a_repeated_run_is_refused(month):
+    """Its files had been loaded before."""
+    await month.load(1)
+
+    class Refuses(Lake):
+        async def head(self, key):
+            raise AccessDenied("no more")
+
+        async def put(self, key, *arguments, **options):
+            if not key.startswith("_asyncload/"):
+                raise AccessDenied("no more")
+            return await super().put(key, *arguments, **options)
+
+    month.lake, before = Refuses(), month.lake.objects
+    await month.load(1, hour=7, concurrency=1)
+    month.lake.objects |= before
+    history = await month.history(now=datetime(2022, 5, 2, 5, tzinfo=UTC))
+    assert history.results == {"complete": 1, "refused": 1}
+    assert history.statuses == {"complete": 2}
+
+
+async def test_files_with_dates_of_their_own_count_for_their_days(month, volume):
+    """Their record is read file by file; a file without a date is named as a failure."""
+    files = {f"sales/2022-05-0{day}/s.csv": b"1" for day in (1, 2, 4)}
+    for path in volume.rglob("*.csv"):
+        path.unlink()
+    write_files(volume, files | {"sales/undated.csv": b"1"})
+    await month.load(5, date_from="{date:%Y-%m-%d}")
+    history = await month.history(now=datetime(2022, 5, 5, 7, tzinfo=UTC))
+    assert [(day.day.day, day.status, day.files) for day in history.days] == [
+        (1, "complete", 1),
+        (2, "complete", 1),
+        (3, "missing", 0),
+        (4, "complete", 1),
+    ]
+    assert "own dates   incomplete: 4 files" in run_line(history.runs[0])
+    (run,) = history.runs
+    assert run.day is None
+
+
+async def test_datasets_of_the_days_before_are_expected_from_the_first_day_on(month):
+    """So that a gap at the beginning is not taken for the beginning of the data."""
+    for day in (1, 2, 6):
+        await month.load(day)
+    history = await month.history(since="2022-05-04", now=datetime(2022, 5, 7, 7, tzinfo=UTC))
+    missing = [(d.dataset, d.day.day) for d in history.days if d.status == "missing"]
+    assert missing == [("Sales", 4), ("Sales", 5), ("Users", 4), ("Users", 5)]
+    assert len(history.runs) == 1
+
+
+async def test_many_datasets_are_read_from_the_files(month, volume, monkeypatch):
+    """The summary of a record lists the first hundred only."""
+    monkeypatch.setattr("asyncload.operations.history.runs._SLICE", 10)
+    write_files(volume, {f"t{n:03}.csv": b"1" for n in range(150)})
+    await month.load(1)
+    history = await month.history(now=datetime(2022, 5, 2, 7, tzinfo=UTC))
+    assert history.statuses == {"complete": 152}
+    assert {day.files for day in history.days} == {1, 2}
+
+
+async def test_objects_that_nobody_recorded_are_reported_as_such(month):
+    """Markers are not data; a store that denies a look is not asked to explain a gap."""
+    await month.load(1)
+    await month.load(3)
+    month.lake.objects[f"{PREFIX}/Sales/2022/05/02/_SUCCESS"] = b""
+    month.lake.objects[f"{PREFIX}/Users/2022/05/02/u.csv"] = b"1"
+    history = await month.history(now=datetime(2022, 5, 4, 7, tzinfo=UTC))
+    assert [(d.dataset, d.reason) for d in history.days if d.status != "complete"] == [
+        ("Sales", "no run is recorded"),
+        ("Users", "objects exist that no run has recorded"),
+    ]
+
+
+async def test_gaps_that_can_not_be_looked_into_stay_gaps(month):
+    """A denied listing, a layout without a date, one that can not be used, or none at all."""
+
+    class Denies(Lake):
+        async def list_objects(self, prefix, *arguments, **options):
+            if prefix.startswith("Raw/"):
+                raise AccessDenied("no")
+            return await super().list_objects(prefix, *arguments, **options)
+
+    await month.load(1)
+    await month.load(3)
+    key = f"_asyncload/{month.run_ids[3]}.json"
+    record = month.lake.objects[key]
+    lakes = {"denied": Denies(), "flat": Lake(), "odd": Lake(), "none": Lake()}
+    layout = b'"layout":"default"'
+    changed = {
+        "denied": record,
+        "flat": record.replace(layout, b'"layout":"{dataset}/{path}"'),
+        "odd": record.replace(layout, b'"layout":"{nonsense}"'),
+        "none": record.replace(layout, b'"l":""'),
+    }
+    objects = month.lake.objects
+    for name, lake in lakes.items():
+        lake.objects = objects | {key: changed[name]}
+        month.lake = lake
+        history = await month.history(now=datetime(2022, 5, 4, 7, tzinfo=UTC))
+        missing = [d.reason for d in history.days if d.status != "complete"]
+        assert missing == ["no run is recorded"] * 2, name
+
+
+async def test_many_failures_and_gaps_are_counted(month, volume, monkeypatch):
+    """Only the first ones are named."""
+    monkeypatch.setattr("asyncload.reporting.history.calendar.MAX_FAILED", 1)
+    monkeypatch.setattr("asyncload.reporting.history.text.MAX_NAMED_DAYS", 1)
+    for name in (1, 2):
+        month.lake.objects[f"{PREFIX}/Sales/2022/05/01/{name}.csv"] = b"other"
+    await month.load(1)
+    history = await month.history(now=datetime(2022, 5, 4, 7, tzinfo=UTC))
+    assert list(day_lines(history.days)) == [
+        f"failed: Sales 2022-05-01: 2 files failed, up to run {month.run_ids[1]}",
+        "and 4 more days that are not complete; see --json",
+    ]
+
+
+UNREADABLE = {
+    "cut": (lambda text: text[:-40], "is incomplete"),
+    "newer": (
+        lambda text: text.replace(b'"version":1', b'"version":2'),
+        "its version is 2, and this asyncload reads 1",
+    ),
+    "other": (lambda text: b"a,b\n1,2\n", "is not a manifest of asyncload"),
+    "odd": (lambda text: text.replace(b'"seconds":', b'"minutes":'), "'seconds'"),
+    "empty": (lambda text: b"", "is not a manifest of asyncload"),
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+async def test_a_record_that_can_not_be_read_is_named(month, kind):
+    """With the reason; the other runs are listed."""
+    await month.load(1)
+    await month.load(2)
+    change, reason = UNREADABLE[kind]
+    key = f"_asyncload/{month.run_ids[2]}.json"
+    month.lake.objects[key] = change(month.lake.objects[key])
+    assert (await month.history(since="2022-05-04", now=datetime(2022, 5, 5, tzinfo=UTC))).days
+    history = await month.history(now=datetime(2022, 5, 2, 7, tzinfo=UTC))
+    good, bad = history.runs
+    assert isinstance(bad, UnreadableRun)
+    assert reason in bad.reason
+    assert run_line(bad).startswith(f"{month.run_ids[2]}  ?           unreadable: ")
+    assert good.run_id == month.run_ids[1]
+    assert history.exit_code == 3
+    warnings = []
+    records = await find_records(month.lake, "_asyncload")
+    places = await find_places(month.lake, records, "users/1.csv", warnings.append)
+    # Of an odd record the files can be read, but not the run.
+    assert [place.run.run_id for place in places.found] == [month.run_ids[1]]
+    assert len(warnings) == 1
+    assert month.run_ids[2] in warnings[0].message
+
+
+async def test_a_record_whose_files_can_not_be_read_is_named(month):
+    """Its totals do not say which days are whole."""
+    month.lake.objects[f"{PREFIX}/Sales/2022/05/01/1.csv"] = b"other"
+    await month.load(1)
+    key = f"_asyncload/{month.run_ids[1]}.json"
+    month.lake.objects[key] = month.lake.objects[key].replace(b'"path":', b'"p":', 1)
+    history = await month.history(now=datetime(2022, 5, 2, 7, tzinfo=UTC))
+    assert "the record can't be read: line 2: 'path' is missing" in history.runs[0].reason
+    assert history.exit_code == 3
+
+
+async def test_nothing_is_expected_without_a_record(month):
+    """And the exit code says so."""
+    month.lake.objects |= {
+        "_asyncload/store.json": b"{}",
+        "_asyncload/20220501T060000Z-x/y.json": b"",
+        "_asyncload/20221350T060000Z-12345678.json": b"",
+    }
+    history = await month.history()
+    assert history.exit_code == 3
+    assert list(history_lines(history, "lake")) == [
+        "no records of runs since 2022-05-01 00:00 UTC below s3://lake/_asyncload/"
+    ]
+    assert list(calendar_lines(history.days)) == []
+
+
+async def test_an_empty_run_explains_its_day(month, volume):
+    """It is recorded; the days of the datasets are missing nevertheless."""
+    await month.load(1)
+    for path in volume.rglob("*.csv"):
+        path.unlink()
+    await month.load(2, allow_empty=True)
+    await month.load(3)
+    history = await month.history(now=datetime(2022, 5, 4, 7, tzinfo=UTC))
+    assert [d.reason for d in history.days if d.dataset == "Sales"][1:] == [
+        f"run {month.run_ids[2]} found no files: complete",
+        f"run {month.run_ids[3]} found no files: nothing to load",
+    ]
+
+
+async def test_files_without_a_key_fail_on_their_day_only(month, volume):
+    """They have no dataset, so none is missing later."""
+    write_files(volume, {"bad\nname.csv": b"1"})
+    await month.load(1)
+    (volume / "bad\nname.csv").unlink()
+    await month.load(2)
+    history = await month.history(now=datetime(2022, 5, 3, 7, tzinfo=UTC))
+    assert list(day_lines(history.days)) == [
+        f"failed: (no key) 2022-05-01: 1 file failed, up to run {month.run_ids[1]}"
+    ]
+    assert history.statuses == {"failed": 1, "complete": 4}
+
+
+async def test_a_store_that_lists_more_than_asked_for_changes_nothing(month):
+    """Some begin a listing at the first key in any case."""
+
+    class ListsAll(Lake):
+        async def list_objects(self, prefix, after=None, **_):
+            return await super().list_objects(prefix, after)
+
+    await month.load(1)
+    await month.load(20)
+    objects, month.lake = month.lake.objects, ListsAll()
+    month.lake.objects = objects
+    history = await month.history(since="2022-05-20", now=datetime(2022, 5, 21, 7, tzinfo=UTC))
+    assert len(history.runs) == 1
+    assert history.exit_code == 0
+
+
+async def test_a_gap_is_told_in_the_time_zone_of_the_days(month):
+    """A run at 23:00 in Sao Paulo is of the day there."""
+    zone = {"timezone": "America/Sao_Paulo"}
+    now = datetime(2022, 5, 3, 2, 30, tzinfo=UTC)
+    await month.load(2, hour=2, **zone)
+    history = await month.history(now=now, **zone)
+    assert {(day.day, day.status) for day in history.days} == {(date(2022, 5, 1), "complete")}
+
+
+async def test_a_file_is_found_by_path_name_key_and_end_of_a_longer_path(month):
+    """Each of its objects, and each run that was there; exact matches hide others."""
+    await month.load(1)
+    await month.load(1, hour=7)
+    await month.load(2)
+    records = await find_records(month.lake, "_asyncload")
+    key = f"{PREFIX}/Users/2022/05/01/1.csv"
+
+    async def found(file):
+        places = await find_places(month.lake, records, file, pytest.fail)
+        assert places.records == 3
+        return [(place.entry.status, place.entry.key) for place in places.found]
+
+    later = f"{PREFIX}/Users/2022/05/02/1.csv"
+    expected = [("uploaded", key), ("unchanged", key), ("uploaded", later)]
+    assert await found("users/1.csv") == expected
+    assert await found("exports/users/1.csv") == expected
+    assert await found(key) == expected[:2]
+    assert len(await found("1.csv")) == 6
+    assert await found("sers/1.csv") == []
+    assert await found("none.csv") == []
+
+
+async def test_a_long_record_is_found_in_pieces(month, volume, monkeypatch):
+    """Lines of several reads are put together."""
+    monkeypatch.setattr("asyncload.reporting.manifest_reading._READ", 100)
+    await month.load(1)
+    records = await find_records(month.lake, "_asyncload")
+    assert records[0].key == ObjectKey(f"_asyncload/{month.run_ids[1]}.json")
+    places = await find_places(month.lake, records, "users/1.csv", pytest.fail)
+    assert len(places.found) == 1
