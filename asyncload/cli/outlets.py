@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from asyncload.cli.default_volume import MOUNTED, default_volume
 from asyncload.cli.output import stderr
 from asyncload.errors import AsyncloadError
+from asyncload.reporting.machines.lineage import Described, Lineage, parse_parent, sender_to
 from asyncload.reporting.machines.log import JsonLog
 from asyncload.reporting.machines.metrics import MetricsFile
 from asyncload.reporting.machines.outlet import Outlet
@@ -32,9 +34,21 @@ def make_outlets(
         source = str(arguments.volume or _default_volume())
     if (path := options["metrics_file"]) is not None:
         yield MetricsFile(Path(path), command=command, bucket=bucket, source=source)
+    disabled = os.environ.get("OPENLINEAGE_DISABLED", "").lower() == "true"
+    if (target := options["lineage"]) is not None and not disabled:
+        yield _lineage(target, command, bucket, source)
     if log_format == "json":
         # Last: it writes what the others have to say at the end.
         yield JsonLog(stderr().line, quiet=options["quiet"], watching=command == "watch")
+
+
+def _lineage(target: str, command: str, bucket: str, source: str) -> Lineage:
+    send, shown = sender_to(target, os.environ.get("OPENLINEAGE_API_KEY", ""))
+    if command != "collect":
+        source = os.path.abspath(source)  # noqa: PTH100  # the disk might not respond
+    parent = parse_parent(os.environ.get("OPENLINEAGE_PARENT_ID", ""))
+    namespace = os.environ.get("OPENLINEAGE_NAMESPACE") or "asyncload"
+    return Lineage(send, shown, Described(command, bucket, source, namespace, parent))
 
 
 def _default_volume() -> Path:

@@ -973,6 +973,18 @@ OPTIONS = (
         field="",
     ),
     Option(
+        "lineage",
+        OPTIONAL_TEXT,
+        MACHINES,
+        SENDING,
+        "Server (`https://HOST`) for OpenLineage events, or file to append them to.",
+        "See [Metrics, logs and traces](#metrics-logs-and-traces).",
+        metavar="URL",
+        unset="none",
+        field="",
+        more_variables=("OPENLINEAGE_URL",),
+    ),
+    Option(
         "config",
         OPTIONAL_TEXT,
         HOW,
@@ -991,7 +1003,7 @@ SETTINGS = {option.setting: option for option in OPTIONS if option.setting}
 """The options that are fields of `Settings`, by the field."""
 LIKE_RUN = ("doctor",)
 """Commands with the settings of `run`: replace its name in a command line by theirs."""
-_OF_OUTPUT = ("quiet", "json", "log_format", "metrics_file", "config")
+_OF_OUTPUT = ("quiet", "json", "log_format", "metrics_file", "lineage", "config")
 COMMANDS = (*EVERYWHERE, *LIKE_RUN, "config")
 
 

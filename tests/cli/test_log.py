@@ -253,7 +253,7 @@ def test_a_watch_writes_nothing_else_to_standard_error(capsys):
     use_log_format("json")
     with Ending("watch", bucket="lake", json=False) as ending:
         arguments = Arguments({}, {"bucket": "lake", "volume": "/v"}, {}, None)
-        options = {"log_format": "json", "metrics_file": None, "quiet": False}
+        options = {"log_format": "json", "metrics_file": None, "lineage": None, "quiet": False}
         ending.outlets = list(make_outlets("watch", arguments, options))
         output = _Output(ending, Report(), quiet=False)
         for event in (WatchProgress(0, 0, 0, 0), FAILED, Warned("odd"), ManifestWritten(KEY)):

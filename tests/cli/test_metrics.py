@@ -208,7 +208,9 @@ def test_without_threads_nothing_is_delivered(monkeypatch):
 def sources_of(command, metrics, **values):
     """The label of a command that was given these options."""
     arguments = Arguments({}, {"bucket": "lake", **values}, {}, None)
-    for outlet in make_outlets(command, arguments, {"metrics_file": metrics, "log_format": "text"}):
+    for outlet in make_outlets(
+        command, arguments, {"metrics_file": metrics, "log_format": "text", "lineage": None}
+    ):
         outlet.observe(NO_PROGRESS, Report())
         assert list(outlet.close(30)) == []
     return read(metrics)["labels"]

@@ -39,7 +39,7 @@ class RunEnd(NamedTuple):
 class Outlet(Protocol):
     """An output for machines. Its methods raise nothing and return at once, except `close`."""
 
-    def observe(self, event: Event, report: Report) -> None:
+    def observe(self, event: Event, report: Report, /) -> None:
         """Take an event that the report has counted."""
 
     def end(self, end: RunEnd) -> None:
@@ -63,7 +63,7 @@ class Delivery:
         self._errors: list[str] = []
 
     def submit(self, call: Callable[[], None]) -> None:
-        """Make a call soon; if it raises an OSError, that is kept."""
+        """Make a call soon; what it raises is kept as text."""
         with self._changed:
             self._waiting.append(call)
             if self._working:
@@ -100,3 +100,5 @@ class Delivery:
                 call()
             except OSError as error:
                 self._errors.append(error.strerror or str(error))
+            except Exception as error:  # a bug here must not be one of the run
+                self._errors.append(f"{type(error).__name__}: {error}")
