@@ -54,7 +54,7 @@ class Lineage:
 
     Args:
         send: delivers an event as JSON; it may block, and raises an OSError if it fails.
-        target: where the events go, for messages.
+        target: the server or the file, for messages.
         described: what the events have in common.
     """
 
