@@ -101,6 +101,20 @@ class SourceFile(NamedTuple):
     version: FileState | None = None
 
 
+class Archive(NamedTuple):
+    """A ZIP archive, as found by the scan, of which some members are source files.
+
+    `version` is its state, `members` the number of these members, `excluded` the number of its
+    CSVs that are not among them, and `others` that of its other files.
+    """
+
+    path: str
+    version: FileState
+    members: int
+    excluded: int = 0
+    others: int = 0
+
+
 class PlannedUpload(NamedTuple):
     """A source file, its object key, and the partition that the key is in.
 

@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from asyncload.bucket.key_index import KeyIndex
@@ -18,7 +19,7 @@ from asyncload.errors import (
     StoreUnavailable,
     Throttled,
 )
-from asyncload.model.values import LoadStarted, Warned
+from asyncload.model.values import Archive, LoadStarted, Warned
 from asyncload.model.version import VERSION
 from asyncload.operations.bucket import s3_options
 from asyncload.operations.clock_check import check_clock, check_day
@@ -321,7 +322,7 @@ async def _load_plan(
         # With --overwrite, a marker that another run has just written must be removed too.
         run.markers.listed = key_index
     left_open = await find_left_open(plan, stores.most, run.prefix, observe)
-    tools = transfer_tools(run, policy, readers, stores, key_index, left_open)
+    tools = transfer_tools(run, policy, readers, stores, key_index, left_open, plan.archives)
     written = ReadBack(settings, policy.put_limit)
     run.add_observer(written.observe)
     pipeline = Pipeline(tools, observe, run.requests.at_once)
@@ -347,10 +348,11 @@ def transfer_tools(
     stores: Stores,
     key_index: KeyIndex,
     left_open: Mapping[str, Sequence[OpenUpload]],
+    archives: Mapping[str, Archive] = MappingProxyType({}),
 ) -> TransferTools:
     """Return what the transfers of a run share; the caller closes its buffers.
 
-    `key_index` and `left_open` are as in `TransferTools`.
+    `key_index` and `left_open` are as in `TransferTools`, `archives` as in `LoadPlan`.
     """
     return make_tools(
         run.settings,
@@ -364,7 +366,7 @@ def transfer_tools(
         observe=run.observe,
         deadline=run.deadline,
         before_change=run.markers.before_change if run.markers else no_change,
-        dispose=disposing(run.disposal, readers),
+        dispose=disposing(run.disposal, readers, archives),
     )
 
 

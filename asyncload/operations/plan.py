@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from asyncload.operations.disposing import open_disposal
+from asyncload.operations.foreseeing import Foreseeing
 from asyncload.operations.observing import Emitter, check_arguments
 from asyncload.operations.opening import open_readers
 from asyncload.operations.planning import scan_plan
@@ -20,6 +21,7 @@ from asyncload.reporting.preview import (
     planned_upload,
 )
 from asyncload.settings.run import Settings, layout_of
+from asyncload.source.disposal import Disposal
 from asyncload.source.readers import Readers
 
 
@@ -55,25 +57,34 @@ async def plan(
     emit = Emitter(preview.observe, observer)
     emit(PlanStarted(settings.bucket, layout_of(settings, started).date, offline))
     async with open_readers(settings) as readers:
-        open_disposal(settings, readers.root)
+        disposal = open_disposal(settings, readers.root)
         if offline:
-            await _plan_offline(settings, started, readers, emit)
+            await _plan_offline(settings, started, readers, emit, disposal)
         else:
             # Late: a plan without a bucket needs no S3.
             from asyncload.operations.previewing import plan_online
 
-            await plan_online(settings, started, readers, emit, preview, by_clock=now is None)
+            by_clock = now is None
+            await plan_online(
+                settings, started, readers, emit, preview, disposal, by_clock=by_clock
+            )
     return preview
 
 
 async def _plan_offline(
-    settings: Settings, now: datetime, readers: Readers, emit: Callable[[PlanEvent], None]
+    settings: Settings,
+    now: datetime,
+    readers: Readers,
+    emit: Callable[[PlanEvent], None],
+    disposal: Disposal | None,
 ) -> None:
     found = await scan_plan(settings, layout_of(settings, now), readers, emit, now)
     emit_failures(found.failures, emit)
+    foreseeing = Foreseeing(disposal, readers, found.archives)
     uploads = found.uploads()
     while some := list(islice(uploads, SLICE)):
         for upload in some:
-            emit(planned_upload("upload", upload))
+            source = await foreseeing.verified(upload.source, None)
+            emit(planned_upload("upload", upload, planned=source))
         # A signal can cancel it here.
         await asyncio.sleep(0)

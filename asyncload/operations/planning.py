@@ -46,7 +46,8 @@ async def scan_plan(
         NothingToLoad, KeyCollision: see `finish_plan`.
         SourceStalled: a folder does not respond.
     """
-    plan = LoadPlan(layout, put_limit=put_limit, dates=dates_of(settings))
+    clears = settings.then is not None
+    plan = LoadPlan(layout, put_limit=put_limit, dates=dates_of(settings), clears=clears)
     scanner = scanner_of(settings, now, readers)
     found = readers.scan(scanner.scan)
     while entries := await readers.take(found, SLICE):

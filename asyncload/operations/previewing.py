@@ -14,8 +14,16 @@ from asyncload.bucket.key_index import KeyIndex, Known
 from asyncload.bucket.listing import list_existing
 from asyncload.errors import AsyncloadError, ObjectConflict, Refused, StoreUnavailable
 from asyncload.model.checksums import md5_digest
-from asyncload.model.values import Checksum, Failed, PlannedUpload, SourceFile, Unchanged, Warned
+from asyncload.model.values import (
+    Checksum,
+    Failed,
+    PlannedUpload,
+    Skipped,
+    SourceFile,
+    Warned,
+)
 from asyncload.operations.clock_check import check_clock, check_day
+from asyncload.operations.foreseeing import Foreseeing
 from asyncload.operations.load import open_bucket, policy_of
 from asyncload.operations.planning import scan_plan
 from asyncload.operations.probing import remembered_worth, require_create_only
@@ -37,6 +45,7 @@ from asyncload.source.batches import (
     OutgrownFile,
     UnloadedFile,
 )
+from asyncload.source.disposal import Disposal
 from asyncload.source.file_state import FileState
 from asyncload.source.readers import Readable, Readers
 from asyncload.store.protocol import ObjectStore
@@ -63,12 +72,14 @@ async def plan_online(
     readers: Readers,
     emit: Callable[[PlanEvent], None],
     preview: Preview,
+    disposal: Disposal | None,
     *,
     by_clock: bool,
 ) -> None:
     """Emit what a run would do with each file, and the requests for it.
 
-    `by_clock`: the time `now` came from this machine's clock. Raises as `plan` does.
+    `disposal`: what is to be done with source files. `by_clock`: the time `now` came from this
+    machine's clock. Raises as `plan` does.
     """
     layout, traffic = layout_of(settings, now), Traffic()
     async with open_bucket(settings, layout.common_prefix(), emit, traffic) as store:
@@ -80,7 +91,9 @@ async def plan_online(
         policy = await _as_remembered(settings, store, policy_of(settings, ""))
         key_index = await list_existing(found, store, markers=settings.success_marker)
         emit_failures(found.failures, emit)
-        looking = _Looking(store, readers, policy, key_index, BufferPool(settings.memory), emit)
+        foreseeing = Foreseeing(disposal, readers, found.archives)
+        buffers = BufferPool(settings.memory)
+        looking = _Looking(store, readers, policy, key_index, buffers, emit, foreseeing)
         try:
             await looking.run(found)
         finally:
@@ -157,6 +170,7 @@ class _Looking:
     key_index: KeyIndex
     buffers: BufferPool
     emit: Callable[[PlanEvent], None]
+    foreseeing: Foreseeing
     puts: int = 0
     uploads: int = 0
     _outage: Outage = field(default_factory=Outage)
@@ -284,13 +298,18 @@ class _Looking:
             return
         self._outage.succeeded()
         outcome = finding.outcome
+        if isinstance(outcome, Skipped):
+            self.emit(planned_upload("skip", upload, outcome))
+            return
+        source = await self.foreseeing.verified(upload.source, outcome)
         if outcome is not None:
-            action = "unchanged" if isinstance(outcome, Unchanged) else "skip"
-            self.emit(planned_upload(action, upload, outcome))
+            self.emit(planned_upload("unchanged", upload, outcome, planned=source))
         elif finding.undecided:
-            self.emit(planned_upload("unknown", upload, reason=finding.undecided))
+            why = finding.undecided
+            self.emit(planned_upload("unknown", upload, reason=why, planned=source))
         else:
-            self.emit(planned_upload("replace" if finding.replaces else "upload", upload))
+            action = "replace" if finding.replaces else "upload"
+            self.emit(planned_upload(action, upload, planned=source))
 
 
 def _version_of(source: SourceFile, state: FileState) -> FileState | None:

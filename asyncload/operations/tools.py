@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from asyncload.aio.buffers import BufferPool
 from asyncload.aio.deadline import Deadline
-from asyncload.model.values import Disposed, Event, Unchanged, Uploaded
+from asyncload.model.values import Event
 from asyncload.operations.requests import Requests, Share
 from asyncload.operations.run import utc_now
 from asyncload.planning.plan import PARTS_AT_ONCE
@@ -21,6 +21,7 @@ from asyncload.transfer import (
     TransferTools,
     UploadRecords,
 )
+from asyncload.transfer.concluding import Dispose
 
 # Bytes per second of one connection; slower connections need more of them in parallel.
 PART_PACE = 8 * 1024 * 1024
@@ -46,7 +47,7 @@ def make_tools(
     observe: Callable[[Event], None],
     deadline: Deadline,
     before_change: Callable[[str], Awaitable[None]],
-    dispose: Callable[[Uploaded | Unchanged], Awaitable[Disposed]] | None = None,
+    dispose: Dispose | None = None,
 ) -> TransferTools:
     """Return the tools of one process.
 

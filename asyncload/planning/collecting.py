@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from asyncload.errors import NothingToLoad, UsageError
 from asyncload.model.values import (
+    Archive,
     Excluded,
     PlannedUpload,
     ScanEvent,
@@ -28,6 +29,8 @@ def add_found(plan: LoadPlan, found: Iterable[Found], observe: Callable[[ScanEve
     for item in found:
         if isinstance(item, SourceFile):
             plan.add(item)
+        elif isinstance(item, Archive):
+            plan.add_archive(item)
         elif isinstance(item, Excluded):
             plan.excluded[item.reason] += 1
             observe(item)

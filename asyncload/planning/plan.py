@@ -16,8 +16,15 @@ from datetime import date
 from itertools import chain, islice, repeat
 
 from asyncload.errors import InvalidKey, KeyCollision, SourceTooLarge
-from asyncload.model.names import to_bytes, to_text
-from asyncload.model.values import Failed, FileState, Member, PlannedUpload, SourceFile
+from asyncload.model.names import split_member, to_bytes, to_text
+from asyncload.model.values import (
+    Archive,
+    Failed,
+    FileState,
+    Member,
+    PlannedUpload,
+    SourceFile,
+)
 from asyncload.planning.dates import Dates
 from asyncload.planning.keys import KeyLayout
 from asyncload.planning.partitions import PartitionCounts
@@ -131,12 +138,14 @@ class LoadPlan:
     `partitions` counts the files planned for each partition, `excluded` the excluded entries by
     reason.
 
-    `undated` counts the files without a date.
+    `undated` counts the files without a date. `archives` holds those that may be deleted or moved
+    after the load, by path.
 
     Args:
         layout: makes the keys.
         dates: determines the date of each file; None if all have the layout's.
         exact: whether the files keep times and versions, which takes more memory.
+        clears: whether source files, and so archives, are deleted or moved after the load.
         put_limit: files of more bytes than this are *large*: they are yielded first, the largest
             first, so that none remains at the end of a run.
     """
@@ -148,7 +157,10 @@ class LoadPlan:
         put_limit: int,
         dates: Dates | None = None,
         exact: bool = False,
+        clears: bool = False,
     ) -> None:
+        self.archives: dict[str, Archive] = {}
+        self._clears = clears
         self.files = 0
         self.size = 0
         self.failures: list[Failed] = []
@@ -200,6 +212,11 @@ class LoadPlan:
         self.size += failure.size
         self.failures.append(failure)
 
+    def add_archive(self, archive: Archive) -> None:
+        """Keep in mind an archive whose members are added as source files."""
+        if self._clears and archive.members:
+            self.archives[archive.path] = archive
+
     @property
     def has_large(self) -> bool:
         """Whether any file is over the put limit."""
@@ -241,6 +258,10 @@ class LoadPlan:
     def drop(self, upload: PlannedUpload) -> None:
         """Plan a file no longer, because another one for its key has the same bytes."""
         self._dropped.add(upload.source.path)
+        archive = self.archives.get(split_member(upload.source.path)[0])
+        if archive is not None:
+            archive = archive._replace(members=archive.members - 1, excluded=archive.excluded + 1)
+            self.archives[archive.path] = archive
         self.partitions.add(upload.partition, -1)
         self.files -= 1
         self.size -= upload.source.size

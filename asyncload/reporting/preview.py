@@ -9,6 +9,7 @@ from datetime import date
 from typing import Literal, NamedTuple
 
 from asyncload.model.values import (
+    Disposed,
     Failed,
     FileFinished,
     ObjectKey,
@@ -80,12 +81,22 @@ class PlanStarted(NamedTuple):
     offline: bool
 
 
+class SourcePlanned(NamedTuple):
+    """What a run would do with a source file or archive, and its size in bytes."""
+
+    path: str
+    size: int
+    result: Disposed
+
+
 class FilePlanned(NamedTuple):
     """What a run would do with one file, and its size in bytes.
 
     `outcome` is the file's outcome if nothing is sent; None for a file that is sent. `reason` says
     why the action is unknown. `key` is None and `partition` and `dataset` are "" if the file has no
-    valid key. `day` is the file's date, None if it has the run's.
+    valid key. `day` is the file's date, None if it has the run's. `source` says what would follow
+    from its verification for its source, or for the archive of which it is the last member; None
+    if nothing would.
     """
 
     action: PlannedAction
@@ -97,6 +108,7 @@ class FilePlanned(NamedTuple):
     day: date | None = None
     outcome: Unchanged | Skipped | Failed | None = None
     reason: str = ""
+    source: SourcePlanned | None = None
 
 
 class RequestsPlanned(NamedTuple):
@@ -131,6 +143,8 @@ class Preview:
     without a key; the files of partitions beyond the first 10,000 are counted in `more`. `named`
     has the first files that would be replaced or skipped, conflict, or are unknown, by action.
     `report` has the totals that are known without a run: failures, excluded entries, warnings.
+    `sources` counts what would be done with source files, `source_sizes` their bytes, and
+    `kept_sources` names the first that could not be deleted or moved, with the reason.
     `made` are the requests that were made for the plan, `needed` about those that the run would
     make, None if that is unknown. `aws`: the store is AWS S3 itself.
     """
@@ -142,6 +156,10 @@ class Preview:
     partitions: dict[str, PlannedPartition] = field(default_factory=dict)
     more: PlannedPartition = field(default_factory=lambda: PlannedPartition("", ""))
     named: dict[PlannedAction, list[FilePlanned]] = field(default_factory=dict)
+    sources: Counter[str] = field(default_factory=Counter)
+    source_sizes: Counter[str] = field(default_factory=Counter)
+    sources_failed: int = 0
+    kept_sources: list[SourcePlanned] = field(default_factory=list)
     made: RequestCounts = field(default_factory=RequestCounts)
     needed: RequestCounts | None = None
     aws: bool = False
@@ -175,10 +193,20 @@ class Preview:
             first = self.named.setdefault(action, [])
             if len(first) < MAX_NAMED:
                 first.append(planned)
+        if planned.source is not None:
+            self._count_source(planned.source)
         if planned.outcome is not None:
             self.report.observe(finished(planned, planned.outcome))
         else:
             self.report.count_in(planned.dataset, "planned", planned.size)
+
+    def _count_source(self, source: SourcePlanned) -> None:
+        status = source.result.status
+        self.sources[status] += 1
+        self.source_sizes[status] += source.size
+        self.sources_failed += source.result.failed
+        if status == "kept" and len(self.kept_sources) < MAX_NAMED:
+            self.kept_sources.append(source)
 
     @property
     def to_send(self) -> int:
@@ -193,12 +221,14 @@ class Preview:
     @property
     def exit_code(self) -> int:
         """The exit code of the run, as far as it is known: 3 if files would fail, else 0."""
-        return 3 if self.counts["conflict"] or self.counts["fail"] else 0
+        fails = self.counts["conflict"] or self.counts["fail"] or self.sources_failed
+        return 3 if fails else 0
 
 
 def finished(planned: FilePlanned, outcome: Unchanged | Skipped | Failed) -> FileFinished:
     """Return the event that a run would emit for a file that is not sent."""
-    return FileFinished(outcome, planned.partition, planned.dataset, day=planned.day)
+    source = planned.source.result if planned.source else None
+    return FileFinished(outcome, planned.partition, planned.dataset, day=planned.day, source=source)
 
 
 def emit_failures(failures: Iterable[Failed], emit: Callable[[PlanEvent], None]) -> None:
@@ -212,9 +242,10 @@ def planned_upload(
     upload: PlannedUpload,
     outcome: Unchanged | Skipped | Failed | None = None,
     reason: str = "",
+    planned: SourcePlanned | None = None,
 ) -> FilePlanned:
     """Return the event about a file with a key."""
     source, key, partition, dataset, day = upload
     return FilePlanned(
-        action, source.path, key, source.size, partition, dataset, day, outcome, reason
+        action, source.path, key, source.size, partition, dataset, day, outcome, reason, planned
     )

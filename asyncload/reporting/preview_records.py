@@ -6,7 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from asyncload.reporting.preview import FilePlanned, Preview, Prices, finished
-from asyncload.reporting.records import fields_of_run, file_record, format_day, run_totals
+from asyncload.reporting.records import (
+    fields_of_run,
+    file_record,
+    format_day,
+    run_totals,
+    source_fields,
+)
 from asyncload.reporting.report import Report
 
 
@@ -28,6 +34,7 @@ def planned_record(planned: FilePlanned, report: Report, now: datetime) -> dict[
         "size": planned.size,
         **({"date": format_day(planned.day)} if planned.day is not None else {}),
         **({"reason": planned.reason} if planned.reason else {}),
+        **(source_fields(planned.source.result) if planned.source else {}),
     }
 
 
@@ -43,6 +50,8 @@ def plan_totals(preview: Preview, prices: Prices | None) -> dict[str, Any]:
         "conflicts": preview.counts["conflict"],
         "unknown": preview.counts["unknown"],
         "not_reached": preview.report.not_reached - preview.to_send,
+        "sources": dict(preview.sources),
+        "source_bytes": dict(preview.source_sizes),
         "requests_planned": needed._asdict() if needed else None,
         "price": round(prices.of(needed), 6) if prices and needed else None,
     }

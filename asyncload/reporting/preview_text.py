@@ -49,7 +49,17 @@ def planned_line(planned: FilePlanned, bucket: str) -> str:
     """Describe what a run would do with a file."""
     target = f" -> {_address(bucket, planned.key)}" if planned.key else ""
     reason = f": {printable(planned.reason)}" if planned.reason else ""
-    return f"{_WOULD[planned.action]} {printable(planned.path)}{target}{reason}"
+    return f"{_WOULD[planned.action]} {printable(planned.path)}{target}{_then(planned)}{reason}"
+
+
+def _then(planned: FilePlanned) -> str:
+    """Describe what would follow for the source file, or its archive; "" if nothing would."""
+    source = planned.source
+    if source is None:
+        return ""
+    verb = {"deleted": "delete", "moved": "move", "kept": "keep"}[source.result.status]
+    what = "it" if source.path == planned.path else printable(source.path)
+    return f", then {verb} {what}"
 
 
 def preview_lines(preview: Preview, prices: Prices | None) -> Iterator[str]:
@@ -67,6 +77,7 @@ def preview_lines(preview: Preview, prices: Prices | None) -> Iterator[str]:
         f"would upload {preview.to_send:,} of {format_count(report.files, 'file')}, "
         f"{format_size(preview.bytes_to_send)}{more}"
     )
+    yield from _source_lines(preview)
     yield from excluded_counts(report)
     if preview.needed is not None:
         yield from _request_lines(preview.needed, prices)
@@ -139,6 +150,19 @@ def _named_lines(preview: Preview, action: PlannedAction) -> Iterator[str]:
     more = preview.counts[action] - len(first)
     if more > 0:
         yield f"and {more:,} more {_WORDS[action]}; see --files or --json"
+
+
+def _source_lines(preview: Preview) -> Iterator[str]:
+    """Yield what would be done with the source files: counts, and the first that would stay."""
+    for status, verb in (("deleted", "delete"), ("moved", "move")):
+        if files := preview.sources[status]:
+            size = format_size(preview.source_sizes[status])
+            yield f"would {verb} {format_count(files, 'source file')} after the load, {size}"
+    for source in preview.kept_sources:
+        yield f"source would stay: {printable(source.path)}: {printable(source.result.reason)}"
+    more = preview.sources["kept"] - len(preview.kept_sources)
+    if more > 0:
+        yield f"and {format_count(more, 'more source file')} would stay; see --json"
 
 
 def _request_lines(needed: RequestCounts, prices: Prices | None) -> Iterator[str]:

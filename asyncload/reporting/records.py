@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncload.errors import ApiError, AsyncloadError, StoreError
 from asyncload.model.values import (
+    Disposed,
     Excluded,
     Failed,
     FileFinished,
@@ -91,10 +92,14 @@ def file_fields(event: FileFinished, finished: datetime) -> dict[str, Any]:
         if isinstance(outcome, Uploaded):
             fields["replaced"] = outcome.replaced
         if event.source is not None:
-            fields["source"] = event.source.status
-            if event.source.reason:
-                fields["source_reason"] = event.source.reason
+            fields |= source_fields(event.source)
     return fields
+
+
+def source_fields(source: Disposed) -> dict[str, Any]:
+    """Return the fields about what was, or would be, done with a source file."""
+    reason = {"source_reason": source.reason} if source.reason else {}
+    return {"source": source.status, **reason}
 
 
 def _digests(outcome: Uploaded | Unchanged) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from asyncload.model.names import split_member
 from asyncload.model.values import (
     ApiRequestsMade,
     ConcurrencySettled,
@@ -233,6 +234,8 @@ class Report:
         return ordered[:most], rest
 
     def _count_source(self, path: str, source: Disposed) -> None:
+        # That of the last member of an archive is the archive's.
+        path, _ = split_member(path)
         self.sources[source.status] += 1
         self.sources_failed += source.failed
         if source.status == "kept" and len(self.kept_sources) < MAX_NAMED:

@@ -23,6 +23,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_LINKS = frozenset(
     (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 )
+_TAKEN = Disposed("kept", "the target folder already has a file of this name", failed=True)
 
 
 class Disposal:
@@ -58,14 +59,27 @@ class Disposal:
                 hint="create the folder, and make it writable",
             ) from error
 
+    @property
+    def deletes(self) -> bool:
+        """Whether files are deleted, not moved."""
+        return self._target is None
+
+    def foresee(self, path: str) -> Disposed:
+        """Return what `dispose` would do with the file at a path, if it does not change."""
+        if self._target is None:
+            return Disposed("deleted")
+        there, here = (os.path.join(root, to_bytes(path)) for root in (self._target, self._volume))  # noqa: PTH118  # of bytes
+        with suppress(OSError):
+            if not os.path.samestat(os.lstat(there), os.lstat(here)):
+                return _TAKEN
+        return Disposed("moved")
+
     def dispose(self, path: str, version: FileState) -> Disposed:
         """Delete or move the file at a path, if it still is the version that was loaded."""
         try:
             return self._dispose(to_bytes(path).split(b"/"), version)
         except FileExistsError:
-            return Disposed(
-                "kept", "the target folder already has a file of this name", failed=True
-            )
+            return _TAKEN
         except FileNotFoundError:
             return Disposed("kept", "the file was already removed or renamed")
         except OSError as error:

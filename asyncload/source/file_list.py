@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ STANDARD_INPUT = "-"
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _COMMENTS = (b"#", b";")
+# The path of a member, as messages and records have it; see `model.names`.
+_OF_MEMBER = re.compile(rb"(.*?\.zip)//+(.+)", re.IGNORECASE | re.DOTALL)
 
 
 class FileList(NamedTuple):
@@ -98,6 +101,12 @@ def path_below(name: bytes, roots: tuple[bytes, ...]) -> bytes:
             hint="list paths relative to the volume, without '..'",
         )
     return b"/".join(segments)
+
+
+def split_listed(name: bytes) -> tuple[bytes, bytes]:
+    """Return a listed name's archive and member; no member if it is not the path of one. Pure."""
+    match = _OF_MEMBER.fullmatch(name)
+    return (match[1], match[2]) if match else (name, b"")
 
 
 def roots_of(volume: bytes) -> tuple[bytes, ...]:

@@ -10,24 +10,24 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from asyncload.errors import ArchiveUnreadable, FileFailed, SourceUnreadable
-from asyncload.model.names import to_bytes, to_text
-from asyncload.model.values import Excluded, Failed, SourceFile
+from asyncload.model.names import MEMBER, to_bytes, to_text
+from asyncload.model.values import Archive, Excluded, Failed, SourceFile
 from asyncload.source.archives.rules import ArchiveRules
-from asyncload.source.file_list import FileList, path_below, roots_of
+from asyncload.source.file_list import FileList, path_below, roots_of, split_listed
 from asyncload.source.file_state import state_of, unlistable
 from asyncload.source.folders import by_name, leads_to_folder, list_folder, status_of
 from asyncload.source.heartbeat import unwatched
 from asyncload.source.name_kinds import file_kind, is_zip
-from asyncload.source.selection import MemberSelection, Selection
+from asyncload.source.selection import ListedMembers, MemberSelection, Selection
 
-Found = SourceFile | Excluded | Failed
+Found = SourceFile | Archive | Excluded | Failed
 
 
 class _Folder(NamedTuple):
@@ -120,9 +120,10 @@ class Scanner:
     def scan(self, beat: Callable[[str], None] = unwatched) -> Iterator[Found]:
         """Yield the volume's CSVs, excluded entries, and what can't be examined.
 
-        If files are listed, in the order of the list, each once. Else folder by folder, each
-        folder's files before its sub-folders, by name (in a folder of very many entries: by name
-        within slices of it, so that memory stays flat).
+        An archive that is loaded is followed by its members. If files are listed, they come in the
+        order of the list, each once. Else folder by folder, each folder's files before its
+        sub-folders, by name (in a folder of very many entries: by name within slices of it, so that
+        memory stays flat).
 
         Args:
             beat: called with each path before it is examined, which may take long.
@@ -181,13 +182,14 @@ class Scanner:
 
     def _scan_listed(self, listed: FileList, beat: Callable[[str], None]) -> Iterator[Found]:
         roots = roots_of(self._root)
+        members = self._listed_members(listed, roots)
         # Digests, to save memory: there may be a million names.
         seen: set[bytes] = set()
         for name in listed.names():
             shown = to_text(name)
             beat(shown)
             try:
-                path = to_text(path_below(name, roots))
+                path, _ = self._split_listed(name, roots)
             except SourceUnreadable as error:
                 yield Failed(shown, None, 0, error)
                 continue
@@ -199,10 +201,68 @@ class Scanner:
                 found = self._judge_listed(path)
             except OSError as error:
                 found = self._unlistable(path, error)
-            if isinstance(found, _Archive):
+            names = members.get(path, set())
+            if isinstance(found, _Archive) and names:
+                yield from self._open_listed(path, names, beat)
+            elif isinstance(found, _Archive):
                 yield from self._open(path, beat)
+            elif isinstance(found, Failed) and names:
+                for member in sorted(names):
+                    yield found._replace(path=f"{path}{MEMBER}{member}")
             else:
                 yield found
+
+    def _split_listed(self, name: bytes, roots: tuple[bytes, ...]) -> tuple[str, str]:
+        """Return the path of a listed name, or of its archive, and the name of its member.
+
+        Raises:
+            SourceUnreadable: the name leads out of the volume.
+        """
+        archive, member = split_listed(name)
+        if member:
+            path = path_below(archive, roots)
+            # A folder may be named so, too.
+            if not os.path.isdir(self._root + b"/" + path):  # noqa: PTH112  # of bytes
+                return to_text(path), to_text(member)
+        return to_text(path_below(name, roots)), ""
+
+    def _listed_members(self, listed: FileList, roots: tuple[bytes, ...]) -> dict[str, set[str]]:
+        """Return the listed members by their archives: each is opened once, for all of them.
+
+        An archive that is listed itself is loaded whole.
+        """
+        members: dict[str, set[str]] = {}
+        whole: set[str] = set()
+        if MEMBER.encode() not in listed.content:
+            return members
+        for name in listed.names():
+            with suppress(SourceUnreadable):
+                path, member = self._split_listed(name, roots)
+                if member:
+                    members.setdefault(path, set()).add(member)
+                elif is_zip(path):
+                    whole.add(path)
+        return {path: names for path, names in members.items() if path not in whole}
+
+    def _open_listed(
+        self, path: str, names: set[str], beat: Callable[[str], None]
+    ) -> Iterator[Found]:
+        """Yield the listed members of an archive; all that can't be loaded fail by name."""
+        left = set(names)
+        for found in self._open(path, beat, names):
+            if isinstance(found, Excluded) and found.reason != "excluded":
+                yield _not_loadable(found.path, f"the file can't be loaded: {found.reason}", "")
+            else:
+                yield found
+            if isinstance(found, Failed) and found.path == path:
+                return
+            left.discard(found.path[len(path) + len(MEMBER) :])
+        for name in sorted(left):
+            shown = f"{path}{MEMBER}{name}"
+            if file_kind(name[name.rfind("/") + 1 :]) == "other":
+                yield _not_loadable(shown, "the file is not a CSV by its name", _NAME_HINT)
+            else:
+                yield _not_loadable(shown, "the archive has no such member", _MEMBER_HINT)
 
     def _judge_listed(self, path: str) -> Found | _Archive:
         """Judge a file that the user listed: what is not excluded by an option must be loaded.
@@ -276,15 +336,22 @@ class Scanner:
             found = self._judge_file(path, entry.stat(follow_symlinks=False))
         return _Archive(path) if isinstance(found, SourceFile) else found
 
-    def _open(self, path: str, beat: Callable[[str], None]) -> Iterator[Found]:
-        """Yield the CSVs of an archive, or that it is excluded with so many."""
+    def _open(
+        self, path: str, beat: Callable[[str], None], names: Collection[str] | None = None
+    ) -> Iterator[Found]:
+        """Yield an archive and its CSVs, or that it is excluded with so many.
+
+        `names`: only those of its members that the user listed.
+        """
         # Late: zipfile takes longer to import than a small volume to scan.
         from asyncload.source.archives.directory import read_directory
         from asyncload.source.archives.expansion import count_csvs, expand
         from asyncload.source.volume import Volume
 
         load = self._archives.load
-        judge = MemberSelection(self._selection, path)
+        judging = MemberSelection if names is None else ListedMembers
+        judge = judging(self._selection, path)
+        wanted = None if names is None else names.__contains__
         try:
             with (
                 Volume(self._folder, follow_links=self._follow_links) as volume,
@@ -298,7 +365,7 @@ class Scanner:
             yield Failed(path, None, 0, unreadable) if load else Excluded(path, "archive")
         else:
             if load:
-                yield from expand(path, directory, self._archives, judge)
+                yield from expand(path, directory, self._archives, judge, wanted)
             elif csvs := count_csvs(directory, self._archives, judge):
                 yield Excluded(path, "archive", csvs)
 
@@ -368,6 +435,7 @@ class Scanner:
 
 _NAME_HINT = "only files named *.csv are loaded"
 _ARCHIVE_HINT = "--archives loads the CSVs in ZIP archives"
+_MEMBER_HINT = "list members as messages and records name them: ARCHIVE//NAME"
 _LISTED_HINT = "paths in --files-from are relative to the volume, and end with their line"
 
 

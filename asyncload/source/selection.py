@@ -127,3 +127,26 @@ class MemberSelection:
                 reason = "hidden"
             self._judged[folder] = reason
         return self._judged[folder]
+
+
+class ListedMembers:
+    """Judges members of an archive that the user listed: only options exclude them.
+
+    The arguments are as for `MemberSelection`.
+    """
+
+    def __init__(self, selection: Selection, archive: str) -> None:
+        self._selection = selection
+        self._archive = archive
+        self._above = archive[: archive.rfind("/") + 1]
+
+    def __call__(self, name: str) -> ExcludedReason | None:
+        """Return why the member with a name is not loaded; None if it is."""
+        selection, path = self._selection, self._above + name
+        if selection.excludes(path):
+            return "excluded"
+        if not selection.includes(path) and not selection.includes(self._archive):
+            return "excluded"
+        last = name.rpartition("/")[2]
+        packed = file_kind(last) == "compressed" and not selection.loads_compressed(last)
+        return "compressed" if packed else None

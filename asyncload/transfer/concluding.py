@@ -25,7 +25,10 @@ from asyncload.model.values import (
     Uploaded,
 )
 
-Dispose = Callable[[Uploaded | Unchanged], Awaitable[Disposed]]
+Dispose = Callable[[Uploaded | Unchanged], Awaitable[Disposed | None]]
+"""Deletes or moves the source of a verified object, and returns what was done; None if nothing was,
+because an archive has to wait for its other members.
+"""
 
 # After this many files in a row that failed after all retries, the server is considered down.
 _MAX_GIVEN_UP = 10

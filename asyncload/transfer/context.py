@@ -10,10 +10,11 @@ from typing import Protocol
 from asyncload.aio.buffers import BufferPool
 from asyncload.aio.deadline import Deadline
 from asyncload.bucket.key_index import Known
-from asyncload.model.values import Disposed, Event, PlannedUpload, Unchanged, Uploaded
+from asyncload.model.values import Event, PlannedUpload
 from asyncload.source.batches import BatchReader
 from asyncload.source.readers import Readers
 from asyncload.store.protocol import ObjectStore, OpenUpload
+from asyncload.transfer.concluding import Dispose
 from asyncload.transfer.policy import TransferPolicy
 from asyncload.transfer.upload_records import UploadRecords
 from asyncload.transfer.window import PartWindow
@@ -66,4 +67,4 @@ class TransferTools(PutTools):
     deadline: Deadline
     part_memory: int
     records: UploadRecords | None = None
-    dispose: Callable[[Uploaded | Unchanged], Awaitable[Disposed]] | None = None
+    dispose: Dispose | None = None

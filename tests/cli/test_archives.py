@@ -107,6 +107,53 @@ def test_an_archive_in_a_list_of_files_is_expanded(plan, volume, tmp_path):
     assert plan("--files-from", names).code == 3
 
 
+def test_a_member_in_a_list_of_files_is_loaded_alone(plan, volume, tmp_path):
+    """By the path that messages print; one that is not there fails by name."""
+    write_files(volume, {"d/a.zip": zip_of(FILMS)})
+    names = tmp_path / "names"
+    names.write_text("d/a.zip//series.csv\nd/a.zip//x.csv\n")
+    ended = plan("--archives", "--files-from", names)
+    assert ended.code == 3
+    assert "would upload 1 of 2 files, 10 B: 1 to fail\n" in ended.out
+    assert "failed: d/a.zip//x.csv\n  the archive has no such member\n" in ended.out
+
+
+def test_a_plan_says_what_then_would_do(plan, volume, tmp_path):
+    """For each file, for an archive behind its last member, and in all, in text and records."""
+    both, films = zip_of(FILMS | {"readme.txt": b"?"}), zip_of({"e.csv": b"1"})
+    write_files(volume, {"x.csv": b"123", "a/both.zip": both, "a/f.zip": films, "y.csv": b"1"})
+    ended = plan("--archives", "--then", "delete")
+    assert ended.code == 0
+    then = [line.rpartition(".csv, then ")[2] for line in ended.out.splitlines() if "then" in line]
+    assert then == ["delete it", "delete it", "keep a/both.zip", "delete a/f.zip"]
+    size = f"{4 + len(films)} B"
+    assert f"would delete 3 source files after the load, {size}\n" in ended.out
+    reason = "the archive also holds 1 other file"
+    assert f"source would stay: a/both.zip: {reason}\n" in ended.out
+    *records, summary = check_lines(plan("--archives", "--then", "delete", "--json").out)
+    assert summary["sources"] == {"deleted": 3, "kept": 1}
+    assert summary["source_bytes"] == {"deleted": 4 + len(films), "kept": len(both)}
+    told = {record["path"]: record.get("source") for record in records}
+    assert (told["x.csv"], told["a/f.zip//e.csv"]) == ("deleted", "deleted")
+    assert sorted(str(told[f"a/both.zip//{name}"]) for name in FILMS) == ["None", "kept"]
+    (last,) = [record for record in records if record.get("source") == "kept"]
+    assert last["source_reason"] == reason
+
+
+def test_a_plan_says_what_could_not_be_moved(plan, volume, tmp_path):
+    """And has the exit code of such a run; nothing is moved."""
+    files = {f"d/{n:02}.csv": b"1" for n in range(22)}
+    write_files(volume, files | {"e.csv": b"12"})
+    write_files(tmp_path, {f"done/{name}": b"" for name in files})
+    ended = plan("--then", f"move {tmp_path / 'done'}")
+    assert ended.code == 3
+    assert "would move 1 source file after the load, 2 B\n" in ended.out
+    taken = "the target folder already has a file of this name"
+    assert f"source would stay: d/00.csv: {taken}\n" in ended.out
+    assert "and 2 more source files would stay; see --json\n" in ended.out
+    assert len(list(volume.rglob("*.csv"))) == 23
+
+
 def test_a_volume_that_is_an_archive_is_a_usage_error(asyncload, volume):
     """With the options that load only its members."""
     write_files(volume, {"a.zip": zip_of(FILMS)})

@@ -136,6 +136,23 @@ def test_the_run_does_as_planned(asyncload, volume, lake, target, proxy, more):
     assert summary["exit_code"] == ran.code == 0
 
 
+def test_the_run_clears_what_the_plan_said(asyncload, volume, lake, target):
+    """Sent or unchanged; files in conflict stay, and nothing is said of them."""
+    more = ("--then", "delete", "--json")
+    *planned, summary = check_lines(asyncload("plan", volume, *target, *more).out)
+    *ran, done = check_lines(asyncload("run", volume, *target, *more).out)
+    told, did = (
+        {r["path"]: r["source"] for r in records if "source" in r} for records in (planned, ran)
+    )
+    assert told == did
+    assert summary["sources"] == done["sources"] == {"deleted": 6}
+    assert sorted(told) == sorted({"large.csv", "new/1.csv", "new/2.csv"} | of_sales("023"))
+
+
+def of_sales(numbers):
+    return {f"sales/{number}.csv" for number in numbers}
+
+
 def made(proxy):
     """The requests that a proxy has passed on, by the kinds that have a price."""
     kinds = [call.operation for call in proxy.calls]

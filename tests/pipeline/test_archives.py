@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import zlib
@@ -17,7 +18,9 @@ from asyncload.errors import (
     SourceChanged,
     StoreUnavailable,
 )
+from asyncload.model.checksums import MD5_OF_PARTS, by_algorithm
 from asyncload.model.values import (
+    Checksum,
     Disposed,
     Excluded,
     FileFinished,
@@ -30,6 +33,7 @@ from asyncload.settings.run import Settings
 from asyncload.source import equality
 from asyncload.source.archives import members as archive_members
 from asyncload.source.archives.inflating import Inflating
+from asyncload.store.protocol import RemoteObject
 from tests.support.archives import DEFLATED, STORED, Made, make_zip, zip_of
 from tests.support.loads import AT_ONCE, NOW, PREFIX, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
@@ -352,20 +356,98 @@ async def test_a_partition_of_one_file_and_its_duplicate_is_marked(volume):
     assert data(store) == {f"A/{DAY}/a.csv": b"1", f"A/{DAY}/_SUCCESS": b""}
 
 
-@pytest.mark.fault("J1")
-async def test_an_archive_stays_when_its_members_are_loaded(volume):
-    """`--then` deletes files of their own only."""
-    files = {"s.csv": b"1", "l.csv": random_csv(2 * PART + 1)}
-    write_files(volume, {"x.csv": b"1", "a.zip": zip_of(files)})
+def sources(recorder):
+    """What was done with source files, by the outcome that says so."""
+    finished = [event for event in recorder.events if isinstance(event, FileFinished)]
+    return {event.outcome.path: event.source for event in finished if event.source}
+
+
+@pytest.mark.fault("J13")
+@pytest.mark.parametrize("then", ["delete", "move"])
+async def test_an_archive_is_cleared_after_its_last_member(volume, tmp_path, then):
+    """By its last outcome, which says so; before, it is there for all others."""
+    (tmp_path / "done").mkdir()
+    files = {"s.csv": b"1", "t.csv": b"2", "l.csv": random_csv(2 * PART + 1)}
+    write_files(volume, {"x.csv": b"1", "d/a.zip": zip_of(files | {"__MACOSX/._s.csv": b"?"})})
     store = MemoryStore()
+    action = then if then == "delete" else f"move {tmp_path / 'done'}"
+    report, recorder = await load(store, volume, then=action)
+    done = Disposed("deleted" if then == "delete" else "moved")
+    assert (report.counts, report.sources) == ({"uploaded": 4}, {done.status: 2})
+    (last,) = sources(recorder).keys() - {"x.csv"}
+    assert last == [path for path in recorder.outcomes if path.startswith("d/a.zip//")][-1]
+    assert not [path for path in volume.rglob("*") if path.is_file()]
+    assert (tmp_path / "done/d/a.zip").exists() == (then == "move")
+
+
+@pytest.mark.fault("J13")
+@pytest.mark.parametrize(
+    ("members", "options", "reason"),
+    [
+        ([Made(b"b.csv", b"2", crc=1)], {}, None),
+        ([Made(b"b.csv", b"2", flags=1)], {}, "1 other CSV, not loaded by this run"),
+        ([Made(b"b.csv", b"2"), Made(b"c.csv", b"3")], {"include": ["a.csv"]}, "2 other CSVs"),
+        ([Made(b"b.txt", b"2"), Made(b"d/", b"", STORED)], {}, "also holds 1 other file"),
+        ([Made(b"z.zip", b"2")], {"exclude": ["z.zip"]}, "1 other CSV"),
+    ],
+    ids=["damaged", "refused", "not included", "not a CSV", "nested"],
+)
+async def test_an_archive_stays_if_not_all_of_it_was_loaded(volume, members, options, reason):
+    """The last member says why; a failed member says it itself."""
+    write_files(volume, {"a.zip": make_zip(Made(b"a.csv", b"1"), *members)})
+    report, recorder = await load(MemoryStore(), volume, then="delete", **options)
+    assert (volume / "a.zip").exists()
+    assert report.counts["uploaded"] == 1
+    if reason is None:
+        assert (sources(recorder), report.exit_code) == ({}, 3)
+    else:
+        assert reason in sources(recorder)["a.zip//a.csv"].reason
+        assert report.kept_sources == [("a.zip", sources(recorder)["a.zip//a.csv"].reason)]
+
+
+async def test_an_archive_with_other_files_may_be_moved(volume, tmp_path):
+    """They go with it; nothing is lost."""
+    (tmp_path / "done").mkdir()
+    write_files(volume, {"a.zip": zip_of({"a.csv": b"1", "readme.txt": b"2"})})
+    report, _ = await load(MemoryStore(), volume, then=f"move {tmp_path / 'done'}")
+    assert (report.sources, (tmp_path / "done/a.zip").exists()) == ({"moved": 1}, True)
+
+
+@pytest.mark.fault("J13")
+async def test_an_archive_stays_if_a_member_is_known_only_by_an_md5_of_parts(volume):
+    """As a file would; it is said once."""
+    bodies = {"d/a.csv": b"1", "d/b.csv": b"2"}
+
+    class InParts(MemoryStore):
+        async def head(self, key):
+            body = bodies[f"d/{key[-5:]}"]
+            digest = hashlib.md5(hashlib.md5(body).digest()).hexdigest()
+            return RemoteObject(1, by_algorithm(Checksum(MD5_OF_PARTS, f"{digest}-1")))
+
+    write_files(volume, {"a.zip": zip_of(bodies)})
+    store = InParts()
+    store.objects = {f"{PREFIX}/D/{DAY}/{name}.csv": b"?" for name in "ab"}
+    report, _ = await load(store, volume, then="delete")
+    assert (report.counts, report.sources) == ({"unchanged": 2}, {"kept": 1})
+    assert (volume / "a.zip").exists()
+
+
+async def test_an_archive_that_changed_since_is_kept(volume):
+    """Its present content was not verified."""
+    write_files(volume, {"a.zip": zip_of({"a.csv": b"1"})})
+    store = Store(meanwhile=lambda: os.utime(volume / "a.zip", (1, 1)))
     report, recorder = await load(store, volume, then="delete")
-    assert report.counts == {"uploaded": 3}
-    assert [path.name for path in volume.iterdir()] == ["a.zip"]
-    kept = {
-        event.outcome.path: event.source
-        for event in recorder.events
-        if isinstance(event, FileFinished) and event.source.status == "kept"
-    }
-    assert kept == dict.fromkeys(
-        ["a.zip//s.csv", "a.zip//l.csv"], Disposed("kept", "it is not a file of its own")
-    )
+    assert report.counts == {"uploaded": 1}
+    assert sources(recorder)["a.zip//a.csv"].reason == "the file changed after it was loaded"
+
+
+@pytest.mark.fault("J13")
+async def test_an_archive_with_a_duplicate_is_cleared_by_the_next_run(volume):
+    """Then the member is compared by itself."""
+    write_files(volume, {"a.csv": b"1", "a.zip": zip_of({"a.csv": b"1"})})
+    store = MemoryStore()
+    report, _ = await load(store, volume, then="delete")
+    assert (report.sources, [path.name for path in volume.iterdir()]) == ({"deleted": 1}, ["a.zip"])
+    report, _ = await load(store, volume, then="delete")
+    assert (report.counts, report.sources) == ({"unchanged": 1}, {"deleted": 1})
+    assert not list(volume.iterdir())

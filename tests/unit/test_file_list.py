@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.errors import SourceUnreadable, UsageError
-from asyncload.model.values import Excluded, Failed, SourceFile
+from asyncload.errors import FileFailed, SourceUnreadable, UsageError
+from asyncload.model.values import Archive, Excluded, Failed, SourceFile
+from asyncload.source.archives.rules import ArchiveRules
 from asyncload.source.file_list import FileList, path_below, read_list
 from asyncload.source.scanner import Scanner
+from tests.support.archives import Made, make_zip, zip_of
 from tests.support.loads import write_files
 
 
@@ -96,10 +98,12 @@ def judged(volume, *names, **options):
         match item:
             case SourceFile():
                 found[item.path] = item.size
+            case Archive():
+                found[item.path] = item.members, item.excluded, item.others
             case Excluded():
                 found[item.path] = item.reason
             case Failed():
-                assert isinstance(item.error, SourceUnreadable)
+                assert isinstance(item.error, FileFailed)
                 found[item.path] = item.error.message
     return found
 
@@ -175,3 +179,67 @@ def test_options_still_exclude_listed_files(volume):
         "b.csv": "excluded",
         "c.csv": "excluded",
     }
+
+
+LOADED = ArchiveRules(load=True)
+FILMS = {"m.csv": b"1", "d/.s.csv": b"12", "n.txt": b"", "x.csv.xz": b""}
+
+
+def test_a_listed_member_is_loaded_and_only_this_one(volume):
+    """By the path that reports print; each archive is opened once, for all of its members."""
+    write_files(volume, {"in/a.zip": zip_of(FILMS), "b.ZIP": zip_of(FILMS), "c.csv": b""})
+    names = ("in/a.zip//d/.s.csv", "c.csv", f"{volume}/b.ZIP//m.csv", "./in/a.zip///m.csv")
+    names = (*names, f"{volume}/in/a.zip//m.csv")
+    assert judged(volume, *names, archives=LOADED) == {
+        "in/a.zip": (2, 1, 1),
+        "in/a.zip//m.csv": 1,
+        "in/a.zip//d/.s.csv": 2,
+        "c.csv": 0,
+        "b.ZIP": (1, 2, 1),
+        "b.ZIP//m.csv": 1,
+    }
+
+
+def test_an_archive_that_is_listed_itself_is_loaded_whole(volume):
+    """Also if some of its members are listed, too."""
+    write_files(volume, {"a.zip": zip_of(FILMS)})
+    for names in (("a.zip", "a.zip//m.csv"), ("a.zip//m.csv", "a.zip")):
+        found = judged(volume, *names, archives=LOADED)
+        assert found["a.zip//m.csv"] == 1
+        assert found["a.zip//d/.s.csv"] == "hidden"
+
+
+@pytest.mark.fault("I33")
+def test_listed_members_that_can_not_be_loaded_fail_by_name(volume):
+    """With their reasons: not there, not a CSV, excluded by its kind, refused, no archive."""
+    made = make_zip(Made(b"e.csv", b"1", flags=1), Made(b"n.txt"), Made(b"x.csv.xz"))
+    write_files(volume, {"a.zip": made, "bad.zip": b"PK", "dir.zip/a.csv": b"1"})
+    names = {
+        "a.zip//e.csv": "the member is encrypted",
+        "a.zip//gone.csv": "the archive has no such member",
+        "a.zip//n.txt": "the file is not a CSV by its name",
+        "a.zip//x.csv.xz": "the file can't be loaded: compressed",
+        "no.zip//a.csv": "the file does not exist",
+        "/etc/a.zip//a.csv": "the path is outside of the volume",
+    }
+    found = judged(volume, *names, "dir.zip//a.csv", "bad.zip//a.csv", archives=LOADED)
+    assert found.pop("a.zip") == (0, 2, 1)
+    assert found.pop("bad.zip").startswith("the archive can't be read")
+    assert found == names | {"dir.zip/a.csv": 1}
+    assert judged(volume, "a.zip//e.csv") == {"a.zip//e.csv": "the file is not a CSV by its name"}
+
+
+def test_options_exclude_listed_members(volume):
+    """By patterns, for the archive or its members; by the age of the archive."""
+    write_files(volume, {"a.zip": zip_of(FILMS)})
+    names = ("a.zip//m.csv", "a.zip//d/.s.csv")
+
+    def found(**options):
+        judgements = judged(volume, *names, archives=LOADED, **options)
+        return {path: what for path, what in judgements.items() if not isinstance(what, tuple)}
+
+    assert found(exclude=["m.csv"]) == {"a.zip//m.csv": "excluded", "a.zip//d/.s.csv": 2}
+    assert found(include=["m.csv"]) == {"a.zip//m.csv": 1, "a.zip//d/.s.csv": "excluded"}
+    assert found(include=["a.zip"]) == {"a.zip//m.csv": 1, "a.zip//d/.s.csv": 2}
+    assert found(exclude=["a.zip"]) == {"a.zip": "excluded"}
+    assert found(modified_before=0.0) == {"a.zip": "too recent"}

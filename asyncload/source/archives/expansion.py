@@ -8,7 +8,14 @@ from typing import NamedTuple
 
 from asyncload.errors import ArchiveUnreadable, MemberRefused
 from asyncload.model.names import MEMBER
-from asyncload.model.values import Excluded, ExcludedReason, Failed, Member, SourceFile
+from asyncload.model.values import (
+    Archive,
+    Excluded,
+    ExcludedReason,
+    Failed,
+    Member,
+    SourceFile,
+)
 from asyncload.source.archives.directory import Directory, Entry
 from asyncload.source.archives.inflating import DEFLATED, STORED
 from asyncload.source.archives.names import check_name, decode_name, shown_name
@@ -32,6 +39,9 @@ _METHODS = {
 }
 
 
+# What macOS and Windows leave in archives and folders, in lower case.
+_LEFTOVERS = (b".ds_store", b"thumbs.db", b"desktop.ini")
+
 Judge = Callable[[str], ExcludedReason | None]
 """Returns why a member with this name is not loaded; None if it is."""
 
@@ -53,9 +63,13 @@ def count_csvs(directory: Directory, rules: ArchiveRules, judge: Judge) -> int:
 
 
 def expand(
-    archive: str, directory: Directory, rules: ArchiveRules, judge: Judge
-) -> Iterator[SourceFile | Excluded | Failed]:
-    """Yield the CSVs of an archive as source files, and what is excluded or refused.
+    archive: str,
+    directory: Directory,
+    rules: ArchiveRules,
+    judge: Judge,
+    wanted: Callable[[str], bool] | None = None,
+) -> Iterator[Archive | SourceFile | Excluded | Failed]:
+    """Yield an archive, its CSVs as source files, and what is excluded or refused.
 
     A refused member fails alone. If the CSVs exceed the limit, the archive fails as a whole.
 
@@ -64,9 +78,13 @@ def expand(
         directory: its directory.
         rules: how archives are treated.
         judge: decides about each CSV and archive in it by name.
+        wanted: if given, only members are expanded for whose names it returns true.
     """
-    found = list(_expand(archive, directory, rules, judge))
-    total = sum(one.size for one in found if isinstance(one, SourceFile))
+    candidates = list(_candidates(directory.entries, rules, judge))
+    chosen = [one for one in candidates if wanted is None or wanted(one.name)]
+    found = list(_expand(archive, directory, chosen))
+    sizes = {one.path: one.size for one in found if isinstance(one, SourceFile)}
+    total = sum(sizes.values())
     if total > rules.limit:
         error = ArchiveUnreadable(
             f"the CSVs of the archive have {total:,} bytes, more than the {rules.limit:,} of "
@@ -74,18 +92,31 @@ def expand(
             hint="raise --archive-limit if you trust the archive, or use --exclude",
         )
         yield Failed(archive, None, 0, error)
-    else:
-        yield from found
+        return
+    users = [one for one in candidates if not _is_leftover(one.entry.name)]
+    excluded = sum(_path_in(archive, one) not in sizes for one in users)
+    others = sum(not _is_leftover(entry.name) for entry in directory.entries) - len(users)
+    yield Archive(archive, directory.state, len(sizes), excluded, others)
+    yield from found
+
+
+def _path_in(archive: str, one: _Candidate) -> str:
+    return f"{archive}{MEMBER}{one.name}"
+
+
+def _is_leftover(name: bytes) -> bool:
+    """Return whether a member with this name is a folder, or holds nothing of the user's."""
+    *folders, last = name.replace(b"\\", b"/").lower().split(b"/")
+    return not last or last in _LEFTOVERS or last.startswith(b"._") or b"__macosx" in folders
 
 
 def _expand(
-    archive: str, directory: Directory, rules: ArchiveRules, judge: Judge
+    archive: str, directory: Directory, candidates: Sequence[_Candidate]
 ) -> Iterator[SourceFile | Excluded | Failed]:
-    candidates = list(_candidates(directory.entries, rules, judge))
     times = Counter(one.name for one in candidates if not one.excluded and not one.refused)
     overlapping = _overlapping(directory.entries)
     for one in candidates:
-        path, entry = f"{archive}{MEMBER}{one.name}", one.entry
+        path, entry = _path_in(archive, one), one.entry
         if one.excluded:
             yield Excluded(path, one.excluded)
             continue

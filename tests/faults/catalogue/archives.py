@@ -29,4 +29,9 @@ FAULTS: tuple[Fault, ...] = (
         "an archive without a readable directory",
         "fails; no partition it may concern is marked",
     ),
+    Fault(
+        "J13",
+        "an archive that is to be deleted or moved",
+        "only once all of its CSVs are verified, and nothing else would be lost",
+    ),
 )
