@@ -68,7 +68,10 @@ def make_tools(
     return TransferTools(
         store=files,
         readers=readers,
-        buffers=BufferPool(share.memory, reserved=requests.connection_memory),
+        buffers=BufferPool(
+            share.memory,
+            reserved=lambda: requests.connection_memory() + readers.decoding_memory,
+        ),
         window=PartWindow(max_parts(share)),
         policy=policy,
         key_index=listed.keys,

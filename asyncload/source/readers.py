@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
+from asyncload.aio.budget import Budget
 from asyncload.errors import SourceStalled, TooManyOpenFiles
 from asyncload.model.checksums import CRC64NVME, Crc
 from asyncload.model.values import Disposed, PlannedUpload, SourceFile
@@ -40,6 +41,12 @@ P = ParamSpec("P")
 
 DESCRIPTOR_WAIT_SECONDS = 10.0
 """In seconds; if nothing at all can be opened for so long, too many open files are an error."""
+
+DECODING_MEMORY = 64 * 1024 * 1024
+"""In bytes: members that are decompressed at the same time may take so much together, apart from
+the buffers; small members a quarter of it besides. No member takes more; see
+`archives.decoders.MAX_DICTIONARY`.
+"""
 
 # In seconds, between two attempts to open something: the first, doubled each time, and the maximum.
 _FIRST_WAIT = 0.01
@@ -124,6 +131,14 @@ class Readers:
         self._patient = _PatientExecutor(executor)
         self._descriptor_wait = descriptor_wait
         self._exhausted_since: float | None = None
+        # Each of its own: a batch already holds a buffer, for which a large member may wait.
+        self._for_large = Budget(DECODING_MEMORY)
+        self._for_small = Budget(DECODING_MEMORY // 4)
+
+    @property
+    def decoding_memory(self) -> int:
+        """The bytes that members take at present to be decompressed, apart from the buffers."""
+        return self._for_large.held + self._for_small.held
 
     @property
     def root(self) -> Path:
@@ -166,25 +181,29 @@ class Readers:
         items: list[BatchItem],
     ) -> None:
         heartbeat = Heartbeat()
-        await self._offload.run(
-            self._volume.read_batch,
-            uploads,
-            buffer,
-            digests,
-            items,
-            heartbeat.beat,
-            heartbeat=heartbeat,
-            through=self._patient,
-        )
+        # One after the other, so the largest counts.
+        most = max(_decoding_memory(upload.source) for upload in uploads)
+        async with self._for_small.hold(min(most, self._for_small.capacity)):
+            await self._offload.run(
+                self._volume.read_batch,
+                uploads,
+                buffer,
+                digests,
+                items,
+                heartbeat.beat,
+                heartbeat=heartbeat,
+                through=self._patient,
+            )
 
     @asynccontextmanager
     async def opened(self, source: SourceFile) -> AsyncIterator[tuple[Readable, FileState]]:
         """Open a file and return it with its state. Raises as `Volume.open_source` does."""
-        file, state = await self._retry_while_exhausted(partial(self._open, source))
-        with file:
-            if source.version is not None and isinstance(file, OpenFile):
-                check_same(source.version, state, file.volume.trust)
-            yield (file if isinstance(file, OpenFile) else MemberInTurn(file)), state
+        async with self._for_large.hold(_decoding_memory(source)):
+            file, state = await self._retry_while_exhausted(partial(self._open, source))
+            with file:
+                if source.version is not None and isinstance(file, OpenFile):
+                    check_same(source.version, state, file.volume.trust)
+                yield (file if isinstance(file, OpenFile) else MemberInTurn(file)), state
 
     async def _open(self, source: SourceFile) -> tuple[OpenFile | OpenMember, FileState]:
         heartbeat = Heartbeat()
@@ -306,6 +325,16 @@ def _open(
     except GivenUp:
         file.close()
         raise
+
+
+def _decoding_memory(source: SourceFile) -> int:
+    """Return how many bytes it takes at most to decompress a member; 0 for a file."""
+    if source.member is None:
+        return 0
+    # Late: most volumes have no archives, and a start is kept short.
+    from asyncload.source.archives.decoders import decoding_memory
+
+    return decoding_memory(source.member.method, source.size)
 
 
 def _close(opened: tuple[OpenFile | OpenMember, FileState]) -> None:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from asyncload.aio.buffers import BufferPool
 from asyncload.errors import (
     ArchiveUnreadable,
     BodyDamaged,
@@ -27,14 +28,16 @@ from asyncload.model.values import (
     PartitionUnmarked,
     StaleUploadAborted,
 )
+from asyncload.operations import tools
 from asyncload.operations.load import load_into
 from asyncload.planning.plan import MIB
 from asyncload.settings.run import Settings
-from asyncload.source import equality
+from asyncload.source import equality, readers
 from asyncload.source.archives import members as archive_members
 from asyncload.source.archives.inflating import Inflating
+from asyncload.source.volume import Volume
 from asyncload.store.protocol import RemoteObject
-from tests.support.archives import DEFLATED, STORED, Made, make_zip, zip_of
+from tests.support.archives import BZIP2, DEFLATED, LZMA, STORED, Made, make_zip, zip_of
 from tests.support.loads import AT_ONCE, NOW, PREFIX, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
@@ -226,6 +229,51 @@ async def test_a_member_is_resumed_by_sending_what_is_missing(volume, method):
     assert store.part_bytes == 3 * PART <= 0.35 * len(content)
     assert report.kept == 7 * PART
     assert not any(isinstance(event, StaleUploadAborted) for event in recorder.events)
+
+
+@pytest.mark.fault("J8")
+async def test_other_compressions_are_resumed_as_well(volume):
+    """Beside small members."""
+    large = (random_csv(PART // 64) * 129)[: 2 * PART + 1000]
+    files = {f"{n}.csv": b"%d\n" % n for n in range(20)} | {"l.csv": large}
+    write_files(volume, {"a.zip": zip_of(files, BZIP2)})
+    dying = Dying(1)
+    await load(dying, volume, manifest=True, include=["l.csv"])
+    store = MemoryStore()
+    store.objects, store.uploads, store.infos = dying.objects, dying.uploads, dying.infos
+    report, _ = await load(store, volume, manifest=True)
+    assert report.counts == {"uploaded": 21}
+    assert {key.rpartition("/")[2]: body for key, body in data(store).items()} == files
+    assert (report.kept, store.part_bytes) == (PART, PART + 1000)
+
+
+@pytest.mark.fault("J3")
+async def test_dictionaries_share_a_bounded_memory(volume, monkeypatch):
+    """Of members at once: each waits for its turn, and takes it from the buffers' memory."""
+    held, opened = [], Volume.open_source
+
+    def noting(self, source):
+        held.append(pools[0]())
+        return opened(self, source)
+
+    pools = []
+
+    def pool(capacity, *, reserved):
+        pools.append(reserved)
+        return BufferPool(capacity, reserved=reserved)
+
+    monkeypatch.setattr(Volume, "open_source", noting)
+    monkeypatch.setattr(tools, "BufferPool", pool)
+    monkeypatch.setattr(readers, "DECODING_MEMORY", 4 * 7000)
+    write_files(
+        volume,
+        {f"{n}.zip": zip_of({f"{n}.csv": random_csv(5000 + n, n)}, LZMA) for n in range(90)},
+    )
+    # So many connections take no memory.
+    report, _ = await load(MemoryStore(), volume, concurrency=32)
+    assert report.counts == {"uploaded": 90}
+    assert 5000 <= min(held) <= max(held) < 7000
+    assert pools[0]() == 0
 
 
 @pytest.mark.fault("J7")

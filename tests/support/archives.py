@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
+import lzma
 import struct
 import zlib
 from dataclasses import dataclass, replace
 
-STORED, DEFLATED = 0, 8
+STORED, DEFLATED, BZIP2, LZMA = 0, 8, 12, 14
+_MARKED_END = 2
 _FORGEABLE = ("crc", "size", "stored", "offset")
 
 
@@ -32,8 +35,9 @@ class Made:
 
     def filled(self, offset: int) -> Made:
         """The member with all of its fields, behind `offset` bytes."""
-        packed = deflate(self.data) if self.method == DEFLATED else self.data
-        packed = packed if self.packed is None else self.packed
+        pack = PACKING.get(self.method, bytes)
+        packed = pack(self.data) if self.packed is None else self.packed
+        flags = self.flags | (_MARKED_END if self.method == LZMA and self.packed is None else 0)
         computed = {
             "crc": zlib.crc32(self.data),
             "size": len(self.data),
@@ -42,12 +46,23 @@ class Made:
         }
         given = {name: getattr(self, name) for name in _FORGEABLE}
         fields = computed | {name: value for name, value in given.items() if value is not None}
-        return replace(self, packed=packed, **fields)
+        return replace(self, packed=packed, flags=flags, **fields)
 
 
 def deflate(data: bytes, level: int = 1) -> bytes:
     packer = zlib.compressobj(level, zlib.DEFLATED, -15)
     return packer.compress(data) + packer.flush()
+
+
+def pack_lzma(data: bytes, dictionary: int = 1 << 16) -> bytes:
+    """LZMA with its header, and with a marker at its end."""
+    filters = [{"id": lzma.FILTER_LZMA1, "preset": 0, "dict_size": dictionary}]
+    packer = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=filters)
+    header = struct.pack("<BBHBI", 9, 20, 5, 0x5D, dictionary)
+    return header + packer.compress(data) + packer.flush()
+
+
+PACKING = {DEFLATED: deflate, BZIP2: lambda data: bz2.compress(data, 1), LZMA: pack_lzma}
 
 
 def make_zip(*members: Made, disk: int = 0, comment: bytes = b"") -> bytes:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import lzma
 import os
 import random
 import stat
+import struct
 import tracemalloc
 import zipfile
 from contextlib import suppress
@@ -33,11 +35,23 @@ from asyncload.source.batches import LoadedFile, UnloadedFile
 from asyncload.source.equality import find_duplicates
 from asyncload.source.scanner import Scanner
 from asyncload.source.volume import Volume
-from tests.support.archives import DEFLATED, STORED, Made, deflate, make_zip, zip_of
+from tests.support.archives import (
+    BZIP2,
+    DEFLATED,
+    LZMA,
+    PACKING,
+    STORED,
+    Made,
+    deflate,
+    make_zip,
+    pack_lzma,
+    zip_of,
+)
 from tests.support.loads import write_files
 
 MIB = 1024 * 1024
 LOAD = ArchiveRules(load=True)
+METHODS = [STORED, DEFLATED, BZIP2, LZMA]
 
 
 @pytest.fixture
@@ -380,7 +394,7 @@ def test_an_archive_that_changes_meanwhile_is_the_reason_of_the_damage(scan, tmp
             member.read_into(memoryview(bytearray(MIB)), MIB)
 
 
-@pytest.mark.parametrize("method", [STORED, DEFLATED])
+@pytest.mark.parametrize("method", METHODS)
 def test_parts_can_be_read_in_any_order(scan, tmp_path, method):
     """In order a compressed member is inflated once; else again, and the CRC-32 is right."""
     content = random.Random(1).randbytes(10 * 1000)
@@ -396,10 +410,90 @@ def test_parts_can_be_read_in_any_order(scan, tmp_path, method):
         member.check_in_place()
 
 
-NAMES = st.sampled_from(["a.csv", "b/c.csv", "é.csv", "n.txt", "../d.csv", "e.csv.gz"])
-MEMBERS = st.lists(
-    st.tuples(NAMES, st.binary(max_size=300), st.sampled_from([STORED, DEFLATED])), max_size=4
+def test_lzma_without_a_marker_ends_at_its_length(scan, tmp_path):
+    """As 7-Zip writes it with `-meos=off`; zipfile and others mark the end."""
+    packed = bytes.fromhex("1a0205005d0010000000349901858192eab7df98a59346d1ee342fd30000")
+    body = b"id,name\n" + b"1,abc\n" * 40
+    found = scan({"a.zip": make_zip(Made(b"a.csv", body, LZMA, packed=packed))})
+    assert read(tmp_path, found["a.zip//a.csv"]) == body
+
+
+@pytest.mark.fault("J3")
+@pytest.mark.parametrize(
+    ("packed", "error", "message"),
+    [
+        (b"\t\x14\5\0]", MemberDamaged, "its compressed data is cut off"),
+        (b"\t\x14\6\0]\0\0\1\0" + bytes(9), MemberRefused, "an unknown variant of LZMA"),
+        (b"\t\x14\5\0\xff\0\0\1\0" + bytes(9), MemberDamaged, "it is not valid LZMA data"),
+    ],
 )
+def test_a_header_of_lzma_is_not_trusted(scan, tmp_path, packed, error, message):
+    """Each field is checked before it is used."""
+    found = scan({"a.zip": make_zip(Made(b"a.csv", b"12345", LZMA, packed=packed))})
+    with pytest.raises(error, match=message):
+        read(tmp_path, found["a.zip//a.csv"])
+
+
+@pytest.mark.fault("J3")
+def test_no_more_memory_is_taken_for_a_dictionary_than_a_member_has_bytes(
+    scan, tmp_path, monkeypatch
+):
+    """A forged size is harmless; one that a large member may need is refused."""
+    asked, limited = [], lzma.LZMADecompressor
+
+    class Noting:
+        """The decompressor, which notes the dictionary of the stream."""
+
+        def __init__(self, *arguments):
+            self.inner = limited(*arguments)
+
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+
+        def decompress(self, data, most):
+            if not asked:
+                asked.append(struct.unpack_from("<I", data, 1)[0])
+            return self.inner.decompress(data, most)
+
+    monkeypatch.setattr(lzma, "LZMADecompressor", Noting)
+    body = random.Random(1).randbytes(100_000)
+    packed = bytearray(pack_lzma(body))
+    packed[5:9] = struct.pack("<I", 2**32 - 1)
+    found = scan({"a.zip": make_zip(Made(b"a.csv", body, LZMA, flags=2, packed=bytes(packed)))})
+    assert read(tmp_path, found["a.zip//a.csv"]) == body
+    assert asked == [100_000]
+    forged = Made(b"a.csv", b"", LZMA, packed=bytes(packed), size=65 * MIB, crc=0)
+    found = scan({"a.zip": make_zip(forged)})
+    with pytest.raises(MemberRefused, match=r"a dictionary of 68,157,440 bytes, more than the"):
+        read_first(tmp_path, found["a.zip//a.csv"])
+
+
+def read_first(volume, source):
+    """The first byte of a member."""
+    buffer = memoryview(bytearray(1))
+    with Volume(volume).open_source(source) as member:
+        member.read_into(buffer, 0)
+    return bytes(buffer)
+
+
+@pytest.mark.fault("J2")
+@pytest.mark.parametrize("method", [BZIP2, LZMA])
+def test_streams_that_end_too_early_or_too_late_are_damaged(scan, tmp_path, method):
+    """However the directory describes them."""
+    body = random.Random(1).randbytes(500)
+    packed = PACKING[method](body)
+    for made, message in (
+        (Made(b"a.csv", body, method, 2, packed=packed[:-30]), "is cut off"),
+        (Made(b"a.csv", body, method, 2, packed=packed, size=499), "more than the 499 bytes"),
+        (Made(b"a.csv", body, method, 2, packed=packed, size=501), "it ends after 500 bytes"),
+    ):
+        found = scan({"a.zip": make_zip(made)})
+        with pytest.raises(MemberDamaged, match=message):
+            read(tmp_path, found["a.zip//a.csv"])
+
+
+NAMES = st.sampled_from(["a.csv", "b/c.csv", "é.csv", "n.txt", "../d.csv", "e.csv.gz"])
+MEMBERS = st.lists(st.tuples(NAMES, st.binary(max_size=300), st.sampled_from(METHODS)), max_size=4)
 
 
 @pytest.mark.fault("J2")
@@ -436,10 +530,11 @@ def test_zipfile_reads_the_same(tmp_path_factory, members):
     volume = tmp_path_factory.mktemp("volume", numbered=True)
     names = list(dict.fromkeys(name for name, _, _ in members if ".." not in name))
     bodies = {name: body for name, body, _ in members}
+    methods = {name: method for name, _, method in members}
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as written:
         for name in names:
-            written.writestr(name, bodies[name], zipfile.ZIP_DEFLATED)
+            written.writestr(name, bodies[name], methods[name])
     (volume / "a.zip").write_bytes(b"#!/bin/sh\n" + archive.getvalue())
     found = {
         path[7:]: item for path, item in by_path(Scanner(volume, archives=LOAD).scan()).items()

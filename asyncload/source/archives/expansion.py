@@ -16,8 +16,8 @@ from asyncload.model.values import (
     Member,
     SourceFile,
 )
+from asyncload.source.archives.decoders import METHODS, STORED
 from asyncload.source.archives.directory import Directory, Entry
-from asyncload.source.archives.inflating import DEFLATED, STORED
 from asyncload.source.archives.names import check_name, decode_name, shown_name
 from asyncload.source.archives.rules import ArchiveRules
 from asyncload.source.name_kinds import FileKind, file_kind, is_zip
@@ -30,8 +30,6 @@ _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _METHODS = {
     6: "Implode",
     9: "Deflate64",
-    12: "bzip2",
-    14: "LZMA",
     93: "Zstandard",
     95: "XZ",
     98: "PPMd",
@@ -176,7 +174,7 @@ def _refusal(one: _Candidate, size: int, *, again: bool, overlaps: bool) -> Memb
         return MemberRefused(
             "the archive is split into several files", hint="join them: zip -s 0 SPLIT --out ONE"
         )
-    if entry.method not in (STORED, DEFLATED):
+    if entry.method not in METHODS:
         name = _METHODS.get(entry.method, f"method {entry.method}")
         return MemberRefused(
             f"the member is compressed by {name}, which is not supported",

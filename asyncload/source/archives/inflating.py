@@ -7,17 +7,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from isal import igzip_lib, isal_zlib
-
 from asyncload.errors import MemberDamaged
+from asyncload.source.archives.decoders import Decoder
 from asyncload.source.batches import Beat
 from asyncload.source.heartbeat import unwatched
-
-STORED = 0
-DEFLATED = 8
-
-# Its stubs say that this is an instance.
-_NotDeflate: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]  # as above
 
 # Compressed bytes are read, and others made, in pieces that stay in the processor's cache.
 _CHUNK = 64 * 1024
@@ -31,7 +24,7 @@ class ReadInto(Protocol):
 
 
 class Inflating:
-    """A deflated member, inflated from its beginning.
+    """A compressed member, inflated from its beginning.
 
     `position` is the number of bytes made so far.
 
@@ -39,16 +32,16 @@ class Inflating:
         read: reads the archive.
         offset: of the first compressed byte.
         stored: their number.
+        decoder: decompresses them.
     """
 
-    def __init__(self, read: ReadInto, offset: int, stored: int) -> None:
+    def __init__(self, read: ReadInto, offset: int, stored: int, decoder: Decoder) -> None:
         self.position = 0
         self._read = read
         self._offset = offset
         self._left = stored
         self._chunk = memoryview(bytearray(min(_CHUNK, stored)))
-        self._pending: memoryview | bytes = b""
-        self._inflater = isal_zlib.decompressobj(-15)
+        self._decoder = decoder
 
     def read_into(self, buffer: memoryview, beat: Beat = unwatched) -> None:
         """Fill `buffer` with the next bytes.
@@ -79,24 +72,24 @@ class Inflating:
 
     def _next(self, most: int, beat: Beat) -> bytes:
         """Return some of the next bytes, at least one; none at the end."""
-        inflater = self._inflater
-        while not inflater.eof:
-            if not self._pending and self._left:
-                chunk = self._chunk[: self._left]
-                self._read(chunk, self._offset, beat)
-                self._offset += len(chunk)
-                self._left -= len(chunk)
-                self._pending = chunk
-            given = self._pending
+        decoder = self._decoder
+        while not decoder.eof:
+            given = memoryview(b"")
+            if decoder.needs_input and self._left:
+                given = self._chunk[: self._left]
+                self._read(given, self._offset, beat)
+                self._offset += len(given)
+                self._left -= len(given)
+            exhausted = decoder.needs_input and not given
             try:
-                made = inflater.decompress(given, most)
-            except _NotDeflate as error:
-                raise damaged("it is not valid Deflate data") from error
-            self._pending = inflater.unconsumed_tail
+                made = decoder.decompress(given, most)
+            except decoder.errors as error:
+                raise damaged(f"it is not valid {decoder.name} data") from error
             if made:
                 self.position += len(made)
+                beat()
                 return made
-            if not given:
+            if exhausted:
                 # All of its bytes are read, and they are not a whole stream.
                 raise damaged("its compressed data is cut off")
         return b""

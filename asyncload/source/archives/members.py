@@ -12,7 +12,17 @@ from isal import isal_zlib
 from asyncload.errors import MemberDamaged
 from asyncload.model.checksums import CRC32, CRC64NVME, Crc
 from asyncload.model.values import Member
-from asyncload.source.archives.inflating import STORED, Inflating, damaged
+from asyncload.source.archives.decoders import (
+    BZIP2,
+    DEFLATED,
+    LZMA,
+    LZMA_HEADER,
+    STORED,
+    Bzip2,
+    Deflate,
+    Lzma,
+)
+from asyncload.source.archives.inflating import Inflating, damaged
 from asyncload.source.batches import Beat, Digest
 from asyncload.source.file_state import FileState
 from asyncload.source.heartbeat import unwatched
@@ -20,6 +30,8 @@ from asyncload.source.heartbeat import unwatched
 _HEADER = struct.Struct("<4s2xHH16xHH")
 _SIGNATURE = b"PK\3\4"
 _ENCRYPTED = 1
+# Of LZMA only.
+_MARKED_END = 2
 _HASHED = 256 * 1024
 
 
@@ -50,6 +62,7 @@ class OpenMember:
     file: ArchiveFile
     member: Member
     _offset: int = field(init=False)
+    _flags: int = field(init=False)
     _stream: Inflating | None = field(default=None, init=False)
     _sums: dict[int, tuple[int, int]] = field(default_factory=dict, init=False)
     _reached_end: bool = field(default=False, init=False)
@@ -70,6 +83,7 @@ class OpenMember:
             raise damaged("its header does not agree with the archive's directory")
         if offset + member.stored > member.version.size:
             raise damaged("it reaches beyond the end of the archive")
+        self._flags = flags
         return offset
 
     def __enter__(self) -> Self:
@@ -123,7 +137,18 @@ class OpenMember:
             stream.check_end(beat)
 
     def _begin(self) -> Inflating:
-        return Inflating(self.file.read_into, self._offset, self.member.stored)
+        read, offset, stored = self.file.read_into, self._offset, self.member.stored
+        if self.member.method == DEFLATED:
+            return Inflating(read, offset, stored, Deflate())
+        if self.member.method == BZIP2:
+            return Inflating(read, offset, stored, Bzip2())
+        assert self.member.method == LZMA, "others are refused"
+        header = bytearray(LZMA_HEADER.size)
+        if stored < len(header):
+            raise damaged("its compressed data is cut off")
+        read(memoryview(header), offset)
+        decoder = Lzma(header, self.member.size, marked=bool(self._flags & _MARKED_END))
+        return Inflating(read, offset + len(header), stored - len(header), decoder)
 
     def sum_up(
         self,
