@@ -89,6 +89,7 @@ if TYPE_CHECKING:
         PartSent,
         Present,
         ProcessesStarted,
+        RequestMade,
         RequestsMade,
         RunStarted,
         Scanned,
@@ -212,6 +213,7 @@ __all__ = [
     "Report",
     "RequestCounts",
     "RequestLimitReached",
+    "RequestMade",
     "RequestRejected",
     "RequestsMade",
     "RequestsPlanned",
@@ -274,9 +276,9 @@ _NAMES = {
     "model.values": """
         ApiRequestsMade Checksum ConcurrencyChanged ConcurrencySettled Disposed Event Excluded
         Failed FileFinished FileState LoadStarted ManifestWritten MarkerFailed ObjectKey Outcome
-        PartKept PartSent PartitionUnmarked Present ProcessesStarted RequestsMade RunStarted
-        Scanned Skipped StaleUploadAborted StoreJudged Unchanged UploadLeftOpen Uploaded Warned
-        WatchProgress
+        PartKept PartSent PartitionUnmarked Present ProcessesStarted RequestMade RequestsMade
+        RunStarted Scanned Skipped StaleUploadAborted StoreJudged Unchanged UploadLeftOpen Uploaded
+        Warned WatchProgress
     """,
     "operations.clean": "clean",
     "operations.collect": "collect",

@@ -26,7 +26,7 @@ _PLACE = "event"
 # They concern a terminal, or a settings file.
 _NOT_HERE = (
     "config", "dry_run", "files", "json", "lineage", "log_format", "metrics_file", "offline",
-    "price", "quiet", "yes",
+    "price", "quiet", "traces", "yes",
 )  # fmt: skip
 # The descriptions of an API and of queries, which a settings file may also have.
 _TABLES: Mapping[str, Mapping[str, type]] = {"collect": {"source": dict, "query": list}}

@@ -76,7 +76,7 @@ def run(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **other
 def _outlets(command: str, arguments: Arguments, **options: Any) -> Sequence[Outlet]:
     """Return the outputs for machines that the options ask for."""
     asked = any(options[name] is not None for name in ("metrics_file", "lineage"))
-    if not asked and options["log_format"] == "text":
+    if not asked and options["log_format"] == "text" and not arguments.values.get("traces"):
         return ()
     # Late: most runs have none.
     from asyncload.cli.outlets import make_outlets

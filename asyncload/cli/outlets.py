@@ -14,6 +14,12 @@ from asyncload.reporting.machines.lineage import Described, Lineage, parse_paren
 from asyncload.reporting.machines.log import JsonLog
 from asyncload.reporting.machines.metrics import MetricsFile
 from asyncload.reporting.machines.outlet import Outlet
+from asyncload.reporting.machines.traces import (
+    Traces,
+    parent_of,
+    require_opentelemetry,
+    sender,
+)
 from asyncload.settings.arguments import Arguments
 from asyncload.settings.objects import choose
 
@@ -37,6 +43,9 @@ def make_outlets(
     disabled = os.environ.get("OPENLINEAGE_DISABLED", "").lower() == "true"
     if (target := options["lineage"]) is not None and not disabled:
         yield _lineage(target, command, bucket, source)
+    if arguments.values.get("traces"):
+        require_opentelemetry()
+        yield Traces(command, sender(parent_of(os.environ)))
     if log_format == "json":
         # Last: it writes what the others have to say at the end.
         yield JsonLog(stderr().line, quiet=options["quiet"], watching=command == "watch")

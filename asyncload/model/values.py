@@ -418,6 +418,22 @@ class RequestsMade(NamedTuple):
     sent: int
 
 
+class RequestMade(NamedTuple):
+    """One attempt at a request to the store has ended; emitted only if that was asked for.
+
+    `name` is S3's name of the operation, `key` "" if it is about no single object. It began at
+    `began`, in nanoseconds since 1970, and took `seconds`. `size` is that of its body. `error` is
+    the class of the error, "" for none.
+    """
+
+    name: str
+    key: str
+    began: int
+    seconds: float
+    size: int = 0
+    error: str = ""
+
+
 class ApiRequestsMade(NamedTuple):
     """The number of requests to the API that a run collects from, emitted at its end.
 
@@ -493,6 +509,7 @@ Event = (
     | PartitionUnmarked
     | Warned
     | FileFinished
+    | RequestMade
     | RequestsMade
     | ApiRequestsMade
     | ConcurrencyChanged

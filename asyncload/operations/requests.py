@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from asyncload.model.values import LimitReason
+from asyncload.model.values import LimitReason, RequestMade
 from asyncload.settings.container import memory_of
 from asyncload.settings.run import AUTO_START, Settings
 from asyncload.store.limits import AdaptiveLimit
 from asyncload.store.protocol import ObjectStore
 from asyncload.store.rates import RateLimit
-from asyncload.store.retries import RetryingStore, RetryPolicy, Traffic
+from asyncload.store.retries import RetryingStore, RetryPolicy, Tracer, Traffic
 
 OnChange = Callable[[int, int, LimitReason], None]
 
@@ -124,11 +124,17 @@ class Requests:
         settings: the run's.
         share: what this process may use.
         on_change: called when the limit on concurrent requests changes.
+        on_request: called with each request that has ended, if the settings ask for traces.
     """
 
     def __init__(
-        self, settings: Settings, share: Share, on_change: OnChange = lambda *_: None
+        self,
+        settings: Settings,
+        share: Share,
+        on_change: OnChange = lambda *_: None,
+        on_request: Callable[[RequestMade], None] = lambda _: None,
     ) -> None:
+        self._tracer = Tracer(on_request) if settings.traces else None
         self.others, self.of_files = Traffic(), Traffic()
         self.rate = RateLimit(share.rate) if share.rate else None
         self._fixed = share.start is None
@@ -140,7 +146,12 @@ class Requests:
     ) -> RetryingStore:
         """Return a store whose requests share these limits."""
         return RetryingStore(
-            store, limit=self._limit, retries=retries, traffic=traffic, rate=self.rate
+            store,
+            limit=self._limit,
+            retries=retries,
+            traffic=traffic,
+            rate=self.rate,
+            tracer=self._tracer,
         )
 
     def of_others(self, store: ObjectStore, retries: RetryPolicy) -> RetryingStore:

@@ -65,7 +65,7 @@ class Run:
         self.prefix = self.layout.common_prefix()
         self.markers: SuccessMarkers | None = None
         self.disposal: Disposal | None = None
-        self.requests = Requests(settings, share_of(settings), self._report_limit)
+        self.requests = Requests(settings, share_of(settings), self._report_limit, self.observe)
         self.running: Mapping[int, Counted] = {}
         self.ended: Sequence[Counted] = ()
         self._settled: Counted | None = None

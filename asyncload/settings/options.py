@@ -985,6 +985,14 @@ OPTIONS = (
         more_variables=("OPENLINEAGE_URL",),
     ),
     Option(
+        "traces",
+        FLAG,
+        MACHINES,
+        SENDING,
+        "Send traces of the run, its files and requests by OpenTelemetry.",
+        "See [Metrics, logs and traces](#metrics-logs-and-traces).",
+    ),
+    Option(
         "config",
         OPTIONAL_TEXT,
         HOW,

@@ -74,7 +74,8 @@ class Settings:
     `limit_rate` is in bytes per second, None for no limit. `date` is an ISO date, `today`,
     `yesterday` or `mtime`, in `timezone`; so is `modified_since`, which may also have a time, or be
     a duration before the start of the run. `files_from` is a file, or `-` for standard input.
-    `datasets` are pairs of a path pattern and a dataset name.
+    `datasets` are pairs of a path pattern and a dataset name. `traces` asks for an event for each
+    request.
 
     Values may also be given in the form that users write: a path as text, a size as `64MiB`, a
     duration as `15m` or as a timedelta, a date object, a single pattern instead of several.
@@ -135,6 +136,7 @@ class Settings:
     deadline: int | None = None
     unsigned_payload: bool = False
     fast_lane: bool = True
+    traces: bool = False
 
     def __post_init__(self) -> None:
         self._convert()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
@@ -22,7 +23,7 @@ from asyncload.errors import (
     StoreUnavailable,
     WriteConflict,
 )
-from asyncload.model.values import Checksum, ObjectKey
+from asyncload.model.values import Checksum, ObjectKey, RequestMade
 from asyncload.store.limits import AdaptiveLimit, loop_time
 from asyncload.store.protocol import (
     CSV,
@@ -109,6 +110,39 @@ class Traffic:
     listings: int = 0
 
 
+class Tracer:
+    """Emits an event for each attempt at a request.
+
+    Args:
+        emit: receives the events; it must not block.
+        clock: returns nanoseconds since 1970.
+    """
+
+    def __init__(
+        self, emit: Callable[[RequestMade], None], clock: Callable[[], int] = time.time_ns
+    ) -> None:
+        self._emit = emit
+        self._clock = clock
+
+    def traced(
+        self, name: str, key: str, call: Callable[[], Awaitable[T]], size: int
+    ) -> Callable[[], Awaitable[T]]:
+        """Return a call that makes the same request, and emits its event."""
+
+        async def attempt() -> T:
+            error, began = "", self._clock()
+            try:
+                return await call()
+            except BaseException as raised:
+                error = type(raised).__name__
+                raise
+            finally:
+                seconds = (self._clock() - began) / 1e9
+                self._emit(RequestMade(name, key, began, seconds, size, error))
+
+        return attempt
+
+
 class RetryingStore:
     """An `ObjectStore` that limits the requests in flight, and retries those that may succeed.
 
@@ -118,6 +152,7 @@ class RetryingStore:
         retries: when to try again.
         traffic: counts the requests.
         rate: limits how fast bodies are sent; None for no limit.
+        tracer: sees each attempt; None for none.
         sleep: waits for a number of seconds.
         clock: returns seconds, from any start.
         draw: returns random numbers from 0 to 1.
@@ -131,6 +166,7 @@ class RetryingStore:
         retries: RetryPolicy,
         traffic: Traffic | None = None,
         rate: RateLimit | None = None,
+        tracer: Tracer | None = None,
         sleep: Sleep = asyncio.sleep,
         clock: Callable[[], float] | None = None,
         draw: Callable[[], float] = random.random,
@@ -140,15 +176,19 @@ class RetryingStore:
         self._retries = retries
         self._traffic = traffic or Traffic()
         self._rate = rate
+        self._tracer = tracer
         self._sleep = sleep
         self._clock = clock or loop_time
         self._draw = draw
 
-    async def _make(self, kind: str, call: Callable[[], Awaitable[T]], size: int = 0) -> T:
+    async def _make(
+        self, kind: str, name: str, key: str, call: Callable[[], Awaitable[T]], size: int = 0
+    ) -> T:
         """Make a request with a body of `size` bytes, and retry it if it may succeed.
 
-        `kind` tells the limit which requests take equally long.
+        `kind` tells the limit which requests take equally long; `name` and `key` are for traces.
         """
+        call = self._traced(name, key, call, size)
         begun = self._clock()
         tries = throttled = 0
         while True:
@@ -168,6 +208,11 @@ class RetryingStore:
                     raise
             await self._sleep(wait)
             self._traffic.retries += 1
+
+    def _traced(
+        self, name: str, key: str, call: Callable[[], Awaitable[T]], size: int = 0
+    ) -> Callable[[], Awaitable[T]]:
+        return call if self._tracer is None else self._tracer.traced(name, key, call, size)
 
     async def _attempt(self, kind: str, call: Callable[[], Awaitable[T]], size: int = 0) -> T:
         if self._rate is None or not size:
@@ -213,10 +258,10 @@ class RetryingStore:
         return self._store.foreign_endpoint
 
     async def check_bucket(self, prefix: str) -> None:
-        await self._make("list", lambda: self._store.check_bucket(prefix))
+        await self._make("list", "ListObjectsV2", "", lambda: self._store.check_bucket(prefix))
 
     async def head(self, key: ObjectKey) -> RemoteObject | None:
-        return await self._make("head", lambda: self._store.head(key))
+        return await self._make("head", "HeadObject", key, lambda: self._store.head(key))
 
     async def put(
         self,
@@ -239,11 +284,13 @@ class RetryingStore:
                     raise
                 raise taken from error
 
-        result = await self._send(key, put, len(body))
+        result = await self._send("PutObject", key, put, len(body))
         self._traffic.sent += len(body)
         return result
 
-    async def _send(self, key: ObjectKey, call: Callable[[], Awaitable[T]], size: int) -> T:
+    async def _send(
+        self, name: str, key: ObjectKey, call: Callable[[], Awaitable[T]], size: int
+    ) -> T:
         """Make a request with a body; if it gets no answer, check whether the store is reachable.
 
         A server or proxy that does not accept a body of this size may reset the connection, and
@@ -253,7 +300,7 @@ class RetryingStore:
             BodyUnanswered: the store is reachable; other files may succeed.
         """
         try:
-            return await self._make("bulk" if size > _SMALL else "small", call, size)
+            return await self._make("bulk" if size > _SMALL else "small", name, key, call, size)
         except StoreUnavailable as error:
             if not await self._is_there(key):
                 raise
@@ -265,7 +312,8 @@ class RetryingStore:
 
     async def _is_there(self, key: ObjectKey) -> bool:
         try:
-            await self._attempt("head", lambda: self._store.head(key))
+            head = self._traced("HeadObject", key, lambda: self._store.head(key))
+            await self._attempt("head", head)
         except (StoreUnavailable, ServerError):
             return False
         except StoreError:
@@ -282,7 +330,7 @@ class RetryingStore:
         """
         self._traffic.requests += 1
         try:
-            found = await self._store.head(key)
+            found = await self._traced("HeadObject", key, lambda: self._store.head(key))()
         except StoreError:
             return None
         if found is None:
@@ -292,7 +340,9 @@ class RetryingStore:
         return taken
 
     async def read(self, key: ObjectKey, offset: int, length: int) -> bytes:
-        return await self._make("read", lambda: self._store.read(key, offset, length))
+        return await self._make(
+            "read", "GetObject", key, lambda: self._store.read(key, offset, length)
+        )
 
     async def list_objects(
         self,
@@ -304,24 +354,32 @@ class RetryingStore:
     ) -> Page[ListedObject]:
         return await self._make(
             "list",
+            "ListObjectsV2",
+            "",
             lambda: self._store.list_objects(
                 prefix, after, start_after=start_after, max_keys=max_keys
             ),
         )
 
     async def list_uploads(self, prefix: str, after: str | None = None) -> Page[OpenUpload]:
-        return await self._make("list", lambda: self._store.list_uploads(prefix, after))
+        return await self._make(
+            "list", "ListMultipartUploads", "", lambda: self._store.list_uploads(prefix, after)
+        )
 
     async def list_parts(
         self, key: ObjectKey, upload_id: str, after: str | None = None
     ) -> Page[StoredPart]:
-        return await self._make("list", lambda: self._store.list_parts(key, upload_id, after))
+        return await self._make(
+            "list", "ListParts", key, lambda: self._store.list_parts(key, upload_id, after)
+        )
 
     async def create_multipart(
         self, key: ObjectKey, *, algorithm: str = "CRC64NVME", info: ObjectInfo = CSV
     ) -> str:
         return await self._make(
             "create_multipart",
+            "CreateMultipartUpload",
+            key,
             lambda: self._store.create_multipart(key, algorithm=algorithm, info=info),
         )
 
@@ -336,6 +394,7 @@ class RetryingStore:
         digest: str | None = None,
     ) -> PutResult:
         result = await self._send(
+            "UploadPart",
             key,
             lambda: self._store.upload_part(key, upload_id, number, body, checksum, digest=digest),
             len(body),
@@ -354,16 +413,23 @@ class RetryingStore:
     ) -> PutResult:
         return await self._make(
             "complete_multipart",
+            "CompleteMultipartUpload",
+            key,
             lambda: self._store.complete_multipart(
                 key, upload_id, parts, checksum, create_only=create_only
             ),
         )
 
     async def read_tags(self, key: ObjectKey) -> Mapping[str, str]:
-        return await self._make("read", lambda: self._store.read_tags(key))
+        return await self._make("read", "GetObjectTagging", key, lambda: self._store.read_tags(key))
 
     async def delete(self, key: ObjectKey) -> None:
-        await self._make("delete", lambda: self._store.delete(key))
+        await self._make("delete", "DeleteObject", key, lambda: self._store.delete(key))
 
     async def abort_multipart(self, key: ObjectKey, upload_id: str) -> None:
-        await self._make("abort_multipart", lambda: self._store.abort_multipart(key, upload_id))
+        await self._make(
+            "abort_multipart",
+            "AbortMultipartUpload",
+            key,
+            lambda: self._store.abort_multipart(key, upload_id),
+        )

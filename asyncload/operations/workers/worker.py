@@ -197,7 +197,7 @@ class Worker:
 
     async def _open(self, start: Start) -> None:
         settings, share = start.settings, start.share
-        requests = self._requests = Requests(settings, share, self._report_limit)
+        requests = self._requests = Requests(settings, share, self._report_limit, self.observe)
         lender = Lender(start.lent, self._ask) if start.lent is not None else None
         options = s3_options(settings)
         opened_store = open_store(options._replace(rate=requests.rate), self.observe, lender=lender)
