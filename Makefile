@@ -57,8 +57,8 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/hadolint Dockerfile benchmarks/Dockerfile deploy/lambda/Dockerfile
-	$(BIN)/cfn-lint --append-rules cfn_lint_serverless.rules -- deploy/lambda/*.yaml
-	$(BIN)/shellcheck .ci/run examples/*.sh
+	$(BIN)/cfn-lint --append-rules cfn_lint_serverless.rules -- deploy/lambda/*.yaml deploy/shards/batch.yaml
+	$(BIN)/shellcheck .ci/run examples/*.sh deploy/shards/array.sbatch
 
 types: $(READY)
 	$(BIN)/mypy

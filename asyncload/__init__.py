@@ -47,11 +47,13 @@ if TYPE_CHECKING:
         ObserverFailed,
         OutOfMemory,
         OutOfThreads,
+        PartNotRecorded,
         ProtectionIgnored,
         Refused,
         RequestLimitReached,
         RequestRejected,
         ServerError,
+        ShardRefused,
         SourceChanged,
         SourceStalled,
         SourceTooLarge,
@@ -93,6 +95,7 @@ if TYPE_CHECKING:
         RequestsMade,
         RunStarted,
         Scanned,
+        ShardJoined,
         Skipped,
         StaleUploadAborted,
         StoreJudged,
@@ -131,6 +134,7 @@ if TYPE_CHECKING:
     from asyncload.reporting.verification import (
         Difference,
         FileVerified,
+        Marking,
         Verification,
         VerificationStarted,
         VerifyEvent,
@@ -186,6 +190,7 @@ __all__ = [
     "LoadStarted",
     "ManifestWritten",
     "MarkerFailed",
+    "Marking",
     "MemberDamaged",
     "MemberRefused",
     "NotVerified",
@@ -198,6 +203,7 @@ __all__ = [
     "OutOfThreads",
     "Outcome",
     "PartKept",
+    "PartNotRecorded",
     "PartSent",
     "PartitionUnmarked",
     "PlanEvent",
@@ -221,6 +227,8 @@ __all__ = [
     "Scanned",
     "ServerError",
     "Settings",
+    "ShardJoined",
+    "ShardRefused",
     "Skipped",
     "SkippedUpload",
     "SourceChanged",
@@ -268,8 +276,9 @@ _NAMES = {
         ArchiveUnreadable AsyncloadError BucketNotFound ChecksumMismatch ClocksDisagree
         CredentialsMissing CredentialsRejected DeadlineReached EndlessListing EndpointRefused
         FileFailed Interrupted InvalidKey KeyCollision MemberDamaged MemberRefused NotVerified
-        NothingToLoad ObjectConflict ObserverFailed OutOfMemory OutOfThreads ProtectionIgnored
-        Refused RequestLimitReached RequestRejected ServerError SourceChanged SourceStalled
+        NothingToLoad ObjectConflict ObserverFailed OutOfMemory OutOfThreads PartNotRecorded
+        ProtectionIgnored Refused RequestLimitReached RequestRejected ServerError ShardRefused
+        SourceChanged SourceStalled
         SourceTooLarge SourceUnreadable StoreError StoreRefused StoreUnavailable Throttled TimedOut
         TokenRejected TooManyOpenFiles UnknownName UsageError WorkersLost WrongRegion
     """,
@@ -277,8 +286,8 @@ _NAMES = {
         ApiRequestsMade Checksum ConcurrencyChanged ConcurrencySettled Disposed Event Excluded
         Failed FileFinished FileState LoadStarted ManifestWritten MarkerFailed ObjectKey Outcome
         PartKept PartSent PartitionUnmarked Present ProcessesStarted RequestMade RequestsMade
-        RunStarted Scanned Skipped StaleUploadAborted StoreJudged Unchanged UploadLeftOpen Uploaded
-        Warned WatchProgress
+        RunStarted Scanned ShardJoined Skipped StaleUploadAborted StoreJudged Unchanged
+        UploadLeftOpen Uploaded Warned WatchProgress
     """,
     "operations.clean": "clean",
     "operations.collect": "collect",
@@ -295,7 +304,7 @@ _NAMES = {
     """,
     "reporting.report": "FailureGroup Report",
     "reporting.verification": """
-        Difference FileVerified Verification VerificationStarted VerifyEvent
+        Difference FileVerified Marking Verification VerificationStarted VerifyEvent
     """,
     "settings.collect": "CollectSettings collect_settings",
     "settings.run": "Settings",

@@ -75,6 +75,12 @@ class DeadlineReached(AsyncloadError):
         )
 
 
+class PartNotRecorded(AsyncloadError):
+    """A shard was loaded, but its manifest could not be written, so the run can't be complete."""
+
+    exit_code = 3
+
+
 class UsageError(AsyncloadError):
     """An option or argument can't be used as given; nothing was sent."""
 
@@ -106,6 +112,10 @@ class KeyCollision(Refused):
 
 class ProtectionIgnored(Refused):
     """The store does not protect objects as requested: by encryption, or by an owner check."""
+
+
+class ShardRefused(Refused):
+    """The shard does not fit its run, or another process loads it."""
 
 
 class OutOfMemory(Refused):

@@ -63,7 +63,7 @@ def run(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **other
                     f"--{name} has no effect without --dry-run",
                     hint="omit it, or use asyncload plan",
                 )
-        settings = arguments.settings(volume=arguments.volume or default_volume())
+        settings = _settings(arguments)
         ending.bucket = settings.bucket
         import_s3()
         from asyncload.cli.run import run as do
@@ -84,6 +84,18 @@ def _outlets(command: str, arguments: Arguments, **options: Any) -> Sequence[Out
     return tuple(make_outlets(command, arguments, options))
 
 
+def _settings(arguments: Arguments) -> Settings:
+    """Return the settings of a call that may be one of several shards."""
+    shard = arguments.values.get("shard")
+    if shard is not None:
+        # Late: most runs are not divided.
+        from asyncload.cli.shards import resolve_shard
+
+        values = {**arguments.values, "shard": resolve_shard(shard, os.environ)}
+        arguments = arguments._replace(values=values)
+    return arguments.settings(volume=arguments.volume or default_volume())
+
+
 def plan(arguments: Arguments, *, quiet: bool, json: bool, **of_plan: Any) -> int:
     """Show what a run would do: list the bucket and compare, but send nothing."""
     with Ending("plan", bucket=arguments.bucket, json=json) as ending:
@@ -100,7 +112,7 @@ def _plan(
     files: bool,
     price: object,
 ) -> int:
-    settings = arguments.settings(volume=arguments.volume or default_volume())
+    settings = _settings(arguments)
     ending.bucket = settings.bucket
     if not offline:
         import_s3()
@@ -110,21 +122,24 @@ def _plan(
     return do(settings, ending, quiet=quiet, offline=offline, files=files, price=price)
 
 
-def verify(arguments: Arguments, *, manifest_run: str | None, quiet: bool, json: bool) -> int:
+def verify(
+    arguments: Arguments, *, manifest_run: str | None, mark: bool, quiet: bool, json: bool
+) -> int:
     """Compare the raw zone with a volume, or with the manifest of a past run, by checksum."""
     with Ending("verify", bucket=arguments.bucket, json=json) as ending:
-        if manifest_run is not None and arguments.origins["volume"].source == "flag":
+        named = "--run" if arguments.values.get("run") else "--manifest" * bool(manifest_run)
+        if named and arguments.origins["volume"].source == "flag":
             raise UsageError(
-                "a volume and --manifest can't be combined: --manifest compares the bucket with "
+                f"a volume and {named} can't be combined: {named} compares the bucket with "
                 "the record of a run",
-                hint="omit the volume, or omit --manifest to compare with the volume",
+                hint=f"omit the volume, or omit {named} to compare with the volume",
             )
         settings = arguments.settings(volume=arguments.volume or default_volume())
         import_s3()
         from asyncload.cli.verify import verify as do
 
         enable_garbage_collection()
-        ending.exit_code = do(settings, ending, manifest=manifest_run, quiet=quiet)
+        ending.exit_code = do(settings, ending, manifest=manifest_run, mark=mark, quiet=quiet)
     return ending.exit_code
 
 
@@ -228,7 +243,7 @@ def collect(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **o
     return ending.exit_code
 
 
-def report(arguments: Arguments, *, run: str | None, quiet: bool, json: bool, **_: object) -> int:
+def report(arguments: Arguments, *, mark: bool, quiet: bool, json: bool) -> int:
     """Show what a past run did, from its record in the bucket."""
     with Ending("report", bucket=arguments.bucket, json=json) as ending:
         # The volume is not read.
@@ -238,14 +253,14 @@ def report(arguments: Arguments, *, run: str | None, quiet: bool, json: bool, **
         from asyncload.cli.report import report as do
 
         enable_garbage_collection()
-        ending.exit_code = do(settings, ending, run=run, quiet=quiet)
+        ending.exit_code = do(settings, ending, mark=mark, quiet=quiet)
     return ending.exit_code
 
 
 def doctor(arguments: Arguments, *, quiet: bool, json: bool, **_: object) -> int:
     """Check all that a run with the same options needs, and say what prevents it."""
     with Ending("doctor", bucket=arguments.bucket, json=json) as ending:
-        settings = arguments.settings(volume=arguments.volume or default_volume())
+        settings = _settings(arguments)
         ending.bucket = settings.bucket
         import_s3()
         from asyncload.cli.doctor import doctor as do

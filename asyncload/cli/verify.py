@@ -6,16 +6,19 @@ from collections.abc import Iterator
 
 from asyncload.cli.ending import Ending
 from asyncload.cli.output import Output, stderr, stdout, warn
+from asyncload.cli.report import marked_line
 from asyncload.cli.signals import run_interruptible
 from asyncload.model.values import Warned
 from asyncload.operations.verify import verify as verify_bucket
 from asyncload.reporting.records import VERSION, to_json, verify_totals
-from asyncload.reporting.text import format_count, printable
+from asyncload.reporting.text import format_count, format_error, printable
 from asyncload.reporting.verification import Difference, Verification, VerifyEvent
 from asyncload.settings.run import Settings
 
 
-def verify(settings: Settings, ending: Ending, *, manifest: str | None, quiet: bool) -> int:
+def verify(
+    settings: Settings, ending: Ending, *, manifest: str | None, mark: bool, quiet: bool
+) -> int:
     """Compare, print each difference, and return 0 if there is none, else 3.
 
     Raises:
@@ -28,6 +31,8 @@ def verify(settings: Settings, ending: Ending, *, manifest: str | None, quiet: b
         day=result.day,
         verified_by=result.verified_by,
         differences=result.counts,
+        run=result.run,
+        marked=result.marking.partitions if result.marking else None,
     )
 
     def observe(event: VerifyEvent) -> None:
@@ -38,11 +43,27 @@ def verify(settings: Settings, ending: Ending, *, manifest: str | None, quiet: b
             for line in _lines(event, settings.bucket, json=ending.json):
                 out.line(line)
 
-    run_interruptible(verify_bucket(settings, manifest=manifest, observer=observe))
+    run_interruptible(verify_bucket(settings, manifest=manifest, mark=mark, observer=observe))
     if not ending.json:
         _conclude(result, out, quiet=quiet)
+        if mark and not (quiet and result.exit_code == 0):
+            for line in _marking_lines(result, settings.bucket):
+                out.line(line)
     out.flush()
     return result.exit_code
+
+
+def _marking_lines(result: Verification, bucket: str) -> Iterator[str]:
+    marking = result.marking
+    if marking is None:
+        yield "not marked, because there are differences"
+        return
+    for unmarked in marking.unmarked:
+        yield f"not marked: s3://{bucket}/{printable(unmarked.partition)}: {unmarked.reason}"
+    for failed in marking.failed:
+        where = f"s3://{bucket}/{printable(failed.partition)}"
+        yield f"no success marker in {where}: {format_error(failed.error)}"
+    yield marked_line(marking)
 
 
 def _lines(found: Difference, bucket: str, *, json: bool) -> Iterator[str]:
@@ -62,7 +83,7 @@ def _lines(found: Difference, bucket: str, *, json: bool) -> Iterator[str]:
     path = printable(found.path) if found.path is not None else ""
     target = f"s3://{bucket}/{printable(found.key)}" if found.key is not None else ""
     where = " -> ".join(filter(None, (path, target)))
-    yield f"{found.kind}: {where}: {printable(found.detail)}"
+    yield ": ".join(filter(None, (found.kind, where, printable(found.detail))))
 
 
 def _conclude(result: Verification, out: Output, *, quiet: bool) -> None:

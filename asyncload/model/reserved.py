@@ -22,5 +22,8 @@ METADATA_NAMES = frozenset(
 UPLOADS = "uploads"
 """The folder below the prefix of manifests with a record of each multipart upload."""
 
+SHARDS = "shards"
+"""The folder below the prefix of manifests with the records of runs of several shards."""
+
 SUCCESS_MARKER = "_SUCCESS"
 """The name of the object that marks a complete partition."""

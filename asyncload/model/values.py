@@ -280,6 +280,15 @@ class RunStarted(NamedTuple):
     started: datetime
 
 
+class ShardJoined(NamedTuple):
+    """This run loads shard `number` of `total` of the run with a name, in its `attempt` from 1."""
+
+    run: str
+    number: int
+    total: int
+    attempt: int
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessesStarted:
     """Several processes load, `processes` of them, this one included."""
@@ -495,6 +504,7 @@ ScanEvent = Scanned | Excluded | Warned
 Event = (
     RunStarted
     | WatchProgress
+    | ShardJoined
     | ProcessesStarted
     | Scanned
     | Excluded

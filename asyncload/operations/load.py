@@ -16,8 +16,10 @@ from asyncload.bucket.listing import find_open_uploads, list_existing, warn_of_o
 from asyncload.errors import (
     AsyncloadError,
     Interrupted,
+    PartNotRecorded,
     StoreUnavailable,
     Throttled,
+    UsageError,
 )
 from asyncload.model.values import Archive, LoadStarted, Warned
 from asyncload.model.version import VERSION
@@ -89,6 +91,7 @@ async def load(
             date; see its subclasses.
         ServerError: the store failed to answer a request, after all retries.
         StoreUnavailable: the store can't be reached, or became unavailable during the run.
+        PartNotRecorded: the manifest of a shard could not be written.
         DeadlineReached: the run stopped before `Settings.deadline`, with files left to upload.
         ObserverFailed: the observer raised an error, which is the cause.
     """
@@ -140,6 +143,10 @@ def begin_run(
 ) -> Run:
     """Return a run that starts now, or at `now`; it has emitted its first event."""
     check_arguments("load", settings, observer)
+    if settings.run is not None and settings.shard is None:
+        raise UsageError(
+            "--run has no effect without --shard", hint="omit it, or say which shard this is"
+        )
     started = now or utc_now()
     policy = policy_of(settings, new_run_id(started))
     return Run(
@@ -174,9 +181,41 @@ async def _record_failure(run: Run, failure: AsyncloadError) -> None:
             open_store(s3_options(run.settings)) as store,
         ):
             await preflight(run.requests.of_others(store, PREFLIGHT), run.prefix)
-            async with run.recording(run.requests.of_others(store, RetryPolicy())).kept():
+            async with _recorded(run, store, run.requests.of_others(store, RetryPolicy())):
                 raise failure
     run.count_requests()
+
+
+@asynccontextmanager
+async def _recorded(
+    run: Run, store: ObjectStore, records: RetryingStore
+) -> AsyncIterator[Observer]:
+    """Record a run in its manifest, or as a part of the run that its shard belongs to.
+
+    Raises:
+        ShardRefused: the shard does not fit its run, or another process loads it.
+        PartNotRecorded: the manifest of a shard could not be written.
+    """
+    if run.settings.shard is None:
+        async with run.recording(records).kept() as record:
+            yield record
+        return
+    # Imported late: most runs are not divided.
+    from asyncload.operations.shards.joining import joined
+
+    # Its requests do not wait for those of files, which may take longer than a claim is valid.
+    limit = requests_limit(run.settings, share_of(run.settings).least())
+    beside = RetryingStore(store, limit=limit, retries=RetryPolicy(), traffic=run.requests.others)
+    async with (
+        joined(run, beside) as key,
+        run.recording(records, key).kept() as record,
+    ):
+        yield record
+    if run.report.manifest is None:
+        raise PartNotRecorded(
+            f"shard {run.settings.shard} was loaded, but its manifest could not be written",
+            hint="run the shard again: loaded files are not sent again",
+        )
 
 
 @asynccontextmanager
@@ -272,7 +311,7 @@ async def run_recorded(
     stores = stores_of(run, store, retries)
     try:
         await preflight(run.requests.of_others(store, PREFLIGHT), run.prefix)
-        async with run.recording(stores.most).kept() as record:
+        async with _recorded(run, store, stores.most) as record:
             run.add_observer(record)
             try:
                 offset = stores.most.clock_offset
@@ -338,7 +377,9 @@ async def _load_plan(
     for warned in await written.check(stores.probing):
         observe(warned)
     if run.markers is not None:
-        await run.markers.write((partition for partition, _ in plan.partitions), policy)
+        partitions = (partition for partition, _ in plan.partitions)
+        # One shard alone does not know whether all files of a partition are in the raw zone.
+        await run.markers.write(partitions, policy, mark=settings.shard is None)
 
 
 def transfer_tools(

@@ -9,6 +9,7 @@ from asyncload.model.values import ScanEvent
 from asyncload.planning.collecting import SLICE, add_found, drop_duplicates, finish_plan
 from asyncload.planning.keys import KeyLayout
 from asyncload.planning.plan import PUT_LIMIT, LoadPlan
+from asyncload.planning.shards import Placement
 from asyncload.settings.run import Settings, dates_of, modified_after
 from asyncload.source import equality
 from asyncload.source.archives.rules import ArchiveRules
@@ -16,7 +17,9 @@ from asyncload.source.readers import Readers
 from asyncload.source.scanner import Scanner
 
 
-def scanner_of(settings: Settings, now: datetime, readers: Readers) -> Scanner:
+def scanner_of(
+    settings: Settings, now: datetime, readers: Readers, part: Placement | None = None
+) -> Scanner:
     """Return the scanner of a run that starts at `now`, of all files or of the listed ones."""
     return Scanner(
         readers.root,
@@ -27,6 +30,7 @@ def scanner_of(settings: Settings, now: datetime, readers: Readers) -> Scanner:
         modified_before=now.timestamp() - settings.min_age if settings.min_age else None,
         follow_links=settings.follow_symlinks,
         compressed=settings.compressed,
+        part=part,
         archives=ArchiveRules(settings.archives, settings.zip_names, settings.archive_limit),
     )
 
@@ -44,11 +48,14 @@ async def scan_plan(
 
     Raises:
         NothingToLoad, KeyCollision: see `finish_plan`.
+        UsageError: the files can't be divided among shards.
         SourceStalled: a folder does not respond.
     """
     clears = settings.then is not None
     plan = LoadPlan(layout, put_limit=put_limit, dates=dates_of(settings), clears=clears)
-    scanner = scanner_of(settings, now, readers)
+    shard = settings.shard_of
+    part = None if shard is None else Placement(shard, layout)
+    scanner = scanner_of(settings, now, readers, part)
     found = readers.scan(scanner.scan)
     while entries := await readers.take(found, SLICE):
         add_found(plan, entries, observe)
@@ -58,5 +65,11 @@ async def scan_plan(
         )
         while duplicates := await readers.take(equal, 1):
             drop_duplicates(plan, duplicates, observe)
-    finish_plan(plan, scanner, observe, allow_empty=settings.allow_empty)
+    finish_plan(
+        plan,
+        scanner,
+        observe,
+        allow_empty=settings.allow_empty,
+        others=0 if part is None else part.others,
+    )
     return plan

@@ -11,8 +11,8 @@ from typing import Any
 
 from asyncload.aio.shielding import run_to_end
 from asyncload.errors import AsyncloadError, InternalError
-from asyncload.model.values import Event, ManifestWritten, Warned
-from asyncload.reporting.manifest import Manifest, describe_run, manifest_key
+from asyncload.model.values import Event, ManifestWritten, ObjectKey, Warned
+from asyncload.reporting.manifest import Manifest, describe_run
 from asyncload.reporting.records import summary_record
 from asyncload.reporting.report import Report
 from asyncload.settings.run import Settings
@@ -26,13 +26,15 @@ Observer = Callable[[Event], None]
 class Recording:
     """Everything that is needed to write a run's manifest.
 
-    `command` and `described` are the run's command and settings, as they are recorded, and `totals`
-    returns its fields of the summary. `report` counts the run's events; `observe` receives the
-    result of writing. `interruption` returns the error to record for a cancelled run. After a
-    failure the manifest must be written in the remaining time of `policy.grace`.
+    `key` is that of the manifest. `command` and `described` are the run's command and settings, as
+    they are recorded, and `totals` returns its fields of the summary. `report` counts the run's
+    events; `observe` receives the result of writing. `interruption` returns the error to record for
+    a cancelled run. After a failure the manifest must be written in the remaining time of
+    `policy.grace`.
     """
 
     settings: Settings
+    key: ObjectKey
     command: str
     described: Mapping[str, Any]
     totals: Callable[[Report], Mapping[str, Any]]
@@ -51,7 +53,7 @@ class Recording:
             return
         manifest = Manifest(
             self.store,
-            manifest_key(self.settings.manifest_prefix, self.report.run_id),
+            self.key,
             describe_run(self.described, self.report),
             self.policy,
             self.now,

@@ -14,13 +14,14 @@ from asyncload.model.values import (
     ConcurrencySettled,
     Event,
     LimitReason,
+    ObjectKey,
     RequestsMade,
     RunStarted,
 )
 from asyncload.operations.observing import Emitter
 from asyncload.operations.recording import Recording
 from asyncload.operations.requests import Counted, Requests, add_up, share_of
-from asyncload.reporting.manifest import describe_settings
+from asyncload.reporting.manifest import describe_settings, manifest_key
 from asyncload.reporting.records import collect_totals, run_totals
 from asyncload.reporting.report import Report
 from asyncload.reporting.success_markers import SuccessMarkers
@@ -116,10 +117,12 @@ class Run:
         # Maxima of several processes need not have been at the same time.
         return total._replace(peak=min(total.peak, self.settings.max_requests))
 
-    def recording(self, store: ObjectStore) -> Recording:
-        """Return an object that writes this run's manifest to a store."""
+    def recording(self, store: ObjectStore, key: ObjectKey | None = None) -> Recording:
+        """Return an object that writes this run's manifest to a store; `key` is that of a part."""
+        prefix, run_id = self.settings.manifest_prefix, self.policy.provenance.run_id
         return Recording(
             settings=self.settings,
+            key=manifest_key(prefix, run_id) if key is None else key,
             command=self.command,
             described=self.described,
             totals=collect_totals if self.command == "collect" else run_totals,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from asyncload.aio.buffers import BufferPool
+from asyncload.errors import UsageError
 from asyncload.model.values import Event, Warned
 from asyncload.operations.clock_check import check_clock, check_day
 from asyncload.operations.comparison import (
@@ -19,7 +20,9 @@ from asyncload.operations.observing import Emitter, check_arguments
 from asyncload.operations.opening import open_readers
 from asyncload.operations.planning import scan_plan
 from asyncload.operations.probing import remembered_worth
+from asyncload.operations.report import check_mark, mark_run
 from asyncload.operations.run import utc_now
+from asyncload.operations.shards.merging import find_run, merge
 from asyncload.reporting.verification import Verification, VerificationStarted, VerifyEvent
 from asyncload.settings.run import Settings, layout_of
 from asyncload.store.protocol import ObjectStore
@@ -30,14 +33,20 @@ async def verify(
     settings: Settings,
     *,
     manifest: str | None = None,
+    mark: bool = False,
     observer: Callable[[VerifyEvent], None] | None = None,
     now: datetime | None = None,
 ) -> Verification:
-    """Compare the raw zone with a volume, or with the manifest of a past run. Nothing is written.
+    """Compare the raw zone with a volume, or with the manifest of a past run.
+
+    Nothing is written, except with `mark`.
 
     Args:
         settings: as for the load: the volume, the bucket, the date and all options of keys.
-        manifest: run id, key or `s3://` address of a manifest; the volume is not read then.
+        manifest: run id, key or `s3://` address of a manifest; the volume is not read then. So may
+            be `Settings.run`, which may also name a run of several shards.
+        mark: if all shards of the run are complete and nothing differs, write a manifest of all of
+            them and success markers.
         observer: called with each event, in the event loop; must neither block nor be a coroutine
             function. If it raises an error, the comparison ends.
         now: the time from which `today` and `yesterday` are computed; None for the current time.
@@ -59,11 +68,49 @@ async def verify(
     started = now or utc_now()
     result = Verification()
     emit = Emitter(result.observe, observer)
+    if manifest is not None and settings.run is not None:
+        raise UsageError("--manifest and --run can't be combined", hint="omit one of them")
+    if settings.run is not None:
+        await _verify_run(settings, settings.run, started, emit, result, mark=mark)
+        return result
+    check_mark(mark=mark)
     if manifest is not None:
         await _verify_manifest(settings, manifest, started, emit)
     else:
         await _verify_volume(settings, started, emit, by_clock=now is None)
     return result
+
+
+async def _verify_run(
+    settings: Settings,
+    name: str,
+    now: datetime,
+    emit: Callable[[VerifyEvent], None],
+    result: Verification,
+    *,
+    mark: bool,
+) -> None:
+    """Compare the bucket with the manifests of all shards of a run, or with that of another run."""
+    prefix = layout_of(settings, now).common_prefix()
+    async with open_bucket(settings, prefix, emit) as store:
+        sharded = await find_run(store, settings.manifest_prefix, name)
+        if sharded is None:
+            check_mark(mark=mark)
+            key = manifest_key_of(name, settings.bucket, settings.manifest_prefix, "--run")
+            emit(VerificationStarted(None, key))
+            await compare_manifest(key, await _comparison(settings, store, emit))
+            return
+        emit(VerificationStarted(None, run=name))
+        merged = await merge(store, settings.manifest_prefix, sharded)
+        comparison = await _comparison(settings, store, emit)
+        for state in merged.shards.states:
+            if state.standing != "complete":
+                detail = f"shard {state.shard}: {state.reason}"
+                comparison.add_difference("incomplete", None, None, detail)
+            if state.past is not None:
+                await compare_manifest(state.past.manifest, comparison)
+        if mark and result.matches:
+            emit(await mark_run(store, settings, merged, emit))
 
 
 async def _verify_manifest(

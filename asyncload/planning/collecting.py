@@ -72,28 +72,34 @@ def warnings_of(scanner: Scanner, plan: LoadPlan) -> Iterator[Warned]:
 
 
 def finish_plan(
-    plan: LoadPlan, scanner: Scanner, observe: Callable[[ScanEvent], None], *, allow_empty: bool
+    plan: LoadPlan,
+    scanner: Scanner,
+    observe: Callable[[ScanEvent], None],
+    *,
+    allow_empty: bool,
+    others: int = 0,
 ) -> None:
     """Emit the warnings about a complete scan, and check the plan. Raises as `check_plan`."""
     for warned in warnings_of(scanner, plan):
         observe(warned)
     listed = scanner.listed.origin if scanner.listed else ""
-    check_plan(plan, allow_empty=allow_empty, listed=listed)
+    check_plan(plan, allow_empty=allow_empty, listed=listed, others=others)
 
 
-def check_plan(plan: LoadPlan, *, allow_empty: bool, listed: str = "") -> None:
+def check_plan(plan: LoadPlan, *, allow_empty: bool, listed: str = "", others: int = 0) -> None:
     """Check that there is something to load, and that no two files have one key.
 
-    `listed` is the origin of the list of files, "" without one.
+    `listed` is the origin of the list of files, "" without one; `others` are the files of other
+    shards.
 
     Raises:
         NothingToLoad: the plan is empty, and must not be.
         UsageError: no file has a date.
         KeyCollision: see `LoadPlan.check_collisions`.
     """
-    if not plan.files and not allow_empty:
+    if not plan.files and not others and not allow_empty:
         raise _nothing_to_load(plan.excluded, listed)
-    if plan.files and plan.undated == plan.files:
+    if plan.files and plan.undated == plan.files and not others:
         first = plan.failures[0]
         raise UsageError(
             f"no file has a date, so nothing can be loaded; {first.path}: {first.error.message}",

@@ -136,6 +136,16 @@ class KeyLayout:
         return any(name == "date" for _, name, _ in _parse_template(template))
 
     @property
+    def date_is_segment(self) -> bool:
+        """Whether the date, if there is one, fills one or more segments of the key."""
+        text = "".join(_DATE if isinstance(piece, _DateFormat) else piece for piece in self._pieces)
+        # So that the ends of the key count as ends of a segment.
+        pieces = f"/{text}/".split(_DATE)
+        return all(before.endswith("/") for before in pieces[:-1]) and all(
+            after.startswith("/") for after in pieces[1:]
+        )
+
+    @property
     def unused_rules(self) -> list[str]:
         """The rules for datasets that have not applied to any file so far, each with its option."""
         return [
@@ -217,6 +227,7 @@ class KeyLayout:
 # Placeholders for values that are filled in per file. NUL can't occur in an option or a file name.
 _DATASET = "\0dataset\0"
 _PATH = "\0path\0"
+_DATE = "\0date\0"
 _ANY_DAY = date(2000, 1, 1)
 # Each file at the top is a dataset; only so many are cached.
 _MANY_DATASETS = 10_000

@@ -8,7 +8,7 @@ memory: a long manifest is uploaded in parts during the run.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -50,6 +50,7 @@ def describe_settings(settings: Settings) -> dict[str, Any]:
 def describe_run(settings: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """Return the description of a run for its manifest, with its settings in JSON types."""
     assert report.started is not None, "a run that is recorded has started"
+    shard = {} if report.shard is None else {"shard": report.shard._asdict()}
     return {
         "version": RECORD_VERSION,
         "type": "run",
@@ -59,6 +60,7 @@ def describe_run(settings: Mapping[str, Any], report: Report) -> dict[str, Any]:
         "started": format_time(report.started),
         "asyncload": VERSION,
         "settings": settings,
+        **shard,
     }
 
 
@@ -106,6 +108,17 @@ class Manifest:
         self._separator = ",\n"
         if len(self._text) >= PART_SIZE:
             self._enough.set()
+
+    async def add_recorded(self, lines: Sequence[bytes]) -> None:
+        """Add entries in the form that another manifest has them in, and send full parts.
+
+        Raises:
+            StoreError: a part can't be sent.
+        """
+        self._text += self._separator.encode() + b",\n".join(lines)
+        self._separator = ",\n"
+        while len(self._text) >= PART_SIZE:
+            await self._send_part(PART_SIZE)
 
     @asynccontextmanager
     async def sent(self) -> AsyncIterator[None]:

@@ -70,21 +70,33 @@ async def read_entries(
         UnreadableRecordError: the object does not exist, or is not a complete manifest.
         StoreError: the store can't be queried.
     """
+    number = 1
+    async for line in entry_lines(store, key):
+        number += 1
+        if wanted in line:
+            try:
+                yield parse_entry(line)
+            except (ValueError, RecursionError, InvalidKey) as error:
+                raise UnreadableRecordError(f"can't be read: line {number}: {error}") from error
+
+
+async def entry_lines(store: ObjectStore, key: ObjectKey) -> AsyncIterator[bytes]:
+    """Yield the entries of a manifest as they are, without the separators between them.
+
+    Raises:
+        UnreadableRecordError: the object does not exist, or is not a complete manifest.
+        StoreError: the store can't be queried.
+    """
     lines = _lines(store, key)
     head = await anext(lines, b"")
     if not head.startswith(b'{"run":'):
         raise UnreadableRecordError("is not a manifest of asyncload")
     _check_version(head)
-    number = 1
     async for line in lines:
-        number += 1
         if line.startswith(b"]"):
             return
-        if line and wanted in line:
-            try:
-                yield parse_entry(line.removesuffix(b","))
-            except (ValueError, RecursionError, InvalidKey) as error:
-                raise UnreadableRecordError(f"can't be read: line {number}: {error}") from error
+        if line:
+            yield line.removesuffix(b",")
     raise UnreadableRecordError("is incomplete")
 
 

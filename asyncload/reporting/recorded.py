@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from asyncload.errors import AsyncloadError
 from asyncload.model.values import (
+    Failed,
     MarkerFailed,
     ObjectKey,
     PartitionUnmarked,
@@ -42,20 +43,20 @@ class RunRecord(NamedTuple):
 
 @dataclass(slots=True)
 class PastRun:
-    """A past run: its totals, how long it took in seconds, and how it ended.
+    """A past run: its totals, how long it took in seconds, and when and how it ended.
 
-    `manifest` is the key of its manifest. `error` is what ended it early, if anything. `command`,
-    `finished` and `result` are as in its summary. `lists_datasets`: the totals have each dataset.
+    `manifest` is the key of its manifest. `error` is what ended it early, if anything. `command`
+    and `result` are as in its summary. `lists_datasets`: the totals have each dataset.
     `layout` has the settings that make its keys, by their names in `LAYOUT_SETTINGS`.
     """
 
     report: Report
     seconds: float
+    finished: datetime
     exit_code: int
-    manifest: str
+    manifest: ObjectKey
     error: AsyncloadError | None = None
     command: str = "run"
-    finished: datetime | None = None
     result: str = ""
     lists_datasets: bool = False
     layout: Mapping[str, str] = field(default_factory=dict)
@@ -105,7 +106,7 @@ def _object(text: bytes) -> Mapping[str, Any]:
     return value
 
 
-def past_run(record: RunRecord, manifest: str) -> PastRun:
+def past_run(record: RunRecord, manifest: ObjectKey) -> PastRun:
     """Return the run of a record.
 
     Raises:
@@ -119,11 +120,11 @@ def past_run(record: RunRecord, manifest: str) -> PastRun:
         return PastRun(
             report,
             float(summary["seconds"]),
+            datetime.fromisoformat(summary["finished"]),
             int(summary["exit_code"]),
             manifest,
             None if error is None else error_of(error),
             command=str(summary["command"]),
-            finished=datetime.fromisoformat(summary["finished"]),
             result=str(summary["result"]),
             lists_datasets="datasets" in summary and not report.other_datasets.files,
             layout={
@@ -169,7 +170,8 @@ def _report_of(run: Mapping[str, Any], summary: Mapping[str, Any]) -> Report:
         ],
     )
     for status in ("uploaded", "unchanged", "present", "skipped", "failed"):
-        report.counts[status] = int(summary.get(status, 0))
+        if files := int(summary.get(status, 0)):
+            report.counts[status] = files
     for name in ("excluded", "sources", "verified_by"):
         getattr(report, name).update(_numbers(summary.get(name, {})))
     for group in summary.get("failures", ()):
@@ -195,6 +197,47 @@ def _add_datasets(report: Report, datasets: Iterable[Mapping[str, Any]]) -> None
 
 def _numbers(counts: Mapping[str, Any]) -> dict[str, int]:
     return {str(name): int(number) for name, number in counts.items()}
+
+
+def add_report(total: Report, part: Report) -> None:
+    """Add the totals of a part of a run to those of the run."""
+    for name in ("counts", "sizes", "excluded", "sources", "verified_by"):
+        getattr(total, name).update(getattr(part, name))
+    for name in (
+        "files",
+        "size",
+        "replaced",
+        "kept",
+        "aborted_uploads",
+        "requests",
+        "retries",
+        "sent",
+        "sources_failed",
+    ):
+        setattr(total, name, getattr(total, name) + getattr(part, name))
+    for name in ("left_open", "warnings", "unmarked", "markers_failed"):
+        getattr(total, name).extend(getattr(part, name))
+    for (kind, hint), group in part.failure_groups.items():
+        total.failure_group(kind, hint).files += group.files
+    for dataset, totals in part.datasets.items():
+        total.add_dataset(dataset, totals)
+    total.other_datasets.add(part.other_datasets)
+    total.store = total.store or part.store
+
+
+def failed_of(entry: Mapping[str, Any]) -> Failed:
+    """Return the failed file of a manifest's entry.
+
+    Raises:
+        KeyError, TypeError, ValueError, InvalidKey: the entry is not one.
+    """
+    key = entry["key"]
+    return Failed(
+        str(entry["path"]),
+        None if key is None else ObjectKey(key),
+        int(entry["size"]),
+        error_of(entry["error"]),
+    )
 
 
 def error_of(record: Mapping[str, Any]) -> AsyncloadError:

@@ -238,6 +238,7 @@ def run_totals(report: Report) -> dict[str, Any]:
         "retries": report.retries,
         "concurrency": asdict(report.concurrency) if report.concurrency else None,
         "processes": report.processes,
+        "shard": report.shard._asdict() if report.shard else None,
         "excluded": dict(report.excluded),
         "left_open": [
             {"key": upload.key, "upload_id": upload.upload_id, "reason": upload.reason}
@@ -325,9 +326,13 @@ def verify_totals(
     day: date | None = None,
     verified_by: Mapping[str, int] = MappingProxyType({}),
     differences: Mapping[str, int] = MappingProxyType({}),
+    run: str | None = None,
+    marked: int | None = None,
 ) -> dict[str, Any]:
     """Return the totals of a comparison for its summary."""
     return {
+        "run": run,
+        "marked": marked,
         "manifest": manifest,
         "date": format_day(day),
         "matching": sum(verified_by.values()),
@@ -373,13 +378,20 @@ def report_totals(
     exit_code: int | None = None,
     seconds: float = 0.0,
     error: AsyncloadError | None = None,
+    shards: Mapping[Any, int] | None = None,
+    marked: int | None = None,
 ) -> dict[str, Any]:
-    """Return the totals of a past run, and how it ended, for the summary of `report`."""
+    """Return the totals of a past run, and how it ended, for the summary of `report`.
+
+    `shards` are the numbers of its shards by status, `marked` that of marked partitions.
+    """
     return run_totals(report) | {
         "run": run,
         "run_exit_code": exit_code,
         "run_seconds": round(seconds, 3),
         "run_error": error_record(error) if error else None,
+        "shards": None if shards is None else dict(shards),
+        "marked": marked,
     }
 
 

@@ -25,6 +25,7 @@ from asyncload.model.values import (
     RequestsMade,
     RunStarted,
     Scanned,
+    ShardJoined,
     Skipped,
     StaleUploadAborted,
     StoreJudged,
@@ -104,6 +105,7 @@ class Report:
     not probed. `api_requests` and `api_retries` count requests to the API that a run collects from.
     `excluded` counts entries that were not loaded, by reason. `requests`, `retries`, `sent` and
     `concurrency` are set at the end of a run. `processes` is the number of processes that loaded.
+    `shard` says which part of the volume was loaded; None for all of it.
     `run_id` identifies the run; `manifest` is the key of its manifest, None if there is none.
     """
 
@@ -142,6 +144,7 @@ class Report:
     warnings: list[Warned] = field(default_factory=list)
     manifest: str | None = None
     processes: int = 1
+    shard: ShardJoined | None = None
 
     def observe(self, event: Event) -> None:
         """Count an event."""
@@ -191,6 +194,8 @@ class Report:
             self.manifest = event.key
         elif isinstance(event, ProcessesStarted):
             self.processes = event.processes
+        elif isinstance(event, ShardJoined):
+            self.shard = event
 
     def _count(self, outcome: Outcome) -> None:
         kind = outcome.status
@@ -244,14 +249,29 @@ class Report:
     def _count_failure(self, failed: Failed) -> None:
         if len(self.failures) < MAX_FAILURES_KEPT:
             self.failures.append(failed)
-        kind, hint = type(failed.error).__name__, failed.error.hint
+        self.failure_group(type(failed.error).__name__, failed.error.hint).add(failed)
+
+    def failure_group(self, kind: str, hint: str) -> FailureGroup:
+        """Return the group of failures of a kind and with a hint."""
         group = self.failure_groups.get((kind, hint))
         if group is None:
             # If there are too many different hints, the last group collects the rest.
             if len(self.failure_groups) >= MAX_NAMED:
                 kind, hint = "", ""
             group = self.failure_groups.setdefault((kind, hint), FailureGroup(kind, hint))
-        group.add(failed)
+        return group
+
+    def forget_failure(self, failed: Failed) -> None:
+        """Count a failed file without a key no longer, because another shard has counted it."""
+        self.files -= 1
+        self.size -= failed.size
+        self.counts["failed"] -= 1
+        self.sizes["failed"] -= failed.size
+        self.failure_group(type(failed.error).__name__, failed.error.hint).files -= 1
+        totals = self.datasets.get("", self.other_datasets)
+        totals.files -= 1
+        totals.size -= failed.size
+        totals.counts["failed"] -= 1
 
     @property
     def landed(self) -> int:

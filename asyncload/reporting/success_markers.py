@@ -155,8 +155,13 @@ class SuccessMarkers:
                 )
             )
 
-    async def write(self, partitions: Iterable[str], policy: TransferPolicy) -> None:
-        """Mark the complete partitions; emit an event for each of the others, with the reason."""
+    async def write(
+        self, partitions: Iterable[str], policy: TransferPolicy, *, mark: bool = True
+    ) -> None:
+        """Mark the complete partitions; emit an event for each of the others, with the reason.
+
+        Unless `mark`, complete partitions stay as they are.
+        """
         checksum = checksum_of(b"", policy.sent_algorithm)
         assert checksum is not None, "the algorithm of a policy is always available"
 
@@ -165,6 +170,7 @@ class SuccessMarkers:
                 if reason := self._why_not(partition):
                     self._observe(PartitionUnmarked(partition, reason))
                     await self.before_change(partition)
+                if reason or not mark:
                     return
                 key = ObjectKey(f"{partition}{SUCCESS_MARKER}")
                 # Not create-only: a marker of an earlier run may be replaced.

@@ -70,6 +70,7 @@ def summary_lines(report: Report, seconds: float) -> Iterator[str]:
         counts.append(f"{report.not_reached:,} not reached")
     if not report.files:
         yield "no files to load"
+        yield from shard_line(report)
         yield from excluded_counts(report)
         yield from _manifest_line(report)
         return
@@ -81,6 +82,7 @@ def summary_lines(report: Report, seconds: float) -> Iterator[str]:
         f"{report.landed:,} of {format_count(report.files, 'file')} {in_zone}: {', '.join(counts)}"
         f"{proof} ({format_size(sent)} sent in {seconds:.1f} s{rate})"
     )
+    yield from shard_line(report)
     yield from _dataset_lines(report)
     yield from _particulars(report)
     yield from excluded_counts(report)
@@ -103,6 +105,15 @@ def summary_lines(report: Report, seconds: float) -> Iterator[str]:
         for line in format_error(marker.error).splitlines():
             yield f"  {line.strip()}"
     yield from _manifest_line(report)
+
+
+def shard_line(report: Report) -> Iterator[str]:
+    """Yield which part of a run this was, and how the parts are put together."""
+    if (shard := report.shard) is not None:
+        yield (
+            f"shard {shard.number}/{shard.total} of run {shard.run}: for all shards see asyncload "
+            f"report --run {shard.run}"
+        )
 
 
 def _dataset_lines(report: Report) -> Iterator[str]:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
-from asyncload.model.values import Checksum, Warned
+from asyncload.model.values import (
+    Checksum,
+    MarkerFailed,
+    ObjectKey,
+    PartitionUnmarked,
+    Warned,
+)
 
-DifferenceKind = Literal["missing", "different", "unverified", "extra", "unreadable"]
+DifferenceKind = Literal["missing", "different", "unverified", "extra", "unreadable", "incomplete"]
 
 DIFFERENCES_KEPT = 10_000
 """Further differences are counted and emitted, but not kept in the result."""
@@ -17,13 +24,14 @@ DIFFERENCES_KEPT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class VerificationStarted:
-    """The bucket is compared with the volume for a date, or with a manifest; the other is None.
+    """The bucket is compared with the volume for a date, with a manifest, or with a run of shards.
 
-    Both are None for a volume whose files have their own dates.
+    The others are None. All are for a volume whose files have their own dates.
     """
 
     day: date | None
     manifest: str | None = None
+    run: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,8 @@ class Difference:
     """One difference: its kind, path, key and details.
 
     `unverified` is an object that can't be compared, because the store returns no usable checksum.
-    `path` is None for an object without a file, `key` is None for a file without a valid key.
+    `path` is None for an object without a file, `key` is None for a file without a valid key. Both
+    are None for a shard that is `incomplete`.
     """
 
     kind: DifferenceKind
@@ -49,7 +58,22 @@ class Difference:
     detail: str
 
 
-VerifyEvent = VerificationStarted | FileVerified | Difference | Warned
+@dataclass(frozen=True, slots=True)
+class Marking:
+    """What was written for a complete run of shards.
+
+    `manifest` is the key of the manifest of all shards, None if it could not be written.
+    `partitions` counts those with a success marker now; `unmarked` are those that get none, and
+    `failed` those of which it could not be written.
+    """
+
+    manifest: ObjectKey | None
+    partitions: int
+    unmarked: Sequence[PartitionUnmarked] = ()
+    failed: Sequence[MarkerFailed] = ()
+
+
+VerifyEvent = VerificationStarted | FileVerified | Difference | Marking | Warned
 
 
 @dataclass(slots=True)
@@ -58,15 +82,18 @@ class Verification:
 
     `verified_by` counts the verified files by algorithm, `counts` the differences by kind.
     `differences` are the first 10,000 of them. `manifest` is the key of the manifest, `day` the
-    date of the volume; one of the two is None, or both if each file has its own date.
+    date of the volume, `run` the name of the run of shards; the others are None, and all are if
+    each file has its own date. `marking` is what was written for a complete run of shards.
     """
 
     day: date | None = None
     manifest: str | None = None
+    run: str | None = None
     verified_by: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     differences: list[Difference] = field(default_factory=list)
     warnings: list[Warned] = field(default_factory=list)
+    marking: Marking | None = None
 
     def observe(self, event: VerifyEvent) -> None:
         """Count an event."""
@@ -77,7 +104,9 @@ class Verification:
             if len(self.differences) < DIFFERENCES_KEPT:
                 self.differences.append(event)
         elif isinstance(event, VerificationStarted):
-            self.day, self.manifest = event.day, event.manifest
+            self.day, self.manifest, self.run = event.day, event.manifest, event.run
+        elif isinstance(event, Marking):
+            self.marking = event
         else:
             self.warnings.append(event)
 
@@ -93,5 +122,6 @@ class Verification:
 
     @property
     def exit_code(self) -> int:
-        """0 if there is no difference, else 3."""
-        return 0 if self.matches else 3
+        """0 if there is no difference, and no marker could not be written, else 3."""
+        marked = self.marking is None or not self.marking.failed
+        return 0 if self.matches and marked else 3

@@ -23,6 +23,7 @@ from asyncload.settings.parsing import (
     as_request_rate,
     as_rules,
     as_seconds,
+    as_shard,
     as_size,
     as_text,
     as_then,
@@ -77,6 +78,7 @@ PATH = Kind(as_path, "a path", word=Path)
 OPTIONAL_PATH = Kind(_or_none(as_path), "a path", word=Path)
 LIST_OF_FILES = Kind(_or_none(as_path), "a path, or - for standard input", word=Path)
 THEN = Kind(_or_none(as_then), "delete, or move and a folder")
+SHARD = Kind(_or_none(as_shard), "a shard, such as 3/8")
 TRUSTED = Kind(
     lambda flag, value: check_trust(as_patterns(flag, value)),
     "a string or an array of strings",

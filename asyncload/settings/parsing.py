@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from asyncload.errors import UsageError
+from asyncload.planning.shards import parse_shard
 from asyncload.settings.objects import parse_duration, parse_pairs
 
 T = TypeVar("T")
@@ -249,6 +250,15 @@ def as_moment(option: str, value: object) -> str:
     if isinstance(value, timedelta):
         return f"{as_seconds(option, value)}s"
     return value.isoformat() if isinstance(value, date) else as_text(option, value)
+
+
+def as_shard(option: str, value: object) -> str:
+    """Return a shard as `K/N`.
+
+    Raises:
+        UsageError: the value is something else, or there is no such shard.
+    """
+    return str(parse_shard(as_text(option, value)))
 
 
 def as_then(option: str, value: object) -> str:

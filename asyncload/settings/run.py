@@ -15,6 +15,7 @@ from asyncload.model.values import LimitReason, ObjectKey
 from asyncload.planning.dates import ArrivalDates, Dates, ModificationDates, PathDates
 from asyncload.planning.keys import LAYOUTS, KeyLayout
 from asyncload.planning.plan import MIB
+from asyncload.planning.shards import Shard, parse_shard
 from asyncload.settings.container import connections_in, memory_left
 from asyncload.settings.descriptors import requests_allowed
 from asyncload.settings.endpoints import check_endpoint
@@ -75,7 +76,8 @@ class Settings:
     `yesterday` or `mtime`, in `timezone`; so is `modified_since`, which may also have a time, or be
     a duration before the start of the run. `files_from` is a file, or `-` for standard input.
     `datasets` are pairs of a path pattern and a dataset name. `traces` asks for an event for each
-    request.
+    request. `shard` is `K/N`, the part of the volume to load; `run` is the name of the run that the
+    shards belong to.
 
     Values may also be given in the form that users write: a path as text, a size as `64MiB`, a
     duration as `15m` or as a timedelta, a date object, a single pattern instead of several.
@@ -134,6 +136,8 @@ class Settings:
     region: str | None = None
     profile: str | None = None
     deadline: int | None = None
+    shard: str | None = None
+    run: str | None = None
     unsigned_payload: bool = False
     fast_lane: bool = True
     traces: bool = False
@@ -161,6 +165,12 @@ class Settings:
             raise UsageError(
                 "--require-create-only can't be combined with --no-manifest: it writes test keys "
                 "below --manifest-prefix",
+                hint="omit --no-manifest",
+            )
+        if self.shard is not None and not self.manifest:
+            raise UsageError(
+                "--shard can't be combined with --no-manifest: the manifests of all shards show "
+                "whether the run is complete",
                 hint="omit --no-manifest",
             )
         self._check_selection()
@@ -232,6 +242,11 @@ class Settings:
         """The folder that `then` moves loaded files to; None if it does not move them."""
         action, folder = split_then(self.then or "")
         return Path(folder) if action == "move" else None
+
+    @property
+    def shard_of(self) -> Shard | None:
+        """The shard to load; None for the whole volume."""
+        return None if self.shard is None else parse_shard(self.shard)
 
     @property
     def selects(self) -> bool:

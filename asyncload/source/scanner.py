@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from asyncload.errors import ArchiveUnreadable, FileFailed, SourceUnreadable
 from asyncload.model.names import MEMBER, to_bytes, to_text
@@ -28,6 +28,16 @@ from asyncload.source.name_kinds import file_kind, is_zip
 from asyncload.source.selection import ListedMembers, MemberSelection, Selection
 
 Found = SourceFile | Archive | Excluded | Failed
+
+
+class Part(Protocol):
+    """Decides which entries belong to a part of the volume."""
+
+    def holds(self, path: str) -> bool:
+        """Return whether a file belongs to the part."""
+
+    def reports(self, path: str) -> bool:
+        """Return whether an entry that is not loaded is reported with the part."""
 
 
 class _Folder(NamedTuple):
@@ -83,6 +93,7 @@ class Scanner:
         identify: whether each found file may be loaded only in the version that was found.
         compressed: whether compressed CSVs are loaded, as they are.
         archives: how ZIP archives are treated.
+        part: the part of the volume that is loaded; None for all of it.
         sleep: waits for a number of seconds.
     """
 
@@ -99,6 +110,7 @@ class Scanner:
         compressed: bool = True,
         archives: ArchiveRules = ArchiveRules(),  # noqa: B008  # it is frozen
         identify: bool = False,
+        part: Part | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._folder = root
@@ -110,6 +122,7 @@ class Scanner:
         self._follow_links = follow_links
         self._archives = archives
         self._identify = identify
+        self._part = part
         self._sleep = sleep
 
     @property
@@ -128,6 +141,11 @@ class Scanner:
         Args:
             beat: called with each path before it is examined, which may take long.
         """
+        if self._part is None:
+            return self._scan(beat)
+        return (found for found in self._scan(beat) if _belongs(found, self._part))
+
+    def _scan(self, beat: Callable[[str], None]) -> Iterator[Found]:
         if self.listed is not None:
             yield from self._scan_listed(self.listed, beat)
             return
@@ -197,6 +215,8 @@ class Scanner:
             if digest in seen:
                 continue
             seen.add(digest)
+            if not is_zip(path) and path not in members and self._is_of_others(path):
+                continue
             try:
                 found = self._judge_listed(path)
             except OSError as error:
@@ -325,7 +345,13 @@ class Scanner:
             return Excluded(path, kind)
         if entry.is_symlink():
             return self._judge_link(path, folder)
+        if self._is_of_others(path):
+            return None
         return self._judge_file(path, entry.stat(follow_symlinks=False))
+
+    def _is_of_others(self, path: str) -> bool:
+        """Return whether a file belongs to another part, before it is examined."""
+        return self._part is not None and not self._part.holds(path)
 
     def _judge_archive(
         self, entry: _Entry, path: str, folder: _Folder
@@ -437,6 +463,21 @@ _NAME_HINT = "only files named *.csv are loaded"
 _ARCHIVE_HINT = "--archives loads the CSVs in ZIP archives"
 _MEMBER_HINT = "list members as messages and records name them: ARCHIVE//NAME"
 _LISTED_HINT = "paths in --files-from are relative to the volume, and end with their line"
+
+
+def _belongs(found: Found, part: Part) -> bool:
+    """Return whether a result of the scan belongs to a part of the volume.
+
+    Files may be missing from every part if a folder can't be listed or an archive can't be read.
+    """
+    if isinstance(found, Excluded):
+        return part.reports(found.path)
+    if isinstance(found, Archive):
+        # Each part needs to know the number of its members, to see whether it has all of them.
+        return True
+    if isinstance(found, Failed) and isinstance(found.error, SourceUnreadable):
+        return True
+    return part.holds(found.path)
 
 
 def _not_loadable(path: str, message: str, hint: str) -> Failed:

@@ -35,12 +35,12 @@ def test_each_field_of_settings_is_filled_by_one_option():
         "older_than",
         "log_format",
         "metrics_file",
-        "run",
         "since",
         "file",
         "calendar",
         "lineage",
         "manifest_run",
+        "mark",
         "config",
     }
     of_report = {o.name for o in OPTIONS if o.commands == ("report",)}
@@ -111,6 +111,7 @@ WORDS = {
     "max_age": "5m",
     "min_age": "5m",
     "deadline": "14m",
+    "shard": "1/2",
 }
 
 

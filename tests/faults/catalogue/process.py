@@ -26,4 +26,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("P11", "a worker process killed", "its files are loaded by another; the run says so"),
     Fault("P12", "worker processes killed again and again", "the run ends with a clear error"),
     Fault("P13", "SIGKILL of a run with workers", "they end at once"),
+    Fault("P14", "a shard killed", "reported; run again, it completes the run"),
+    Fault("P15", "two processes for one shard", "one of them is refused and sends nothing"),
+    Fault("P16", "shards with different options or dates in one run", "refused; nothing sent"),
 )

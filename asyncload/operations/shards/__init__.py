@@ -1,0 +1,1 @@
+"""Runs of several shards: join one, and put the parts of all together."""
