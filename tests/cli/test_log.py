@@ -27,6 +27,7 @@ from asyncload.model.values import (
     PartSent,
     ProcessesStarted,
     Scanned,
+    ShardJoined,
     Skipped,
     StaleUploadAborted,
     StoreJudged,
@@ -173,6 +174,7 @@ class Log:
     ("event", "name", "level"),
     [
         (ProcessesStarted(2), "processes.started", "info"),
+        (ShardJoined("night", 3, 8, 1), "shard.joined", "info"),
         (StaleUploadAborted(KEY, "id"), "upload.aborted", "info"),
         (UploadLeftOpen("a.csv", KEY, "id", "denied"), "upload.left_open", "warning"),
         (StoreJudged("CRC64NVME", (), {}), "store.judged", "info"),

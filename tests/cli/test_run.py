@@ -130,6 +130,7 @@ def test_json_is_a_line_for_each_file_and_a_summary(asyncload, volume, lake):
         "retries": 0,
         "concurrency": {"limit": 64, "peak": summary["concurrency"]["peak"], "reason": "enough"},
         "processes": 1,
+        "shard": None,
         "excluded": {"hidden": 1},
         "left_open": [],
         "aborted_uploads": 0,

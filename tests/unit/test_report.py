@@ -552,6 +552,7 @@ def test_the_summary_record_of_a_run():
         "retries": 2,
         "concurrency": {"limit": 96, "peak": 128, "reason": "throughput"},
         "processes": 1,
+        "shard": None,
         "excluded": {"hidden": 1},
         "left_open": [{"key": "Raw/d.csv", "upload_id": "upload-1", "reason": "AccessDenied"}],
         "aborted_uploads": 0,

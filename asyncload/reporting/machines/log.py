@@ -28,6 +28,7 @@ from asyncload.model.values import (
     ProcessesStarted,
     RunStarted,
     Scanned,
+    ShardJoined,
     Skipped,
     StaleUploadAborted,
     StoreJudged,
@@ -110,6 +111,7 @@ class JsonLog:
         self._observers: dict[type, Callable[[Any, Report], None]] = {
             RunStarted: self._started,
             ProcessesStarted: self._processes,
+            ShardJoined: self._joined,
             Scanned: self._scanned,
             Excluded: self._excluded,
             LoadStarted: self._load_started,
@@ -161,6 +163,10 @@ class JsonLog:
     def _processes(self, event: ProcessesStarted, _: Report) -> None:
         message = f"{event.processes} processes load"
         self._log("processes.started", "info", message, processes=event.processes)
+
+    def _joined(self, event: ShardJoined, _: Report) -> None:
+        message = f"shard {event.number}/{event.total} of run {event.run}"
+        self._log("shard.joined", "info", message, **event._asdict())
 
     def _scanned(self, event: Scanned, _: Report) -> None:
         if self._is_due():
