@@ -16,7 +16,7 @@ from asyncload.cli.streams import can_be_drawn_on
 from asyncload.errors import AsyncloadError, Interrupted
 from asyncload.model.values import Event, Excluded, FileFinished, Warned
 from asyncload.operations.load import load_forking as load
-from asyncload.reporting.progress import LiveProgress, PlainProgress, ProgressView
+from asyncload.reporting.progress import PlainProgress, ProgressView
 from asyncload.reporting.records import excluded_record, file_record, run_totals, to_json
 from asyncload.reporting.report import Report
 from asyncload.reporting.text import (
@@ -79,8 +79,12 @@ class RunOutput:
 
     def progress(self) -> ProgressView:
         """Return the progress display: live on a terminal, plain lines elsewhere."""
-        live = can_be_drawn_on(sys.stderr) and not self.quiet and not logs_json()
-        return (LiveProgress if live else PlainProgress)(sys.stderr, found=self.found)
+        if can_be_drawn_on(sys.stderr) and not self.quiet and not logs_json():
+            # Late: Rich takes long to import.
+            from asyncload.reporting.live import LiveProgress
+
+            return LiveProgress(sys.stderr, self.report, found=self.found)
+        return PlainProgress(sys.stderr, found=self.found)
 
     def observer(self, progress: ProgressView) -> Callable[[Event], None]:
         """Return the observer that writes each event where it belongs, once the report has it."""

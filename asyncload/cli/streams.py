@@ -122,8 +122,11 @@ def guard_of(stream: object) -> GuardedFile | None:
 def can_be_drawn_on(stream: TextIO) -> bool:
     """Return whether a stream is a terminal with a movable cursor.
 
-    Rich draws nothing on a dumb terminal. A terminal of unknown type is assumed to be capable.
+    Rich draws nothing on a dumb terminal. A terminal of unknown type is assumed to be capable. The
+    log of a CI system is none, even if it is made with a terminal.
     """
+    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+        return False
     return stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 

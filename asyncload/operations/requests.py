@@ -60,7 +60,8 @@ class Counted(NamedTuple):
     """How many requests a process made, and its limit on concurrent ones.
 
     `retries` of the requests repeated a failed one; `sent` are acknowledged bytes of files. `aim`
-    is the limit if the store does not complain, `peak` the maximum reached.
+    is the limit if the store does not complain, `peak` the maximum reached, `in_flight` the number
+    at present.
     """
 
     requests: int = 0
@@ -70,6 +71,7 @@ class Counted(NamedTuple):
     aim: int = 0
     peak: int = 0
     reason: LimitReason = "enough"
+    in_flight: int = 0
 
     @property
     def allowed(self) -> int:
@@ -98,6 +100,7 @@ def add_up(counted: list[Counted], running: int) -> Counted:
         aim=sum(each.aim for each in now),
         peak=sum(each.peak for each in counted),
         reason=min((each.reason for each in now), key=_REASONS.index),
+        in_flight=sum(each.in_flight for each in now),
     )
 
 
@@ -191,4 +194,5 @@ class Requests:
             aim=limit.aim,
             peak=limit.peak,
             reason=limit.reason,
+            in_flight=limit.in_flight,
         )

@@ -23,7 +23,7 @@ from asyncload.operations.recording import Recording
 from asyncload.operations.requests import Counted, Requests, add_up, share_of
 from asyncload.reporting.manifest import describe_settings, manifest_key
 from asyncload.reporting.records import collect_totals, run_totals
-from asyncload.reporting.report import Report
+from asyncload.reporting.report import Report, RequestsNow
 from asyncload.reporting.success_markers import SuccessMarkers
 from asyncload.settings.run import Settings, layout_of
 from asyncload.source.disposal import Disposal
@@ -76,6 +76,7 @@ class Run:
         self.policy = policy
         self.deadline = Deadline(settings.deadline)
         run_id = policy.provenance.run_id
+        report.requests_now = self._requests_now
         self.observe(RunStarted(run_id, settings.bucket, self.layout.date, started))
 
     def observe(self, event: Event) -> None:
@@ -110,6 +111,13 @@ class Run:
 
     def _report_limit(self, *_: int | LimitReason) -> None:
         self.report_limit()
+
+    def _requests_now(self) -> RequestsNow:
+        # Called in the thread that draws: each step is one that no other thread interrupts.
+        running = [self.requests.counted(), *list(self.running.values())]
+        total = add_up([*running, *list(self.ended)], len(running))
+        allowed = sum(each.allowed for each in running)
+        return RequestsNow(total.in_flight, allowed, total.retries)
 
     def _counted(self) -> Counted:
         running = [self.requests.counted(), *self.running.values()]

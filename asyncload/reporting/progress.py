@@ -1,13 +1,12 @@
-"""Show a run's progress: a live display on a terminal, plain lines elsewhere."""
+"""Show a run's progress as plain lines, and measure it; see `live` for the view on a terminal."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TextIO
+from typing import NamedTuple, Protocol, Self, TextIO
 
 from asyncload.model.values import (
     ConcurrencyChanged,
@@ -22,11 +21,8 @@ from asyncload.model.values import (
 )
 from asyncload.reporting.text import describe_limit, format_count, format_size
 
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
 PLAIN_SECONDS = 5.0
-"""Seconds between two lines if there is no terminal."""
+"""Seconds between two lines at first, if there is no terminal; see `seconds_between_lines`."""
 
 # Rate and remaining time are computed over the last seconds.
 _WINDOW_SECONDS = 30.0
@@ -65,7 +61,7 @@ class Advance:
         self.failed = 0
         self.throttled = ""
         self.at_once = ""
-        self._in_parts: dict[str, _InParts] = {}
+        self.in_parts: dict[str, InParts] = {}
 
     def count(self, event: Event) -> None:
         """Count an event."""
@@ -83,7 +79,7 @@ class Advance:
             self.at_once = "" if fewer else describe_limit(event.limit, event.reason)
 
     def _count_part(self, event: PartSent | PartKept) -> None:
-        file = self._in_parts.setdefault(event.path, _InParts())
+        file = self.in_parts.setdefault(event.path, InParts(planned=event.planned or 0))
         before = file.done
         if event.number not in file.numbers:
             # Events without a part number are all counted.
@@ -97,7 +93,7 @@ class Advance:
 
     def _count_file(self, event: FileFinished) -> None:
         outcome = event.outcome
-        file = self._in_parts.pop(outcome.path, None) or _InParts()
+        file = self.in_parts.pop(outcome.path, None) or InParts()
         self.files_done += 1
         self.failed += isinstance(outcome, Failed)
         planned = outcome.size if event.planned is None else event.planned
@@ -107,16 +103,33 @@ class Advance:
 
 
 @dataclass(slots=True)
-class _InParts:
-    """A file in parts: the part numbers counted, their bytes, and the bytes that count as done."""
+class InParts:
+    """A file in parts: the part numbers counted, their bytes, and the bytes that count as done.
+
+    `planned` is its size in the plan, 0 if it is not known.
+    """
 
     numbers: set[int] = field(default_factory=set)
     size: int = 0
     done: int = 0
+    planned: int = 0
+
+
+def seconds_between_lines(elapsed: float) -> float:
+    """Return how long to wait for the next line, after so many seconds of a run.
+
+    A run of hours must not fill a log: a line is due every 5 s in the first minute, every 30 s in
+    the first ten, and then every minute.
+    """
+    if elapsed <= 60:
+        return PLAIN_SECONDS
+    return 30.0 if elapsed <= 600 else 60.0
 
 
 class PlainProgress:
     """Writes a line every 5 s: `120 of 2,000 files, 1.2 GB of 20.0 GB, 310.0 MB/s, 61 s left`.
+
+    Later the lines are less frequent.
 
     Args:
         stream: the stream to write to.
@@ -131,7 +144,7 @@ class PlainProgress:
         self._found = found
         self._clock = clock
         self._advance = Advance()
-        self._written = clock()
+        self._started = self._written = clock()
         self._written_throttled = self._written - PLAIN_SECONDS
         self._pace = Pace(self._written)
 
@@ -146,13 +159,13 @@ class PlainProgress:
         self._advance.count(event)
         now = self._clock()
         if isinstance(event, LoadStarted):
-            self._written = now
+            self._started = self._written = now
             self._pace = Pace(now)
             self._write(
                 f"found {format_count(event.files, self._found)}, {format_size(event.size)}"
             )
         elif isinstance(event, Scanned | PartSent | PartKept | FileFinished):
-            if now - self._written < PLAIN_SECONDS:
+            if now - self._written < seconds_between_lines(now - self._started):
                 return
             self._written = now
             if isinstance(event, Scanned):
@@ -245,61 +258,3 @@ def format_seconds(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-class LiveProgress:
-    """Draws bar, bytes, files, rate and remaining time on a terminal with Rich."""
-
-    def __init__(self, stream: TextIO, *, found: str = "CSV") -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
-
-        self._progress: Progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            console=Console(file=stream),
-            transient=True,
-            # Otherwise Rich would redirect standard output here, even if it is a file or a pipe.
-            redirect_stdout=sys.stdout.isatty(),
-        )
-        self._found = found
-        self._task = self._progress.add_task(f"looking for {found}s", total=None)
-        self._advance = Advance()
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self._progress.stop()
-
-    def observe(self, event: Event) -> None:
-        """Count an event; the display shows it at its next refresh."""
-        done = self._advance
-        done.count(event)
-        if isinstance(event, Scanned):
-            self._progress.update(
-                self._task, description=f"found {format_count(event.files, self._found)}"
-            )
-        elif isinstance(event, LoadStarted):
-            self._progress.reset(self._task, total=event.size)
-        if isinstance(event, LoadStarted | PartSent | PartKept | FileFinished | ConcurrencyChanged):
-            files = format_count(done.files, "file")
-            at_once = done.throttled or done.at_once
-            at_once = f" ({at_once})" if at_once else ""
-            failed = f" ({done.failed:,} failed)" if done.failed else ""
-            self._progress.update(
-                self._task,
-                completed=done.size_done,
-                description=f"{done.files_done:,} of {files}{failed}{at_once}",
-            )

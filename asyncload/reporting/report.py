@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import NamedTuple
 
 from asyncload.model.names import split_member
 from asyncload.model.values import (
@@ -88,6 +90,14 @@ class FailureGroup:
             self.first.append(failed)
 
 
+class RequestsNow(NamedTuple):
+    """The requests of a run in progress: those in flight, of the present limit, and retries."""
+
+    in_flight: int
+    limit: int
+    retries: int
+
+
 @dataclass(slots=True)
 class Report:
     """The totals of a run; an observer of its events. Sizes are in bytes.
@@ -107,6 +117,7 @@ class Report:
     `concurrency` are set at the end of a run. `processes` is the number of processes that loaded.
     `shard` says which part of the volume was loaded; None for all of it.
     `run_id` identifies the run; `manifest` is the key of its manifest, None if there is none.
+    `requests_now` returns the requests in flight of a run in progress.
     """
 
     run_id: str = ""
@@ -145,6 +156,7 @@ class Report:
     manifest: str | None = None
     processes: int = 1
     shard: ShardJoined | None = None
+    requests_now: Callable[[], RequestsNow] | None = field(default=None, repr=False, compare=False)
 
     def observe(self, event: Event) -> None:
         """Count an event."""

@@ -217,7 +217,7 @@ def on_a_terminal(words, term, stdout):
         [sys.executable, "-m", "asyncload", *map(str, words)],
         stdout=stdout,
         stderr=theirs,
-        env=dict(os.environ, TERM=term, COLUMNS="80"),
+        env=dict(os.environ, TERM=term, COLUMNS="80", CI=""),
     )
     os.close(theirs)
     shown = bytearray()

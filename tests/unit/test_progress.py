@@ -23,11 +23,9 @@ from asyncload.model.values import (
     Scanned,
     Unchanged,
     Uploaded,
-    UploadLeftOpen,
 )
 from asyncload.reporting.progress import (
     Advance,
-    LiveProgress,
     PlainProgress,
     format_seconds,
     seconds_left,
@@ -233,7 +231,7 @@ def test_the_pace_is_that_of_the_last_seconds(clock, stream):
     """What was found unchanged at once promises nothing for what is to be sent; failures count."""
     progress = PlainProgress(stream, clock)
     progress.observe(LoadStarted(1_000, 1_000 * MB))
-    for number in range(12):
+    for number in range(11):
         clock.now += 5
         if number < 2:
             progress.observe(unchanged(f"{number}", 400 * MB))
@@ -242,8 +240,8 @@ def test_the_pace_is_that_of_the_last_seconds(clock, stream):
     clock.now += 5
     progress.observe(failed("bad", 10 * MB))
     assert stream.getvalue().splitlines()[-2:] == [
-        "12 of 1,000 files, 810.0 MB of 1.0 GB, 200.0 kB/s, 16 min left",
-        "13 of 1,000 files (1 failed), 820.0 MB of 1.0 GB, 166.7 kB/s, 6 min left",
+        "11 of 1,000 files, 809.0 MB of 1.0 GB, 200.0 kB/s, 16 min left",
+        "12 of 1,000 files (1 failed), 819.0 MB of 1.0 GB, 166.7 kB/s, 6 min left",
     ]
 
 
@@ -304,44 +302,6 @@ def test_a_throttled_run_says_so(clock, stream):
     ]
 
 
-# The live display
-
-
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self):
-        return True
-
-
-EVENTS = [
-    Scanned(2_000, 10 * MB),
-    Excluded(".a.csv", "hidden"),
-    LoadStarted(2_000, 20 * MB),
-    PartSent("large.csv", 8 * MB),
-    UploadLeftOpen("large.csv", ObjectKey("large.csv"), "upload-1", "denied"),
-    failed("large.csv", 9 * MB),
-    uploaded("small.csv", 1 * MB),
-]
-
-
-def test_the_display_shows_bytes_and_files(monkeypatch):
-    """On a terminal, from the scan to the end."""
-    for name, value in {"TERM": "xterm", "COLUMNS": "120", "NO_COLOR": "1"}.items():
-        monkeypatch.setenv(name, value)
-    terminal = Terminal()
-    with LiveProgress(terminal) as progress:
-        progress.observe(EVENTS[0])
-    assert "found 2,000 CSVs" in terminal.getvalue()
-    terminal = Terminal()
-    with LiveProgress(terminal) as progress:
-        for event in EVENTS:
-            progress.observe(event)
-    assert "2 of 2,000 files" in terminal.getvalue()
-    assert "10.0/20.0 MB" in terminal.getvalue()
-    assert "throttled" not in terminal.getvalue()
-
-
 def test_a_run_says_how_many_requests_at_once_it_settled_on(clock, stream):
     """And why, with each line."""
     progress = PlainProgress(stream, clock)
@@ -361,26 +321,14 @@ def test_a_run_says_how_many_requests_at_once_it_settled_on(clock, stream):
     ]
 
 
-def test_the_display_shows_that_a_run_is_throttled(monkeypatch):
-    """And no longer, once it is not."""
-    for name, value in {"TERM": "xterm", "COLUMNS": "160", "NO_COLOR": "1"}.items():
-        monkeypatch.setenv(name, value)
-    terminal = Terminal()
-    with LiveProgress(terminal) as progress:
-        progress.observe(LoadStarted(2, MB))
-        progress.observe(ConcurrencyChanged(8, 32))
-    assert "0 of 2 files (throttled: 8 of 32 concurrent requests)" in terminal.getvalue()
-    terminal = Terminal()
-    with LiveProgress(terminal) as progress:
-        progress.observe(LoadStarted(2, MB))
-        progress.observe(ConcurrencyChanged(8, 32))
-        progress.observe(ConcurrencyChanged(32, 32))
-    assert "throttled" not in terminal.getvalue()
-
-
-def test_the_display_fails_nowhere(stream):
-    """A stream that is not a terminal gets no control characters."""
-    with LiveProgress(stream) as progress:
-        for event in EVENTS:
-            progress.observe(event)
-    assert "\x1b" not in stream.getvalue()
+def test_a_long_run_writes_fewer_lines(clock, stream):
+    """The log of a run of hours stays short: 12 lines in a minute, then 18, then one a minute."""
+    progress = PlainProgress(stream, clock)
+    progress.observe(LoadStarted(4, 20 * MB))
+    counts = []
+    for minutes in (1, 9, 50):
+        for _ in range(minutes * 60):
+            clock.now += 1
+            progress.observe(PartSent("a.csv", 1))
+        counts.append(len(stream.getvalue().splitlines()) - 1 - sum(counts))
+    assert counts == [12, 18, 50]

@@ -39,7 +39,7 @@ from asyncload.model.values import (
 )
 from asyncload.model.version import VERSION as PROGRAM
 from asyncload.reporting.machines.outlet import RunEnd
-from asyncload.reporting.progress import PLAIN_SECONDS, Advance, Pace
+from asyncload.reporting.progress import PLAIN_SECONDS, Advance, Pace, seconds_between_lines
 from asyncload.reporting.records import (
     VERSION,
     error_record,
@@ -103,7 +103,8 @@ class JsonLog:
         self._clock = clock
         self._advance = Advance()
         self._pace = Pace(clock())
-        self._due = clock() + PLAIN_SECONDS
+        self._begun = clock()
+        self._due = self._begun + PLAIN_SECONDS
         self._throttled = False
         self._run_id: str | None = None
         self._files: Counter[str] = Counter()
@@ -184,7 +185,7 @@ class JsonLog:
         if self._watching:
             return
         now = self._clock()
-        self._pace = Pace(now)
+        self._begun, self._pace = now, Pace(now)
         self._due = now + PLAIN_SECONDS
         message = f"{format_count(event.files, 'file')}, {format_size(event.size)}"
         self._log("load.started", "info", message, files=event.files, bytes=event.size)
@@ -270,5 +271,5 @@ class JsonLog:
         now = self._clock()
         if now < self._due:
             return False
-        self._due = now + PLAIN_SECONDS
+        self._due = now + seconds_between_lines(now - self._begun)
         return True
