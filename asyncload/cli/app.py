@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -24,9 +24,6 @@ from asyncload.model.version import VERSION
 from asyncload.settings.arguments import Arguments
 from asyncload.settings.parsing import as_seconds
 from asyncload.settings.run import Settings
-
-if TYPE_CHECKING:
-    from asyncload.reporting.machines.outlet import Outlet
 
 _EPILOG = (
     "Exit codes: 0 success, 1 internal error, 2 usage error, 3 some files failed, "
@@ -56,7 +53,7 @@ def run(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **other
             of_plan = {name: others[name] for name in ("offline", "files", "price")}
             ending.exit_code = _plan(arguments, ending, quiet=quiet, **of_plan)
             return ending.exit_code
-        ending.outlets = _outlets("run", arguments, quiet=quiet, **others)
+        _attach_outlets("run", arguments, ending, quiet=quiet, **others)
         for name in ("offline", "files"):
             if others[name]:
                 raise UsageError(
@@ -73,15 +70,20 @@ def run(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **other
     return ending.exit_code
 
 
-def _outlets(command: str, arguments: Arguments, **options: Any) -> Sequence[Outlet]:
-    """Return the outputs for machines that the options ask for."""
+def _attach_outlets(command: str, arguments: Arguments, ending: Ending, **options: Any) -> None:
+    """Let the end of a command write the outputs for machines that the options ask for.
+
+    Raises:
+        UsageError: an option is invalid; the outputs before it are written.
+    """
     asked = any(options[name] is not None for name in ("metrics_file", "lineage"))
     if not asked and options["log_format"] == "text" and not arguments.values.get("traces"):
-        return ()
+        return
     # Late: most runs have none.
     from asyncload.cli.outlets import make_outlets
 
-    return tuple(make_outlets(command, arguments, options))
+    for outlet in make_outlets(command, arguments, options):
+        ending.outlets.append(outlet)
 
 
 def _settings(arguments: Arguments) -> Settings:
@@ -157,7 +159,7 @@ def watch(
 ) -> int:
     """Load a volume, and then each CSV that appears in it, until a signal ends the program."""
     with Ending("watch", bucket=arguments.bucket, json=json) as ending:
-        ending.outlets = _outlets("watch", arguments, quiet=quiet, **others)
+        _attach_outlets("watch", arguments, ending, quiet=quiet, **others)
         settings = arguments.settings(volume=arguments.volume or default_volume())
         ending.bucket = settings.bucket
         every = manifest_every
@@ -230,7 +232,7 @@ def collect(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **o
     """Collect answers of a web API, such as TMDB's films and series, byte for byte."""
     with Ending("collect", bucket=arguments.bucket, json=json) as ending:
         if not dry_run:
-            ending.outlets = _outlets("collect", arguments, quiet=quiet, **others)
+            _attach_outlets("collect", arguments, ending, quiet=quiet, **others)
         settings = arguments.collect_settings()
         ending.bucket = settings.target.bucket
         if dry_run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -70,7 +70,7 @@ class Ending:
         self.bucket = bucket
         self.json = json
         self.report = Report()
-        self.outlets: Sequence[Outlet] = ()
+        self.outlets: list[Outlet] = []
         self._command = command
 
     def __enter__(self) -> Self:

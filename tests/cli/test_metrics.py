@@ -116,6 +116,16 @@ def test_a_folder_in_place_of_the_file_stays(asyncload, volume, lake, tmp_path):
     assert "the metrics could not be written" in ended.err
 
 
+def test_an_output_that_can_not_be_made_is_a_failure_in_the_metrics(
+    asyncload, volume, lake, metrics
+):
+    """The options are read one after the other."""
+    options, _ = lake
+    more = ("--metrics-file", metrics, "--lineage", "ftp://host")
+    assert asyncload("run", volume, *options, *more).code == 2
+    assert read(metrics)["exit_code",] == 2
+
+
 def test_a_dry_run_leaves_the_metrics_alone(asyncload, volume, lake, metrics):
     """They are those of the last run."""
     write_files(volume, {"a.csv": b"1"})
