@@ -8,7 +8,7 @@ ARCH ?= x86_64
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench bench-image check test test-fast test-nightly ceph lint format types architecture configuration wheel dist lambda-zip lock clean
+.PHONY: help demo bench bench-image check test test-fast test-nightly test-browser ceph browser lint format types architecture configuration wheel dist lambda-zip lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,14 +33,24 @@ test: check  ## Run all checks and tests, as CI does
 test-fast: $(READY)  ## Run the tests that need no server
 	$(PYTEST) tests/unit tests/pipeline
 
-test-nightly: $(READY) ceph  ## Run the tests that take long
+test-nightly: $(READY) ceph browser  ## Run the tests that take long
 	$(PYTEST) -m nightly
+
+test-browser: $(READY) browser  ## Open the page of `asyncload report --html` in Chromium
+	$(BIN)/python -m pytest -m browser
 
 # Ceph's S3 for the nightly tests; elsewhere than on Debian and its kin they skip it, and say so.
 ceph:
 	@command -v radosgw ceph-mon ceph-mgr ceph-osd >/dev/null || ! command -v apt-get >/dev/null || \
 		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install \
 		--no-install-recommends ceph-mon ceph-mgr ceph-osd radosgw >/dev/null; }
+
+# Debian's Chromium and Playwright, which drives it; elsewhere Chromium has to be there.
+browser: $(READY)
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/browser.txt
+	@command -v chromium >/dev/null || ! command -v apt-get >/dev/null || \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install \
+		--no-install-recommends chromium >/dev/null; }
 
 bench: $(READY)  ## Compare with the peers: about an hour; --defaults, --only, --quick in BENCH
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/bench.txt
@@ -98,6 +108,7 @@ lock: $(READY)  ## Pin the requirements anew
 	$(PIN) requirements/build.in --constraints requirements/dev.txt --output-file requirements/build.txt
 	$(PIN) requirements/store.in --constraints requirements/dev.txt --output-file requirements/store.txt
 	$(PIN) requirements/lambda.in --constraints requirements/dev.txt --output-file requirements/lambda.txt
+	$(PIN) requirements/browser.in --constraints requirements/dev.txt --output-file requirements/browser.txt
 	$(PIN) --no-deps requirements/emulator.in --output-file requirements/emulator.txt
 
 clean:  ## Remove what was made

@@ -245,17 +245,41 @@ def collect(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **o
     return ending.exit_code
 
 
-def report(arguments: Arguments, *, mark: bool, quiet: bool, json: bool) -> int:
-    """Show what a past run did, from its record in the bucket."""
+def report(
+    arguments: Arguments,
+    *,
+    record: str | None,
+    html: Path | None,
+    mark: bool,
+    quiet: bool,
+    json: bool,
+) -> int:
+    """Show what a past run did, from its record in the bucket or in a file."""
     with Ending("report", bucket=arguments.bucket, json=json) as ending:
+        run = arguments.values.get("run")
+        if record is not None and run is not None:
+            raise UsageError(f"{record!r} and --run {run!r} can't be combined", hint="name one run")
+        if record is not None and Path(record).exists():
+            from asyncload.cli.report_file import report_file
+
+            ending.exit_code = report_file(Path(record), ending, quiet=quiet, html=html)
+            return ending.exit_code
+        named = record if run is None else run
+        if arguments.bucket is None:
+            raise UsageError(
+                "--bucket is missing",
+                hint="the record of a run is in its bucket"
+                if named is None
+                else f"{named!r} is not a file, so it is looked for in the bucket",
+            )
         # The volume is not read.
-        settings = arguments.settings(volume=MOUNTED)
+        settings = arguments.settings(volume=MOUNTED, run=named)
         ending.bucket = settings.bucket
         import_s3()
         from asyncload.cli.report import report as do
 
         enable_garbage_collection()
-        ending.exit_code = do(settings, ending, mark=mark, quiet=quiet)
+        ending.exit_code = do(settings, ending, mark=mark, quiet=quiet, html=html)
     return ending.exit_code
 
 

@@ -22,6 +22,8 @@ _CALLBACKS: Mapping[str, Callable[..., Any]] = {
     "log_format": use_log_format,
     "config": use_settings_file,
 }
+# Commands that need no bucket in each case.
+_WITHOUT_BUCKET = ("config", "report")
 # Must be processed first: it provides values for the other options.
 _FIRST = "config"
 
@@ -29,7 +31,7 @@ _FIRST = "config"
 def parameters_of(command: str) -> list[inspect.Parameter]:
     """Return the parameters of the function that Typer uses as a command."""
     return [
-        _parameter(option, required=is_required(option) and command != "config")
+        _parameter(option, required=is_required(option) and command not in _WITHOUT_BUCKET)
         for option in options_of(command)
     ]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from asyncload.cli.ending import Ending
 from asyncload.cli.output import stdout, warn
+from asyncload.cli.report_file import write_page
 from asyncload.cli.signals import run_interruptible
+from asyncload.operations.history.page import read_figures
 from asyncload.operations.report import RunReport
 from asyncload.operations.report import report as read_report
 from asyncload.reporting.records import VERSION, report_totals, to_json
@@ -21,7 +24,9 @@ from asyncload.settings.run import Settings
 _MAX_NAMED = 20
 
 
-def report(settings: Settings, ending: Ending, *, mark: bool, quiet: bool) -> int:
+def report(
+    settings: Settings, ending: Ending, *, mark: bool, quiet: bool, html: Path | None
+) -> int:
     """Print the totals of a run, and return 0 if it was complete, else 3.
 
     Raises:
@@ -47,7 +52,17 @@ def report(settings: Settings, ending: Ending, *, mark: bool, quiet: bool) -> in
         for line in _lines(past, mark=mark):
             out.line(line)
     out.flush()
+    if html is not None:
+        figures = read_figures(settings, _manifests(past), past.report.started)
+        write_page(html, past, run_interruptible(figures))
     return 3 if failed else 0
+
+
+def _manifests(past: RunReport) -> list[str]:
+    """Return the keys of the manifests that list the files of a run."""
+    if past.shards is None:
+        return [past.report.manifest] if past.report.manifest else []
+    return [state.past.manifest for state in past.shards.states if state.past]
 
 
 def _lines(past: RunReport, *, mark: bool) -> Iterator[str]:

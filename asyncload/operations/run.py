@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -56,6 +57,7 @@ class Run:
         command: str = "run",
         described: Mapping[str, Any] | None = None,
     ) -> None:
+        self._begun = time.monotonic()
         self.settings = settings
         self.command = command
         self.described = describe_settings(settings) if described is None else described
@@ -107,6 +109,7 @@ class Run:
         running = [self.requests.counted(), *self.running.values()]
         total = add_up(running, len(running))
         allowed = sum(each.allowed for each in running)
+        self.report.add_limit(time.monotonic() - self._begun, allowed, total.reason)
         self.observe(ConcurrencyChanged(allowed, total.aim, total.reason))
 
     def _report_limit(self, *_: int | LimitReason) -> None:

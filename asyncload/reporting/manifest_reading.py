@@ -17,6 +17,8 @@ _READ = 8 * 1024 * 1024
 _MAX_LINE_BYTES = 8 * 1024 * 1024
 # So many bytes of the first and the last line are asked for: usually the first number is enough.
 _ENDS = (64 * 1024, _MAX_LINE_BYTES)
+# A century.
+_MAX_SECONDS = 100 * 366 * 24 * 3600
 _LANDED = ("uploaded", "unchanged")
 _STATUSES = (*_LANDED, "present", "skipped", "failed")
 _HINT = "give a run id or the key of a manifest; manifests are stored below --manifest-prefix"
@@ -25,7 +27,8 @@ _HINT = "give a run id or the key of a manifest; manifests are stored below --ma
 class ManifestEntry(NamedTuple):
     """One file of a manifest: `checksums` by algorithm; `error` is "" unless the file failed.
 
-    `dataset` and `finished` are "" and `day` is None if the entry does not have them.
+    `dataset`, `partition` and `finished` are "", `day` and `seconds` (of processing) None if the
+    entry does not have them.
     """
 
     path: str
@@ -37,6 +40,8 @@ class ManifestEntry(NamedTuple):
     dataset: str = ""
     finished: str = ""
     day: date | None = None
+    partition: str = ""
+    seconds: float | None = None
 
 
 class OddEntryError(ValueError):
@@ -148,6 +153,8 @@ def parse_entry(line: bytes) -> ManifestEntry:
         dataset=_optional(entry, "dataset"),
         finished=_optional(entry, "finished"),
         day=date.fromisoformat(day) if day else None,
+        partition=_optional(entry, "partition"),
+        seconds=_seconds(entry),
     )
 
 
@@ -167,6 +174,13 @@ def _error(entry: Mapping[str, Any]) -> str:
     if isinstance(error, dict):
         error = error.get("message")
     return error if isinstance(error, str) else ""
+
+
+def _seconds(entry: Mapping[str, Any]) -> float | None:
+    value = entry.get("seconds")
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0 <= value < _MAX_SECONDS else None
 
 
 def _optional(entry: Mapping[str, Any], name: str) -> str:

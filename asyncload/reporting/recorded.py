@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from asyncload.errors import AsyncloadError
 from asyncload.model.values import (
+    ConcurrencySettled,
     Failed,
     MarkerFailed,
     ObjectKey,
@@ -155,6 +156,10 @@ def _report_of(run: Mapping[str, Any], summary: Mapping[str, Any]) -> Report:
         retries=int(summary.get("retries", 0)),
         sent=int(summary.get("bytes_sent", 0)),
         processes=int(summary.get("processes", 1)),
+        limits=[
+            (float(each["seconds"]), int(each["limit"]), str(each["reason"]))
+            for each in summary.get("limits", ())
+        ],
         left_open=[
             UploadLeftOpen("", ObjectKey(each["key"]), each["upload_id"], each["reason"])
             for each in summary.get("left_open", ())
@@ -172,6 +177,10 @@ def _report_of(run: Mapping[str, Any], summary: Mapping[str, Any]) -> Report:
     for status in ("uploaded", "unchanged", "present", "skipped", "failed"):
         if files := int(summary.get(status, 0)):
             report.counts[status] = files
+    if (settled := summary.get("concurrency")) is not None:
+        report.concurrency = ConcurrencySettled(
+            int(settled["limit"]), int(settled["peak"]), settled["reason"]
+        )
     for name in ("excluded", "sources", "verified_by"):
         getattr(report, name).update(_numbers(summary.get(name, {})))
     for group in summary.get("failures", ()):

@@ -206,10 +206,15 @@ def summary_record(
         "finished": format_time(finished),
         "seconds": round((finished - started).total_seconds(), 3),
         "exit_code": exit_code,
-        "result": _RESULTS.get(exit_code, "interrupted"),
+        "result": result_of(exit_code),
         "error": error_record(error) if error else None,
         **totals,
     }
+
+
+def result_of(exit_code: int) -> str:
+    """Return the meaning of an exit code."""
+    return _RESULTS.get(exit_code, "interrupted")
 
 
 def run_totals(report: Report) -> dict[str, Any]:
@@ -237,6 +242,10 @@ def run_totals(report: Report) -> dict[str, Any]:
         "requests": report.requests,
         "retries": report.retries,
         "concurrency": asdict(report.concurrency) if report.concurrency else None,
+        "limits": [
+            {"seconds": round(seconds, 3), "limit": limit, "reason": reason}
+            for seconds, limit, reason in report.limits
+        ],
         "processes": report.processes,
         "shard": report.shard._asdict() if report.shard else None,
         "excluded": dict(report.excluded),

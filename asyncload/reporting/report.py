@@ -48,6 +48,10 @@ MAX_DATASETS = 1_000
 """Maximum number of datasets counted one by one; the files of others are counted together."""
 
 
+MAX_LIMITS = 200
+"""Maximum number of changes of the limit on requests that are kept."""
+
+
 class DatasetTotals:
     """The files of one dataset, their size in bytes, and their number by status."""
 
@@ -116,6 +120,8 @@ class Report:
     `excluded` counts entries that were not loaded, by reason. `requests`, `retries`, `sent` and
     `concurrency` are set at the end of a run. `processes` is the number of processes that loaded.
     `shard` says which part of the volume was loaded; None for all of it.
+    `limits` are the changes of the limit on concurrent requests: seconds since the start, limit and
+    reason; at most 200, evenly thinned out.
     `run_id` identifies the run; `manifest` is the key of its manifest, None if there is none.
     `requests_now` returns the requests in flight of a run in progress.
     """
@@ -157,6 +163,7 @@ class Report:
     processes: int = 1
     shard: ShardJoined | None = None
     requests_now: Callable[[], RequestsNow] | None = field(default=None, repr=False, compare=False)
+    limits: list[tuple[float, int, str]] = field(default_factory=list)
 
     def observe(self, event: Event) -> None:
         """Count an event."""
@@ -240,6 +247,14 @@ class Report:
         if dataset is not None and known:
             added = self.datasets.setdefault(dataset, DatasetTotals())
         added.add(totals)
+
+    def add_limit(self, seconds: float, limit: int, reason: str) -> None:
+        """Add the limit on concurrent requests, unless it is as it was."""
+        if self.limits and self.limits[-1][1:] == (limit, reason):
+            return
+        if len(self.limits) >= MAX_LIMITS:
+            del self.limits[1::2]
+        self.limits.append((seconds, limit, reason))
 
     def first_datasets(self, most: int) -> tuple[list[tuple[str, DatasetTotals]], DatasetTotals]:
         """Return at most so many datasets, in the order of their names, and the rest together."""

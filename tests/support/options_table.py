@@ -69,7 +69,8 @@ def shares(command):
     """Which options of `run` another command takes."""
     taken = [o for o in options_of(command) if "run" in o.commands and not o.positional]
     flags = ", ".join(f"`{option.flag}`" for option in taken)
-    volume = " [VOLUME]" if any(o.positional for o in options_of(command)) else ""
+    placed = (o.metavar or o.name.upper() for o in options_of(command) if o.positional)
+    volume = "".join(f" [{name}]" for name in placed)
     return f"`asyncload {command}{volume}` takes {flags}."
 
 

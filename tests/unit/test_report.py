@@ -551,6 +551,7 @@ def test_the_summary_record_of_a_run():
         "requests": 9,
         "retries": 2,
         "concurrency": {"limit": 96, "peak": 128, "reason": "throughput"},
+        "limits": [],
         "processes": 1,
         "shard": None,
         "excluded": {"hidden": 1},

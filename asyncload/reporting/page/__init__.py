@@ -1,0 +1,1 @@
+"""The report of a past run as one HTML page that needs nothing else."""
