@@ -2,10 +2,11 @@
 
     report = await asyncload.load(asyncload.Settings(volume=Path("data"), bucket="lake"))
 
-`load`, `plan`, `watch`, `collect`, `verify`, `clean` and `diagnose` are the operations, `Settings`
-and `CollectSettings` their options, and `Report`, `Preview`, `WatchResult`, `Verification`,
-`Cleanup` and `Diagnosis` their results. Events, outcomes and errors are exported, too. The names in
-`__all__` are public; everything else may change.
+`load`, `plan`, `watch`, `collect`, `verify`, `clean`, `check` and `diagnose` are the operations,
+`Settings` and `CollectSettings` their options, and `Report`, `Preview`, `WatchResult`,
+`Verification`, `Cleanup`, `CheckReport` and `Diagnosis` their results. Events,
+outcomes and errors are exported, too. The names in `__all__` are public; everything else may
+change.
 """
 
 from __future__ import annotations
@@ -105,6 +106,7 @@ if TYPE_CHECKING:
         Warned,
         WatchProgress,
     )
+    from asyncload.operations.check import check
     from asyncload.operations.clean import clean
     from asyncload.operations.collect import collect
     from asyncload.operations.doctor.diagnose import diagnose
@@ -131,6 +133,12 @@ if TYPE_CHECKING:
         RequestsPlanned,
     )
     from asyncload.reporting.report import FailureGroup, Report
+    from asyncload.reporting.tables.results import (
+        CheckEvent,
+        CheckReport,
+        DatasetChecked,
+        Header,
+    )
     from asyncload.reporting.verification import (
         Difference,
         FileVerified,
@@ -141,6 +149,7 @@ if TYPE_CHECKING:
     )
     from asyncload.settings.collect import CollectSettings, collect_settings
     from asyncload.settings.run import Settings
+    from asyncload.source.tables.values import CheckedFile, Column, Dialect, Finding
     from asyncload.store.protocol import OpenUpload
 
 __all__ = [
@@ -156,6 +165,9 @@ __all__ = [
     "AsyncloadError",
     "BucketNotFound",
     "Check",
+    "CheckEvent",
+    "CheckReport",
+    "CheckedFile",
     "Checksum",
     "ChecksumMismatch",
     "CleanEvent",
@@ -163,12 +175,15 @@ __all__ = [
     "CleanupStarted",
     "ClocksDisagree",
     "CollectSettings",
+    "Column",
     "ConcurrencyChanged",
     "ConcurrencySettled",
     "CredentialsMissing",
     "CredentialsRejected",
+    "DatasetChecked",
     "DeadlineReached",
     "Diagnosis",
+    "Dialect",
     "Difference",
     "Disposed",
     "DoctorEvent",
@@ -183,6 +198,8 @@ __all__ = [
     "FilePlanned",
     "FileState",
     "FileVerified",
+    "Finding",
+    "Header",
     "Interrupted",
     "InvalidKey",
     "KeyCollision",
@@ -259,6 +276,7 @@ __all__ = [
     "WorkersLost",
     "WrongRegion",
     "__version__",
+    "check",
     "clean",
     "collect",
     "collect_settings",
@@ -289,6 +307,7 @@ _NAMES = {
         RunStarted Scanned ShardJoined Skipped StaleUploadAborted StoreJudged Unchanged
         UploadLeftOpen Uploaded Warned WatchProgress
     """,
+    "operations.check": "check",
     "operations.clean": "clean",
     "operations.collect": "collect",
     "operations.doctor.diagnose": "diagnose",
@@ -303,11 +322,13 @@ _NAMES = {
         RequestsPlanned
     """,
     "reporting.report": "FailureGroup Report",
+    "reporting.tables.results": "CheckEvent CheckReport DatasetChecked Header",
     "reporting.verification": """
         Difference FileVerified Marking Verification VerificationStarted VerifyEvent
     """,
     "settings.collect": "CollectSettings collect_settings",
     "settings.run": "Settings",
+    "source.tables.values": "CheckedFile Column Dialect Finding",
     "store.protocol": "OpenUpload",
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}

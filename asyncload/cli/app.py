@@ -23,7 +23,7 @@ from asyncload.errors import UsageError
 from asyncload.model.version import VERSION
 from asyncload.settings.arguments import Arguments
 from asyncload.settings.parsing import as_seconds
-from asyncload.settings.run import Settings
+from asyncload.settings.run import NO_BUCKET, Settings
 
 _EPILOG = (
     "Exit codes: 0 success, 1 internal error, 2 usage error, 3 some files failed, "
@@ -283,6 +283,17 @@ def report(
     return ending.exit_code
 
 
+def check(arguments: Arguments, *, strict: bool, quiet: bool, json: bool) -> int:
+    """Say what the CSVs of a volume contain: columns, types, rows, and what is wrong with them."""
+    with Ending("check", bucket=None, json=json) as ending:
+        settings = arguments.settings(volume=arguments.volume or default_volume(), bucket=NO_BUCKET)
+        from asyncload.cli.check import check as do
+
+        enable_garbage_collection()
+        ending.exit_code = do(settings, ending, strict=strict, quiet=quiet)
+    return ending.exit_code
+
+
 def doctor(arguments: Arguments, *, quiet: bool, json: bool, **_: object) -> int:
     """Check all that a run with the same options needs, and say what prevents it."""
     with Ending("doctor", bucket=arguments.bucket, json=json) as ending:
@@ -331,6 +342,7 @@ _WITH_OPTIONS: tuple[Callable[..., int], ...] = (
     verify,
     clean,
     report,
+    check,
     doctor,
     runs,
     where,

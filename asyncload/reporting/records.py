@@ -294,6 +294,15 @@ def empty_plan_totals() -> dict[str, Any]:
     return plan_totals(Preview(), None)
 
 
+def empty_check_totals() -> dict[str, Any]:
+    """Return the totals of a check that ended before it started to work."""
+    # Late: only one command needs it.
+    from asyncload.reporting.tables.records import check_totals
+    from asyncload.reporting.tables.results import CheckReport
+
+    return check_totals(CheckReport())
+
+
 def collect_totals(report: Report) -> dict[str, Any]:
     """Return the totals of a collection for its summary."""
     return run_totals(report) | {
@@ -433,6 +442,7 @@ EMPTY_TOTALS: Mapping[str | None, Callable[[], dict[str, Any]]] = {
     "report": lambda: report_totals(None, Report()),
     "runs": empty_runs_totals,
     "where": where_totals,
+    "check": empty_check_totals,
     "config": config_totals,
 }
 """The totals by command, for a command that ended before it started to work."""

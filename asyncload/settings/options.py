@@ -53,9 +53,12 @@ CLEAN = ("clean",)
 COLLECT = ("collect",)
 WATCH = ("watch",)
 REPORT = ("report",)
+CHECK = ("check",)
 RUN_VERIFY = RUN + VERIFY
 RUN_WATCH = RUN + WATCH
 RUN_VERIFY_WATCH = RUN_VERIFY + WATCH
+RUN_VERIFY_CHECK = RUN_VERIFY + CHECK
+READING = RUN_VERIFY_WATCH + CHECK
 LOADING = RUN_WATCH + COLLECT
 LOADING_VERIFY = RUN_VERIFY_WATCH + COLLECT
 SENDING = ("run", *WATCH, *COLLECT)
@@ -142,7 +145,7 @@ OPTIONS = (
         "volume",
         PATH,
         WHAT,
-        RUN_VERIFY_WATCH,
+        READING,
         "Folder with the CSVs, or one CSV. Default: `/data` if it exists, else `./data`.",
         positional=True,
     ),
@@ -178,7 +181,7 @@ OPTIONS = (
         "timezone",
         ZONE,
         WHERE,
-        LOADING_VERIFY + HISTORY,
+        LOADING_VERIFY + HISTORY + CHECK,
         "Time zone of dates and times.",
         metavar="ZONE",
     ),
@@ -201,7 +204,7 @@ OPTIONS = (
         "dataset",
         RULES,
         WHERE,
-        RUN_VERIFY_WATCH,
+        READING,
         "Dataset name for files that match the pattern, instead of the folder or file name. May be "
         "given several times; the first match is used.",
         metavar="PATTERN=NAME",
@@ -316,7 +319,7 @@ OPTIONS = (
         "include",
         PATTERNS,
         WHAT,
-        RUN_VERIFY_WATCH,
+        READING,
         "Load only CSVs that match. May be given several times. A pattern without `'/'` matches "
         "the file name, one with `'/'` the path; `'**'` matches any number of folders.",
         metavar="GLOB",
@@ -326,7 +329,7 @@ OPTIONS = (
         "exclude",
         PATTERNS,
         WHAT,
-        RUN_VERIFY_WATCH,
+        READING,
         "Exclude CSVs that match. May be given several times.",
         metavar="GLOB",
         unset="none",
@@ -335,7 +338,7 @@ OPTIONS = (
         "files_from",
         LIST_OF_FILES,
         WHAT,
-        RUN_VERIFY,
+        RUN_VERIFY_CHECK,
         "Load the files named in this file, one path a line, relative to the volume; `-` is "
         "standard input.",
         "See [A list of files](#a-list-of-files).",
@@ -346,7 +349,7 @@ OPTIONS = (
         "null",
         FLAG,
         WHAT,
-        RUN_VERIFY,
+        RUN_VERIFY_CHECK,
         "The names in `--files-from` end in NUL bytes, as `find -print0` writes them.",
         field="null_separated",
         short="-0",
@@ -355,7 +358,7 @@ OPTIONS = (
         "modified_since",
         MOMENT,
         WHAT,
-        RUN_VERIFY,
+        RUN_VERIFY_CHECK,
         "Exclude CSVs modified before this time: a date, a date with a time, `today`, `yesterday`, "
         "or a duration such as `24h` before the start of the run.",
         "Without an offset such as `Z` or `+02:00` it is in `--timezone`.",
@@ -366,7 +369,7 @@ OPTIONS = (
         "max_age",
         OPTIONAL_DURATION,
         WHAT,
-        RUN_VERIFY,
+        RUN_VERIFY_CHECK,
         "Exclude CSVs modified longer ago than this: `90s`, `15m`, `24h`, `7d`.",
         metavar="TIME",
         unset="none",
@@ -375,7 +378,7 @@ OPTIONS = (
         "min_age",
         DURATION,
         WHAT,
-        RUN_VERIFY,
+        RUN_VERIFY_CHECK,
         "Exclude CSVs modified within this time: `90s`, `15m`, `24h`, `7d`.",
         metavar="TIME",
     ),
@@ -383,21 +386,21 @@ OPTIONS = (
         "allow_empty",
         FLAG,
         WHAT,
-        RUN,
+        RUN + CHECK,
         "Exit with 0 instead of 4 if there is no CSV to load.",
     ),
     Option(
         "follow_symlinks",
         FLAG,
         WHAT,
-        RUN_VERIFY,
+        RUN_VERIFY_CHECK,
         "Follow symbolic links whose target is inside the volume.",
     ),
     Option(
         "compressed",
         FLAG,
         WHAT,
-        RUN_VERIFY_WATCH,
+        READING,
         "Load compressed CSVs (`.csv.gz`, `.csv.zst`, `.csv.bz2`) as they are.",
     ),
     Option(
@@ -415,14 +418,14 @@ OPTIONS = (
         "archives",
         FLAG,
         WHAT,
-        RUN_VERIFY,
+        RUN_VERIFY_CHECK,
         "Load the CSVs in ZIP archives, as if each archive were its contents.",
     ),
     Option(
         "zip_names",
         OPTIONAL_TEXT,
         WHAT,
-        RUN_VERIFY,
+        RUN_VERIFY_CHECK,
         "Encoding of names in archives that are not marked as UTF-8, such as `cp850` or `utf-8`.",
         metavar="ENCODING",
         unset="ASCII only",
@@ -431,7 +434,7 @@ OPTIONS = (
         "archive_limit",
         SIZE,
         WHAT,
-        RUN_VERIFY,
+        RUN_VERIFY_CHECK,
         "Maximum size of the unpacked CSVs of one archive.",
         metavar="SIZE",
     ),
@@ -439,7 +442,7 @@ OPTIONS = (
         "trust",
         TRUSTED,
         WHAT,
-        RUN_VERIFY_WATCH,
+        READING,
         "File attributes that detect a change while the file is read: `size`, `mtime`, `ctime`, "
         "`inode`. Use fewer if the file system changes some of them by itself.",
         metavar="NAMES",
@@ -971,6 +974,15 @@ OPTIONS = (
         field="",
     ),
     Option(
+        "strict",
+        FLAG,
+        HOW,
+        CHECK,
+        "Exit with 3 if there is any finding.",
+        field="",
+        default=False,
+    ),
+    Option(
         "yes",
         FLAG,
         HOW,
@@ -984,7 +996,7 @@ OPTIONS = (
         "quiet",
         FLAG,
         HOW,
-        LOADING_VERIFY + REPORT,
+        LOADING_VERIFY + REPORT + CHECK,
         "Print failures only.",
         field="",
         short="-q",
@@ -994,7 +1006,7 @@ OPTIONS = (
         "json",
         FLAG,
         HOW,
-        EVERYWHERE,
+        EVERYWHERE + CHECK,
         "Print a JSON line for each file on standard output, then a summary.",
         field="",
         default=False,
@@ -1045,7 +1057,7 @@ OPTIONS = (
         "config",
         OPTIONAL_TEXT,
         HOW,
-        EVERYWHERE,
+        EVERYWHERE + CHECK,
         "Settings file. Default: `asyncload.toml` or `pyproject.toml` in the working directory; "
         "`/dev/null` for none.",
         metavar="FILE",
@@ -1061,7 +1073,7 @@ SETTINGS = {option.setting: option for option in OPTIONS if option.setting}
 LIKE_RUN = ("doctor",)
 """Commands with the settings of `run`: replace its name in a command line by theirs."""
 _OF_OUTPUT = ("quiet", "json", "log_format", "metrics_file", "lineage", "config")
-COMMANDS = (*EVERYWHERE, *LIKE_RUN, "config")
+COMMANDS = (*EVERYWHERE, *CHECK, *LIKE_RUN, "config")
 
 
 def options_of(command: str) -> list[Option]:

@@ -55,6 +55,9 @@ MTIME = "mtime"
 ARRIVAL = "arrival"
 """The date of a run in which each file has the day on which it appeared; of `watch` only."""
 
+NO_BUCKET = "no-bucket"
+"""The name in place of a bucket's for operations that use none."""
+
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 
 # The same rule as botocore: dots, dashes and, for old buckets, capitals and underscores.

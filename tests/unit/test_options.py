@@ -42,6 +42,7 @@ def test_each_field_of_settings_is_filled_by_one_option():
         "manifest_run",
         "mark",
         "config",
+        "strict",
     }
     of_report = {o.name for o in OPTIONS if o.commands == ("report",)}
     assert beside == of_calls | of_collect | of_watch | of_report

@@ -34,7 +34,7 @@ def modules_after(code):
     return {name.partition(".")[0] for name in json.loads(done.stderr)}
 
 
-UNIONS = {"CleanEvent", "DoctorEvent", "Event", "Outcome", "PlanEvent", "VerifyEvent"}
+UNIONS = {"CheckEvent", "CleanEvent", "DoctorEvent", "Event", "Outcome", "PlanEvent", "VerifyEvent"}
 
 
 def test_a_public_name_is_there_when_it_is_used():
@@ -74,7 +74,7 @@ def test_errors_that_an_operation_names_are_public(name):
     assert set(names) - others <= set(asyncload.__all__)
 
 
-@pytest.mark.parametrize("name", ["load", "verify", "clean"])
+@pytest.mark.parametrize("name", ["check", "load", "verify", "clean"])
 @pytest.mark.parametrize(
     ("settings", "observer", "message"),
     [

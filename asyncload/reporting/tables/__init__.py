@@ -1,0 +1,1 @@
+"""Results of checking CSVs, as text, as JSON, and as table definitions."""
