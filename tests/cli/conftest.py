@@ -13,6 +13,12 @@ DATE = ("--date", "2022-05-02")
 
 
 @pytest.fixture
+def patient(monkeypatch):
+    """Outputs for machines have a minute: no test depends on how fast the machine is."""
+    monkeypatch.setattr("asyncload.cli.ending._OUTLET_SECONDS", 60.0)
+
+
+@pytest.fixture
 def lake(monkeypatch):
     """A scripted store that takes everything; yields the options that lead there."""
     for name, value in {

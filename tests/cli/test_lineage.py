@@ -43,6 +43,8 @@ from tests.support.loads import NOW, write_files
 from tests.support.scripted_s3 import Answer, scripted_s3
 from tests.support.vocabulary import check_lines
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 FACETS = {
     "processing_engine": processing_engine_run.ProcessingEngineRunFacet,
     "errorMessage": error_message_run.ErrorMessageRunFacet,
@@ -96,6 +98,11 @@ def check_event(event):
 
 def read(path):
     return [check_event(json.loads(line)) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def _patient_with_servers(monkeypatch):
+    monkeypatch.setattr(lineage, "_TIMEOUT", 60.0)
 
 
 @pytest.fixture

@@ -43,6 +43,8 @@ from tests.support.loads import write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, put_accepted, scripted_s3
 from tests.support.vocabulary import DOCUMENT, check_log
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 KEY = ObjectKey("Raw/a.csv")
 SUM = Checksum("CRC64NVME", "AAAAAAAAAAE=")
 FAILED = FileFinished(Failed("a.csv", KEY, 5, SourceChanged("it changed")))

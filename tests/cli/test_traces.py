@@ -19,14 +19,21 @@ from asyncload.model.values import (
     RunStarted,
     Uploaded,
 )
-from asyncload.reporting.machines import traces
+from asyncload.reporting.machines import otlp, traces
 from asyncload.reporting.machines.outlet import RunEnd
 from asyncload.reporting.machines.traces import Traces, require_opentelemetry
 from asyncload.reporting.report import Report
 from tests.support.loads import NOW, write_files
 from tests.support.scripted_s3 import Answer, scripted_s3
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+@pytest.fixture(autouse=True)
+def _patient_with_collectors(monkeypatch):
+    monkeypatch.setattr(otlp, "_TIMEOUT", 60.0)
 
 
 @pytest.fixture
