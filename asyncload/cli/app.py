@@ -193,10 +193,30 @@ def clean(arguments: Arguments, *, older_than: str | int, yes: bool, json: bool)
     return ending.exit_code
 
 
-def runs(arguments: Arguments, *, since: str | None, calendar: bool, json: bool) -> int:
+def runs(
+    arguments: Arguments,
+    *,
+    since: str | None,
+    calendar: bool,
+    prune: str | int | None,
+    yes: bool,
+    json: bool,
+) -> int:
     """List past runs from their records; exit with 3 if a day of a dataset is missing."""
     with Ending("runs", bucket=arguments.bucket, json=json) as ending:
+        if prune is not None and (calendar or since is not None):
+            named = "--calendar" if calendar else "--since"
+            raise UsageError(f"--prune and {named} can't be combined", hint="omit one of them")
+        if yes and prune is None:
+            raise UsageError("--yes has no effect without --prune", hint="omit it")
+        older_than = None if prune is None else as_seconds("--prune", prune)
         settings = _of_history(arguments, ending)
+        if older_than is not None:
+            from asyncload.cli.prune import prune as do_prune
+
+            enable_garbage_collection()
+            ending.exit_code = do_prune(settings, ending, older_than=older_than, yes=yes)
+            return ending.exit_code
         from asyncload.cli.runs import runs as do
 
         enable_garbage_collection()

@@ -306,6 +306,18 @@ OPTIONS = (
         sources=PER_CALL,
     ),
     Option(
+        "prune",
+        OPTIONAL_DURATION,
+        WHAT,
+        RUNS,
+        "List the records of runs that started longer ago than this, such as `90d`, instead of the "
+        "runs; with `--yes` delete them.",
+        metavar="TIME",
+        unset="none",
+        field="",
+        sources=PER_CALL,
+    ),
+    Option(
         "older_than",
         DURATION,
         WHAT,
@@ -986,8 +998,9 @@ OPTIONS = (
         "yes",
         FLAG,
         HOW,
-        CLEAN,
-        "Abort the uploads instead of only listing them, including those of other programs.",
+        CLEAN + RUNS,
+        "Abort the uploads instead of only listing them, including those of other programs. With "
+        "`--prune`: delete the records.",
         field="",
         default=False,
         sources=PER_CALL,

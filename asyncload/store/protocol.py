@@ -291,7 +291,10 @@ class ObjectStore(Protocol):
         """Return an object's tags."""
 
     async def delete(self, key: ObjectKey) -> None:
-        """Delete an object; a missing one is not an error. Only success markers are deleted."""
+        """Delete an object; a missing one is not an error.
+
+        Only success markers, old records of runs and objects of tests are deleted.
+        """
 
     async def abort_multipart(self, key: ObjectKey, upload_id: str) -> None:
         """Discard an upload and its parts; a missing one is not an error."""

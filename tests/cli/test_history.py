@@ -132,11 +132,44 @@ def test_a_failed_file_is_found_with_its_error(asyncload, volume, s3, options, l
     assert "incomplete: 2 files, 2 B in _ s: 1 failed" in history.out
 
 
+def test_old_records_are_listed_and_deleted_if_asked(asyncload, loaded, options, s3, prefix, days):
+    """No data is deleted, and no record of a younger run."""
+    day = loaded[days[6]]
+    body = s3.objects(f"{prefix}/{day}")[f"{prefix}/{day}.json"]
+    old = f"{prefix}/20220502T060000Z-00000000.json"
+    s3.client().put_object(Bucket=s3.bucket, Key=old, Body=body)
+    listed = asyncload("runs", *options, "--prune", "90d")
+    where = f"below s3://{s3.bucket}/{prefix}/, "
+    assert listed.code == 0
+    assert listed.out.startswith(f"old: s3://{s3.bucket}/{old}\n1 old record {where}")
+    assert listed.out.endswith("; --yes deletes them\n")
+    assert old in s3.objects(prefix)
+    record, summary = check_lines(asyncload("runs", *options, "--prune", "90d", "--json").out)
+    assert (record["status"], record["manifest"], record["size"]) == ("old", old, len(body))
+    assert summary["records_deleted"] == 0
+    deleted = asyncload("runs", *options, "--prune", "90d", "--yes")
+    assert deleted.out.startswith(f"deleted: s3://{s3.bucket}/{old}\n")
+    assert deleted.out.endswith("; deleted\n")
+    assert (
+        asyncload("runs", *options, "--prune", "90d", "--yes").out == f"0 old records {where}0 B\n"
+    )
+    assert s3.objects(prefix).keys() >= {f"{prefix}/{run_id}.json" for run_id in loaded.values()}
+    s3.client().put_object(Bucket=s3.bucket, Key=old, Body=body)
+    record, summary = check_lines(
+        asyncload("runs", *options, "--prune", "90d", "--yes", "--json").out
+    )
+    assert (record["status"], summary["records_deleted"], summary["exit_code"]) == ("deleted", 1, 0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["runs", "--since", "soon"], "--since: 'soon' is not a valid time"),
         (["runs", "--since", str(date(2999, 1, 1))], "--since: '2999-01-01' is in the future"),
+        (["runs", "--prune", "soon"], "--prune: 'soon' is not a valid duration"),
+        (["runs", "--prune", "1d", "--calendar"], "--prune and --calendar can't be combined"),
+        (["runs", "--prune", "1d", "--since", "2d"], "--prune and --since can't be combined"),
+        (["runs", "--yes"], "--yes has no effect without --prune"),
         (["where"], "the name of a file is missing"),
         (["where", "s3://other/a.csv"], "'s3://other/a.csv' is not in bucket 'lake'"),
     ],

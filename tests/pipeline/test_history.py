@@ -9,6 +9,7 @@ import pytest
 
 from asyncload.errors import AccessDenied, AsyncloadError, StoreUnavailable
 from asyncload.model.values import ObjectKey
+from asyncload.operations.history.prune import prune_records
 from asyncload.operations.history.records import find_records
 from asyncload.operations.history.runs import first_moment, read_history
 from asyncload.operations.history.where import find_places
@@ -441,3 +442,32 @@ async def test_a_long_record_is_found_in_pieces(month, volume, monkeypatch):
     assert records[0].key == ObjectKey(f"_asyncload/{month.run_ids[1]}.json")
     places = await find_places(month.lake, records, "users/1.csv", pytest.fail)
     assert len(places.found) == 1
+
+
+async def test_only_old_records_of_runs_are_pruned(month):
+    """By the store's clock; data, and records of other kinds, stay."""
+    for day in (1, 2, 3):
+        await month.load(day)
+    others = {f"_asyncload/{name}" for name in ("store.json", "uploads/20220501T0.json", "x.json")}
+    month.lake.objects |= dict.fromkeys(others, b"{}")
+    before = set(month.lake.objects)
+    now = datetime(2022, 5, 4, 12, tzinfo=UTC)
+
+    async def prune(days, *, delete):
+        seen = []
+        pruned = await prune_records(
+            month.lake, "_asyncload", days * 86_400, now, delete=delete, observe=seen.append
+        )
+        assert sorted(seen) == sorted(pruned.records)
+        return [record.run_id for record in pruned.records]
+
+    ids = month.run_ids
+    assert await prune(2, delete=False) == [ids[1], ids[2]]
+    assert set(month.lake.objects) == before
+    month.lake.clock_offset = -86_400.0
+    assert await prune(2, delete=True) == [ids[1]]
+    month.lake.clock_offset = None
+    assert await prune(2, delete=True) == [ids[2]]
+    assert await prune(2, delete=True) == []
+    gone = {f"_asyncload/{ids[day]}.json" for day in (1, 2)}
+    assert set(month.lake.objects) == before - gone

@@ -38,6 +38,7 @@ def test_each_field_of_settings_is_filled_by_one_option():
         "since",
         "file",
         "calendar",
+        "prune",
         "lineage",
         "manifest_run",
         "mark",

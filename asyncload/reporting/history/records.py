@@ -55,12 +55,13 @@ def day_record(day: Day, bucket: str) -> dict[str, Any]:
     }
 
 
-def runs_totals(history: History | None = None) -> dict[str, Any]:
-    """Return the totals for the summary of `runs`."""
+def runs_totals(history: History | None = None, deleted: int = 0) -> dict[str, Any]:
+    """Return the totals for the summary of `runs`; `deleted` are records."""
     history = history or History()
     counts: Mapping[str, int] = history.statuses
     return {
         "since": format_time(history.since) if history.since else None,
         "runs": dict(history.results),
         "days": {name: counts[name] for name in ("complete", "failed", "incomplete", "missing")},
+        "records_deleted": deleted,
     }
