@@ -169,7 +169,7 @@ class Watching:
         text = f" {int(share * 100):3d} % {format_size(done.size_done)} of {format_size(done.size)}"
         room = max(width - len(text), 5)
         full = int(share * room)
-        on, off = ("#", "-") if self._ascii else ("━", "━")
+        on, off = ("#", "-") if self._ascii else ("━", "─")
         return [Piece(on * full, "green"), Piece(off * (room - full), "dim"), Piece(text)]
 
     def _time_left(self, now: float) -> str:

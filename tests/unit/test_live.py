@@ -108,7 +108,7 @@ def test_the_screen_of_a_load(monkeypatch, columns):
         bar, files, rate, requests, ratings, movies = view.screen()
     done = "  13 % 2.6 GB of 20.0 GB"
     full = int(0.13 * (columns - 1 - len(done)))
-    assert bar == "━" * (columns - 1 - len(done)) + done
+    assert bar == "━" * full + "─" * (columns - 1 - len(done) - full) + done
     assert full > 3
     assert files == "31 of 2,000 files (1 failed), 3 min left"
     assert rate == "53.3 MB/s               ▃▆▆▆▆▆▆▆▆▆▆▆▆▆▆█ last minute"
