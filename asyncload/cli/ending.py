@@ -49,6 +49,7 @@ class Ending:
     That is the summary record with `--json`, and the end of each of `outlets`. A context manager
     around the whole command. The body sets `exit_code` if it succeeds, `totals` to a function that
     returns the command's fields of the summary, and `report` to the one that counts its events.
+    `hurried` says that a signal ends it even if it succeeds.
 
     Args:
         command: its name; None if the command line names no known command.
@@ -71,6 +72,7 @@ class Ending:
         self.json = json
         self.report = Report()
         self.outlets: list[Outlet] = []
+        self.hurried = False
         self._command = command
 
     def __enter__(self) -> Self:
@@ -117,8 +119,8 @@ class Ending:
         )
         for outlet in self.outlets:
             outlet.end(end)
-        interrupted = code > _FIRST_SIGNAL
-        seconds = _OUTLET_SECONDS_INTERRUPTED if interrupted else _OUTLET_SECONDS
+        hurried = self.hurried or code > _FIRST_SIGNAL
+        seconds = _OUTLET_SECONDS_INTERRUPTED if hurried else _OUTLET_SECONDS
         until = time.monotonic() + seconds
         for outlet in self.outlets:
             # The command has ended: a signal ends this wait only.

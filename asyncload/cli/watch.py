@@ -58,7 +58,7 @@ def watch(settings: Settings, options: WatchOptions, ending: Ending, *, quiet: b
     output = _Output(ending, Report(bucket=settings.bucket), quiet=quiet)
     received: list[int] = []
     stop = asyncio.Event()
-    ending.report = output.report
+    ending.report, ending.hurried = output.report, True
     ending.totals = lambda: watch_totals(output.report, output.loaded, output.failing)
     result = run_interruptible(
         watch_volume(

@@ -181,13 +181,15 @@ class Stuck:
         raise SystemExit(143)
 
 
-@pytest.mark.parametrize(("code", "most"), [(0, 60.0), (143, 1.0)])
-def test_a_signal_ends_the_wait_for_an_output(code, most):
-    """The command has its result already. After an interruption there is little time."""
+@pytest.mark.parametrize(
+    ("code", "hurried", "most"), [(0, False, 60.0), (143, False, 1.0), (0, True, 1.0)]
+)
+def test_a_signal_ends_the_wait_for_an_output(code, hurried, most):
+    """The command has its result already. After a signal there is little time."""
     closes = []
     with Ending("run", bucket=None, json=False) as ending:
         ending.outlets = [Stuck(closes), Stuck(closes)]
-        ending.exit_code = code
+        ending.exit_code, ending.hurried = code, hurried
     assert len(closes) == 2
     assert all(0 < seconds <= most for seconds in closes)
 

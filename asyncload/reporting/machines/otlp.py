@@ -46,7 +46,7 @@ def send_spans(span: Span, parent: Mapping[str, str]) -> None:
         try:
             for at in range(0, len(spans), _BATCH):
                 if exporter.export(spans[at : at + _BATCH]) is not SpanExportResult.SUCCESS:
-                    raise OSError(complaints.last or "the endpoint did not accept them")
+                    raise OSError(complaints.first or "the endpoint did not accept them")
         finally:
             exporter.shutdown()  # type: ignore[no-untyped-call]  # it has no types
 
@@ -77,7 +77,7 @@ class _Complaints(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.last = ""
+        self.first = ""
         self._logger = logging.getLogger("opentelemetry")
         self._propagated = self._logger.propagate
 
@@ -91,4 +91,5 @@ class _Complaints(logging.Handler):
         self._logger.propagate = self._propagated
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.last = record.getMessage()
+        # Those that follow are about further attempts.
+        self.first = self.first or record.getMessage()
