@@ -31,8 +31,13 @@ def scanner_of(
         follow_links=settings.follow_symlinks,
         compressed=settings.compressed,
         part=part,
-        archives=ArchiveRules(settings.archives, settings.zip_names, settings.archive_limit),
+        archives=archive_rules(settings),
     )
+
+
+def archive_rules(settings: Settings) -> ArchiveRules:
+    """Return how archives are treated."""
+    return ArchiveRules(settings.archives, settings.zip_names, settings.archive_limit)
 
 
 async def scan_plan(
@@ -59,12 +64,7 @@ async def scan_plan(
     found = readers.scan(scanner.scan)
     while entries := await readers.take(found, SLICE):
         add_found(plan, entries, observe)
-    if groups := plan.possible_duplicates():
-        equal = readers.scan_volume(
-            lambda volume, beat: equality.find_duplicates(volume, groups, beat)
-        )
-        while duplicates := await readers.take(equal, 1):
-            drop_duplicates(plan, duplicates, observe)
+    await drop_equal(plan, readers, observe)
     finish_plan(
         plan,
         scanner,
@@ -73,3 +73,15 @@ async def scan_plan(
         others=0 if part is None else part.others,
     )
     return plan
+
+
+async def drop_equal(
+    plan: LoadPlan, readers: Readers, observe: Callable[[ScanEvent], None]
+) -> None:
+    """Plan one of several files for one key, some of which are members, if all are equal."""
+    if groups := plan.possible_duplicates():
+        equal = readers.scan_volume(
+            lambda volume, beat: equality.find_duplicates(volume, groups, beat)
+        )
+        while duplicates := await readers.take(equal, 1):
+            drop_duplicates(plan, duplicates, observe)

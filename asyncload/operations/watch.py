@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,6 @@ from asyncload.bucket.listing import list_existing
 from asyncload.errors import (
     Interrupted,
     ServerError,
-    SourceChanged,
     SourceUnreadable,
     StoreUnavailable,
     UsageError,
@@ -27,6 +27,7 @@ from asyncload.model.values import (
     Failed,
     FileFinished,
     LoadStarted,
+    Outcome,
     SourceFile,
     Unchanged,
     Uploaded,
@@ -34,7 +35,7 @@ from asyncload.model.values import (
     WatchProgress,
 )
 from asyncload.operations.bucket import s3_options
-from asyncload.operations.disposing import open_disposal
+from asyncload.operations.disposing import disposing, open_disposal
 from asyncload.operations.load import (
     PREFLIGHT,
     begin_run,
@@ -45,11 +46,13 @@ from asyncload.operations.load import (
 )
 from asyncload.operations.observing import Emitter, check_arguments
 from asyncload.operations.opening import open_readers
+from asyncload.operations.planning import archive_rules, drop_equal
 from asyncload.operations.probing import probe_store
 from asyncload.operations.readback import ReadBack
 from asyncload.operations.requests import Requests, share_of
 from asyncload.operations.run import Run, utc_now
-from asyncload.planning.collecting import SLICE
+from asyncload.operations.watched_archives import Attempt, WatchedArchives, comes_again
+from asyncload.planning.collecting import SLICE, add_found
 from asyncload.planning.plan import LoadPlan, collision_error
 from asyncload.reporting.report import Report
 from asyncload.s3 import open_store
@@ -57,7 +60,7 @@ from asyncload.settings.run import ARRIVAL, Settings, dates_of, find_timezone, l
 from asyncload.source.arrivals import changes, check_events, has_events, look_at, version_of
 from asyncload.source.folders import status_of
 from asyncload.source.readers import Readers
-from asyncload.source.scanner import Scanner
+from asyncload.source.scanner import Found, Scanner
 from asyncload.source.settling import Settling
 from asyncload.store.protocol import ObjectStore
 from asyncload.store.rates import RateLimit
@@ -227,8 +230,10 @@ class _Watcher:
             include=settings.include,
             exclude=settings.exclude,
             compressed=settings.compressed,
+            archives=archive_rules(settings),
             identify=True,
         )
+        self._archives = WatchedArchives(self._scanner, settings.trust, load=settings.archives)
         self._disposal = open_disposal(settings, settings.volume)
         self.rate = RateLimit(settings.limit_rate) if settings.limit_rate else None
         self._heard: set[str] = set()
@@ -349,13 +354,14 @@ class _Watcher:
                 self._settling.seen(source.path, version, self._clock(), event=True)
             for path in seen.others:
                 self._settling.gone(path)
+                self._archives.forget(path)
                 self._told.pop(path, None)
             folders = folders or seen.folders
         return folders
 
     async def _rescan(self, readers: Readers) -> None:
         self._settling.begin_rescan(self._clock())
-        scan, complete = readers.scan(self._scanner.scan), True
+        scan, complete = readers.scan(partial(self._scanner.scan, expand=False)), True
         while entries := await readers.take(scan, SLICE):
             for found in entries:
                 if isinstance(found, SourceFile):
@@ -368,6 +374,7 @@ class _Watcher:
                     if self._is_news(found.path, found.error.message):
                         self.emit(Warned(f"{found.path}: {found.error.message}", found.error.hint))
         self._settling.end_rescan(complete=complete)
+        self._archives.forget_except(self._settling.knows)
 
     # What is loaded
 
@@ -377,10 +384,11 @@ class _Watcher:
                 async with self._session(store, readers) as session:
                     end = self._end_of_session(session)
                     while ready:
-                        await session.slots.acquire()
-                        if self._stop.is_set():
-                            break
-                        session.group.create_task(self._load_batch(session, ready))
+                        for batch in self._archives.batches(ready):
+                            await session.slots.acquire()
+                            if self._stop.is_set():
+                                break
+                            session.group.create_task(self._load_batch(session, batch))
                         ready = await self._next_ready(readers, end)
             except _Outage as error:
                 self._settling.release(self._clock())
@@ -402,6 +410,7 @@ class _Watcher:
                 ]
                 for path in seen.others:
                     self._settling.gone(path)
+                    self._archives.forget(path)
                 if ready:
                     return ready
             else:
@@ -458,61 +467,92 @@ class _Watcher:
     async def _send(
         self, session: _Session, sources: Sequence[SourceFile], open_paths: set[str]
     ) -> None:
-        """Send files; each that has its outcome is taken out of `open_paths`."""
-        run, tools = session.run, session.tools
+        """Send files or an archive; each that has its outcome is taken out of `open_paths`."""
+        if not self._archives.holds(sources):
 
-        def observe(event: Event) -> None:
-            if isinstance(event, FileFinished):
+            def observe(event: Event) -> None:
+                assert isinstance(event, FileFinished), "a pipeline emits outcomes"
                 open_paths.remove(event.outcome.path)
-                if not self._conclude(event):
-                    return
-            run.observe(event)
+                if self._conclude(event.outcome):
+                    session.run.observe(event)
 
-        plan = self._plan(session, sources)
+            await self._send_plan(session, sources, observe)
+            return
+        (source,) = sources
+        attempt = await self._archives.open(session.tools.readers, source)
+        if attempt is None:
+            open_paths.remove(source.path)
+            self._settling.changed(source.path, self._clock())
+            return
+
+        def observe_member(event: Event) -> None:
+            assert isinstance(event, FileFinished), "as above"
+            self._loaded += isinstance(event.outcome, Uploaded | Unchanged)
+            if attempt.conclude(event.outcome):
+                session.run.observe(event)
+
+        await self._send_plan(session, attempt.found, observe_member)
+        open_paths.remove(source.path)
+        self._conclude_archive(attempt)
+
+    async def _send_plan(
+        self, session: _Session, found: Sequence[Found], observe: Callable[[Event], None]
+    ) -> None:
+        run, tools = session.run, session.tools
+        plan = self._plan(session, found)
+        await drop_equal(plan, tools.readers, run.observe)
         collisions = plan.find_collisions()
         if collisions:
             named = {path for _, paths in collisions for path in paths}
             error = collision_error(collisions)
-            for source in sources:
-                if source.path in named:
-                    observe(FileFinished(Failed(source.path, None, source.size, error)))
-            plan = self._plan(session, [s for s in sources if s.path not in named])
+            for item in found:
+                if isinstance(item, SourceFile) and item.path in named:
+                    observe(FileFinished(Failed(item.path, None, item.size, error)))
+            named |= plan.dropped
+            plan = self._plan(session, [item for item in found if item.path not in named])
         self._files, self._size = self._files + plan.files, self._size + plan.size
         run.observe(LoadStarted(self._files, self._size))
         tools = replace(
             tools,
             key_index=await list_existing(plan, session.store),
             left_open=await find_left_open(plan, session.store, run.prefix, run.observe),
+            dispose=disposing(run.disposal, tools.readers, plan.archives),
         )
         await Pipeline(tools, observe, run.requests.at_once).run(plan)
 
-    def _plan(self, session: _Session, sources: Sequence[SourceFile]) -> LoadPlan:
+    def _plan(self, session: _Session, found: Sequence[Found]) -> LoadPlan:
         plan = LoadPlan(
             session.run.layout,
             put_limit=session.tools.policy.put_limit,
             dates=dates_of(self._settings),
             exact=True,
+            clears=session.run.disposal is not None,
         )
-        for source in sources:
-            plan.add(source)
+        add_found(plan, found, lambda _: None)
         return plan
 
-    def _conclude(self, event: FileFinished) -> bool:
+    def _conclude_archive(self, attempt: Attempt) -> None:
+        """Note the end of an attempt at an archive."""
+        if attempt.result == "loaded":
+            self._settling.loaded(attempt.path)
+            self._archives.forget(attempt.path)
+        elif attempt.result == "changed":
+            self._settling.changed(attempt.path, self._clock())
+        else:
+            self._settling.failed(attempt.path, self._clock())
+
+    def _conclude(self, outcome: Outcome) -> bool:
         """Note the outcome of a file; return whether it is news."""
-        outcome, now = event.outcome, self._clock()
         if not isinstance(outcome, Failed):
             self._settling.loaded(outcome.path)
             self._told.pop(outcome.path, None)
             self._loaded += isinstance(outcome, Uploaded | Unchanged)
             return True
-        error = outcome.error
-        gone = isinstance(error.__cause__, FileNotFoundError)
-        if isinstance(error, SourceChanged) or gone:
-            # It is still being written, or was removed.
-            self._settling.changed(outcome.path, now)
+        if comes_again(outcome):
+            self._settling.changed(outcome.path, self._clock())
             return False
-        self._settling.failed(outcome.path, now)
-        return self._is_news(outcome.path, error.message)
+        self._settling.failed(outcome.path, self._clock())
+        return self._is_news(outcome.path, outcome.error.message)
 
     def _is_news(self, path: str, message: str) -> bool:
         news = self._told.get(path) != message

@@ -60,15 +60,19 @@ class ArrivalDates:
     """The day on which a file appeared in its folder in its present version, in a time zone.
 
     That is the time of its last change of content, name or attributes, which copying a file with
-    its time of modification does not preserve; the latter if the former is not known.
+    its time of modification does not preserve; the latter if the former is not known. That of a
+    member is its archive's.
     """
 
     def __init__(self, zone: tzinfo) -> None:
         self._modified = ModificationDates(zone)
 
     def day_of(self, source: SourceFile) -> date:
-        if source.version is not None:
-            source = source._replace(mtime_ns=source.version.ctime_ns)
+        version = source.version
+        if source.member is not None:
+            version = source.member.version
+        if version is not None:
+            source = source._replace(mtime_ns=version.ctime_ns)
         return self._modified.day_of(source)
 
 

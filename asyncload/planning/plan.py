@@ -139,7 +139,7 @@ class LoadPlan:
     reason.
 
     `undated` counts the files without a date. `archives` holds those that may be deleted or moved
-    after the load, by path.
+    after the load, by path; `dropped` the paths of files for which `drop` was called.
 
     Args:
         layout: makes the keys.
@@ -172,7 +172,7 @@ class LoadPlan:
         self._large: list[tuple[SourceFile, date | None]] = []
         self._small = _ExactSources() if exact else _CompactSources()
         self._members = _CompactMembers()
-        self._dropped: set[str] = set()
+        self.dropped: set[str] = set()
         self._hashes = tuple(array("q") for _ in range(_HASH_BUCKETS))
         self._sorted = False
         self.partitions = PartitionCounts()
@@ -225,18 +225,18 @@ class LoadPlan:
     @property
     def large_sizes(self) -> list[int]:
         """The sizes of the files over the put limit, in bytes, in any order."""
-        return [source.size for source, _ in self._large if source.path not in self._dropped]
+        return [source.size for source, _ in self._large if source.path not in self.dropped]
 
     def large(self) -> Iterator[PlannedUpload]:
         """Yield the files over the put limit, largest first."""
         for source, day in sorted(self._large, key=lambda large: (-large[0].size, large[0].path)):
-            if source.path not in self._dropped:
+            if source.path not in self.dropped:
                 yield PlannedUpload(source, *self.layout.locate(source.path, day), day)
 
     def small(self) -> Iterator[PlannedUpload]:
         """Yield the files up to the put limit, in the order of the scan, members at the end."""
         for source, day in chain(self._small, self._members):
-            if not self._dropped or source.path not in self._dropped:
+            if not self.dropped or source.path not in self.dropped:
                 yield PlannedUpload(source, *self.layout.locate(source.path, day), day)
 
     def holds(self, key: str) -> bool:
@@ -257,7 +257,7 @@ class LoadPlan:
 
     def drop(self, upload: PlannedUpload) -> None:
         """Plan a file no longer, because another one for its key has the same bytes."""
-        self._dropped.add(upload.source.path)
+        self.dropped.add(upload.source.path)
         archive = self.archives.get(split_member(upload.source.path)[0])
         if archive is not None:
             archive = archive._replace(members=archive.members - 1, excluded=archive.excluded + 1)

@@ -48,9 +48,10 @@ class _Folder(NamedTuple):
 
 
 class _Archive(NamedTuple):
-    """A ZIP archive to open, at this path."""
+    """A ZIP archive to open, at this path; `source` is the file, None if it is not to be loaded."""
 
     path: str
+    source: SourceFile | None = None
 
 
 class _NamedEntry:
@@ -130,7 +131,9 @@ class Scanner:
         """The patterns that have not matched anything so far, each with its option."""
         return self._selection.unused_rules
 
-    def scan(self, beat: Callable[[str], None] = unwatched) -> Iterator[Found]:
+    def scan(
+        self, beat: Callable[[str], None] = unwatched, *, expand: bool = True
+    ) -> Iterator[Found]:
         """Yield the volume's CSVs, excluded entries, and what can't be examined.
 
         An archive that is loaded is followed by its members. If files are listed, they come in the
@@ -140,12 +143,14 @@ class Scanner:
 
         Args:
             beat: called with each path before it is examined, which may take long.
+            expand: whether archives are opened. If not, each one to load is yielded as a file.
         """
         if self._part is None:
-            return self._scan(beat)
-        return (found for found in self._scan(beat) if _belongs(found, self._part))
+            return self._scan(beat, expand=expand)
+        scan = self._scan(beat, expand=expand)
+        return (found for found in scan if _belongs(found, self._part))
 
-    def _scan(self, beat: Callable[[str], None]) -> Iterator[Found]:
+    def _scan(self, beat: Callable[[str], None], *, expand: bool) -> Iterator[Found]:
         if self.listed is not None:
             yield from self._scan_listed(self.listed, beat)
             return
@@ -166,7 +171,7 @@ class Scanner:
                         if isinstance(found, _Folder):
                             below.append(found)
                         elif isinstance(found, _Archive):
-                            yield from self._open(path, beat)
+                            yield from self._open(path, beat) if expand else _as_file(found)
                         elif found is not None:
                             yield found
             except OSError as error:
@@ -174,7 +179,7 @@ class Scanner:
             folders.extend(sorted(below, reverse=True))
 
     def examine(self, path: str) -> Found | None:
-        """Judge one path as a scan would; None if it would not find it.
+        """Judge one path as a scan would that opens no archives; None if it would not find it.
 
         Raises:
             OSError: it can't be examined.
@@ -192,7 +197,13 @@ class Scanner:
         except (FileNotFoundError, NotADirectoryError):
             return None
         found = self._judge(entry, name, path, folder)
-        return None if isinstance(found, _Folder | _Archive) else found
+        if isinstance(found, _Archive):
+            return found.source
+        return None if isinstance(found, _Folder) else found
+
+    def expand(self, path: str, beat: Callable[[str], None] = unwatched) -> Iterator[Found]:
+        """Yield the archive at a path, and its members, as a scan would."""
+        return self._open(path, beat)
 
     def path_of(self, path: str) -> bytes:
         """Return the absolute path of one below the volume."""
@@ -360,7 +371,7 @@ class Scanner:
             found = self._judge_link(path, folder)
         else:
             found = self._judge_file(path, entry.stat(follow_symlinks=False))
-        return _Archive(path) if isinstance(found, SourceFile) else found
+        return _Archive(path, found) if isinstance(found, SourceFile) else found
 
     def _open(
         self, path: str, beat: Callable[[str], None], names: Collection[str] | None = None
@@ -478,6 +489,11 @@ def _belongs(found: Found, part: Part) -> bool:
     if isinstance(found, Failed) and isinstance(found.error, SourceUnreadable):
         return True
     return part.holds(found.path)
+
+
+def _as_file(archive: _Archive) -> Iterator[SourceFile]:
+    if archive.source is not None:
+        yield archive.source
 
 
 def _not_loadable(path: str, message: str, hint: str) -> Failed:

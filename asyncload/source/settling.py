@@ -76,6 +76,10 @@ class Settling:
         """The number of files whose last attempt failed."""
         return sum(waiting.failures > 0 for waiting in self._waiting.values())
 
+    def knows(self, path: str) -> bool:
+        """Return whether a file is waiting, or was handed out and has no result."""
+        return path in self._waiting or path in self._in_flight
+
     def seen(self, path: str, version: Version, now: float, *, event: bool = False) -> None:
         """Note the present version of a file; `event` if something was heard of it."""
         digest = _digest(path)

@@ -34,4 +34,9 @@ FAULTS: tuple[Fault, ...] = (
         "an archive that is to be deleted or moved",
         "only once all of its CSVs are verified, and nothing else would be lost",
     ),
+    Fault(
+        "J14",
+        "an archive in a watched volume",
+        "loaded once it is quiet; then only members that failed are tried again",
+    ),
 )
