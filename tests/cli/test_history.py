@@ -33,12 +33,14 @@ def days():
 
 @pytest.fixture
 def loaded(asyncload, volume, s3, layer, options, days):
-    """Loads of the last week, of which five days are missing; the run ids by day."""
+    """Loads of the last week, of which most days are missing; the recorded run ids by day."""
     write_files(volume, {"sales/1.csv": b"1", "users/1.csv": b"22"})
     ids = {}
     for day in (days[0], days[6]):
         ended = asyncload("run", volume, *options, "--layer", layer, "--date", day, "--json")
         ids[day] = json.loads(ended.out.splitlines()[-1].replace(":_", ":0"))["run_id"]
+    where = [*options, "--layer", layer, "--date", days[3], "--no-manifest"]
+    asyncload("run", volume, *where, "--include", "users/**")
     return ids
 
 
@@ -50,22 +52,28 @@ def test_past_runs_are_shown_with_the_days_that_are_missing(asyncload, loaded, o
     for line, (day, run_id) in zip(lines, loaded.items(), strict=False):
         assert re.fullmatch(rf"{run_id}  {day}  complete: 2 files, 3 B in _ s", line)
     gap = f"{days[1]} to {days[5]} (5 days): no run is recorded"
+    traces = re.compile(
+        rf"incomplete: Users {days[3]}: run \S+ has stored objects and left no record: "
+        r"it was killed, is still running, or had --no-manifest"
+    )
+    assert traces.fullmatch(lines.pop(4))
     assert lines[2:] == [
+        f"missing: Users {days[1]} to {days[2]} (2 days): no run is recorded",
         f"missing: Sales {gap}",
-        f"missing: Users {gap}",
+        f"missing: Users {days[4]} to {days[5]} (2 days): no run is recorded",
         f"2 runs since {days[0]} 00:00 UTC: 2 complete",
-        "14 days of 2 datasets: 4 complete, 10 missing",
+        "14 days of 2 datasets: 4 complete, 1 incomplete, 9 missing",
     ]
     calendar = asyncload("runs", *options, "--since", days[0], "--calendar")
     rows = [line for line in calendar.out.splitlines() if line.startswith("Sales ")]
     assert "".join(row.removeprefix("Sales").strip() for row in rows) == "#-----#"
-    assert calendar.out.count("missing: ") == 2
+    assert calendar.out.count("missing: ") == 3
     *records, summary = check_lines(asyncload("runs", *options, "--since", "7d", "--json").out)
     assert [r["type"] for r in records] == ["past_run"] * 2 + ["day"] * 10
     assert [r["run_id"] for r in records[:2]] == [*loaded.values()]
-    assert {r["status"] for r in records[2:]} == {"missing"}
+    assert {r["status"] for r in records[2:]} == {"missing", "incomplete"}
     assert summary["runs"] == {"complete": 2}
-    assert summary["days"] == {"complete": 4, "failed": 0, "incomplete": 0, "missing": 10}
+    assert summary["days"] == {"complete": 4, "failed": 0, "incomplete": 1, "missing": 9}
     assert (summary["exit_code"], summary["result"]) == (3, "incomplete")
     shown = check_lines(asyncload("runs", *options, "--calendar", "--json").out)
     assert sum(r["type"] == "day" for r in shown) == 14

@@ -110,14 +110,12 @@ async def test_each_day_of_a_month_is_judged(month, volume):
     killed_run = next(d.run_id for d in history.days if d.status == "incomplete")
     assert killed_run not in ids.values()
     assert list(day_lines(history.days)) == [
-        "missing: Sales 2022-05-05 to 2022-05-07 (3 days): no run is recorded",
+        "missing: Sales, Users 2022-05-05 to 2022-05-07 (3 days): no run is recorded",
         f"failed: Sales 2022-05-10: 1 file failed, up to run {ids[10]}",
         f"incomplete: Sales 2022-05-12: run {killed_run} {KILLED}",
-        "missing: Sales 2022-05-20: no run is recorded",
-        "missing: Users 2022-05-05 to 2022-05-07 (3 days): no run is recorded",
         "missing: Users 2022-05-12: no run is recorded",
         f"missing: Users 2022-05-18: run {ids[18]} has no files of this dataset",
-        "missing: Users 2022-05-20: no run is recorded",
+        "missing: Sales, Users 2022-05-20: no run is recorded",
     ]
     assert list(history_lines(history, "lake")) == [
         "26 runs since 2022-05-01 00:00 UTC: 25 complete, 1 incomplete",
@@ -230,13 +228,16 @@ async def test_datasets_of_the_days_before_are_expected_from_the_first_day_on(mo
 
 
 async def test_many_datasets_are_read_from_the_files(month, volume, monkeypatch):
-    """The summary of a record lists the first hundred only."""
+    """The summary of a record lists the first hundred only; a gap of all of them is one line."""
     monkeypatch.setattr("asyncload.operations.history.runs._SLICE", 10)
     write_files(volume, {f"t{n:03}.csv": b"1" for n in range(150)})
     await month.load(1)
     history = await month.history(now=datetime(2022, 5, 2, 7, tzinfo=UTC))
     assert history.statuses == {"complete": 152}
     assert {day.files for day in history.days} == {1, 2}
+    history = await month.history(now=datetime(2022, 5, 3, 7, tzinfo=UTC))
+    names = "Sales, T000, T001, T002, T003 and 147 more datasets"
+    assert list(day_lines(history.days)) == [f"missing: {names} 2022-05-02: no run is recorded"]
 
 
 async def test_objects_that_nobody_recorded_are_reported_as_such(month):

@@ -23,6 +23,7 @@ _MARKS: dict[DayStatus, str] = {
 }
 _LEGEND = "# complete  F files failed  I incomplete  - missing"
 _MAX_NAME = 40
+_MAX_DATASETS = 5
 
 
 def run_line(run: PastRun | UnreadableRun) -> str:
@@ -70,18 +71,28 @@ def calendar_lines(days: Iterable[Day]) -> Iterator[str]:
 
 
 def day_lines(days: Iterable[Day]) -> Iterator[str]:
-    """Yield the days that are not complete; days of one dataset with one reason share a line."""
-    named = more = 0
+    """Yield the periods that are not complete, in their order.
+
+    Datasets with the same period and reason share a line.
+    """
+    groups: defaultdict[tuple[date, date, DayStatus, str], list[str]] = defaultdict(list)
     for period in _periods(days):
-        first, last = period[0], period[-1]
-        if named == MAX_NAMED_DAYS:
-            more += len(period)
+        first = period[0]
+        group = groups[first.day, period[-1].day, first.status, first.reason]
+        group.append(_name(first.dataset))
+    more = 0
+    for number, ((begin, end, status, reason), datasets) in enumerate(sorted(groups.items())):
+        length = (end - begin).days + 1
+        if number >= MAX_NAMED_DAYS:
+            more += length * len(datasets)
             continue
-        named += 1
-        when = first.day.isoformat()
-        if len(period) > 1:
-            when += f" to {last.day} ({format_count(len(period), 'day')})"
-        yield f"{first.status}: {_name(first.dataset)} {when}: {printable(first.reason)}"
+        names = ", ".join(datasets[:_MAX_DATASETS])
+        if len(datasets) > _MAX_DATASETS:
+            names += f" and {format_count(len(datasets) - _MAX_DATASETS, 'more dataset')}"
+        when = begin.isoformat()
+        if length > 1:
+            when += f" to {end} ({format_count(length, 'day')})"
+        yield f"{status}: {names} {when}: {printable(reason)}"
     if more:
         yield f"and {format_count(more, 'more day')} that are not complete; see --json"
 
