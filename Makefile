@@ -7,6 +7,9 @@ WORKERS ?= $(shell echo $$(( ($$(nproc 2>/dev/null || echo 2) * 3 + 1) / 2 )))
 ARCH ?= x86_64
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
+# Programs that tests start, and the second run of the tests, find what the first one compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo bench bench-image check test test-fast test-nightly test-browser ceph browser lint format types architecture configuration wheel dist lambda-zip lock clean
 

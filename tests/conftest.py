@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import gc
-import marshal
 import os
 import uuid
 
+import hypothesis
 import pytest
 
-from asyncload.s3.hooks.models import QuickFiles
 from tests.support import ceph as ceph_cluster
 from tests.support import servers
+from tests.support.quick_libraries import quicken
+
+# A busy machine must not make a test fail.
+hypothesis.settings.register_profile("asyncload", deadline=None)
+hypothesis.settings.load_profile("asyncload")
 
 
 def pytest_addoption(parser):
@@ -45,19 +49,17 @@ def pytest_collection_finish(session):
     gc.freeze()
 
 
+def pytest_sessionfinish(session):
+    """Collect once: pytest does so five times at its end, over all that imports made, too."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _models_are_parsed_once():
-    """Each load gets fresh copies of botocore's models, which take long to parse."""
-    kept = {}
-    load_file = QuickFiles.load_file
-
-    def load_copy(self, file_path):
-        if file_path not in kept:
-            kept[file_path] = marshal.dumps(load_file(self, file_path))
-        return marshal.loads(kept[file_path])
-
+def _libraries_start_quickly(tmp_path_factory):
+    """A client is made in a few milliseconds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(QuickFiles, "load_file", load_copy)
+        quicken(patch, tmp_path_factory.mktemp("libraries"))
         yield
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support.processes import uncovered
+
 REPOSITORY = Path(__file__).parents[1]
 REQUIREMENTS = sorted((REPOSITORY / "requirements").glob("*.txt"))
 
@@ -22,7 +24,8 @@ def wheel(tmp_path_factory):
     """The wheel, built from this tree without reaching for an index."""
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", folder, "."]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    with uncovered():
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     (built,) = folder.glob("*.whl")
     return built
@@ -78,7 +81,8 @@ def test_the_built_wheel_runs(wheel, tmp_path):
     python = environment / "bin/python"
     site = next((environment / "lib").glob("python*/site-packages"))
     install = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", "--no-index"]
-    subprocess.run([*install, "--target", site, wheel], check=True)
+    with uncovered():
+        subprocess.run([*install, "--target", site, wheel], check=True)
     dependencies = next(path for path in sys.path if path.endswith("site-packages"))
     # Below the installed package on the path: the editable checkout must not be found first.
     program = (

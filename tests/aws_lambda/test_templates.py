@@ -15,6 +15,7 @@ import yaml
 from asyncload.aws_lambda.commands import COMMANDS
 from asyncload.aws_lambda.events import read_event
 from tests.support.lambda_templates import FOLDER, NAMES, image_path, image_variant
+from tests.support.processes import uncovered
 
 TEMPLATES = [path for path in sorted(FOLDER.glob("*.yaml")) if path.name != "bucket.yaml"]
 each = pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
@@ -47,13 +48,14 @@ def test_the_linter_finds_nothing():
     """Neither in CloudFormation's rules nor in those for functions, queues and permissions."""
     program = Path(sysconfig.get_path("scripts")) / "cfn-lint"
     command = [program, "--append-rules", "cfn_lint_serverless.rules", "--"]
-    done = subprocess.run(
-        [*command, *sorted(FOLDER.glob("*.yaml"))],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    with uncovered():
+        done = subprocess.run(
+            [*command, *sorted(FOLDER.glob("*.yaml"))],
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

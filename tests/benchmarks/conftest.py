@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import boto3
 import pytest
 from botocore.config import Config
 
 from benchmarks import servers
+from tests.support.processes import uncovered
 
 
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory):
     """One null server for a module's tests."""
-    with servers.null_server(
-        tmp_path_factory.mktemp("server"), servers.Conditions(digests=True)
-    ) as server:
+    folder, conditions = tmp_path_factory.mktemp("server"), servers.Conditions(digests=True)
+    with ExitStack() as stack:
+        with uncovered():
+            server = stack.enter_context(servers.null_server(folder, conditions))
         yield server
 
 

@@ -13,6 +13,7 @@ from tests.faults.catalogue.table import filled
 
 REPOSITORY = Path(__file__).parents[2]
 FILES = sorted((REPOSITORY / "tests").rglob("test_*.py"))
+CHECKS = re.compile(r"\bassert |\bpytest\.raises\(|\bcheck_\w+\(|\bkilling\(")
 
 
 def marks(node):
@@ -24,24 +25,28 @@ def marks(node):
                 yield ast.literal_eval(argument)
 
 
-def marked_tests():
+@pytest.fixture(scope="module")
+def trees():
+    """Each file of tests that has a marker, parsed, by its path."""
+    texts = {file: file.read_text() for file in FILES}
+    return {file: ast.parse(text) for file, text in texts.items() if "mark.fault" in text}
+
+
+def marked_tests(tree):
     """Each test function that carries a marker itself, in its parameters, or by its class."""
-    for file in FILES:
-        for node in ast.walk(ast.parse(file.read_text())):
-            inside = [node]
-            if isinstance(node, ast.ClassDef):
-                inside = node.body
-            elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                continue
-            if any(True for decorator in node.decorator_list for _ in marks(decorator)):
-                for test in inside:
-                    if getattr(test, "name", "").startswith("test_"):
-                        yield pytest.param(test, id=f"{file.stem}::{test.name}")
+    for node in ast.walk(tree):
+        inside = [node]
+        if isinstance(node, ast.ClassDef):
+            inside = node.body
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        if any(True for decorator in node.decorator_list for _ in marks(decorator)):
+            yield from (test for test in inside if getattr(test, "name", "").startswith("test_"))
 
 
-def test_every_fault_has_a_test_and_no_test_names_another():
+def test_every_fault_has_a_test_and_no_test_names_another(trees):
     """An entry and the tests that carry its id come and go together."""
-    marked = {name for file in FILES for name in marks(ast.parse(file.read_text()))}
+    marked = {name for tree in trees.values() for name in marks(tree)}
     assert marked == CATALOGUE.keys()
 
 
@@ -53,11 +58,12 @@ def test_ids_are_unique_and_tell_the_kind():
     assert all(fault.condition and fault.expected for fault in CATALOGUE.values())
 
 
-@pytest.mark.parametrize("test", list(marked_tests()))
-def test_a_marked_test_says_what_it_shows_and_asserts_something(test):
+def test_a_marked_test_says_what_it_shows_and_asserts_something(trees):
     """By a docstring, and an assertion of its own or of a helper named for checking."""
-    assert ast.get_docstring(test)
-    assert re.search(r"\bassert |\bpytest\.raises\(|\bcheck_\w+\(|\bkilling\(", ast.unparse(test))
+    tests = [(file.name, test) for file in trees for test in marked_tests(trees[file])]
+    assert len(tests) > 500
+    assert not [(name, test.name) for name, test in tests if not ast.get_docstring(test)]
+    assert not [(name, test.name) for name, test in tests if not CHECKS.search(ast.unparse(test))]
 
 
 def test_the_table_of_the_document_is_this_catalogue():

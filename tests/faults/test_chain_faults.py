@@ -800,7 +800,7 @@ def test_a_refresh_that_fails_is_left_alone_while_credentials_hold(run, home, mo
     assert len(asked) == 4
 
 
-PROGRAM = """#!{python}
+PROGRAM = """#!{python} -IS
 import datetime as dt, json, pathlib, sys
 count = pathlib.Path(__file__ + ".count")
 count.write_text(count.read_text() + "x" if count.exists() else "x")

@@ -252,7 +252,7 @@ def test_all_files_are_uploaded_with_a_low_limit_on_open_files(
     proxy = lake.proxy()
     process = spawn(
         *lake.arguments(proxy.url, lane=lane),
-        prefix=(sys.executable, "-c", FEW_FILES, str(limit)),
+        prefix=(sys.executable, "-IS", "-c", FEW_FILES, str(limit)),
     )
     out, err = process.communicate(timeout=60)
     assert "Traceback" not in err
@@ -670,7 +670,10 @@ def peak_of(*arguments):
     """Run the program; return its exit code and its peak RSS in MiB."""
     command = [sys.executable, "-m", "asyncload", *map(str, arguments)]
     ended = subprocess.run(
-        [sys.executable, "-c", LAUNCHER, *command], stdout=subprocess.PIPE, check=True, text=True
+        [sys.executable, "-IS", "-c", LAUNCHER, *command],
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
     )
     code, peak = ended.stdout.splitlines()[-1].split()
     return int(code), int(peak) / 1024

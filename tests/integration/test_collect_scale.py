@@ -40,7 +40,7 @@ def collect_pages(server, layer, tmp_path, pages, memory):
         command += ["--layer", layer, "--date", "2022-05-02", "--memory", f"{memory // MIB}MiB"]
         command += ["--max-answer", "1MiB", "--quiet"]
         launched = subprocess.run(
-            [sys.executable, "-c", LAUNCHER, *command],
+            [sys.executable, "-IS", "-c", LAUNCHER, *command],
             env=os.environ | server.environment,
             stdout=subprocess.PIPE,
             check=True,

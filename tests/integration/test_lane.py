@@ -522,7 +522,7 @@ async def test_credentials_that_can_not_be_refreshed_are_an_error(fast_lane, mon
     session, program, config = (tmp_path / name for name in ("session", "program.py", "config"))
     session.touch()
     program.write_text(PROCESS)
-    config.write_text(f"[default]\ncredential_process = {sys.executable} {program} {session}\n")
+    config.write_text(f"[default]\ncredential_process = {sys.executable} -IS {program} {session}\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     options = S3Options("lake", connections=1, fast_lane=fast_lane)
     with scripted_s3(accept_all) as (url, requests):

@@ -39,7 +39,7 @@ def load(server, layer, volume, memory, *options):
     command += ["--bucket", server.bucket, "--endpoint-url", server.endpoint_url]
     command += ["--date", "2022-05-02", "--memory", f"{memory // MIB}MiB", "--quiet", *options]
     launched = subprocess.run(
-        [sys.executable, "-c", LAUNCHER, *command],
+        [sys.executable, "-IS", "-c", LAUNCHER, *command],
         env=os.environ | server.environment,
         stdout=subprocess.PIPE,
         check=True,

@@ -1,8 +1,10 @@
-"""The processes of a run, as the kernel lists them."""
+"""The processes of a run, as the kernel lists them; other programs that tests start."""
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -43,3 +45,17 @@ def wait_for_end(pids):
     """Wait until none of the processes runs."""
     while set(pids) & set(parents()):
         time.sleep(0.01)
+
+
+@contextmanager
+def uncovered():
+    """Keep coverage out of Python programs started in this context, which run none of asyncload.
+
+    It traces each of their calls, and takes longer to start than most of them.
+    """
+    settings = os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+    try:
+        yield
+    finally:
+        if settings is not None:
+            os.environ["COVERAGE_PROCESS_CONFIG"] = settings

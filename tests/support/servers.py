@@ -19,6 +19,7 @@ import boto3
 from botocore.config import Config
 
 from asyncload.operations.demo import local_s3
+from tests.support.processes import uncovered
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def moto_server() -> Iterator[S3Server]:
     """Run moto server in a process of its own."""
     port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with uncovered():
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for_port(port, server)
         s3 = S3Server("moto", f"http://127.0.0.1:{port}", keys_environment("testing", "testing"))

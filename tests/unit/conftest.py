@@ -6,12 +6,7 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 
-import hypothesis
 import pytest
-
-# A busy machine must not make a test fail.
-hypothesis.settings.register_profile("asyncload", deadline=None)
-hypothesis.settings.load_profile("asyncload")
 
 _NOBODY = 65_534
 

@@ -19,4 +19,7 @@ def cap_loggers() -> None:
     there = [name for name in logging.root.manager.loggerDict if name.startswith(_LIBRARIES)]
     for name in (*_LIBRARIES, *there):
         logger = logging.getLogger(name)
-        logger.setLevel(max(logger.getEffectiveLevel(), logging.INFO))
+        level = max(logger.getEffectiveLevel(), logging.INFO)
+        # Setting it clears a cache of each logger of the program.
+        if logger.level != level:
+            logger.setLevel(level)

@@ -1,0 +1,72 @@
+"""What botocore does anew for each client takes longer than most loads of a test: do it once.
+
+Its answers stay the same: what is kept depends on nothing but the libraries' own files.
+"""
+
+from __future__ import annotations
+
+import inspect
+import marshal
+from pathlib import Path
+from typing import Any
+
+import botocore.hooks
+import botocore.httpsession
+import pytest
+
+from asyncload.s3.hooks.models import QuickFiles
+
+_END = "-----END CERTIFICATE-----\n"
+
+
+def quicken(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Make further clients of this process start faster; `folder` is for files that stay."""
+    _parse_models_once(patch)
+    _trust_one_authority(patch, folder)
+    _look_up_event_names_once(patch)
+    _look_at_the_flags_of_handlers(patch)
+
+
+def _parse_models_once(patch: pytest.MonkeyPatch) -> None:
+    """Each load gets fresh copies of botocore's models, which take long to parse."""
+    kept: dict[str, bytes] = {}
+    load_file = QuickFiles.load_file
+
+    def load_copy(self: QuickFiles, file_path: str) -> Any:
+        if file_path not in kept:
+            kept[file_path] = marshal.dumps(load_file(self, file_path))
+        return marshal.loads(kept[file_path])
+
+    patch.setattr(QuickFiles, "load_file", load_copy)
+
+
+def _trust_one_authority(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Each connector loads the default bundle; no test meets a server that it vouches for."""
+    bundle = folder / "cacert.pem"
+    first, end, _ = Path(botocore.httpsession.where()).read_text().partition(_END)
+    bundle.write_text(first + end)
+    patch.setattr(botocore.httpsession, "where", lambda: str(bundle))
+
+
+def _look_up_event_names_once(patch: pytest.MonkeyPatch) -> None:
+    """Each session compares each name of an event with 150 aliases."""
+    kept: dict[str, str] = {}
+    make = botocore.hooks.EventAliaser.__init__
+
+    def make_with_names(self: Any, event_emitter: Any, event_aliases: Any = None) -> None:
+        make(self, event_emitter, event_aliases)
+        if self._event_aliases == botocore.hooks.EVENT_ALIASES:
+            self._alias_name_cache = kept
+
+    patch.setattr(botocore.hooks.EventAliaser, "__init__", make_with_names)
+
+
+def _look_at_the_flags_of_handlers(patch: pytest.MonkeyPatch) -> None:
+    """Each handler's signature is parsed, only to know whether it takes any keyword."""
+    parse = botocore.hooks.accepts_kwargs
+
+    def accepts_kwargs(handler: Any) -> Any:
+        code = getattr(handler, "__code__", None)
+        return code.co_flags & inspect.CO_VARKEYWORDS if code else parse(handler)
+
+    patch.setattr(botocore.hooks, "accepts_kwargs", accepts_kwargs)
