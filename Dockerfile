@@ -31,10 +31,10 @@ CMD ["mini", "-dir=/lake", "-master.telemetry=false"]
 
 FROM builder AS asyncload-builder
 # The dependencies come first: a change of the code leaves their layer in the cache.
-COPY requirements/build.txt requirements/runtime.txt requirements/
+COPY requirements/build.txt requirements/image.txt requirements/
 # A venv without pip, filled from outside: nothing runs pip once the image is made.
 RUN python -m venv --without-pip /opt/asyncload \
-    && pip --python /opt/asyncload/bin/python install --require-hashes -r requirements/runtime.txt \
+    && pip --python /opt/asyncload/bin/python install --require-hashes -r requirements/image.txt \
     && pip install --require-hashes -r requirements/build.txt
 # botocore describes some 400 services. The lake needs s3; sts, sso and sso-oidc are asked for
 # credentials, ssm and secretsmanager for the token of an API. The files beside their folders are

@@ -106,6 +106,7 @@ PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 
 lock: $(READY)  ## Pin the requirements anew
 	$(PIN) pyproject.toml --output-file requirements/runtime.txt
+	$(PIN) pyproject.toml --extra watch --constraints requirements/runtime.txt --output-file requirements/image.txt
 	$(PIN) pyproject.toml --group dev --all-extras requirements/build.in --output-file requirements/dev.txt
 	$(PIN) pyproject.toml --group bench --all-extras --constraints requirements/dev.txt --output-file requirements/bench.txt
 	$(PIN) requirements/build.in --constraints requirements/dev.txt --output-file requirements/build.txt

@@ -121,6 +121,22 @@ def test_every_dependency_is_pinned():
         assert re.search(rf"^{name}(\[\w+\])?==", pins, re.MULTILINE), name
 
 
+def test_the_image_has_the_runtime_requirements_and_those_of_watch():
+    """In the same versions, and nothing else."""
+
+    def pins(name):
+        text = (REPOSITORY / "requirements" / name).read_text()
+        return set(re.findall(r"^(\S+==\S+)", text, re.MULTILINE))
+
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    (events,) = project["optional-dependencies"]["watch"]
+    more = pins("image.txt") - pins("runtime.txt")
+    assert events in more
+    assert {pin.partition("==")[0] for pin in more} == {"watchfiles", "anyio"}
+    assert pins("runtime.txt") <= pins("image.txt")
+    assert "-r requirements/image.txt" in (REPOSITORY / "Dockerfile").read_text()
+
+
 WORKFLOWS = sorted((REPOSITORY / ".github/workflows").glob("*.yml"))
 
 
