@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         BucketNotFound,
         ChecksumMismatch,
         ClocksDisagree,
+        ClusterUnusable,
         CredentialsMissing,
         CredentialsRejected,
         DeadlineReached,
@@ -174,6 +175,7 @@ __all__ = [
     "Cleanup",
     "CleanupStarted",
     "ClocksDisagree",
+    "ClusterUnusable",
     "CollectSettings",
     "Column",
     "ConcurrencyChanged",
@@ -292,13 +294,13 @@ _NAMES = {
     "errors": """
         AccessDenied AnswerDamaged AnswerTooLarge ApiError ApiRefused ApiThrottled ApiUnavailable
         ArchiveUnreadable AsyncloadError BucketNotFound ChecksumMismatch ClocksDisagree
-        CredentialsMissing CredentialsRejected DeadlineReached EndlessListing EndpointRefused
-        FileFailed Interrupted InvalidKey KeyCollision MemberDamaged MemberRefused NotVerified
-        NothingToLoad ObjectConflict ObserverFailed OutOfMemory OutOfThreads PartNotRecorded
-        ProtectionIgnored Refused RequestLimitReached RequestRejected ServerError ShardRefused
-        SourceChanged SourceStalled
-        SourceTooLarge SourceUnreadable StoreError StoreRefused StoreUnavailable Throttled TimedOut
-        TokenRejected TooManyOpenFiles UnknownName UsageError WorkersLost WrongRegion
+        ClusterUnusable CredentialsMissing CredentialsRejected DeadlineReached EndlessListing
+        EndpointRefused FileFailed Interrupted InvalidKey KeyCollision MemberDamaged MemberRefused
+        NotVerified NothingToLoad ObjectConflict ObserverFailed OutOfMemory OutOfThreads
+        PartNotRecorded ProtectionIgnored Refused RequestLimitReached RequestRejected ServerError
+        ShardRefused SourceChanged SourceStalled SourceTooLarge SourceUnreadable StoreError
+        StoreRefused StoreUnavailable Throttled TimedOut TokenRejected TooManyOpenFiles
+        UnknownName UsageError WorkersLost WrongRegion
     """,
     "model.values": """
         ApiRequestsMade Checksum ConcurrencyChanged ConcurrencySettled Disposed Event Excluded

@@ -128,6 +128,10 @@ class ObserverFailed(Refused):
     exit_code = 1
 
 
+class ClusterUnusable(Refused):
+    """The Dask cluster can't be reached, or its workers differ from this process."""
+
+
 class WorkersLost(Refused):
     """Worker processes ended unexpectedly, again and again."""
 

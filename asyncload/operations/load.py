@@ -129,7 +129,8 @@ async def load_forking(
             raise
         options = s3_options(settings)._replace(rate=run.requests.rate)
         store = await stack.enter_async_context(open_store(options, run.observe))
-        forking = Forking() if forks and settings.processes != 1 else None
+        forks = forks and settings.processes != 1 and settings.dask is None
+        forking = Forking() if forks else None
         workers = Workers(forking, store.lend_credentials)
         return await _load(store, run, readers, workers=workers)
 
@@ -335,15 +336,27 @@ async def _load_files(run: Run, readers: Readers, workers: Workers | None, store
     if settings.success_marker:
         run.markers = SuccessMarkers(run.layout, stores.most, observe)
         run.add_observer(run.markers.observe)
-    plan = await scan_plan(
-        settings, run.layout, readers, observe, run.started, put_limit=run.policy.put_limit
-    )
     async with AsyncExitStack() as stack:
+        cluster = None
+        if workers is not None and settings.dask is not None:
+            # Imported late, as all of them: most runs need no workers.
+            from asyncload.operations.workers.cluster import connected
+
+            # Before the scan, which may take long.
+            cluster = await stack.enter_async_context(connected(settings.dask))
+        plan = await scan_plan(
+            settings, run.layout, readers, observe, run.started, put_limit=run.policy.put_limit
+        )
         fleet = None
-        if workers is not None:
+        # Workers start while the bucket is listed.
+        if workers is not None and cluster is not None:
+            from asyncload.operations.workers.loading import fleet_on_cluster
+
+            starting = fleet_on_cluster(run, plan, cluster, workers.lend)
+            fleet = await stack.enter_async_context(starting)
+        elif workers is not None:
             processes = choose_processes(settings, run.policy, plan, Machine.here)
             if processes > 1:
-                # Imported late: most runs need no workers. They start while the bucket is listed.
                 from asyncload.operations.workers.loading import started_fleet
 
                 fleet = await stack.enter_async_context(

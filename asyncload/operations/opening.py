@@ -39,7 +39,7 @@ async def open_readers(
         SourceUnreadable: the volume can't be opened, or does not respond.
     """
     with nullcontext(executor) if executor else ReaderThreads(threads) as through:
-        opening = Offload(through, patience=STALLED_SECONDS).run(_open_volume, settings)
+        opening = Offload(through, patience=STALLED_SECONDS).run(open_volume, settings)
         try:
             opened = await opening
         except SourceStalled as error:
@@ -59,8 +59,12 @@ async def open_readers(
             )
 
 
-def _open_volume(settings: Settings) -> tuple[Volume, FileList | None]:
-    """Open the volume's folder; the list has the name of a volume that is a single file."""
+def open_volume(settings: Settings) -> tuple[Volume, FileList | None]:
+    """Open the volume's folder; the list has the name of a volume that is a single file.
+
+    Raises:
+        UsageError, SourceUnreadable: see `open_readers`.
+    """
     folder, name = split_volume(settings.volume, archives=settings.archives)
     if name is not None and settings.files_from is not None:
         raise UsageError(

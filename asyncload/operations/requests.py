@@ -38,10 +38,18 @@ READER_THREADS = 16
 _MIN_READER_THREADS = 4
 
 
-def share_of(settings: Settings, index: int = 0, processes: int = 1, *, spare: int = 0) -> Share:
+def share_of(
+    settings: Settings,
+    index: int = 0,
+    processes: int = 1,
+    *,
+    spare: int = 0,
+    own_memory: bool = False,
+) -> Share:
     """Return the share of one of several processes; the first ones get the remainders.
 
-    `spare` requests are not shared out.
+    `spare` requests are not shared out. With `own_memory`, each process is on a machine of its own,
+    and only the limits that protect the store are shared out.
     """
 
     def part(whole: int) -> int:
@@ -50,9 +58,11 @@ def share_of(settings: Settings, index: int = 0, processes: int = 1, *, spare: i
     return Share(
         requests=part(settings.max_requests - spare),
         start=None if isinstance(settings.concurrency, int) else part(AUTO_START),
-        memory=settings.memory // processes,
+        memory=settings.memory // (1 if own_memory else processes),
         rate=settings.limit_rate and settings.limit_rate // processes,
-        threads=max(_MIN_READER_THREADS, READER_THREADS // processes),
+        threads=READER_THREADS
+        if own_memory
+        else max(_MIN_READER_THREADS, READER_THREADS // processes),
     )
 
 

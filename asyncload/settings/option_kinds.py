@@ -22,6 +22,7 @@ from asyncload.settings.parsing import (
     as_rate,
     as_request_rate,
     as_rules,
+    as_scheduler,
     as_seconds,
     as_shard,
     as_size,
@@ -61,6 +62,7 @@ OPTIONAL_TEXT = Kind(_or_none(as_text), "a string")
 FLAG = Kind(as_flag, "true or false", (bool,), word=bool)
 CONCURRENCY = Kind(as_concurrency, f"auto, or an integer from 1 to {MAX_CONCURRENCY}", (str, int))
 PROCESSES = Kind(as_processes, f"auto, or an integer from 1 to {MAX_PROCESSES}", (str, int))
+SCHEDULER = Kind(_or_none(as_scheduler), "an address, such as tcp://host:8786")
 RATE = Kind(
     _or_none(as_rate), "a rate, such as 50MiB, or an integer in bytes per second", (str, int)
 )

@@ -27,6 +27,7 @@ from asyncload.settings.option_kinds import (
     RATE,
     REQUEST_RATE,
     RULES,
+    SCHEDULER,
     SHARD,
     SIZE,
     TEXT,
@@ -820,6 +821,17 @@ OPTIONS = (
         "They share `--concurrency`, `--memory` and `--limit-rate`. Each further process needs "
         "another 80 MiB; `auto` starts it only if the container has that left.",
         metavar="N",
+    ),
+    Option(
+        "dask",
+        SCHEDULER,
+        HOW,
+        RUN,
+        "Upload with the workers of a Dask cluster, too: the address of its scheduler, such as "
+        "`tcp://host:8786`.",
+        "See [Run on a Dask cluster](#run-on-a-dask-cluster).",
+        metavar="ADDRESS",
+        unset="none",
     ),
     Option(
         "limit_rate",

@@ -23,6 +23,7 @@ AUTO_NUMBER = "auto"
 """As many concurrent requests as increase throughput, or processes as shorten the run."""
 MAX_CONCURRENCY = 1024
 MAX_PROCESSES = 64
+_SCHEDULER = re.compile(r"(tcp|tls|wss?)://([\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}", re.ASCII)
 MAX_REQUEST_RATE = 1000
 
 _SIZE = re.compile(
@@ -129,6 +130,22 @@ def as_processes(option: str, value: object) -> int | str:
         UsageError: the value is something else, or out of range.
     """
     return _number_or_auto(option, value, "processes", MAX_PROCESSES)
+
+
+def as_scheduler(option: str, value: object) -> str:
+    """Return the address of a Dask scheduler, with its protocol.
+
+    Raises:
+        UsageError: the value is something else.
+    """
+    text = as_text(option, value).strip()
+    address = text if "://" in text else f"tcp://{text}"
+    if _SCHEDULER.fullmatch(address) is None:
+        raise UsageError(
+            f"{option}: {text!r} is not the address of a Dask scheduler",
+            hint="use tcp://HOST:PORT or tls://HOST:PORT, as `dask scheduler` prints it",
+        )
+    return address
 
 
 def _number_or_auto(option: str, value: object, noun: str, most: int) -> int | str:

@@ -74,7 +74,7 @@ class Settings:
     `volume` is the folder to load. `memory` is in bytes; `AUTO` means the container's remaining
     memory, up to 256 MiB. `min_age` and `max_age` are in seconds, as is `deadline`, the time within
     which the run must end, None for no limit. `concurrency` is a number of requests, or `auto`;
-    `processes` is a number of processes, or `auto`.
+    `processes` is a number of processes, or `auto`; `dask` is the address of a scheduler.
     `limit_rate` is in bytes per second, None for no limit. `date` is an ISO date, `today`,
     `yesterday` or `mtime`, in `timezone`; so is `modified_since`, which may also have a time, or be
     a duration before the start of the run. `files_from` is a file, or `-` for standard input.
@@ -93,6 +93,7 @@ class Settings:
     bucket: str
     concurrency: int | str = AUTO_NUMBER
     processes: int | str = AUTO_NUMBER
+    dask: str | None = None
     limit_rate: int | None = None
     memory: int = AUTO
     date: str = "today"
@@ -153,6 +154,14 @@ class Settings:
         # Without a number, connections above 32 use part of `memory`; see `max_requests`.
         fixed = requests_allowed(self.concurrency) if isinstance(self.concurrency, int) else 1
         processes = self.processes if isinstance(self.processes, int) else 1
+        if self.dask is not None:
+            if processes == 1 and isinstance(self.processes, int):
+                raise UsageError(
+                    "--dask can't be combined with --processes 1",
+                    hint="omit one of them: --processes counts this process, too",
+                )
+            # The others use the memory of their machines.
+            processes = 1
         left = memory_left(fixed, encrypted=self.encrypted, processes=processes)
         object.__setattr__(self, "memory", checked_memory(self.memory, left))
         if self.endpoint_url is not None:

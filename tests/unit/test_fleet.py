@@ -37,7 +37,7 @@ from asyncload.operations.workers.messages import (
     News,
     Start,
 )
-from asyncload.operations.workers.processes import ForkServer
+from asyncload.operations.workers.processes import ForkServer, LocalProcess
 from asyncload.settings.run import Settings
 from tests.support.loads import AT_ONCE, NOW, Recorder, write_files
 from tests.support.memory_store import MemoryStore
@@ -46,11 +46,11 @@ NO_PROCESS = 2**30
 """More than the system's highest id."""
 
 
-class Peer:
+class Peer(LocalProcess):
     """The other end of a worker's socket: keeps what it receives, and answers as a test says."""
 
     def __init__(self, answer, pid=NO_PROCESS):
-        self.pid = pid
+        super().__init__(pid)
         self.received = []
         self.status_known = asyncio.Event()
         self.status_known.set()
@@ -105,6 +105,8 @@ def skipped(upload):
 
 class Peers:
     """Starts a peer for each answer; None refuses to start one."""
+
+    on_other_machines = False
 
     def __init__(self, *answers):
         self.started = []

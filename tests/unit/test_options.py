@@ -107,6 +107,7 @@ WORDS = {
     "trust": "size",
     "concurrency": "7",
     "processes": "7",
+    "dask": "host:8786",
     "limit_rate": "50MiB",
     "memory": "64MiB",
     "archive_limit": "1GiB",

@@ -173,3 +173,10 @@ def test_wrong_options_are_refused_without_waiting_for_s3():
         "    pass\n"
     )
     assert not loaded & {"aioboto3", "aiohttp", "awscrt", "botocore"}
+
+
+def test_dask_is_not_imported_without_need():
+    """It is an extra, and takes longer to import than a small load."""
+    found = modules_after("import asyncload.cli.app, asyncload.operations.workers.loading")
+    assert "asyncload" in found
+    assert not found & {"dask", "distributed", "tornado"}

@@ -451,3 +451,31 @@ def test_half_a_dataset_rule_is_a_usage_error(text):
         parse_rule("--dataset", text)
     assert error.value.message == f"--dataset: {text!r} does not have the form PATTERN=NAME"
     assert error.value.hint == "use, for example, --dataset 'films_*.csv=Movies'"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("host:8786", "tcp://host:8786"),
+        (" tls://dask.example.com:8786", "tls://dask.example.com:8786"),
+        ("tcp://[::1]:8786", "tcp://[::1]:8786"),
+    ],
+)
+def test_the_address_of_a_scheduler(text, address):
+    """Its protocol is Dask's default, if it is not given."""
+    assert Settings(volume=".", bucket="lake", dask=text).dask == address
+
+
+@pytest.mark.parametrize("text", ["", "host", "http://host:1", "tcp://user:word@host:1", "host:x"])
+def test_what_is_not_the_address_of_a_scheduler(text):
+    """The hint shows the form of one."""
+    with pytest.raises(UsageError) as error:
+        Settings(volume=".", bucket="lake", dask=text)
+    assert error.value.message == f"--dask: {text!r} is not the address of a Dask scheduler"
+    assert "tcp://HOST:PORT" in error.value.hint
+
+
+def test_a_cluster_is_not_combined_with_one_process():
+    """That would not use it."""
+    with pytest.raises(UsageError, match="--dask can't be combined with --processes 1"):
+        Settings(volume=".", bucket="lake", dask="host:8786", processes=1)

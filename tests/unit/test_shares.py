@@ -14,7 +14,7 @@ from asyncload.errors import InvalidKey
 from asyncload.model.values import Failed, SourceFile
 from asyncload.operations.requests import Counted, Requests, add_up, share_of
 from asyncload.operations.tools import max_parts
-from asyncload.operations.workers.choosing import Machine, choose_processes
+from asyncload.operations.workers.choosing import Machine, choose_on_cluster, choose_processes
 from asyncload.planning.keys import KeyLayout
 from asyncload.planning.plan import MIB, LoadPlan
 from asyncload.settings.container import PROCESS, WORKER
@@ -251,3 +251,32 @@ def test_each_process_has_room_for_parts():
 def test_this_machine_can_be_asked_for_its_limits():
     """For any limits."""
     assert Machine.here().cores >= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "workers", "processes"),
+    [
+        ({}, 2, 3),
+        ({}, 100, 101),
+        ({"processes": 8}, 100, 8),
+        ({"processes": 8}, 2, 3),
+        ({"concurrency": 5}, 100, 5),
+        ({"limit_rate": "192KiB"}, 100, 3),
+        ({"memory": GIB}, 100_000, 300),
+    ],
+)
+def test_a_cluster_is_used_as_far_as_its_processes_have_something_to_do(
+    options, workers, processes
+):
+    """Each has a file, a request and a part of the rate; memory is that of its machine."""
+    plan = make_plan(small=300)
+    assert choose_on_cluster(make_settings(**options), plan, workers) == processes
+
+
+def test_machines_of_a_cluster_share_what_protects_the_store():
+    """Requests and rate, not the memory and the threads of one machine."""
+    settings = make_settings(concurrency=64, memory=GIB, limit_rate=64 * MIB)
+    share = share_of(settings, 1, 4, own_memory=True)
+    alone = share_of(settings)
+    assert (share.requests, share.rate) == (16, 16 * MIB)
+    assert (share.memory, share.threads) == (alone.memory, alone.threads)

@@ -54,11 +54,8 @@ def choose_processes(
     lowered only if the shares of the limits would be too small.
     """
     sizes = plan.large_sizes
-    files = plan.files - len(plan.failures)
-    small = files - len(sizes)
-    most = min(files, settings.max_requests, settings.memory // _room(settings, policy, sizes))
-    if settings.limit_rate is not None:
-        most = min(most, settings.limit_rate // MIN_LIMIT_RATE)
+    small = plan.files - len(plan.failures) - len(sizes)
+    most = min(_most(settings, plan), settings.memory // _room(settings, policy, sizes))
     if isinstance(settings.processes, int):
         return max(1, min(settings.processes, most))
     wanted = min(most, _worthwhile(small, plan.size, sizes))
@@ -70,6 +67,20 @@ def choose_processes(
     # cores one of them is faster than two.
     spare = 0 if _is_worthwhile(small) else 1
     return max(1, _fitting(settings, wanted, machine(), spare))
+
+
+def choose_on_cluster(settings: Settings, plan: LoadPlan, workers: int) -> int:
+    """Return the number of processes, this one included, on a cluster of so many workers."""
+    asked = settings.processes if isinstance(settings.processes, int) else 1 + workers
+    return max(1, min(asked, 1 + workers, _most(settings, plan)))
+
+
+def _most(settings: Settings, plan: LoadPlan) -> int:
+    """Return how many processes can have a file, a request and a part of the rate each."""
+    most = min(plan.files - len(plan.failures), settings.max_requests)
+    if settings.limit_rate is not None:
+        most = min(most, settings.limit_rate // MIN_LIMIT_RATE)
+    return most
 
 
 def _fitting(settings: Settings, wanted: int, machine: Machine, spare: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -41,6 +40,7 @@ from asyncload.operations.workers.messages import (
 )
 from asyncload.operations.workers.processes import Started, Starter
 from asyncload.s3 import Lent
+from asyncload.settings.run import Settings
 from asyncload.store.protocol import OpenUpload
 from asyncload.store.retries import RetryPolicy
 from asyncload.transfer import TransferPolicy
@@ -112,7 +112,9 @@ class Work(NamedTuple):
 
 
 @asynccontextmanager
-async def fleet_of(run: Run, starter: Starter, lend: Lend, processes: int) -> AsyncIterator[Fleet]:
+async def fleet_of(
+    run: Run, starter: Starter, lend: Lend, processes: int, settings: Settings | None = None
+) -> AsyncIterator[Fleet]:
     """Start the workers of a run; they end with the context.
 
     After an error or a cancellation they have the grace of the run to abort their uploads, as a run
@@ -123,9 +125,10 @@ async def fleet_of(run: Run, starter: Starter, lend: Lend, processes: int) -> As
         starter: starts processes.
         lend: returns the credentials to sign with, given an access key that has expired.
         processes: their number, this one included.
+        settings: the run's as workers need them; None if they need no others.
     """
     async with Group() as group:
-        fleet = Fleet(run, starter, lend, processes, group)
+        fleet = Fleet(run, starter, lend, processes, group, settings or run.settings)
         try:
             await fleet.start()
             yield fleet
@@ -141,9 +144,16 @@ class Fleet:
     """
 
     def __init__(
-        self, run: Run, starter: Starter, lend: Lend, processes: int, group: Group
+        self,
+        run: Run,
+        starter: Starter,
+        lend: Lend,
+        processes: int,
+        group: Group,
+        settings: Settings,
     ) -> None:
         self._run = run
+        self._settings = settings
         self._starter = starter
         self._lend = lend
         self.processes = processes
@@ -163,7 +173,7 @@ class Fleet:
         """Start the workers; they open volume and bucket meanwhile."""
         for index in range(1, self.processes):
             try:
-                await self._add(share_of(self._run.settings, index, self.processes))
+                await self._add(self._share(index, self.processes))
             except OSError as error:
                 self._run.observe(
                     Warned(
@@ -185,7 +195,7 @@ class Fleet:
             DeadlineReached: the deadline left no time for all files.
         """
         self._work = work
-        work.resize(share_of(self._run.settings, 0, 1 + len(self._members)))
+        work.resize(self._share(0, 1 + len(self._members)))
         # Each worker gets its first batch before this process takes all that is left.
         for member in list(self._members.values()):
             self._begin(member, work)
@@ -227,16 +237,15 @@ class Fleet:
                     self._changed.clear()
                     await self._changed.wait()
         for member in self._members.values():
-            with suppress(ProcessLookupError):
-                os.kill(member.process.pid, signal.SIGKILL)
+            member.process.kill()
             member.channel.close()
 
     async def _add(self, share: Share) -> _Member:
-        lent = await self._lend("")
         ours, theirs = socket.socketpair()
         try:
             with theirs:
                 process = await self._starter.start(theirs)
+            lent = await self._lend("") if process.may_borrow else None
         except BaseException:
             ours.close()
             raise
@@ -248,8 +257,12 @@ class Fleet:
         self._running[member.number] = Counted()
         loop = asyncio.get_running_loop()
         await loop.create_unix_connection(lambda: member.channel, sock=ours)
-        member.channel.send(Start(self._run.settings, share, lent, self._run.deadline.left))
+        member.channel.send(Start(self._settings, share, lent, self._run.deadline.left))
         return member
+
+    def _share(self, index: int, processes: int, *, spare: int = 0) -> Share:
+        own_memory = self._starter.on_other_machines
+        return share_of(self._settings, index, processes, spare=spare, own_memory=own_memory)
 
     def _begin(self, member: _Member, work: Work) -> None:
         policy = work.policy
@@ -291,13 +304,13 @@ class Fleet:
 
     def _share_out(self) -> None:
         """Share the limits out over the processes that have something to do."""
-        settings, members, work = self._run.settings, list(self._members.values()), self._work
+        members, work = list(self._members.values()), self._work
         here = int(self._is_loading_here)
         count = here + len(members)
         for index, member in enumerate(members, start=here):
-            member.channel.send(Resize(share_of(settings, index, count, spare=1 - here)))
+            member.channel.send(Resize(self._share(index, count, spare=1 - here)))
         if work is not None:
-            work.resize(share_of(settings, 0, count) if here else share_of(settings).least())
+            work.resize(self._share(0, count) if here else self._share(0, 1).least())
 
     def _receive(self, member: _Member, message: Any) -> None:
         try:
@@ -399,9 +412,9 @@ class Fleet:
             self._remove(member)
             if self._is_ending:
                 return
-            what = f"the worker process {member.process.pid} {describe_status(status)}"
+            what = f"{member.process.name} {describe_status(status)}"
             self._lost_in_a_row += 1
-            self._check_losses(what, [self._lost_in_a_row, *await self._give_back(member)])
+            self._check_losses(what, await self._give_back(member))
             self._run.observe(
                 Warned(
                     f"{what}: its unfinished files are loaded by another one",
@@ -428,11 +441,16 @@ class Fleet:
             self._work.source.give_back(rest)
         return losses
 
-    def _check_losses(self, what: str, losses: list[int]) -> None:
-        if max(losses) >= _MAX_LOST:
+    def _check_losses(self, what: str, of_batches: list[int]) -> None:
+        remote = self._starter.on_other_machines
+        # Those of a cluster may all be lost at once, and then be replaced.
+        most = _MAX_LOST * self.processes if remote else _MAX_LOST
+        if self._lost_in_a_row >= most or max(of_batches, default=0) >= _MAX_LOST:
             raise WorkersLost(
-                f"{what}, as did {max(losses) - 1} others before it",
-                hint="if the system's memory is short, lower --memory, raise the limit, or use "
+                f"{what}, as did {max(self._lost_in_a_row, *of_batches) - 1} others before it",
+                hint="see the logs of the Dask workers, or load without --dask"
+                if remote
+                else "if the system's memory is short, lower --memory, raise the limit, or use "
                 "--processes 1",
             )
 

@@ -14,10 +14,13 @@ from asyncload.operations.requests import Share
 from asyncload.operations.run import Run
 from asyncload.operations.tools import resize_tools
 from asyncload.operations.workers.batches import Batch, Source
+from asyncload.operations.workers.choosing import choose_on_cluster
+from asyncload.operations.workers.cluster import Cluster
 from asyncload.operations.workers.fleet import Fleet, Lend, Work, fleet_of
 from asyncload.operations.workers.forking import Forking
 from asyncload.operations.workers.processes import starter_of
 from asyncload.planning.plan import LoadPlan
+from asyncload.settings.run import Settings
 from asyncload.source.readers import Readers
 from asyncload.store.protocol import ObjectStore, OpenUpload
 from asyncload.store.retries import RetryPolicy
@@ -34,6 +37,38 @@ async def started_fleet(
         fleet_of(run, starter, lend, processes) as fleet,
     ):
         yield fleet
+
+
+@asynccontextmanager
+async def fleet_on_cluster(
+    run: Run, plan: LoadPlan, cluster: Cluster, lend: Lend
+) -> AsyncIterator[Fleet | None]:
+    """Start a fleet on a Dask cluster, which ends with the context; None if it has nothing to do.
+
+    Raises:
+        ClusterUnusable: see `Cluster.compare`.
+    """
+    settings = as_seen_from_elsewhere(run.settings)
+    workers = await cluster.compare(settings, plan)
+    processes = choose_on_cluster(settings, plan, workers)
+    if processes == 1:
+        yield None
+        return
+    try:
+        async with fleet_of(run, cluster, lend, processes, settings) as fleet:
+            yield fleet
+    finally:
+        await cluster.end()
+
+
+def as_seen_from_elsewhere(settings: Settings) -> Settings:
+    """Return settings without paths that are relative to this process's folder."""
+    bundle = settings.ca_bundle
+    return replace(
+        settings,
+        volume=settings.volume.absolute(),
+        ca_bundle=None if bundle is None else bundle.absolute(),
+    )
 
 
 async def load_together(

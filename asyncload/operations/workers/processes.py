@@ -35,21 +35,52 @@ class Started(Protocol):
     """A worker process that was started."""
 
     @property
-    def pid(self) -> int: ...
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def may_borrow(self) -> bool:
+        """Whether credentials may be sent to it."""
 
     async def status(self) -> int | None:
         """Return its exit status, negative for a signal; None if it does not end soon."""
+
+    def kill(self) -> None:
+        """End it at once."""
 
 
 class Starter(Protocol):
     """Starts worker processes."""
 
+    @property
+    def on_other_machines(self) -> bool:
+        """Whether the workers may be on other machines, with their own memory."""
+
     async def start(self, sock: socket.socket) -> Started:
         """Start a worker on one end of a pair of sockets, which the caller closes.
 
         Raises:
-            OSError: the system can't start a process.
+            OSError: no process can be started.
         """
+
+
+class LocalProcess:
+    """A process of this machine and user, by its id."""
+
+    may_borrow = True
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    @property
+    def name(self) -> str:
+        """See `Started`."""
+        return f"the worker process {self.pid}"
+
+    def kill(self) -> None:
+        """See `Started`."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
 
 
 class Interpreters:
@@ -57,6 +88,8 @@ class Interpreters:
 
     It takes as long as a start of asyncload.
     """
+
+    on_other_machines = False
 
     def __init__(self) -> None:
         self._children: list[_Child] = []
@@ -81,10 +114,10 @@ class Interpreters:
             await child.status()
 
 
-class _Child:
+class _Child(LocalProcess):
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        super().__init__(process.pid)
         self._process = process
-        self.pid = process.pid
 
     async def status(self) -> int | None:
         """See `Started`."""
@@ -114,6 +147,8 @@ class ForkServer:
     A fork takes a millisecond, and the libraries are imported already. The copy keeps no file and
     no connection open, and ends when its socket is closed.
     """
+
+    on_other_machines = False
 
     def __init__(self, pid: int, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -176,10 +211,10 @@ class ForkServer:
             return True
 
 
-class _Forked:
+class _Forked(LocalProcess):
     def __init__(self, server: ForkServer, pid: int) -> None:
+        super().__init__(pid)
         self._server = server
-        self.pid = pid
 
     async def status(self) -> int | None:
         """See `Started`."""

@@ -29,4 +29,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault("P14", "a shard killed", "reported; run again, it completes the run"),
     Fault("P15", "two processes for one shard", "one of them is refused and sends nothing"),
     Fault("P16", "shards with different options or dates in one run", "refused; nothing sent"),
+    Fault(
+        "P17",
+        "a Dask worker killed, or the process that it has started",
+        "its files are loaded by others; the run says so",
+    ),
 )
