@@ -314,6 +314,22 @@ def check(arguments: Arguments, *, strict: bool, quiet: bool, json: bool) -> int
     return ending.exit_code
 
 
+def ddl(
+    arguments: Arguments,
+    *,
+    engine: str,
+    database: str | None,
+    first_date: str | None,
+    as_text: bool,
+) -> int:
+    """Define tables of Athena, AWS Glue or DuckDB for the CSVs of a volume once they are loaded."""
+    settings = arguments.settings(volume=arguments.volume or default_volume())
+    from asyncload.cli.ddl import ddl as do
+
+    enable_garbage_collection()
+    return do(settings, engine=engine, database=database, first_date=first_date, as_text=as_text)
+
+
 def doctor(arguments: Arguments, *, quiet: bool, json: bool, **_: object) -> int:
     """Check all that a run with the same options needs, and say what prevents it."""
     with Ending("doctor", bucket=arguments.bucket, json=json) as ending:
@@ -363,6 +379,7 @@ _WITH_OPTIONS: tuple[Callable[..., int], ...] = (
     clean,
     report,
     check,
+    ddl,
     doctor,
     runs,
     where,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -14,6 +13,7 @@ from asyncload.operations.observing import Emitter, check_arguments
 from asyncload.operations.opening import open_readers
 from asyncload.operations.planning import scan_plan
 from asyncload.reporting.tables.results import CheckEvent, CheckReport, Dataset
+from asyncload.settings.container import cores
 from asyncload.settings.run import Settings, layout_of
 from asyncload.source.readers import Readers
 from asyncload.source.volume import Volume
@@ -86,7 +86,7 @@ async def check_datasets(
     datasets: dict[str, Dataset] = {}
     for failed in plan.failures:
         emit(failed)
-    workers = min(len(os.sched_getaffinity(0)), _MAX_WORKERS)
+    workers = min(cores(), _MAX_WORKERS)
 
     def begin(volume: Volume, beat: Callable[[str], None]) -> Iterator[CheckedFile | Failed]:
         return Checker(volume, beat, workers).check(plan.uploads())

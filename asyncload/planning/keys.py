@@ -9,7 +9,7 @@ beside the archive.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import takewhile
 from string import Formatter
@@ -158,6 +158,37 @@ class KeyLayout:
         """Return the common prefix of all keys of the run, up to a `/`."""
         head = "".join(takewhile(lambda piece: not _is_of_file(piece), self._pieces))
         return head[: head.rfind("/") + 1]
+
+    def folder_of(self, dataset: str) -> tuple[str, str | None, str]:
+        """Return the folder of a dataset's keys: before the date, the date's format, and behind it.
+
+        The format is None, and the rest "", if the folder has no date. For a layout without a date
+        of its own, see `without_date`.
+
+        Raises:
+            UsageError: the date is not in whole segments, so no folder has the keys of one date.
+        """
+        before, date_format, rest = "", None, ""
+        for piece in self._pieces:
+            if piece == _PATH:
+                break
+            if isinstance(piece, _DateFormat):
+                date_format = str(piece) or "%Y-%m-%d"
+            else:
+                text = dataset if piece == _DATASET else piece
+                before, rest = (before, rest + text) if date_format else (before + text, rest)
+        if date_format is None:
+            return before[: before.rfind("/") + 1], None, ""
+        if (before and not before.endswith("/")) or not rest.startswith("/"):
+            raise UsageError(
+                f"--layout: the date of {self.template!r} is not in segments of its own",
+                hint="table definitions need a layout such as default or hive",
+            )
+        return before, date_format, rest[: rest.rfind("/") + 1]
+
+    def without_date(self) -> KeyLayout:
+        """Return the same layout for files that each have a date."""
+        return replace(self, date=None)
 
     def fixed_prefix(self) -> str:
         """Return the common prefix of the keys of all dates and datasets, up to a `/`."""

@@ -55,11 +55,13 @@ COLLECT = ("collect",)
 WATCH = ("watch",)
 REPORT = ("report",)
 CHECK = ("check",)
+DDL = ("ddl",)
+EXAMINING = CHECK + DDL
 RUN_VERIFY = RUN + VERIFY
 RUN_WATCH = RUN + WATCH
 RUN_VERIFY_WATCH = RUN_VERIFY + WATCH
-RUN_VERIFY_CHECK = RUN_VERIFY + CHECK
-READING = RUN_VERIFY_WATCH + CHECK
+RUN_VERIFY_EXAMINING = RUN_VERIFY + EXAMINING
+READING = RUN_VERIFY_WATCH + EXAMINING
 LOADING = RUN_WATCH + COLLECT
 LOADING_VERIFY = RUN_VERIFY_WATCH + COLLECT
 SENDING = ("run", *WATCH, *COLLECT)
@@ -155,7 +157,7 @@ OPTIONS = (
         "bucket",
         TEXT,
         WHERE,
-        EVERYWHERE,
+        EVERYWHERE + DDL,
         "Name of the bucket; `s3://BUCKET/PREFIX` puts a prefix before all keys.",
         unset="required",
     ),
@@ -163,7 +165,7 @@ OPTIONS = (
         "date",
         DAY,
         WHERE,
-        LOADING_VERIFY,
+        LOADING_VERIFY + DDL,
         "Date of the partition: `YYYY-MM-DD`, `today`, `yesterday`, or `mtime` for the day of each "
         "file's last modification.",
         metavar="DATE",
@@ -172,7 +174,7 @@ OPTIONS = (
         "date_from",
         OPTIONAL_TEXT,
         WHERE,
-        RUN_VERIFY_WATCH,
+        RUN_VERIFY_WATCH + DDL,
         "Pattern that finds the date of each file in its path, such as `{date:%Y-%m-%d}`.",
         "See [One run, many dates](#one-run-many-dates).",
         metavar="PATTERN",
@@ -182,23 +184,23 @@ OPTIONS = (
         "timezone",
         ZONE,
         WHERE,
-        LOADING_VERIFY + HISTORY + CHECK,
+        LOADING_VERIFY + HISTORY + EXAMINING,
         "Time zone of dates and times.",
         metavar="ZONE",
     ),
-    Option("layer", TEXT, WHERE, ALL, "First key segment."),
+    Option("layer", TEXT, WHERE, ALL + DDL, "First key segment."),
     Option(
         "origin",
         TEXT,
         WHERE,
-        ALL,
+        ALL + DDL,
         "Second key segment. For `collect` the default is the name of the source, such as `TMDB`.",
     ),
     Option(
         "format",
         TEXT,
         WHERE,
-        ALL,
+        ALL + DDL,
         "Third key segment. For `collect` the default is `JSON`.",
     ),
     Option(
@@ -216,7 +218,7 @@ OPTIONS = (
         "layout",
         TEXT,
         WHERE,
-        ALL,
+        ALL + DDL,
         "Key layout: `default`, `hive`, or a template with the fields `{layer}` `{origin}` "
         "`{format}` `{dataset}` `{date:%Y/%m/%d}` `{path}`.",
         metavar="LAYOUT",
@@ -351,7 +353,7 @@ OPTIONS = (
         "files_from",
         LIST_OF_FILES,
         WHAT,
-        RUN_VERIFY_CHECK,
+        RUN_VERIFY_EXAMINING,
         "Load the files named in this file, one path a line, relative to the volume; `-` is "
         "standard input.",
         "See [A list of files](#a-list-of-files).",
@@ -362,7 +364,7 @@ OPTIONS = (
         "null",
         FLAG,
         WHAT,
-        RUN_VERIFY_CHECK,
+        RUN_VERIFY_EXAMINING,
         "The names in `--files-from` end in NUL bytes, as `find -print0` writes them.",
         field="null_separated",
         short="-0",
@@ -371,7 +373,7 @@ OPTIONS = (
         "modified_since",
         MOMENT,
         WHAT,
-        RUN_VERIFY_CHECK,
+        RUN_VERIFY_EXAMINING,
         "Exclude CSVs modified before this time: a date, a date with a time, `today`, `yesterday`, "
         "or a duration such as `24h` before the start of the run.",
         "Without an offset such as `Z` or `+02:00` it is in `--timezone`.",
@@ -382,7 +384,7 @@ OPTIONS = (
         "max_age",
         OPTIONAL_DURATION,
         WHAT,
-        RUN_VERIFY_CHECK,
+        RUN_VERIFY_EXAMINING,
         "Exclude CSVs modified longer ago than this: `90s`, `15m`, `24h`, `7d`.",
         metavar="TIME",
         unset="none",
@@ -391,7 +393,7 @@ OPTIONS = (
         "min_age",
         DURATION,
         WHAT,
-        RUN_VERIFY_CHECK,
+        RUN_VERIFY_EXAMINING,
         "Exclude CSVs modified within this time: `90s`, `15m`, `24h`, `7d`.",
         metavar="TIME",
     ),
@@ -399,14 +401,14 @@ OPTIONS = (
         "allow_empty",
         FLAG,
         WHAT,
-        RUN + CHECK,
+        RUN + EXAMINING,
         "Exit with 0 instead of 4 if there is no CSV to load.",
     ),
     Option(
         "follow_symlinks",
         FLAG,
         WHAT,
-        RUN_VERIFY_CHECK,
+        RUN_VERIFY_EXAMINING,
         "Follow symbolic links whose target is inside the volume.",
     ),
     Option(
@@ -998,6 +1000,47 @@ OPTIONS = (
         field="",
     ),
     Option(
+        "engine",
+        TEXT,
+        HOW,
+        DDL,
+        "Program to define tables for: `athena`, `glue` (JSON for `aws glue create-table`) or "
+        "`duckdb`.",
+        metavar="NAME",
+        field="",
+        default="athena",
+    ),
+    Option(
+        "database",
+        OPTIONAL_TEXT,
+        HOW,
+        DDL,
+        "Database of the tables, for Athena and Glue.",
+        metavar="NAME",
+        unset="`default`",
+        field="",
+    ),
+    Option(
+        "first_date",
+        OPTIONAL_TEXT,
+        HOW,
+        DDL,
+        "First date of the partitions, `YYYY-MM-DD`.",
+        metavar="DATE",
+        unset="`--date`",
+        field="",
+        sources=PER_CALL,
+    ),
+    Option(
+        "as_text",
+        FLAG,
+        HOW,
+        DDL,
+        "Define all columns as texts.",
+        field="",
+        default=False,
+    ),
+    Option(
         "strict",
         FLAG,
         HOW,
@@ -1082,7 +1125,7 @@ OPTIONS = (
         "config",
         OPTIONAL_TEXT,
         HOW,
-        EVERYWHERE + CHECK,
+        EVERYWHERE + EXAMINING,
         "Settings file. Default: `asyncload.toml` or `pyproject.toml` in the working directory; "
         "`/dev/null` for none.",
         metavar="FILE",
@@ -1098,7 +1141,7 @@ SETTINGS = {option.setting: option for option in OPTIONS if option.setting}
 LIKE_RUN = ("doctor",)
 """Commands with the settings of `run`: replace its name in a command line by theirs."""
 _OF_OUTPUT = ("quiet", "json", "log_format", "metrics_file", "lineage", "config")
-COMMANDS = (*EVERYWHERE, *CHECK, *LIKE_RUN, "config")
+COMMANDS = (*EVERYWHERE, *EXAMINING, *LIKE_RUN, "config")
 
 
 def options_of(command: str) -> list[Option]:

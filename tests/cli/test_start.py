@@ -91,6 +91,7 @@ def test_the_settings_for_certificates_are_put_back(monkeypatch, value):
 COMMANDS = {"run", "plan", "watch", "collect", "verify", "clean", "report", "doctor", "config"} | {
     "demo",
     "check",
+    "ddl",
     "runs",
     "where",
 }

@@ -14,7 +14,7 @@ from tests.support.markdown import cell, replace_between
 
 DOCUMENT = Path(__file__).parents[2] / "README.md"
 BEGIN = "<!-- The options: written by python -m tests.support.options_table --write -->"
-OTHERS = ("watch", "collect", "verify", "clean", "report", "runs", "where", "check")
+OTHERS = ("watch", "collect", "verify", "clean", "report", "runs", "where", "check", "ddl")
 END = "<!-- The end of the options -->"
 
 

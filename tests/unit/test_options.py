@@ -44,6 +44,10 @@ def test_each_field_of_settings_is_filled_by_one_option():
         "mark",
         "config",
         "strict",
+        "engine",
+        "database",
+        "first_date",
+        "as_text",
     }
     of_report = {o.name for o in OPTIONS if o.commands == ("report",)}
     assert beside == of_calls | of_collect | of_watch | of_report

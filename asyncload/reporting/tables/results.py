@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from asyncload.model.values import Excluded, Failed, Scanned, Warned
+from asyncload.source.name_kinds import compressed_csv
 from asyncload.source.tables.types import merge_columns
 from asyncload.source.tables.values import TEXT, CheckedFile, Column, Dialect, Finding
 
@@ -28,7 +29,8 @@ class DatasetChecked(NamedTuple):
     """What the CSVs of a dataset have in common, emitted once all of them have been checked.
 
     `columns` are those of all headers, with types that fit the values of all files. `dialects` are
-    all that occur, with an example.
+    all that occur, with an example. `header` and `skipped_lines` are those of the first file.
+    `endings` are those of the files' names.
     """
 
     dataset: str
@@ -39,6 +41,9 @@ class DatasetChecked(NamedTuple):
     dialects: Sequence[tuple[Dialect, str]]
     null_markers: Sequence[str]
     encodings: Sequence[str]
+    header: bool
+    skipped_lines: int
+    endings: Sequence[str]
     findings: Sequence[Finding]
 
 
@@ -60,6 +65,8 @@ class Dataset:
     _dialects: dict[Dialect, str] = field(default_factory=dict)
     _null_markers: dict[str, None] = field(default_factory=dict)
     _encodings: dict[str, None] = field(default_factory=dict)
+    _endings: dict[str, None] = field(default_factory=dict)
+    _first: CheckedFile | None = None
 
     def add(self, checked: CheckedFile) -> None:
         """Add a file. One without columns has nothing in common with others."""
@@ -67,6 +74,9 @@ class Dataset:
         self.rows += checked.rows
         if not checked.columns:
             return
+        self._first = self._first or checked
+        name = checked.path.rpartition("/")[2]
+        self._endings.setdefault(name[-len(compressed_csv(name) or ".csv") :])
         names = checked.names
         known = self._headers.get(names)
         if known is not None:
@@ -106,11 +116,19 @@ class Dataset:
             self.rows,
             list(self._columns.values()),
             list(self._headers.values()),
-            list(self._dialects.items()),
+            list(self._dialects.items()) or self._of_one_column(),
             list(self._null_markers),
             list(self._encodings),
+            self._first is not None and self._first.header,
+            self._first.skipped_lines if self._first is not None else 0,
+            list(self._endings),
             list(self._findings()),
         )
+
+    def _of_one_column(self) -> list[tuple[Dialect, str]]:
+        """Return the dialect of the first file, if no file has several columns."""
+        first = self._first
+        return [(first.dialect, first.path)] if first and first.dialect else []
 
     def _findings(self) -> Iterator[Finding]:
         first, *others = self._headers.values() or (None,)

@@ -53,7 +53,9 @@ TYPES = (
     ),
     Type("DATE", "%d/%m/%Y", "(try_strptime({c}, '%d/%m/%Y') IS NOT NULL)", "dates"),
     Type("DATE", "%m/%d/%Y", "(try_strptime({c}, '%m/%d/%Y') IS NOT NULL)", "dates"),
-    Type("TIMESTAMP", "", f"({{c}}[11] = ' ' AND {_TIMESTAMP})", "timestamps"),
+    Type(
+        "TIMESTAMP", "", f"({{c}}[11] = ' ' AND length({{c}}) >= 19 AND {_TIMESTAMP})", "timestamps"
+    ),
     Type("TIMESTAMP", "T", f"({{c}}[11] = 'T' AND {_TIMESTAMP})", "timestamps"),
     Type(
         "TIMESTAMP WITH TIME ZONE",
