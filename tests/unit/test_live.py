@@ -8,6 +8,7 @@ import pyte
 import pytest
 from rich.cells import cell_len
 
+from asyncload.cli.streams import can_be_drawn_on
 from asyncload.errors import SourceChanged
 from asyncload.model.values import (
     Checksum,
@@ -271,3 +272,21 @@ def test_the_line_of_throughput_shows_any_byte():
     """Its highest column is full; one with a byte is not empty."""
     assert spark([0, 1, 50, 100], " 12345678") == " 148"
     assert spark([0, 0], " 12345678") == "  "
+
+
+@pytest.mark.parametrize(
+    ("variables", "drawn"),
+    [
+        ({}, True),
+        ({"CI": "false"}, True),
+        ({"CI": "true"}, False),
+        ({"TERM": "dumb"}, False),
+        ({"TERM": "unknown"}, False),
+    ],
+)
+def test_the_view_is_for_terminals_that_people_look_at(monkeypatch, variables, drawn):
+    """Not for the log of a CI system, even if that has a terminal."""
+    for name, value in {"CI": "", "TERM": "xterm", **variables}.items():
+        monkeypatch.setenv(name, value)
+    assert can_be_drawn_on(Terminal()) is drawn
+    assert not can_be_drawn_on(io.StringIO())

@@ -6,13 +6,13 @@ Imported only once there are spans to send.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_in_context
@@ -35,12 +35,7 @@ def send_spans(span: Span, parent: Mapping[str, str]) -> None:
     Raises:
         OSError: the endpoint did not take them.
     """
-    made = InMemorySpanExporter()
-    provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(made))
-    context = TraceContextTextMapPropagator().extract(parent)
-    _make(span, context, provider.get_tracer(_NAME, VERSION))
-    spans = made.get_finished_spans()
+    spans = made_spans(span, parent)
     with _Complaints() as complaints:
         exporter = OTLPSpanExporter(timeout=_TIMEOUT)
         try:
@@ -49,6 +44,16 @@ def send_spans(span: Span, parent: Mapping[str, str]) -> None:
                     raise OSError(complaints.first or "the endpoint did not accept them")
         finally:
             exporter.shutdown()  # type: ignore[no-untyped-call]  # it has no types
+
+
+def made_spans(span: Span, parent: Mapping[str, str]) -> Sequence[ReadableSpan]:
+    """Return a span and its children as OpenTelemetry's; none if they are not sampled."""
+    made = InMemorySpanExporter()
+    provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(made))
+    context = TraceContextTextMapPropagator().extract(parent)
+    _make(span, context, provider.get_tracer(_NAME, VERSION))
+    return made.get_finished_spans()
 
 
 def _resource() -> Resource:
