@@ -362,6 +362,9 @@ async def test_nothing_is_expected_without_a_record(month):
 
 async def test_an_empty_run_explains_its_day(month, volume):
     """It is recorded; the days of the datasets are missing nevertheless."""
+    await month.load(1, include="none.csv", allow_empty=True)
+    history = await month.history(now=datetime(2022, 5, 2, 7, tzinfo=UTC))
+    assert list(history_lines(history, "lake")) == ["1 run since 2022-05-01 00:00 UTC: 1 complete"]
     await month.load(1)
     for path in volume.rglob("*.csv"):
         path.unlink()
