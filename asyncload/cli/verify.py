@@ -47,13 +47,14 @@ def verify(
     if not ending.json:
         _conclude(result, out, quiet=quiet)
         if mark and not (quiet and result.exit_code == 0):
-            for line in _marking_lines(result, settings.bucket):
+            for line in marking_lines(result, settings.bucket):
                 out.line(line)
     out.flush()
     return result.exit_code
 
 
-def _marking_lines(result: Verification, bucket: str) -> Iterator[str]:
+def marking_lines(result: Verification, bucket: str) -> Iterator[str]:
+    """Yield what was marked for a complete run of shards, and what was not."""
     marking = result.marking
     if marking is None:
         yield "not marked, because there are differences"

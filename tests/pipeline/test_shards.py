@@ -21,6 +21,7 @@ from asyncload.errors import (
 )
 from asyncload.model.values import Excluded, ObjectKey, Warned
 from asyncload.operations.load import begin_run
+from asyncload.operations.report import mark_run
 from asyncload.operations.shards.joining import LEASE_SECONDS, joined
 from asyncload.operations.shards.merging import find_run, mark, merge
 from asyncload.planning.shards import shard_number
@@ -450,6 +451,32 @@ async def test_a_manifest_of_all_shards_that_can_not_be_written_is_a_warning(fil
     (warned,) = events
     assert isinstance(warned, Warned)
     assert (marking.manifest, marking.partitions) == (None, 6)
+
+
+async def test_a_manifest_whose_upload_stays_open_is_a_warning(files):
+    """Its upload is named, as its parts cost money."""
+
+    class Broken(MemoryStore):
+        async def complete_multipart(self, key, *arguments, **options):
+            raise RequestRejected("no space", code="QuotaExceeded")
+
+        async def abort_multipart(self, key, upload_id):
+            raise AccessDenied("denied", code="AccessDenied")
+
+    store, warnings = Broken(), []
+    await load_shards(store, files)
+    key = FOLDER.manifest(1, 1)
+    first, *entries, last = store.objects[key].decode().split("\n")[:-1]
+    entry = json.loads(entries[0].removesuffix(","))
+    lines = [json.dumps(entry | {"path": f"{n:09000}.csv"}) for n in range(1000)]
+    store.objects[key] = "\n".join([first, ",\n".join(lines), last, ""]).encode()
+    settings = Settings(volume=files, bucket="lake", run="night")
+    found = await merged(store)
+    marking = await mark_run(store, settings, found, warnings.append)
+    assert marking.manifest is None
+    left_open, unwritten = (warned.message for warned in warnings)
+    assert left_open.startswith("the upload of _asyncload/2")
+    assert "could not be written: no space" in unwritten
 
 
 # Two processes for one shard, on a virtual clock

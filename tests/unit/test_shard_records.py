@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from asyncload.cli.report import shard_lines
+from asyncload.cli.verify import marking_lines
 from asyncload.errors import AccessDenied, UsageError
-from asyncload.model.values import ObjectKey
+from asyncload.model.values import MarkerFailed, ObjectKey, PartitionUnmarked
 from asyncload.planning.shards import Shard
 from asyncload.reporting.recorded import PastRun
 from asyncload.reporting.report import Report
@@ -24,6 +26,7 @@ from asyncload.reporting.shards import (
     judge,
     latest_attempts,
 )
+from asyncload.reporting.verification import Marking, Verification
 from asyncload.settings.run import Settings
 
 DAY = date(2022, 5, 2)
@@ -158,3 +161,25 @@ def test_a_shard_stands_as_it_has_ended(exit_code, error, failed, standing, reas
         "unfinished": 0,
         "missing": 1,
     }
+
+
+def test_many_shards_that_are_not_complete_are_counted():
+    """The first ones are named."""
+    states = [ShardState(Shard(n, 30), "missing", reason="it is") for n in range(1, 31)]
+    first, *named, last = shard_lines(Shards(described(), states))
+    assert first == "30 shards: 30 missing"
+    assert (len(named), named[-1]) == (20, "missing: shard 20/30: it is")
+    assert last == "and 10 more shards; see --json"
+
+
+def test_markers_that_could_not_be_written_are_named():
+    """And those that must not be."""
+    denied = AccessDenied("denied", hint="permit it", code="x")
+    marking = Marking(None, 3, [PartitionUnmarked("A/", "why")], [MarkerFailed("B/", denied)])
+    result = Verification(marking=marking)
+    assert result.exit_code == 3
+    assert list(marking_lines(result, "lake")) == [
+        "not marked: s3://lake/A/: why",
+        "no success marker in s3://lake/B/: denied\n  hint: permit it",
+        "marked as complete: 3 partitions",
+    ]
