@@ -39,6 +39,7 @@ def name_in_shard(number, total, prefix):
 
 
 @pytest.mark.fault("P14")
+@pytest.mark.timeout(300)
 def test_eight_shards_of_which_one_is_killed(
     asyncload, spawn, seaweedfs, layer, volume, monkeypatch
 ):
@@ -70,7 +71,7 @@ def test_eight_shards_of_which_one_is_killed(
         monkeypatch.setenv("JOB_COMPLETION_INDEX", str(index))
         assert asyncload(*run, "--shard", "auto/8").code == 0
     assert not [key for key in keys_of(seaweedfs, layer) if key.endswith("_SUCCESS")]
-    out, err = again.communicate(timeout=100)
+    out, err = again.communicate(timeout=200)
     assert again.returncode == 0, (out, err)
     assert "shard 3/8 of run night: " in out
     ended = asyncload("verify", "--mark")
