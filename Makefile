@@ -31,7 +31,7 @@ demo: $(READY)  ## Load the sample volume into a local S3, and show the lake
 test: check  ## Run all checks and tests, as CI does
 	$(PYTEST) -m "not nightly" --durations=25 --durations-min=4 --cov --cov-report= --cov-fail-under=0
 	$(PYTEST) -m "not nightly and not docker and (moto or seaweedfs)" --no-fast-lane \
-		--cov --cov-append --cov-report=term
+		--ignore=tests/unit --ignore=tests/pipeline --cov --cov-append --cov-report=term
 
 test-fast: $(READY)  ## Run the tests that need no server
 	$(PYTEST) tests/unit tests/pipeline
