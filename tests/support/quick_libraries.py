@@ -1,4 +1,4 @@
-"""What botocore does anew for each client takes longer than most loads of a test: do it once.
+"""What botocore does again for each client takes longer than most loads of a test: do it once.
 
 Its answers stay the same: what is kept depends on nothing but the libraries' own files.
 """
