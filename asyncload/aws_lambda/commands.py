@@ -105,7 +105,7 @@ def _within_limits(settings: Settings, event: Event, context: Context) -> Settin
     if isinstance(settings.concurrency, int):
         left -= memory_of(settings.max_requests, encrypted=settings.encrypted)
     asked_for = AUTO if given == AUTO else settings.memory
-    seconds = context.get_remaining_time_in_millis() // 1000
+    seconds = max(0, context.get_remaining_time_in_millis() // 1000)
     if seconds < MIN_DEADLINE:
         raise UsageError(
             f"the function has {seconds} s left, but asyncload needs at least {MIN_DEADLINE} s",
@@ -125,7 +125,13 @@ def _by_logical_time(settings: Settings, event: Event) -> dict[str, Any]:
     if event.time is None:
         return {}
     zone = find_timezone(settings.timezone)
-    time = event.time.astimezone(zone)
+    try:
+        time = event.time.astimezone(zone)
+    except OverflowError as error:
+        raise UsageError(
+            f"event: time: {event.time.isoformat()} is in no year of {settings.timezone}",
+            hint="give the time of the schedule, such as 2022-05-02T06:00:00Z",
+        ) from error
     found = {}
     if dates_of(settings) is None:
         found["date"] = resolve_date(settings.date, time).isoformat()

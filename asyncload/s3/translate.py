@@ -126,7 +126,7 @@ def translate(error: Exception, asked: Asked, clock: SigningClock) -> AsyncloadE
     if isinstance(cause, ssl.SSLCertVerificationError):
         return errors.EndpointRefused(
             f"the certificate of {asked.endpoint} is not trusted: {redact(cause)}",
-            hint="name the right CA bundle with --ca-bundle (or AWS_CA_BUNDLE)",
+            hint=_certificate_hint(cause.verify_code),
         )
     if isinstance(cause, AnsweredEarly):
         return errors.ServerError(
@@ -159,6 +159,21 @@ def translate(error: Exception, asked: Asked, clock: SigningClock) -> AsyncloadE
     return errors.StoreRefused(
         f"bucket {asked.bucket!r}: {asked} can't be sent: {redact(error)}",
         hint="check --bucket, --region, --endpoint-url and the AWS configuration",
+    )
+
+
+# OpenSSL's numbers (x509_vfy.h): not yet valid, expired, another host name, another IP address.
+_CERTIFICATE_HINTS = {
+    9: "check this machine's clock, and from when the certificate is valid",
+    10: "renew the store's certificate; if it is still valid, check this machine's clock",
+    62: "use a host name that the certificate names in --endpoint-url, or add this one to it",
+    64: "use a host name that the certificate names in --endpoint-url, or add this address to it",
+}
+
+
+def _certificate_hint(code: int) -> str:
+    return _CERTIFICATE_HINTS.get(
+        code, "name the right CA bundle with --ca-bundle (or AWS_CA_BUNDLE)"
     )
 
 

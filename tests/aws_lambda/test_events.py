@@ -216,6 +216,17 @@ def test_modified_since_counts_from_the_logical_time(since, moment):
 
 
 @pytest.mark.parametrize(
+    ("time", "zone"),
+    [("9999-12-31T23:59:59Z", "Asia/Tokyo"), ("0001-01-01T00:00:00Z", "America/New_York")],
+)
+def test_a_time_out_of_the_calendar_is_refused(time, zone):
+    """In the time zone of the option it would be in no year."""
+    error = refusal_of({"time": time, "timezone": zone})
+    assert error.message.startswith(f"event: time: {time[:19]}")
+    assert error.message.endswith(f" is in no year of {zone}")
+
+
+@pytest.mark.parametrize(
     ("given", "remaining", "deadline"),
     [({}, 899_999, 899), ({"deadline": "5m"}, 899_999, 300), ({"deadline": "1h"}, 60_000, 60)],
 )
@@ -229,6 +240,8 @@ def test_a_function_with_too_little_time_fails_with_that_message():
     error = refusal_of({}, context=Context(remaining=30_999))
     assert error.message == "the function has 30 s left, but asyncload needs at least 31 s"
     assert error.hint == "set the function's timeout to its maximum, 900 s"
+    late = refusal_of({}, context=Context(remaining=-1))
+    assert late.message.startswith("the function has 0 s left")
 
 
 @pytest.mark.parametrize(

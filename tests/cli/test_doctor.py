@@ -10,6 +10,7 @@ import pytest
 
 import asyncload as library
 from tests.support.loads import write_files
+from tests.support.rights import without_rights
 from tests.support.vocabulary import check_lines
 
 MACHINE = {
@@ -187,6 +188,27 @@ def test_the_volume_is_scanned_as_by_a_run(asyncload, options, volume, files, mo
     assert reason in first["reason"]
     assert {other["status"] for other in others} == {"ok", "skipped"}
     assert ended.code == (5 if mark == "failed" else 0)
+
+
+@pytest.mark.moto
+@pytest.mark.parametrize("s3", ["moto"], indirect=True)
+@pytest.mark.parametrize("closed", ["closed.csv", "closed"])
+def test_what_may_not_be_read_fails_the_volume(asyncload, options, volume, monkeypatch, closed):
+    """As it would fail the run: it is counted, and the first is named."""
+    # The folders above it may be closed to others. All modules are imported by the first diagnosis.
+    monkeypatch.chdir(volume)
+    assert asyncload("doctor", ".", *options[1:]).code == 0
+    write_files(volume, {"closed.csv": b"1", "closed/a.csv": b"2"})
+    (volume / closed).chmod(0)
+    try:
+        with without_rights():
+            ended = asyncload("doctor", ".", *options[1:], "--json")
+    finally:
+        (volume / closed).chmod(0o700)
+    first, *_ = check_lines(ended.out)
+    assert (ended.code, first["name"], first["status"]) == (5, "volume", "failed")
+    assert f"; 1 can't be loaded, the first: {closed}" in first["reason"]
+    assert "read permission" in first["fix"]
 
 
 @pytest.mark.moto

@@ -394,6 +394,15 @@ def test_a_certificate(doctor, moto, tmp_path, monkeypatch):
     with scripted_s3(no_bucket, ends_soon(authority)) as (url, _):
         result = doctor(None, None, "--ca-bundle", bundle, url=url)
         assert result.checks["tls"]["status"] == "warning"
+    for server, fix in (
+        (tls_for(authority, "example.org"), "use a host name that the certificate names"),
+        (ended(authority), "renew the store's certificate"),
+        (begins_soon(authority), "check this machine's clock"),
+    ):
+        with scripted_s3(no_bucket, server) as (url, _):
+            result = doctor(None, None, "--ca-bundle", bundle, url=url)
+            assert result.named("failed") == ["tls"]
+            assert result.checks["tls"]["fix"].startswith(fix)
     result = doctor(None, None, url=moto.endpoint_url.replace("http:", "https:"))
     assert result.named("failed") == ["tls"]
     assert "speaks TLS" in result.checks["tls"]["fix"]
@@ -401,6 +410,16 @@ def test_a_certificate(doctor, moto, tmp_path, monkeypatch):
 
 def no_bucket(request):
     return error(404, "NoSuchBucket")
+
+
+def ended(authority):
+    """A server's context, with a certificate that ended yesterday."""
+    return tls_for(authority, not_after=datetime.now(UTC) - timedelta(days=1))
+
+
+def begins_soon(authority):
+    """A server's context, with a certificate that begins tomorrow."""
+    return tls_for(authority, not_before=datetime.now(UTC) + timedelta(days=1))
 
 
 def ends_soon(authority):

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,9 @@ from tests.faults.lake import fail_first
 from tests.faults.proxy import Fault
 from tests.integration.test_memory import LAUNCHER
 from tests.support.loads import write_files
+from tests.support.rights import without_rights
 
 MIB = 1024 * 1024
-NOBODY = 65534
 ONE_BY_ONE = ("--concurrency", 1, "--memory", "16MiB")
 
 
@@ -111,18 +111,6 @@ def test_a_file_that_changed_once_is_uploaded_in_its_new_version(
     landed = lake.load(None, *ONE_BY_ONE, proxy=proxy, lane=lane)
     assert landed.code == 0
     assert landed.objects["l.csv"] == path.read_bytes()
-
-
-@contextmanager
-def without_rights():
-    """No more rights on files than an ordinary user has, be the tests run by root."""
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
 
 
 @pytest.fixture

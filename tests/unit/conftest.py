@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-_NOBODY = 65_534
+from tests.support.rights import without_rights
 
 
 @pytest.fixture
@@ -18,21 +16,10 @@ def unprivileged(volume, monkeypatch):
     The volume is the working folder, because the folders above it may be closed to others.
     """
     monkeypatch.chdir(volume)
-    yield _without_privileges
+    yield without_rights
     for entry in volume.iterdir():
         if not entry.is_symlink():
             entry.chmod(0o700)
-
-
-@contextmanager
-def _without_privileges():
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(_NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
+from asyncload.errors import AsyncloadError
 from asyncload.model.values import Event, Warned
 from asyncload.operations.disposing import open_disposal
 from asyncload.operations.doctor.examination import Examination, Finding
@@ -12,7 +14,7 @@ from asyncload.operations.opening import open_readers
 from asyncload.operations.planning import scanner_of
 from asyncload.planning.collecting import SLICE, add_found, finish_plan
 from asyncload.planning.plan import PUT_LIMIT, LoadPlan
-from asyncload.reporting.text import format_count, format_size
+from asyncload.reporting.text import format_count, format_size, printable
 from asyncload.settings.container import MIB, PROCESS, memory_left, memory_limit
 from asyncload.settings.descriptors import descriptor_limit, descriptors_for
 from asyncload.settings.run import (
@@ -22,9 +24,12 @@ from asyncload.settings.run import (
     dates_of,
     layout_of,
 )
+from asyncload.source.readers import Readers
 
 MAX_ENTRIES = 100_000
 """The scan ends here: a diagnosis should not take as long as a run."""
+MAX_OPENED = 1_000
+"""Files that are opened, to see whether they may be read."""
 
 
 async def check_machine(examination: Examination, settings: Settings, now: datetime) -> None:
@@ -69,14 +74,34 @@ async def _scan(settings: Settings, now: datetime) -> Finding:
             entries, more = entries + len(items), bool(items)
         if not more:
             finish_plan(plan, scanner, observe, allow_empty=settings.allow_empty)
+        failures = [(failure.path, failure.error) for failure in plan.failures]
+        failures += await _unreadable(plan, readers)
     values = {"files": plan.files, "bytes": plan.size, "complete": not more}
     text = f"{settings.volume}: {format_count(plan.files, 'CSV')}, {format_size(plan.size)}"
     if more:
         text += f" among the first {entries:,} entries"
+    if failures:
+        path, error = failures[0]
+        text += (
+            f"; {len(failures):,} can't be loaded, the first: {printable(path)}: {error.message}"
+        )
+        return Finding(text, error.hint, "failed", values)
     if warnings:
         first = warnings[0]
         return Finding(f"{text}; {first.message}", first.hint, "warning", values)
     return Finding(text, values=values)
+
+
+async def _unreadable(plan: LoadPlan, readers: Readers) -> list[tuple[str, AsyncloadError]]:
+    """Open the first files of a plan; return the paths and errors of those that can't be opened."""
+    found: list[tuple[str, AsyncloadError]] = []
+    for upload in islice(plan.uploads(), MAX_OPENED):
+        try:
+            async with readers.opened(upload.source):
+                pass
+        except AsyncloadError as error:
+            found.append((upload.source.path, error))
+    return found
 
 
 def _open_files(settings: Settings) -> Finding:
