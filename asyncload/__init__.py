@@ -11,12 +11,12 @@ change.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from asyncload.model import version
 
 __version__ = version.VERSION
 
+# Not from `typing`, whose import takes half of the time until signals are handled.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncload.errors import (
         AccessDenied,
@@ -336,7 +336,7 @@ _NAMES = {
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import a public name when it is first used: `asyncload --help` should not wait for S3."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -52,13 +52,16 @@ class Interrupted(AsyncloadError):
     """The run was ended from outside: by a signal, or by the cancellation of its task.
 
     The exit code is 128 and the number of the signal, so 130 for SIGINT and for a cancellation.
+    `cut_short` says that a second signal ended the process before its clean-up.
     """
 
-    def __init__(self, signum: int | None = None) -> None:
+    def __init__(self, signum: int | None = None, *, cut_short: bool = False) -> None:
         by = f"interrupted by {signal.Signals(signum).name}" if signum else "cancelled"
-        super().__init__(
-            by, hint="uploaded files are kept; run again with the same --date to load the rest"
-        )
+        hint = "uploaded files are kept; run again with the same --date to load the rest"
+        if cut_short:
+            by += ", before the clean-up had ended"
+            hint += "; multipart uploads may be left open: asyncload clean lists them"
+        super().__init__(by, hint=hint)
         self.signum = signum
         self.exit_code = 128 + (signum or signal.SIGINT)
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import gc
-from typing import NoReturn
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = ["main"]
 
@@ -15,11 +20,16 @@ def main() -> NoReturn:
     gc.disable()
     try:
         # Imported here so that it follows the line above. Signals first: the next import is slow.
-        from asyncload.cli.signals import exit_on_signals
+        from asyncload.cli.interruption import exit_on_signals, hold_signals
 
         exit_on_signals()
+        hold_signals()
         from asyncload.cli import program
 
         program.main()
+    except KeyboardInterrupt:
+        # Not yet handled as a signal.
+        os.write(2, b"error: interrupted by SIGINT\n")
+        sys.exit(130)
     finally:
         gc.freeze()

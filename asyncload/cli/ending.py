@@ -8,8 +8,9 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from asyncload.cli.interruption import Signalled, ignore_signals
 from asyncload.cli.output import stdout, warn, without_secrets
 from asyncload.errors import AsyncloadError, InternalError, Interrupted
 from asyncload.reporting.records import EMPTY_TOTALS, summary_record, to_json
@@ -34,9 +35,8 @@ def to_asyncload_error(error: BaseException) -> AsyncloadError:
     if (no_threads := out_of_threads(error)) is not None:
         # Raised in a library: while resolving a host name, or drawing progress.
         return no_threads
-    if isinstance(error, SystemExit) and isinstance(error.code, int):
-        # A signal arrived before or after the event loop ran.
-        return Interrupted(error.code - 128)
+    if isinstance(error, Signalled):
+        return Interrupted(error.signum)
     return InternalError(
         without_secrets(f"internal error: {type(error).__name__}: {error}"),
         hint="please report it, with the traceback that ASYNCLOAD_TRACEBACK=1 prints",
@@ -55,7 +55,12 @@ class Ending:
         command: its name; None if the command line names no known command.
         bucket: the bucket as given; None if none was given.
         json: whether `--json` was given.
+
+    Attributes:
+        current: the end of the command that this process runs; None before that.
     """
+
+    current: ClassVar[Ending | None] = None
 
     def __init__(
         self,
@@ -74,8 +79,10 @@ class Ending:
         self.outlets: list[Outlet] = []
         self.hurried = False
         self._command = command
+        self._summary_due = json
 
     def __enter__(self) -> Self:
+        Ending.current = self
         return self
 
     def __exit__(
@@ -87,9 +94,12 @@ class Ending:
         failure = to_asyncload_error(error) if error is not None else None
         try:
             self._end_outlets(failure)
+        except Signalled as late:
+            failure = to_asyncload_error(late)
+            raise
         finally:
-            if self.json:
-                self.write(failure)
+            ignore_signals()
+            self.finish(failure)
 
     @property
     def seconds(self) -> float:
@@ -124,16 +134,22 @@ class Ending:
         until = time.monotonic() + seconds
         for outlet in self.outlets:
             # The command has ended: a signal ends this wait only.
-            with suppress(SystemExit):
+            with suppress(Signalled):
                 for warning in outlet.close(max(0.0, until - time.monotonic())):
                     self.report.observe(warning)
                     warn(warning)
 
-    def write(self, failure: AsyncloadError | None) -> None:
-        """Write the summary; `failure` is the error that ended the command, if any."""
-        out = stdout()
-        out.line(to_json(self._summary(failure)))
-        out.flush()
+    def finish(self, failure: AsyncloadError | None) -> None:
+        """Write the summary if JSON was requested and it is not written yet.
+
+        `failure` is the error that ended the command, if any.
+        """
+        if self._summary_due:
+            out = stdout()
+            line = to_json(self._summary(failure))
+            self._summary_due = False
+            out.line(line)
+            out.flush()
 
     def _summary(self, failure: AsyncloadError | None) -> dict[str, Any]:
         return summary_record(

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from asyncload.cli.interruption import hold_signals, release_signals
+
 _TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
@@ -31,14 +33,23 @@ def without_system_certificates() -> Iterator[None]:
 
 
 def import_s3() -> None:
-    """Import `asyncload.s3` before the modules that use it: it nests deep, see `s3.libraries`."""
+    """Import `asyncload.s3` before the modules that use it: it nests deep, see `s3.libraries`.
+
+    Signals are held until `enable_garbage_collection`, because an import can lose exceptions.
+    """
+    hold_signals()
     with without_system_certificates():
         import asyncload.s3  # noqa: F401  # for what importing it does
 
 
 def enable_garbage_collection() -> None:
-    """Enable garbage collection for new objects; imported modules are excluded from it."""
+    """Enable garbage collection for new objects; imported modules are excluded from it.
+
+    Raises:
+        Signalled: a signal arrived since `import_s3`.
+    """
     gc.freeze()
     # A put creates hundreds of objects and hardly any reference cycles.
     gc.set_threshold(20_000, 20, 50)
     gc.enable()
+    release_signals()

@@ -8,13 +8,25 @@ from typing import NoReturn
 
 from asyncload.cli.app import make_app
 from asyncload.cli.ending import Ending, to_asyncload_error
+from asyncload.cli.interruption import (
+    Signalled,
+    exit_with,
+    ignore_signals,
+    prepare_last_words,
+    release_signals,
+)
 from asyncload.cli.output import (
     final_exit_code,
     print_traceback,
     tell_failure,
     use_log_format,
 )
-from asyncload.cli.streams import guard_standard_streams
+from asyncload.cli.streams import (
+    can_be_drawn_on,
+    guard_standard_streams,
+    hurry_standard_streams,
+    standard_streams_are_busy,
+)
 from asyncload.cli.usage import (
     ClickError,
     asks_for_json,
@@ -25,28 +37,37 @@ from asyncload.cli.usage import (
     usage_error,
 )
 from asyncload.cli.variables import forget_empty_variables
-from asyncload.errors import AsyncloadError, InternalError
+from asyncload.errors import InternalError, Interrupted
+
+_SHOW_CURSOR = b"\x1b[?25h"
 
 
 def main() -> NoReturn:
     """Run the command line and exit; convert errors to messages and exit codes."""
     guard_standard_streams()
+    prepare_last_words(_end_at_once, hurry_standard_streams)
     forget_empty_variables()
     use_log_format("text")
+    Ending.current = None
     try:
-        _run()
-    except SystemExit as ended:
-        sys.exit(final_exit_code(int(ended.code or 0)))
+        # One may have arrived during the imports.
+        release_signals()
+        code = _run()
+    except Signalled as signalled:
+        ignore_signals()
+        code = _end_interrupted(Interrupted(signalled.signum))
+    exit_with(final_exit_code(code))
 
 
-def _run() -> NoReturn:
+def _run() -> int:
     try:
-        sys.exit(_run_command())
+        return _run_command()
     except Exception as error:
         ours = to_asyncload_error(error)
         if isinstance(ours, InternalError) and os.environ.get("ASYNCLOAD_TRACEBACK"):
             print_traceback(error)
-        fail(ours)
+        tell_failure(ours)
+        return ours.exit_code
 
 
 def _run_command() -> int:
@@ -68,14 +89,34 @@ def _run_command() -> int:
         if asks_for_json_log(arguments, os.environ, error):
             use_log_format("json")
         if asks_for_json(arguments, os.environ, error):
-            Ending(named_command(arguments), bucket=None, json=True).write(ours)
+            Ending(named_command(arguments), bucket=None, json=True).finish(ours)
         raise ours from error
     # The command runs here and not inside Typer, so that imports start from fewer frames: see
     # `s3.libraries`.
     return int(command()) if callable(command) else 0
 
 
-def fail(error: AsyncloadError) -> NoReturn:
-    """Print an error to standard error and exit."""
+def _end_interrupted(error: Interrupted) -> int:
+    """Write the summary, unless that is done or not requested, and the message of a signal.
+
+    Before the command has begun, only the option and the variables say whether JSON is requested.
+    """
+    ending = Ending.current
+    if ending is None:
+        arguments = sys.argv[1:]
+        if asks_for_json_log(arguments, os.environ, error):
+            use_log_format("json")
+        wanted = asks_for_json(arguments, os.environ, error)
+        ending = Ending(named_command(arguments), bucket=None, json=wanted)
+    ending.finish(error)
     tell_failure(error)
-    sys.exit(error.exit_code)
+    return error.exit_code
+
+
+def _end_at_once(signum: int) -> None:
+    """Write the last words of a process that a second signal ends in the middle of anything."""
+    if standard_streams_are_busy():
+        raise BlockingIOError
+    _end_interrupted(Interrupted(signum, cut_short=True))
+    # A live view hides the cursor.
+    os.write(2, _SHOW_CURSOR * can_be_drawn_on(sys.stderr))

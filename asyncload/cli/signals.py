@@ -1,4 +1,4 @@
-"""Handle termination signals: the first one ends a run cleanly, the second one immediately.
+"""Run a command in an event loop: the first signal ends it cleanly, the second one immediately.
 
 These are SIGINT, SIGTERM, SIGHUP (the terminal closes) and SIGXCPU (a batch system's time limit is
 near). A signal that was ignored when the process started, as under `nohup`, stays ignored.
@@ -6,39 +6,21 @@ near). A signal that was ignored when the process started, as under `nohup`, sta
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 from collections.abc import Callable, Coroutine
 from types import FrameType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
+from asyncload.cli.interruption import (
+    end_at_once,
+    exit_on_signals,
+    handle_signals,
+    held_signal,
+    hold_signals,
+)
 from asyncload.cli.streams import hurry_standard_streams
 from asyncload.errors import Interrupted
 
 T = TypeVar("T")
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU)
-"""The signals that end a run."""
-
-
-def exit_on_signals() -> None:
-    """Exit on a signal that arrives before or after `run_interruptible`.
-
-    Without this, Python ignores SIGTERM if it is process 1 of a container.
-    """
-    _handle(_exit)
-
-
-def _handle(handler: Callable[[int, FrameType | None], Any]) -> None:
-    for signum in SIGNALS:
-        if signal.getsignal(signum) is not signal.SIG_IGN:
-            signal.signal(signum, handler)
-
-
-def _exit(signum: int, _: FrameType | None) -> NoReturn:
-    hurry_standard_streams()
-    sys.exit(128 + signum)
 
 
 def run_interruptible(
@@ -48,9 +30,9 @@ def run_interruptible(
 ) -> T:
     """Run a coroutine in a new event loop until it finishes or a signal cancels it.
 
-    A second signal ends the process immediately, without any cleanup. The signal is added to
-    `received` before the coroutine is cancelled. With `on_signal`, that is called in the event loop
-    instead: the coroutine ends by itself.
+    A second signal ends the process immediately, without any cleanup, but with its message and
+    summary. The signal is added to `received` before the coroutine is cancelled. With `on_signal`,
+    that is called in the event loop instead: the coroutine ends by itself.
 
     Raises:
         Interrupted: a signal arrived, and cancelled the coroutine.
@@ -60,6 +42,8 @@ def run_interruptible(
     import asyncio
 
     received = [] if received is None else received
+    # An exception within the start of a loop would leave the coroutine without an end.
+    hold_signals()
 
     async def run() -> T:
         loop = asyncio.get_running_loop()
@@ -68,13 +52,16 @@ def run_interruptible(
 
         def stop(signum: int, _: FrameType | None) -> None:
             if received:
-                os._exit(128 + signum)  # pragma: no cover  # ends coverage's process, too
+                end_at_once(signum)
+                return
             received.append(signum)
             hurry_standard_streams()
             loop.call_soon_threadsafe(on_signal or task.cancel)
 
         # Not with loop.add_signal_handler: the loop may be blocked writing to a slow reader.
-        _handle(stop)
+        handle_signals(stop)
+        if (signum := held_signal()) is not None:
+            stop(signum, None)
         return await main
 
     try:

@@ -39,12 +39,14 @@ class GuardedFile(io.RawIOBase):
     Attributes:
         lost: the reason why data was dropped; "" if everything was written.
         required: whether another program needs all data written here.
+        busy: whether a write is in progress; writing again from a signal handler would fail.
     """
 
     def __init__(self, fd: int, title: str, *, lost: str = "") -> None:
         super().__init__()
         self.lost = lost
         self.required = False
+        self.busy = False
         self._fd = fd
         self._title = title
         self._until: float | None = None
@@ -68,6 +70,7 @@ class GuardedFile(io.RawIOBase):
         """Write the data, or drop it if it can't be written; return its length in both cases."""
         left = memoryview(data).cast("B")
         size = len(left)
+        self.busy = True
         while left and not self.lost:
             try:
                 left = left[self._write_some(left) :]
@@ -76,6 +79,7 @@ class GuardedFile(io.RawIOBase):
                 continue
             except OSError as error:
                 self._give_up(error)
+        self.busy = False
         return size
 
     def _write_some(self, data: memoryview) -> int:
@@ -136,6 +140,12 @@ def hurry_standard_streams() -> None:
         guard = guard_of(getattr(sys, name))
         if guard is not None:
             guard.hurry()
+
+
+def standard_streams_are_busy() -> bool:
+    """Return whether something is being written to a standard stream."""
+    guards = [guard_of(getattr(sys, name)) for name, _ in _STANDARD.values()]
+    return any(guard is not None and guard.busy for guard in guards)
 
 
 def _replace(name: str, guard: GuardedFile, encoding: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 
 import pytest
@@ -9,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from asyncload.cli import outlets
 from asyncload.cli.ending import Ending
+from asyncload.cli.interruption import Signalled
 from asyncload.cli.outlets import make_outlets
 from asyncload.errors import SourceStalled
 from asyncload.model.values import LoadStarted, WatchProgress
@@ -178,7 +180,7 @@ class Stuck:
 
     def close(self, seconds):
         self.closes.append(seconds)
-        raise SystemExit(143)
+        raise Signalled(signal.SIGTERM)
 
 
 @pytest.mark.parametrize(

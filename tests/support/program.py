@@ -14,7 +14,7 @@ from itertools import count
 import pytest
 
 from asyncload.cli import main
-from asyncload.cli.signals import SIGNALS
+from asyncload.cli.interruption import SIGNALS
 
 _RUNS = count(1)
 
