@@ -303,14 +303,16 @@ def report(
     return ending.exit_code
 
 
-def check(arguments: Arguments, *, strict: bool, quiet: bool, json: bool) -> int:
+def check(
+    arguments: Arguments, *, headers: Path | None, strict: bool, quiet: bool, json: bool
+) -> int:
     """Say what the CSVs of a volume contain: columns, types, rows, and what is wrong with them."""
     with Ending("check", bucket=None, json=json) as ending:
         settings = arguments.settings(volume=arguments.volume or default_volume(), bucket=NO_BUCKET)
         from asyncload.cli.check import check as do
 
         enable_garbage_collection()
-        ending.exit_code = do(settings, ending, strict=strict, quiet=quiet)
+        ending.exit_code = do(settings, ending, headers=headers, strict=strict, quiet=quiet)
     return ending.exit_code
 
 

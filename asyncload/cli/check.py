@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from asyncload.cli.ending import Ending
 from asyncload.cli.output import stderr, stdout, warn
@@ -18,14 +19,16 @@ from asyncload.settings.run import Settings
 from asyncload.source.tables.values import CheckedFile
 
 
-def check(settings: Settings, ending: Ending, *, strict: bool, quiet: bool) -> int:
+def check(
+    settings: Settings, ending: Ending, *, headers: Path | None, strict: bool, quiet: bool
+) -> int:
     """Print what was found, and return 0; 3 if a file failed or, if `strict`, has findings.
 
     Raises:
         AsyncloadError: the volume could not be checked.
     """
     output = _CheckOutput(ending, quiet)
-    run_interruptible(check_volume(settings, observer=output.observe))
+    run_interruptible(check_volume(settings, headers=headers, observer=output.observe))
     output.close()
     return output.report.exit_code(strict=strict)
 

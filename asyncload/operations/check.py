@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asyncload.errors import UsageError
 from asyncload.model.values import Failed
+from asyncload.operations.headers import KnownHeaders
 from asyncload.operations.observing import Emitter, check_arguments
 from asyncload.operations.opening import open_readers
 from asyncload.operations.planning import scan_plan
@@ -27,16 +29,19 @@ _MAX_WORKERS = 8
 async def check(
     settings: Settings,
     *,
+    headers: Path | None = None,
     observer: Callable[[CheckEvent], None] | None = None,
     now: datetime | None = None,
 ) -> CheckReport:
     """Check the CSVs that `load` would load with these settings. The bucket is not asked.
 
-    Each file is read once, and nothing is written. Memory does not grow with the size of a file or
-    the number of files, only with the number of columns.
+    Each file is read once, and only `headers` is written. Memory does not grow with the size of a
+    file or the number of files, only with the number of columns.
 
     Args:
         settings: as for the load.
+        headers: a file with the headers of each dataset at its last check, which are compared, and
+            replaced; it need not exist. None to compare with nothing.
         observer: called with each event, in the event loop; must neither block nor be a coroutine
             function. If it raises an error, the check ends.
         now: the time from which ages of files are computed; None for the current time.
@@ -45,17 +50,21 @@ async def check(
         The totals.
 
     Raises:
-        UsageError: the options can't be used, or DuckDB is not installed.
+        UsageError: the options or the file of headers can't be used, or DuckDB is not installed.
         NothingToLoad, KeyCollision, SourceUnreadable, SourceStalled, ObserverFailed: as for `load`.
     """
     check_arguments("check", settings, observer)
     require_duckdb("asyncload check")
+    known = KnownHeaders(headers) if headers is not None else None
     report = CheckReport()
     emit = Emitter(report.observe, observer)
     started = now or datetime.now(UTC)
     async with open_readers(settings) as readers:
         for dataset in await check_datasets(settings, readers, emit, started):
-            emit(dataset.checked())
+            checked = dataset.checked()
+            emit(known.compare(checked) if known is not None else checked)
+    if known is not None:
+        known.write()
     return report
 
 

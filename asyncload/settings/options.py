@@ -1041,6 +1041,17 @@ OPTIONS = (
         default=False,
     ),
     Option(
+        "headers",
+        OPTIONAL_PATH,
+        HOW,
+        CHECK,
+        "File with the headers of each dataset at its last check: report those that changed, and "
+        "replace them.",
+        metavar="FILE",
+        unset="none",
+        field="",
+    ),
+    Option(
         "strict",
         FLAG,
         HOW,

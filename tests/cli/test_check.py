@@ -216,3 +216,39 @@ def test_archives_and_formats_of_dialects(asyncload, tmp_path):
     assert "z.zip//part-00000.csv: 190 rows, 4 columns, comma, no quotes" in out
     assert "tab.csv: 1 row, 2 columns, tab, no quotes" in out
     assert 'comma, " quotes with \\' in out
+
+
+def test_headers_that_changed_since_the_last_check_are_reported(asyncload, volume, tmp_path):
+    """Each check keeps those of its datasets, and leaves the others as they are."""
+    record = tmp_path / "headers.json"
+    options = ("check", volume, "--headers", record, "--quiet", "--include")
+    assert "header changed" not in asyncload(*options, "*").out
+    (volume / "sales/2.csv").write_text("id,sum,total\n1,2,3\n")
+    ended = asyncload(*options, "sales/*")
+    assert ended.out.splitlines()[-2] == (
+        "  header changed: sales/2.csv has 'sum', which the last check lacks"
+    )
+    assert "header changed" not in asyncload(*options, "*").out
+    (volume / "one.csv").write_text("surname\nAda\n")
+    assert "one.csv has 'surname'" in asyncload(*options, "one.csv").out
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+@pytest.mark.parametrize(
+    "content", ["nonsense", "[]", '{"datasets": []}', '{"datasets": {"A": 1}}']
+)
+def test_a_file_that_is_not_a_record_of_headers_is_refused(asyncload, volume, tmp_path, content):
+    """And kept."""
+    record = tmp_path / "headers.json"
+    record.write_text(content)
+    ended = asyncload("check", volume, "--headers", record)
+    assert f"--headers: {record} is not a record of headers" in ended.err
+    assert (ended.code, record.read_text()) == (2, content)
+
+
+def test_a_record_of_headers_that_can_not_be_used_is_an_error(asyncload, volume, tmp_path):
+    """To be read, or to be written."""
+    assert "can't be read" in asyncload("check", volume, "--headers", tmp_path).err
+    ended = asyncload("check", volume, "--headers", tmp_path / "nowhere/headers.json")
+    assert "can't be written: No such file" in ended.err
+    assert ended.code == 2

@@ -44,6 +44,7 @@ def test_each_field_of_settings_is_filled_by_one_option():
         "mark",
         "config",
         "strict",
+        "headers",
         "engine",
         "database",
         "first_date",

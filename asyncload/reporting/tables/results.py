@@ -134,7 +134,7 @@ class Dataset:
         first, *others = self._headers.values() or (None,)
         for header in others[:_MAX_NAMED]:
             assert first is not None, "others follow a first one"
-            yield Finding("headers differ", f"{header.first} {_difference(header.names, first)}")
+            yield Finding("headers differ", f"{header.first} {difference(header.names, first)}")
         if len(others) > _MAX_NAMED:
             more = len(others) - _MAX_NAMED
             yield Finding("headers differ", f"and {more:,} more different headers")
@@ -152,7 +152,8 @@ class Dataset:
             )
 
 
-def _difference(names: Sequence[str], first: Header) -> str:
+def difference(names: Sequence[str], first: Header) -> str:
+    """Describe how a header differs from another one: columns it has, lacks, or has elsewhere."""
     missing = [name for name in first.names if name not in names]
     extra = [name for name in names if name not in first.names]
     parts = []

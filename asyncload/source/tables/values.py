@@ -21,6 +21,7 @@ FindingKind = Literal[
     "headers differ",
     "types differ",
     "dialects differ",
+    "header changed",
 ]
 
 
