@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench bench-image check test test-fast test-nightly test-browser ceph browser lint format types architecture configuration wheel dist lambda-zip lock clean
+.PHONY: help demo bench bench-image check test test-fast test-nightly test-browser ceph spark test-spark browser lint format types architecture configuration wheel dist lambda-zip lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ test: check  ## Run all checks and tests, as CI does
 test-fast: $(READY)  ## Run the tests that need no server
 	$(PYTEST) tests/unit tests/pipeline
 
-test-nightly: $(READY) ceph browser  ## Run the tests that take long
+test-nightly: $(READY) ceph browser spark  ## Run the tests that take long
 	$(PYTEST) -m nightly
 
 test-browser: $(READY) browser  ## Open the page of `asyncload report --html` in Chromium
@@ -54,6 +54,16 @@ browser: $(READY)
 	@command -v chromium >/dev/null || ! command -v apt-get >/dev/null || \
 		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install \
 		--no-install-recommends chromium >/dev/null; }
+
+# Apache Spark, for its test. Elsewhere than on Debian and its kin, install Java 17 yourself.
+spark: $(READY)
+	@command -v java >/dev/null || ! command -v apt-get >/dev/null || \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install \
+		--no-install-recommends openjdk-17-jre-headless >/dev/null; }
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/spark.txt
+
+test-spark: spark  ## Count words with Apache Spark in what a run has loaded
+	$(BIN)/python -m pytest -m spark tests/spark
 
 bench: $(READY)  ## Compare with the peers: about an hour; --defaults, --only, --quick in BENCH
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/bench.txt
@@ -113,6 +123,7 @@ lock: $(READY)  ## Pin the requirements anew
 	$(PIN) requirements/store.in --constraints requirements/dev.txt --output-file requirements/store.txt
 	$(PIN) requirements/lambda.in --constraints requirements/dev.txt --output-file requirements/lambda.txt
 	$(PIN) requirements/browser.in --constraints requirements/dev.txt --output-file requirements/browser.txt
+	$(PIN) requirements/spark.in --constraints requirements/dev.txt --output-file requirements/spark.txt
 	$(PIN) --no-deps requirements/emulator.in --output-file requirements/emulator.txt
 
 clean:  ## Remove what was made

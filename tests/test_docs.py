@@ -132,6 +132,7 @@ def test_every_exit_code_is_in_the_readme():
         "CHANGELOG.md",
         "RECORDS.md",
         "RELIABILITY.md",
+        "SCALING.md",
         "COLLECTING.md",
     ],
 )

@@ -55,6 +55,7 @@ DOCUMENTS = (
     "DESIGN.md",
     "RECORDS.md",
     "RELIABILITY.md",
+    "SCALING.md",
     "COLLECTING.md",
     "benchmarks/README.md",
     "deploy/lambda/README.md",
