@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias
 
+from asyncload.aio.shortage import no_memory
 from asyncload.errors import OutOfMemory
 
 Buffer: TypeAlias = mmap.mmap
@@ -141,7 +142,4 @@ def _new_buffer(length: int) -> Buffer:
         # Private, because the kernel and container limits count shared memory separately.
         return mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:
-        raise OutOfMemory(
-            f"out of memory: no room for a buffer of {length // _MIB} MiB",
-            hint="lower --memory or --concurrency, or raise the process's memory limit (ulimit -v)",
-        ) from error
+        raise no_memory(f"no room for a buffer of {length // _MIB} MiB") from error

@@ -10,6 +10,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from asyncload.aio.shortage import out_of_memory
 from asyncload.cli.interruption import Signalled, ignore_signals
 from asyncload.cli.output import stdout, warn, without_secrets
 from asyncload.errors import AsyncloadError, InternalError, Interrupted
@@ -35,6 +36,8 @@ def to_asyncload_error(error: BaseException) -> AsyncloadError:
     if (no_threads := out_of_threads(error)) is not None:
         # Raised in a library: while resolving a host name, or drawing progress.
         return no_threads
+    if (no_memory := out_of_memory(error)) is not None:
+        return no_memory
     if isinstance(error, Signalled):
         return Interrupted(error.signum)
     return InternalError(

@@ -11,6 +11,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
+from asyncload.aio.shortage import memory_errors
 from asyncload.bucket.key_index import KeyIndex
 from asyncload.bucket.listing import find_open_uploads, list_existing, warn_of_odd_keys
 from asyncload.errors import (
@@ -315,12 +316,13 @@ async def run_recorded(
         async with _recorded(run, store, stores.most) as record:
             run.add_observer(record)
             try:
-                offset = stores.most.clock_offset
-                if warned := check_clock(offset, utc_now()):
-                    run.observe(warned)
-                if run.by_clock:
-                    check_day(run.settings, offset, run.started)
-                await work(stores)
+                with memory_errors():
+                    offset = stores.most.clock_offset
+                    if warned := check_clock(offset, utc_now()):
+                        run.observe(warned)
+                    if run.by_clock:
+                        check_day(run.settings, offset, run.started)
+                    await work(stores)
             finally:
                 run.count_requests()
     finally:

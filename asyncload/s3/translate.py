@@ -15,6 +15,7 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from asyncload import errors
+from asyncload.aio.shortage import out_of_memory
 from asyncload.errors import AsyncloadError, StoreError, chain_of
 from asyncload.model.http_dates import describe_offset, read_offset, read_retry_after
 from asyncload.s3.auth.clock import SigningClock
@@ -119,7 +120,7 @@ def translate(error: Exception, asked: Asked, clock: SigningClock) -> AsyncloadE
         )
     # botocore's message repeats the whole URL; its cause is more informative.
     cause = error.kwargs.get("error") or error if isinstance(error, boto.BotoCoreError) else error
-    if (none_left := out_of_threads(cause)) is not None:
+    if (none_left := out_of_threads(cause) or out_of_memory(error)) is not None:
         return none_left
     if isinstance(cause, aiohttp.ClientConnectorCertificateError):
         cause = cause.certificate_error

@@ -7,6 +7,7 @@ Number Controller" (v1) in the Linux kernel's documentation, and proc_pid_mounti
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -18,6 +19,9 @@ PROCESS = 110 * MIB
 
 WORKER = 80 * MIB
 """Memory of each further process: what it does not share with the first one."""
+
+ADDRESSES = 600 * MIB
+"""Addresses that a process needs besides file buffers: libraries, and the stacks of its threads."""
 
 _CONNECTIONS = 32
 _ENCRYPTED, _PLAIN = MIB // 2, MIB // 8
@@ -74,6 +78,15 @@ def memory_left(
         return None
     others = (processes - 1) * WORKER
     return max(0, limit - PROCESS - others - memory_of(connections, encrypted=encrypted))
+
+
+def address_limit() -> int | None:
+    """Return the limit on this process's addresses (`ulimit -v`), in bytes; None if there is none.
+
+    It counts all that is mapped, also what no memory is used for.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def cores(root: Path = Path("/")) -> int:

@@ -34,7 +34,7 @@ def out_of_threads(error: BaseException) -> OutOfThreads | None:
     return OutOfThreads(
         "the system can't start more threads for this process",
         hint="raise the limit of processes and threads: ulimit -u, --pids-limit of a container, "
-        "TasksMax of a service",
+        "TasksMax of a service; or that of memory, which each thread's stack needs: ulimit -v",
     )
 
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from asyncio import selector_events
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from tests.faults.proxy import Fault
 from tests.integration.test_memory import LAUNCHER
 from tests.support.loads import write_files
 from tests.support.rights import without_rights
+from tests.support.scripted_s3 import EMPTY_LISTING, Answer, put_accepted, scripted_s3
+from tests.support.vocabulary import check_lines
 
 MIB = 1024 * 1024
 ONE_BY_ONE = ("--concurrency", 1, "--memory", "16MiB")
@@ -701,6 +704,44 @@ def test_if_the_system_has_no_memory_the_run_ends_and_says_what_to_lower(
     assert landed.error["kind"] == "OutOfMemory"
     assert "out of memory" in landed.error["message"]
     assert "--memory" in landed.error["hint"]
+
+
+@pytest.mark.fault("L27")
+def test_if_a_library_has_no_memory_the_run_ends_in_the_same_way(
+    asyncload, volume, lane, monkeypatch
+):
+    """The kernel's buffers are full, and what is left to send finds no room: `ulimit -v`."""
+    write_files(volume, {"large.csv": bytes(17 * 1024 * 1024)})
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    write = selector_events._SelectorSocketTransport.write
+
+    def write_small(transport, data):
+        if len(data) > 4096:
+            raise MemoryError
+        write(transport, data)
+
+    monkeypatch.setattr(selector_events._SelectorSocketTransport, "write", write_small)
+    created = (
+        b"<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"
+    )
+
+    def answer(request):
+        if request.method == "GET":
+            return EMPTY_LISTING
+        if request.method == "HEAD":
+            return Answer(404)
+        if request.method == "DELETE":
+            return Answer(204)
+        return Answer(200, created) if request.method == "POST" else put_accepted(request)
+
+    with scripted_s3(answer) as (url, requests):
+        options = ("--bucket", "lake", "--endpoint-url", url, "--no-manifest", "--json")
+        ended = asyncload("run", volume, *options, *([] if lane else ["--no-fast-lane"]))
+    *_, summary = check_lines(ended.out)
+    assert (ended.code, summary["error"]["kind"]) == (5, "OutOfMemory")
+    assert "--memory" in summary["error"]["hint"]
+    assert [request.method for request in requests][-1] == "DELETE"
 
 
 def make_many(volume, count):

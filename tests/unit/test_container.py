@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,16 +142,35 @@ def test_a_machine_without_control_groups_has_no_limit(tmp_path):
         (None, "ok", "no limit on this process's memory"),
     ],
 )
-def test_the_doctor_compares_memory_with_the_limit(machine, tmp_path, limit, mark, end):
+def test_the_doctor_compares_memory_with_the_limit(
+    machine, tmp_path, monkeypatch, limit, mark, end
+):
     """Of the container, if there is one; the fix names what a run needs."""
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    monkeypatch.setattr("resource.getrlimit", lambda _: unlimited)
     root = tmp_path
     if limit is not None:
         root = machine("0::/\n", V2, **{v2(""): f"{limit * MIB}\n"})
     settings = Settings(volume="data", bucket="lake", memory="64MiB")
     found = describe_memory(settings, root)
     assert (found.mark, found.reason.endswith(end)) == (mark, True)
-    assert found.values == {"file_data": 64 * MIB, "limit": limit and limit * MIB}
+    assert found.values == {
+        "file_data": 64 * MIB,
+        "limit": limit and limit * MIB,
+        "address_limit": None,
+    }
     assert ("126 MiB or more" in found.fix) == (mark == "warning")
+
+
+@pytest.mark.parametrize(("addresses", "mark"), [(664, "ok"), (663, "warning")])
+def test_the_doctor_names_the_limit_of_addresses(tmp_path, monkeypatch, addresses, mark):
+    """That of `ulimit -v`, which no container shows."""
+    limits = (addresses * MIB, resource.RLIM_INFINITY)
+    monkeypatch.setattr("resource.getrlimit", lambda _: limits)
+    found = describe_memory(Settings(volume="data", bucket="lake", memory="64MiB"), tmp_path)
+    assert (found.mark, found.values["address_limit"]) == (mark, addresses * MIB)
+    assert f"this process's limit of {addresses} MiB (ulimit -v)" in found.reason
+    assert ("`ulimit -v 679936` is enough" in found.fix) == (mark == "warning")
 
 
 def test_more_connections_leave_less(machine):

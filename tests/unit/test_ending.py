@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncload.cli.clean import _CleanOutput
 from asyncload.cli.ending import to_asyncload_error
-from asyncload.errors import OutOfThreads
+from asyncload.errors import OutOfMemory, OutOfThreads
 from asyncload.model.values import Warned
 
 
@@ -19,3 +19,10 @@ def test_clean_prints_warnings(capsys):
     """On standard error, with their hint."""
     _CleanOutput("lake", abort=False, json=False).observe(Warned("odd", "do this"))
     assert capsys.readouterr().err == "warning: odd\n  hint: do this\n"
+
+
+def test_a_command_without_memory_says_what_to_lower():
+    """In any of its steps."""
+    error = to_asyncload_error(MemoryError())
+    assert (type(error), error.exit_code) == (OutOfMemory, 5)
+    assert "--memory" in error.hint

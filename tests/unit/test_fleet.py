@@ -20,6 +20,7 @@ from asyncload.errors import (
     CredentialsMissing,
     DeadlineReached,
     Interrupted,
+    OutOfMemory,
 )
 from asyncload.model.values import FileFinished, ProcessesStarted, Skipped, Warned
 from asyncload.operations.load import Workers, _load, begin_run
@@ -38,6 +39,7 @@ from asyncload.operations.workers.messages import (
     Start,
 )
 from asyncload.operations.workers.processes import ForkServer, LocalProcess
+from asyncload.operations.workers.worker import Worker
 from asyncload.settings.run import Settings
 from tests.support.loads import AT_ONCE, NOW, Recorder, write_files
 from tests.support.memory_store import MemoryStore
@@ -391,3 +393,34 @@ async def test_a_copy_that_ends_before_it_answers(volume):
         await starting
     assert await server.status(1) is None
     await server.end()
+
+
+class Short:
+    """Settings of a worker that has no memory left."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise MemoryError
+
+
+async def test_a_worker_without_memory_ends_the_run_as_this_process_would():
+    """The error says what to lower."""
+    messages = []
+
+    def receive(message):
+        messages.append(message)
+        if isinstance(message, Ended):
+            channel.close()
+
+    channel = Channel(receive, lambda: None)
+    ours, theirs = socket.socketpair()
+    worker = Worker()
+    await worker.connect(theirs)
+    await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours)
+    channel.send(Start(Short(), None, None, None))
+    async with asyncio.timeout(60):
+        await worker.run()
+    (error,) = [message.error for message in messages if isinstance(message, Ended)]
+    assert (type(error), error.exit_code) == (OutOfMemory, 5)
+    assert "--processes" in error.hint

@@ -15,7 +15,14 @@ from asyncload.operations.planning import scanner_of
 from asyncload.planning.collecting import SLICE, add_found, finish_plan
 from asyncload.planning.plan import PUT_LIMIT, LoadPlan
 from asyncload.reporting.text import format_count, format_size, printable
-from asyncload.settings.container import MIB, PROCESS, memory_left, memory_limit
+from asyncload.settings.container import (
+    ADDRESSES,
+    MIB,
+    PROCESS,
+    address_limit,
+    memory_left,
+    memory_limit,
+)
 from asyncload.settings.descriptors import descriptor_limit, descriptors_for
 from asyncload.settings.run import (
     MAX_AUTO_CONCURRENCY,
@@ -121,19 +128,23 @@ def _open_files(settings: Settings) -> Finding:
 
 
 def describe_memory(settings: Settings, root: Path = Path("/")) -> Finding:
-    """Compare the memory for file data with the limit of the container; `root` is for tests."""
+    """Compare the memory for file data with the limits on it; `root` is for tests."""
     limit, left = memory_limit(root), memory_left(root=root, encrypted=settings.encrypted)
-    values = {"file_data": settings.memory, "limit": limit}
+    addresses = address_limit()
+    values = {"file_data": settings.memory, "limit": limit, "address_limit": addresses}
     text = f"{settings.memory // MIB:,} MiB for file data"
-    if limit is None:
+    if limit is None and addresses is None:
         return Finding(f"{text}; no limit on this process's memory", values=values)
-    text += f", within the container's limit of {limit // MIB:,} MiB"
-    if left is not None and left < MIN_MEMORY:
-        needed = (PROCESS + MIN_MEMORY) // MIB
-        return Finding(
-            f"{text}, which may be too small for a run",
-            f"raise the container's memory limit to {needed} MiB or more",
-            "warning",
-            values,
-        )
-    return Finding(text, values=values)
+    fix = ""
+    if limit is not None:
+        text += f", within the container's limit of {limit // MIB:,} MiB"
+        if left is not None and left < MIN_MEMORY:
+            text += ", which may be too small for a run"
+            fix = f"raise it to {(PROCESS + MIN_MEMORY) // MIB} MiB or more"
+    if addresses is not None:
+        text += f", within this process's limit of {addresses // MIB:,} MiB (ulimit -v)"
+        needed = settings.memory + ADDRESSES
+        if addresses < needed:
+            text += ", which may be too small for a run"
+            fix = f"raise it: `ulimit -v {needed // 1024}` is enough; or lower --memory"
+    return Finding(text, fix, "warning" if fix else "ok", values)

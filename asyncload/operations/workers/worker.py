@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from asyncload.aio.deadline import Deadline
 from asyncload.aio.groups import Group
+from asyncload.aio.shortage import memory_errors
 from asyncload.bucket.key_index import UNKNOWN, Known
 from asyncload.errors import AsyncloadError, DeadlineReached
 from asyncload.model.values import Event, FileFinished, LimitReason, PlannedUpload
@@ -165,7 +166,8 @@ class Worker:
         """Work until told to end, or until the run can't continue."""
         failure: BaseException | None = None
         try:
-            await self._open(await self._start)
+            with memory_errors():
+                await self._open(await self._start)
         except asyncio.CancelledError:
             # Told to end now.
             pass
