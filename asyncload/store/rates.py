@@ -18,6 +18,10 @@ _MIN_SLICE, _MAX_SLICE = 16 * _KIB, 1024 * _KIB
 # its deadline assumes.
 _MIN_PACE = 256 * _KIB
 
+# Bodies in progress together arrive within so many seconds. If all went at once, none would have
+# arrived when a run ends early, at its deadline or by a signal.
+_AHEAD_SECONDS = 12
+
 
 class RateLimit:
     """Lets at most `rate` bytes a second pass, in the order of the calls.
@@ -53,26 +57,46 @@ class RateLimit:
         self._clock = clock or loop_time
         # The time when the bucket is full again, if nothing more is taken.
         self._full_at = float("-inf")
-        self._turns = asyncio.Semaphore(_turns_at(rate))
+        # Of the bodies in progress.
+        self._count = self._bytes = 0
+        # The first that waits for a turn holds it, so that none is overtaken.
+        self._entrance = asyncio.Lock()
+        self._changed = asyncio.Event()
 
     def resize(self, rate: int) -> None:
         """Change the rate; a higher one allows more bodies in progress, too."""
-        for _ in range(_turns_at(self._rate), _turns_at(rate)):
-            self._turns.release()
         self._rate = rate
+        self._changed.set()
 
     @asynccontextmanager
     async def turn(self, size: int) -> AsyncIterator[None]:
         """Hold a body back while as many others are in progress as the rate allows.
 
-        Each body in progress is fast enough to arrive within its deadline. A body of a single slice
-        needs no turn.
+        Each body in progress is fast enough to arrive within its deadline, and all of them arrive
+        within twelve seconds, unless a single one takes longer. A body of a single slice needs no
+        turn.
         """
         if size <= self.slice:
             yield
             return
-        async with self._turns:
+        async with self._entrance:
+            while not self._has_room(size):
+                self._changed.clear()
+                await self._changed.wait()
+            self._count += 1
+            self._bytes += size
+        try:
             yield
+        finally:
+            self._count -= 1
+            self._bytes -= size
+            self._changed.set()
+
+    def _has_room(self, size: int) -> bool:
+        return not self._count or (
+            self._count < self._rate // _MIN_PACE
+            and self._bytes + size <= self._rate * _AHEAD_SECONDS
+        )
 
     async def begin(self, size: int) -> bool:
         """Wait until a body of `size` bytes may start; return whether the rate delays it."""
@@ -93,8 +117,3 @@ class RateLimit:
                 waited = True
                 await self._sleep(wait)
         return waited
-
-
-def _turns_at(rate: int) -> int:
-    """Return how many bodies may be in progress at this rate, in bytes a second."""
-    return max(1, rate // _MIN_PACE)

@@ -66,9 +66,9 @@ def test_a_part_does_not_go_in_one_burst():
     assert (limit.slice, limit.burst) == (256 * KIB, 512 * KIB)
 
 
-@pytest.mark.parametrize(("rate", "turns"), [(64 * KIB, 1), (MIB, 4), (50 * MIB, 200)])
+@pytest.mark.parametrize(("rate", "turns"), [(64 * KIB, 1), (MIB, 1), (50 * MIB, 75)])
 def test_no_more_bodies_are_under_way_than_arrive_in_time(rate, turns):
-    """Each gets a quarter of a MiB a second; small ones do not wait for large ones."""
+    """Those of twelve seconds; small ones do not wait for large ones."""
     limit = RateLimit(rate)
     under_way = most = small = 0
 
@@ -95,3 +95,75 @@ def test_no_more_bodies_are_under_way_than_arrive_in_time(rate, turns):
 
     run_virtually(run())
     assert (most, small) == (turns, 1)
+
+
+@pytest.mark.parametrize(("rate", "turns"), [(256 * KIB, 1), (MIB, 4), (3 * MIB, 12)])
+def test_each_body_is_quick_enough_for_its_deadline(rate, turns):
+    """It gets a quarter of a MiB a second, however small it is."""
+    limit = RateLimit(rate)
+    entered = []
+
+    async def send():
+        async with limit.turn(limit.slice + 1):
+            entered.append(limit)
+            await asyncio.sleep(1)
+
+    async def run():
+        async with asyncio.TaskGroup() as group:
+            for _ in range(20):
+                group.create_task(send())
+            await asyncio.sleep(0.5)
+            assert len(entered) == turns
+            # A higher rate lets more begin, at once.
+            limit.resize(5 * MIB)
+            await asyncio.sleep(0.1)
+            assert len(entered) == 20
+
+    run_virtually(run())
+
+
+def test_parts_arrive_early_at_a_low_rate():
+    """Half of 3 MiB a second, as each of two processes has: some have arrived at any deadline."""
+    limit = RateLimit(3 * MIB // 2)
+    arrived = []
+
+    async def send():
+        async with limit.turn(8 * MIB):
+            for _ in range(0, 8 * MIB, limit.slice):
+                await limit.take(limit.slice)
+            arrived.append(asyncio.get_running_loop().time())
+
+    async def run():
+        async with asyncio.TaskGroup() as group:
+            for _ in range(8):
+                group.create_task(send())
+
+    run_virtually(run())
+    # Not all of them after 43 s.
+    assert [sum(each <= seconds for each in arrived) for seconds in (12, 24, 36, 48)] == [
+        2,
+        4,
+        6,
+        8,
+    ]
+
+
+def test_a_body_that_gives_up_its_turn_lets_the_next_one_begin():
+    """Be it in progress, or the first to wait."""
+    limit = RateLimit(MIB)
+
+    async def send():
+        async with limit.turn(8 * MIB):
+            await asyncio.sleep(3600)
+
+    async def run():
+        tasks = [asyncio.create_task(send()) for _ in range(2)]
+        await asyncio.sleep(1)
+        for task in reversed(tasks):
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        async with asyncio.timeout(1), limit.turn(8 * MIB):
+            pass
+
+    run_virtually(run())
