@@ -371,7 +371,14 @@ async def _load_plan(
     run: Run, plan: LoadPlan, readers: Readers, stores: Stores, fleet: Fleet | None
 ) -> None:
     settings, observe = run.settings, run.observe
-    policy = await probe_store(stores.probing, settings, run.policy, utc_now(), observe)
+    policy = await probe_store(
+        stores.probing,
+        settings,
+        run.policy,
+        utc_now(),
+        observe,
+        backslashes=plan.has_backslashes,
+    )
     observe(LoadStarted(plan.files, plan.size))
     key_index = await list_existing(plan, stores.most, markers=run.markers is not None)
     if run.markers is not None and policy.create_only:

@@ -89,6 +89,15 @@ async def plan_online(
             check_day(settings, store.clock_offset, now)
         found = await scan_plan(settings, layout, readers, emit, now)
         policy = await _as_remembered(settings, store, policy_of(settings, ""))
+        foreign = store.foreign_endpoint is not None
+        if foreign and found.has_backslashes and policy.worth.keeps_backslashes is None:
+            emit(
+                Warned(
+                    "keys have a backslash, and it is not known yet whether the store keeps it; if "
+                    "not, their files will fail",
+                    "the first run asks the store; or rename the files",
+                )
+            )
         key_index = await list_existing(found, store, markers=settings.success_marker)
         emit_failures(found.failures, emit)
         foreseeing = Foreseeing(disposal, readers, found.archives)

@@ -48,15 +48,31 @@ async def probe_store(
     policy: TransferPolicy,
     now: datetime,
     observe: Callable[[Event], None],
+    *,
+    backslashes: bool = False,
 ) -> TransferPolicy:
     """Return a run's policy with the results of probing its store, if manifests are enabled.
+
+    `backslashes`: whether keys may have a backslash, so that it matters whether the store keeps it.
 
     Raises:
         Refused: the store lacks a check that the settings require.
     """
     if not settings.manifest:
-        return policy
-    worth = await find_worth(store, settings.manifest_prefix, policy, now, observe)
+        if not backslashes or store.foreign_endpoint is None:
+            return policy
+        # It is worth a test key, which is removed: files of other keys could be replaced.
+        probe = Probe(store, settings.manifest_prefix, policy.sent_algorithm)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                kept = await probe.keeps_backslashes()
+        except (AsyncloadError, TimeoutError) as error:
+            _warn_of_failure(error, settings.manifest_prefix, observe)
+            kept = False
+        return replace(policy, worth=policy.worth._replace(keeps_backslashes=kept))
+    worth = await find_worth(
+        store, settings.manifest_prefix, policy, now, observe, backslashes=backslashes
+    )
     if settings.require_create_only:
         require_create_only(worth)
     judged = replace(policy, worth=worth)
@@ -70,6 +86,8 @@ async def find_worth(
     policy: TransferPolicy,
     now: datetime,
     observe: Callable[[Event], None],
+    *,
+    backslashes: bool = False,
 ) -> StoreWorth:
     """Return which checks a store enforces: remembered, probed, or assumed.
 
@@ -79,6 +97,7 @@ async def find_worth(
         policy: determines the checksum algorithm.
         now: the time.
         observe: receives a warning if the store could not be probed.
+        backslashes: whether to find out if the store keeps a backslash in a key.
 
     Raises:
         ProtectionIgnored: the store does not encrypt as requested.
@@ -87,27 +106,36 @@ async def find_worth(
         return StoreWorth("aws")
     algorithm = policy.sent_algorithm
     worth = await remembered_worth(store, prefix, now)
-    if algorithm not in worth.checks:
+    asks_of_keys = backslashes and worth.keeps_backslashes is None
+    if algorithm not in worth.checks or asks_of_keys:
+        probe = Probe(store, prefix, algorithm)
         try:
             async with asyncio.timeout(_PATIENCE):
-                found = await Probe(store, prefix, algorithm).run()
+                if algorithm not in worth.checks:
+                    worth = _joined(worth, await probe.run())
+                if asks_of_keys:
+                    kept = await probe.keeps_backslashes()
+                    worth = worth._replace(keeps_backslashes=kept)
         except ProtectionIgnored:
             raise
         except (AsyncloadError, TimeoutError) as error:
-            denied = isinstance(error, AccessDenied)
-            observe(
-                Warned(
-                    "the store could not be probed, so its checksums are trusted unchecked: "
-                    f"{str(error) or 'no answer in time'}",
-                    f"allow s3:PutObject and s3:GetObject below {prefix}/"
-                    if denied
-                    else "the next run probes the store again",
-                )
-            )
-            return StoreWorth()
-        worth = _joined(worth, found)
+            _warn_of_failure(error, prefix, observe)
+            return StoreWorth(keeps_backslashes=False if backslashes else None)
         await _remember(store, prefix, worth, now)
     return worth
+
+
+def _warn_of_failure(error: Exception, prefix: str, observe: Callable[[Event], None]) -> None:
+    denied = isinstance(error, AccessDenied)
+    observe(
+        Warned(
+            "the store could not be probed, so its checksums are trusted unchecked: "
+            f"{str(error) or 'no answer in time'}",
+            f"allow s3:PutObject and s3:GetObject below {prefix}/"
+            if denied
+            else "the next run probes the store again",
+        )
+    )
 
 
 async def remembered_worth(store: ObjectStore, prefix: str, now: datetime) -> StoreWorth:
@@ -180,7 +208,9 @@ def _report_worth(policy: TransferPolicy, observe: Callable[[Event], None]) -> N
 
 def _joined(known: StoreWorth, found: StoreWorth) -> StoreWorth:
     """Return the new result, merged with earlier results for other algorithms."""
-    return StoreWorth.from_record(found.record() | {"checks": {**known.checks, **found.checks}})
+    return StoreWorth.from_record(
+        known.record() | found.record() | {"checks": {**known.checks, **found.checks}}
+    )
 
 
 def _record_key(prefix: str) -> ObjectKey:
@@ -214,6 +244,7 @@ class Probe:
     def __init__(self, store: ObjectStore, prefix: str, algorithm: str) -> None:
         self._store = store
         self._algorithm = algorithm
+        self._beside = f"{prefix}/probe/"
         self._key = ObjectKey(f"{prefix}/probe/create-only")
         self._wrong_key = f"{prefix}/probe/wrong-"
         # Random, so that an answer stored from an earlier probe can't be correct.
@@ -248,6 +279,21 @@ class Probe:
             create_only_put=create_only_put.result(),
             create_only_complete=create_only_complete.result(),
         )
+
+    async def keeps_backslashes(self) -> bool:
+        """Put a key with a backslash, and return whether the store lists it as it is.
+
+        SeaweedFS stores it with a slash. The object is removed, if that is permitted.
+        """
+        # Of this probe alone: another one would remove it too early.
+        beside = f"{self._beside}{secrets.token_hex(8)}"
+        key = ObjectKey(f"{beside}\\slash")
+        checksum = _checksum(self._body, self._algorithm)
+        await self._store.put(key, self._body, checksum, create_only=False, info=INFO)
+        page = await self._store.list_objects(beside)
+        with suppress(AsyncloadError):
+            await self._store.delete(key)
+        return any(item.key == key for item in page.items)
 
     async def _describes(self, sent: Checksum) -> bool:
         remote = await self._store.head(self._key)

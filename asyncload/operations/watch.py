@@ -424,8 +424,14 @@ class _Watcher:
         stores = stores_of(run, store, RetryPolicy())
         async with run.recording(stores.most).kept() as record:
             run.add_observer(record)
+            # Any file may come with a backslash in its path.
             policy = await probe_store(
-                stores.probing, self._settings, run.policy, utc_now(), run.observe
+                stores.probing,
+                self._settings,
+                run.policy,
+                utc_now(),
+                run.observe,
+                backslashes=True,
             )
             nothing = LoadPlan(run.layout, put_limit=policy.put_limit)
             index = await list_existing(nothing, stores.most)

@@ -138,7 +138,8 @@ class LoadPlan:
     `partitions` counts the files planned for each partition, `excluded` the excluded entries by
     reason.
 
-    `undated` counts the files without a date. `archives` holds those that may be deleted or moved
+    `has_backslashes`: whether a key has a backslash, which some stores don't keep. `undated` counts
+    the files without a date. `archives` holds those that may be deleted or moved
     after the load, by path; `dropped` the paths of files for which `drop` was called.
 
     Args:
@@ -168,6 +169,7 @@ class LoadPlan:
         self.layout = layout
         self.dates = dates
         self.undated = 0
+        self.has_backslashes = False
         self._put_limit = put_limit
         self._large: list[tuple[SourceFile, date | None]] = []
         self._small = _ExactSources() if exact else _CompactSources()
@@ -186,6 +188,7 @@ class LoadPlan:
             self.add_failure(Failed(source.path, None, source.size, error))
             return
         self.partitions.add(partition)
+        self.has_backslashes = self.has_backslashes or "\\" in key
         self.files += 1
         self.size += source.size
         key_hash = hash(key)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from asyncload.bucket.key_index import Known
 from asyncload.errors import (
     AccessDenied,
+    InvalidKey,
     ObjectConflict,
     PreconditionFailed,
     RequestRejected,
@@ -60,9 +61,11 @@ async def compare_with_existing(
     for a free key, too, and an unknown key whose HEAD is denied counts as existing.
 
     Raises:
+        InvalidKey: the store would store the object under another key, or may do so.
         ObjectConflict: the object has other bytes, and the policy is to fail.
         StoreError: the HEAD failed.
     """
+    _check_key(file.upload.key, policy)
     protected = protected or not policy.create_only
     if known.state == "free" and protected:
         return _SEND
@@ -84,6 +87,16 @@ async def compare_with_existing(
     if remote is None:
         return _SEND
     return await compare_with(remote, file, policy)
+
+
+def _check_key(key: ObjectKey, policy: TransferPolicy) -> None:
+    if policy.worth.keeps_backslashes is not False or "\\" not in key:
+        return
+    raise InvalidKey(
+        "the key has a backslash, and the store is not known to keep it: it may write the object "
+        "under another key",
+        hint="rename the file or folder, or use another store",
+    )
 
 
 async def compare_again(store: ObjectStore, key: ObjectKey, policy: TransferPolicy) -> None:

@@ -17,7 +17,8 @@ class StoreWorth(NamedTuple):
     returned checksum prove something. `describes`: whether HEAD returns the checksum an object was
     sent with. `etags_are_md5`: whether the ETag of a single put is known to be the MD5 of its
     bytes. `create_only_put`, `create_only_complete`: whether `If-None-Match: *` protects existing
-    objects.
+    objects. `keeps_backslashes`: whether a key with a backslash is kept as it is, and not stored
+    with a slash in its place; None if that was not asked, as no such key was planned.
     """
 
     basis: Basis = "assumed"
@@ -26,6 +27,7 @@ class StoreWorth(NamedTuple):
     etags_are_md5: bool = False
     create_only_put: bool = True
     create_only_complete: bool = True
+    keeps_backslashes: bool | None = None
 
     def proves(self, algorithm: str) -> bool:
         """Return whether a checksum by this algorithm, returned by the store, is a proof.
@@ -41,7 +43,10 @@ class StoreWorth(NamedTuple):
 
     def record(self) -> dict[str, Any]:
         """Return it in its stored form, for `from_record`."""
-        return self._asdict() | {"checks": dict(self.checks)}
+        record = self._asdict() | {"checks": dict(self.checks)}
+        if self.keeps_backslashes is None:
+            del record["keeps_backslashes"]
+        return record
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
@@ -50,13 +55,13 @@ class StoreWorth(NamedTuple):
         Raises:
             ValueError: it is not a record of a store's worth.
         """
-        checks = record.get("checks")
+        checks, kept = record.get("checks"), record.get("keeps_backslashes")
         flags = [record.get(name) for name in _FLAGS]
         if not isinstance(checks, dict) or any(
-            not isinstance(value, bool) for value in (*checks.values(), *flags)
+            not isinstance(value, bool) for value in (*checks.values(), *flags, kept or False)
         ):
             raise ValueError("not what a store was found to be worth")  # any type
-        return cls("probed", dict(checks), *map(bool, flags))
+        return cls("probed", dict(checks), *map(bool, flags))._replace(keeps_backslashes=kept)
 
 
 _FLAGS = ("describes", "etags_are_md5", "create_only_put", "create_only_complete")

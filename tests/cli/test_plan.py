@@ -53,6 +53,23 @@ def lake(asyncload, volume, s3, layer, target):
     return prefix
 
 
+def test_a_file_whose_key_the_store_does_not_keep_is_planned_to_fail(
+    asyncload, volume, target, s3, layer
+):
+    """Once a run has asked the store; before that, a warning says that it is not known."""
+    write_files(volume, {"d/x\\y.csv": b"1"})
+    options = (volume, *target, "--manifest-prefix", f"_{layer}", "--json")
+    unknown = "it is not known yet whether the store keeps it"
+    first = asyncload("plan", *options)
+    assert unknown in first.err
+    keeps = s3.name != "seaweedfs"
+    assert asyncload("run", *options).code == (0 if keeps else 3)
+    again = asyncload("plan", *options)
+    assert unknown not in again.err
+    files, _ = statuses(again.out)
+    assert files["d/x\\y.csv"][1] == ("unchanged" if keeps else "fail")
+
+
 def statuses(out):
     """Status and action of each file by path, and the summary."""
     *records, summary = check_lines(out)

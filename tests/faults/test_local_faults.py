@@ -556,6 +556,22 @@ def test_names_of_all_kinds_round_trip_byte_by_byte(request, volume, layer, serv
     assert landed.objects == {f"{name}.csv": name.encode() for name in names}
 
 
+@pytest.mark.fault("L20")
+def test_a_store_that_does_not_keep_a_key_loses_no_file(lake, volume, lane):
+    """SeaweedFS would write one object for both files, and both would be deleted."""
+    write_files(volume, {"d/x\\y.csv": b"1", "d/x/y.csv": b"22"})
+    landed = lake.load(None, "--overwrite", "--then", "delete", lane=lane)
+    assert landed.code == 3
+    assert landed.objects == {"x/y.csv": b"22"}
+    assert (volume / "d/x\\y.csv").read_bytes() == b"1"
+    assert not (volume / "d/x/y.csv").exists()
+    error = landed.files["d/x\\y.csv"]["error"]
+    assert (error["kind"], error["hint"].split(",")[0]) == (
+        "InvalidKey",
+        "rename the file or folder",
+    )
+
+
 @pytest.mark.fault("L21")
 @pytest.mark.parametrize(
     "options",

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from asyncload.errors import AccessDenied, ObjectConflict, Refused, RequestRejected
-from asyncload.model.values import Checksum, StoreJudged, Warned
+from asyncload.model.values import Checksum, ObjectKey, StoreJudged, Warned
 from asyncload.operations.probing import remembered_worth
 from asyncload.planning.plan import MIB
 from asyncload.reporting.records import run_totals
@@ -111,6 +111,7 @@ async def test_a_store_is_probed_once_and_remembered(three):
         {"checks": {"CRC64NVME": 1}},
         {"checks": None},
         {"create_only_put": "yes"},
+        {"keeps_backslashes": "yes"},
     ],
     ids=str,
 )
@@ -367,3 +368,66 @@ def test_judgements_are_events_with_their_findings():
     """For programs and people alike."""
     judged = StoreJudged("CRC64NVME", ("MD5",), StoreWorth("probed").record())
     assert StoreWorth.from_record(judged.record).basis == "probed"
+
+
+class Slashes(Foreign):
+    """Stores a key with a slash for each backslash."""
+
+    async def put(self, key, *arguments, **options):
+        return await super().put(ObjectKey(key.replace("\\", "/")), *arguments, **options)
+
+    async def delete(self, key):
+        await super().delete(ObjectKey(key.replace("\\", "/")))
+
+
+@pytest.mark.fault("L20")
+@pytest.mark.parametrize("manifest", [True, False])
+@pytest.mark.parametrize("size", [2, 17 * MIB])
+async def test_a_key_that_the_store_does_not_keep_is_not_written(volume, manifest, size):
+    """The store is asked once; the file fails, and the object of another one stays."""
+    write_files(volume, {"d/x\\y.csv": bytes(size), "d/x/y.csv": b"1"})
+    store = Slashes()
+    for _ in range(2):
+        recorder = Recorder()
+        report = await load_volume(store, volume, recorder, manifest=manifest, overwrite=True)
+        assert (report.exit_code, report.counts) == (3, {"uploaded": 1, "failed": 1})
+        assert recorder.outcomes["d/x\\y.csv"].error.hint.startswith("rename the file or folder")
+        store.objects.pop(f"{FOLDER}/x/y.csv")
+    assert not any("slash" in key for key in store.objects)
+    if manifest:
+        assert json.loads(store.objects[RECORD])["keeps_backslashes"] is False
+        assert report.store.record["keeps_backslashes"] is False
+        assert store.calls["delete"] == 1
+
+
+@pytest.mark.parametrize("manifest", [True, False])
+async def test_a_store_that_keeps_all_keys_is_asked_only_if_one_has_a_backslash(three, manifest):
+    """By one test key, which is removed."""
+    store = Foreign()
+    await load_volume(store, three, manifest=manifest)
+    assert store.calls["delete"] == 0
+    write_files(three, {"d/x\\y.csv": b"1", "d/x/y.csv": b"2"})
+    report = await load_volume(store, three, manifest=manifest)
+    assert (report.exit_code, store.calls["delete"]) == (0, 1)
+    assert f"{FOLDER}/x\\y.csv" in store.objects
+    aws = MemoryStore()
+    assert (await load_volume(aws, three, manifest=manifest)).exit_code == 0
+    assert aws.calls["delete"] == 0
+
+
+@pytest.mark.parametrize("manifest", [True, False])
+async def test_if_the_store_can_not_be_asked_for_a_key_its_file_fails(volume, manifest):
+    """With a warning that says why; the other files land."""
+
+    class Denies(Foreign):
+        async def put(self, key, *arguments, **options):
+            if "\\" in key:
+                raise AccessDenied("denied")
+            return await super().put(key, *arguments, **options)
+
+    write_files(volume, {"d/x\\y.csv": b"1", "d/x/y.csv": b"2"})
+    recorder = Recorder()
+    report = await load_volume(Denies(), volume, recorder, manifest=manifest)
+    assert (report.exit_code, report.counts) == (3, {"uploaded": 1, "failed": 1})
+    (warned,) = [event for event in recorder.events if isinstance(event, Warned)]
+    assert warned.hint == "allow s3:PutObject and s3:GetObject below _asyncload/"

@@ -262,11 +262,11 @@ async def test_an_outage_while_a_session_begins_is_waited_for(volume, quick, mon
     store, tries = MemoryStore(), []
     probe = watch_module.probe_store
 
-    async def probing(*arguments):
+    async def probing(*arguments, **options):
         tries.append(1)
         if len(tries) < 3:
             raise StoreUnavailable("no answer to the probe")
-        return await probe(*arguments)
+        return await probe(*arguments, **options)
 
     monkeypatch.setattr(watch_module, "probe_store", probing)
     async with watching(store, volume) as watch:
