@@ -51,12 +51,12 @@ def run_interruptible(
         assert task is not None
 
         def stop(signum: int, _: FrameType | None) -> None:
-            if received:
+            if not received:
+                received.append(signum)
+                hurry_standard_streams()
+                loop.call_soon_threadsafe(on_signal or task.cancel)
+            else:
                 end_at_once(signum)
-                return
-            received.append(signum)
-            hurry_standard_streams()
-            loop.call_soon_threadsafe(on_signal or task.cancel)
 
         # Not with loop.add_signal_handler: the loop may be blocked writing to a slow reader.
         handle_signals(stop)

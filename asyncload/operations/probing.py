@@ -61,15 +61,11 @@ async def probe_store(
     if not settings.manifest:
         if not backslashes or store.foreign_endpoint is None:
             return policy
-        # It is worth a test key, which is removed: files of other keys could be replaced.
-        probe = Probe(store, settings.manifest_prefix, policy.sent_algorithm)
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                kept = await probe.keeps_backslashes()
-        except (AsyncloadError, TimeoutError) as error:
-            _warn_of_failure(error, settings.manifest_prefix, observe)
-            kept = False
-        return replace(policy, worth=policy.worth._replace(keeps_backslashes=kept))
+        # Worth a test key, which is removed again.
+        kept = await _ask_for_backslashes(
+            store, settings.manifest_prefix, policy.sent_algorithm, observe
+        )
+        return replace(policy, worth=policy.worth._replace(keeps_backslashes=bool(kept)))
     worth = await find_worth(
         store, settings.manifest_prefix, policy, now, observe, backslashes=backslashes
     )
@@ -106,35 +102,49 @@ async def find_worth(
         return StoreWorth("aws")
     algorithm = policy.sent_algorithm
     worth = await remembered_worth(store, prefix, now)
-    asks_of_keys = backslashes and worth.keeps_backslashes is None
-    if algorithm not in worth.checks or asks_of_keys:
-        probe = Probe(store, prefix, algorithm)
+    if algorithm not in worth.checks:
         try:
             async with asyncio.timeout(_PATIENCE):
-                if algorithm not in worth.checks:
-                    worth = _joined(worth, await probe.run())
-                if asks_of_keys:
-                    kept = await probe.keeps_backslashes()
-                    worth = worth._replace(keeps_backslashes=kept)
+                found = await Probe(store, prefix, algorithm).run()
         except ProtectionIgnored:
             raise
         except (AsyncloadError, TimeoutError) as error:
-            _warn_of_failure(error, prefix, observe)
+            what = "the store could not be probed, so its checksums are trusted unchecked"
+            observe(_not_probed(what, error, prefix))
             return StoreWorth(keeps_backslashes=False if backslashes else None)
+        worth = _joined(worth, found)
         await _remember(store, prefix, worth, now)
+    if backslashes and worth.keeps_backslashes is None:
+        kept = await _ask_for_backslashes(store, prefix, algorithm, observe)
+        worth = worth._replace(keeps_backslashes=bool(kept))
+        if kept is not None:
+            await _remember(store, prefix, worth, now)
     return worth
 
 
-def _warn_of_failure(error: Exception, prefix: str, observe: Callable[[Event], None]) -> None:
+async def _ask_for_backslashes(
+    store: ObjectStore, prefix: str, algorithm: str, observe: Callable[[Event], None]
+) -> bool | None:
+    """Return whether the store keeps a backslash in a key; None, with a warning, if unknown.
+
+    Unknown counts as no: the object of another file could be replaced.
+    """
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return await Probe(store, prefix, algorithm).keeps_backslashes()
+    except (AsyncloadError, TimeoutError) as error:
+        what = "the store could not be asked whether it keeps a backslash in a key"
+        observe(_not_probed(what, error, prefix))
+        return None
+
+
+def _not_probed(what: str, error: Exception, prefix: str) -> Warned:
     denied = isinstance(error, AccessDenied)
-    observe(
-        Warned(
-            "the store could not be probed, so its checksums are trusted unchecked: "
-            f"{str(error) or 'no answer in time'}",
-            f"allow s3:PutObject and s3:GetObject below {prefix}/"
-            if denied
-            else "the next run probes the store again",
-        )
+    return Warned(
+        f"{what}: {str(error) or 'no answer in time'}",
+        f"allow s3:PutObject and s3:GetObject below {prefix}/"
+        if denied
+        else "the next run probes the store again",
     )
 
 

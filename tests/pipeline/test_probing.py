@@ -427,7 +427,13 @@ async def test_if_the_store_can_not_be_asked_for_a_key_its_file_fails(volume, ma
 
     write_files(volume, {"d/x\\y.csv": b"1", "d/x/y.csv": b"2"})
     recorder = Recorder()
-    report = await load_volume(Denies(), volume, recorder, manifest=manifest)
+    store = Denies()
+    report = await load_volume(store, volume, recorder, manifest=manifest)
     assert (report.exit_code, report.counts) == (3, {"uploaded": 1, "failed": 1})
     (warned,) = [event for event in recorder.events if isinstance(event, Warned)]
+    assert warned.message.startswith("the store could not be asked whether it keeps a backslash")
     assert warned.hint == "allow s3:PutObject and s3:GetObject below _asyncload/"
+    if manifest:
+        # The other answers count.
+        assert report.store.record["basis"] == "probed"
+        assert "keeps_backslashes" not in json.loads(store.objects[RECORD])
