@@ -129,6 +129,7 @@ def test_json_is_a_line_for_each_file_and_a_summary(asyncload, volume, lake):
         "bytes_kept": 0,
         "retries": 0,
         "concurrency": {"limit": 64, "peak": summary["concurrency"]["peak"], "reason": "enough"},
+        "limits": [],
         "processes": 1,
         "shard": None,
         "excluded": {"hidden": 1},

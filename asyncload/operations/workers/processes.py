@@ -113,6 +113,12 @@ class Interpreters:
         for child in self._children:
             await child.status()
 
+    def kill(self) -> None:
+        """Kill the workers that still run, and wait for their ends, which takes a moment."""
+        for child in self._children:
+            child.kill()
+            child.wait()
+
 
 class _Child(LocalProcess):
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
@@ -123,6 +129,14 @@ class _Child(LocalProcess):
         """See `Started`."""
         await _wait_for(lambda: self._process.poll() is not None)
         return self._process.poll()
+
+    def kill(self) -> None:
+        """See `Started`. Its id may be that of another process once it has ended."""
+        self._process.kill()
+
+    def wait(self) -> None:
+        """Wait for its end."""
+        self._process.wait()
 
 
 async def _wait_for(has_ended: Callable[[], bool]) -> None:

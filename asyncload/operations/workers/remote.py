@@ -92,28 +92,35 @@ async def serve(name: str, dask_worker: Any) -> int:
         The exit status of the process, negative for a signal.
     """
     scheduler, security = dask_worker.scheduler.address, dask_worker.security
-    ours, theirs = socket.socketpair()
-    with theirs:
-        child = await Interpreters().start(theirs)
-    reader, writer = await asyncio.open_unix_connection(sock=ours)
+    interpreters = Interpreters()
     try:
-        async with (
-            Client(scheduler, security=security, asynchronous=True, set_as_default=False) as client,
-            queue_of(down(name), client) as from_first,
-            queue_of(up(name), client) as to_first,
-            Group() as group,
-        ):
-            passing = group.create_task(pass_to(writer, from_first, _SILENCE_SECONDS))
-            await pass_from(reader, to_first)
-            group.stop(passing)
-            await to_first.put(END)
-    finally:
-        # The process ends when its connection does.
-        writer.close()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            child = await interpreters.start(theirs)
+        reader, writer = await asyncio.open_unix_connection(sock=ours)
+        try:
+            async with (
+                Client(
+                    scheduler, security=security, asynchronous=True, set_as_default=False
+                ) as client,
+                queue_of(down(name), client) as from_first,
+                queue_of(up(name), client) as to_first,
+                Group() as group,
+            ):
+                passing = group.create_task(pass_to(writer, from_first, _SILENCE_SECONDS))
+                await pass_from(reader, to_first)
+                group.stop(passing)
+                await to_first.put(END)
+        finally:
+            # The process ends when its connection does.
+            writer.close()
         while (status := await child.status()) is None:
             # It may not even have begun.
             child.kill()
-    return status
+        return status
+    finally:
+        # If the Dask worker ends, nothing can be awaited any more.
+        interpreters.kill()
 
 
 def down(name: str) -> str:
