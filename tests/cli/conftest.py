@@ -32,7 +32,9 @@ def lake(monkeypatch):
         if request.method == "GET":
             return EMPTY_LISTING
         return (
-            error(400, "InvalidRequest", "no") if "bad" in request.path else put_accepted(request)
+            error(400, "InvalidRequest", "no")
+            if "/bad.csv" in request.path
+            else put_accepted(request)
         )
 
     with scripted_s3(answer) as (url, requests):

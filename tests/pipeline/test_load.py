@@ -361,7 +361,7 @@ async def test_a_file_that_the_store_rejects_fails_alone(volume):
             await super()._answer(call, body)
 
         async def put(self, key, body, checksum, *, create_only, digest=None, info=CSV):
-            if "bad" in key:
+            if key.endswith("/bad.csv"):
                 raise RequestRejected("no", code="InvalidRequest", status=400)
             return await super().put(key, body, checksum, create_only=create_only, info=info)
 
