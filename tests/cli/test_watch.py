@@ -80,10 +80,9 @@ def test_a_signal_ends_a_watch_within_its_grace(asyncload, volume, s3, layer, ta
         (volume / "d/large.csv").touch()
         os.truncate(volume / "d/large.csv", 40 * 1024 * 1024)
         limit = ["--limit-rate", "1MiB"]
-    client = s3.client()
 
     def begun():
-        return client.list_multipart_uploads(Bucket=s3.bucket).get("Uploads")
+        return s3.open_uploads(f"{layer}/Local/")
 
     def stop():
         until(begun if code else lambda: keys(s3, layer) == {"D/a.csv": b"1"})
@@ -147,17 +146,16 @@ def test_options_that_can_not_be_used_are_refused(asyncload, volume, options, me
     assert (ended.code, message in ended.err) == (2, True), ended
 
 
-def test_work_that_takes_longer_than_the_grace_is_interrupted(spawn, volume, s3, target):
+def test_work_that_takes_longer_than_the_grace_is_interrupted(spawn, volume, s3, layer, target):
     """With the exit code of the signal; the next start loads it."""
     (volume / "d").mkdir()
     with (volume / "d/large.csv").open("wb") as file:
         file.truncate(40 * 1024 * 1024)
     options = (*target, "--settle", "1s", "--grace", "0", "--limit-rate", "1MiB", "--json")
     process = spawn("watch", volume, *options)
-    client = s3.client()
 
     def begun():
-        return client.list_multipart_uploads(Bucket=s3.bucket).get("Uploads")
+        return s3.open_uploads(f"{layer}/Local/")
 
     until(begun, process)
     process.send_signal(signal.SIGTERM)
