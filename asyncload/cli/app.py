@@ -241,7 +241,7 @@ def where(arguments: Arguments, *, file: str | None, since: str | None, json: bo
 
 
 def _of_history(arguments: Arguments, ending: Ending) -> Settings:
-    """Return the settings of a command that reads records; there is no volume."""
+    """Return the settings of a command that reads records, which has no volume."""
     settings = arguments.settings(volume=MOUNTED)
     ending.bucket = settings.bucket
     import_s3()

@@ -122,6 +122,6 @@ class Verification:
 
     @property
     def exit_code(self) -> int:
-        """0 if there is no difference, and no marker could not be written, else 3."""
+        """0 without differences and with all markers written, else 3."""
         marked = self.marking is None or not self.marking.failed
         return 0 if self.matches and marked else 3

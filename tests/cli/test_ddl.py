@@ -133,7 +133,7 @@ def test_decimal_commas_and_dates_are_read_as_such(tmp_path):
 
 
 def test_quoted_values_need_another_reader_in_athena():
-    """It reads numbers only if there are no nulls, and no dates."""
+    """It reads numbers in columns without nulls, and never dates."""
     made = table(
         ("a", "BIGINT", "", 0), ("b", "BIGINT", "", 1), ("c", "DATE", "", 0), dialect=QUOTES
     )

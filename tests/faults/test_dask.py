@@ -40,7 +40,7 @@ def volume_of_both(volume, large_body):
 class KillsAtPut:
     """Calls `kill` when the n-th put or part arrives; none comes through before workers run.
 
-    By then each worker has files, and more than those that are on their way.
+    By then each worker has files that it has not begun to send.
     """
 
     def __init__(self, cluster, number, kill, workers):

@@ -256,9 +256,9 @@ async def test_workers_are_used_once_and_new_ones_are_compared(settings, plan, m
                 await cluster.start(theirs)
 
 
-async def test_a_process_that_is_killed_has_a_status(settings, plan):
-    """One that its run has given up has none, and ends when it hears nothing more."""
-    made, planned = await plan(settings(None))
+@asynccontextmanager
+async def started_on_a_cluster(made, planned):
+    """Start a process on the only worker of a cluster; yields it and the ids of what it runs."""
     others = below(os.getpid())
     async with dask(1) as (scheduler, _), connected(scheduler.address) as cluster:
         await cluster.compare(made, planned)
@@ -267,10 +267,17 @@ async def test_a_process_that_is_killed_has_a_status(settings, plan):
             started = await cluster.start(theirs)
             while not (pids := below(os.getpid()) - others):
                 await asyncio.sleep(0.01)
-            os.kill(pids.pop(), signal.SIGKILL)
-            while (status := await started.status()) is None:
-                pass
-            assert status == -signal.SIGKILL
+            yield started, pids
+
+
+async def test_a_process_that_is_killed_has_a_status(settings, plan):
+    """One that its run has given up has none, and ends when it hears nothing more."""
+    made, planned = await plan(settings(None))
+    async with started_on_a_cluster(made, planned) as (started, pids):
+        os.kill(pids.pop(), signal.SIGKILL)
+        while (status := await started.status()) is None:
+            pass
+        assert status == -signal.SIGKILL
 
 
 async def test_a_process_without_its_run_ends(settings, plan, monkeypatch):
@@ -281,17 +288,10 @@ async def test_a_process_without_its_run_ends(settings, plan, monkeypatch):
     monkeypatch.setattr("asyncload.operations.workers.remote._SILENCE_SECONDS", 0.1)
     monkeypatch.setattr("asyncload.operations.workers.processes._ANSWER_SECONDS", 0.1)
     made, planned = await plan(settings(None))
-    others = below(os.getpid())
-    async with dask(1) as (scheduler, _), connected(scheduler.address) as cluster:
-        await cluster.compare(made, planned)
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            started = await cluster.start(theirs)
-            while not (pids := below(os.getpid()) - others):
-                await asyncio.sleep(0.01)
-            os.kill(min(pids), signal.SIGSTOP)
-            started.kill()
-            assert await started.status() is None
+    async with started_on_a_cluster(made, planned) as (started, pids):
+        os.kill(min(pids), signal.SIGSTOP)
+        started.kill()
+        assert await started.status() is None
         while pids & below(os.getpid()):
             await asyncio.sleep(0.01)
 

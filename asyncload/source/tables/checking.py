@@ -130,7 +130,7 @@ class _FileCheck:
         self._conclude(beginning)
 
     def _begin(self, head: bytes) -> Beginning | None:
-        """Find out dialect and header, and which types to try; None if there are no rows."""
+        """Find out dialect and header, and which types to try; None for a file without rows."""
         if not _has_line(head) and len(head) > MAX_ROW:
             return Beginning.unknown()
         sample = first_rows(head, self._newline)
