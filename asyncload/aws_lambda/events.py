@@ -13,11 +13,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from asyncload.errors import UsageError
+from asyncload.model.suggestions import with_guess
 from asyncload.settings.arguments import Arguments, Origin
 from asyncload.settings.given import JSON, check_value, is_sensitive, read_variable
 from asyncload.settings.options import BY_NAME, Option, options_of
 from asyncload.settings.run import Settings
-from asyncload.settings.suggestions import nearest
 from asyncload.source.file_list import STANDARD_INPUT
 
 _COMMAND, _TIME = "command", "time"
@@ -94,10 +94,9 @@ def _command(event: Mapping[str, Any], commands: Collection[str]) -> str:
             "not the events of other AWS services",
         )
     if not isinstance(command, str) or command not in commands:
-        near = nearest(command, sorted(commands)) if isinstance(command, str) else None
-        guess = f"did you mean {near}? " if near else ""
         raise UsageError(
-            f"event: {command!r} is not a command for AWS Lambda", hint=f"{guess}use {known}"
+            f"event: {command!r} is not a command for AWS Lambda",
+            hint=with_guess(str(command), sorted(commands), f"use {known}"),
         )
     return command
 
@@ -141,8 +140,8 @@ def _option(key: str, command: str, options: Mapping[str, Option]) -> Option:
         )
     if key.replace("_", "-") in known:
         hint = f"options have the names of their flags: {key.replace('_', '-')}"
-    elif near := nearest(key, [*known, _COMMAND, _TIME]):
-        hint = f"did you mean {near}? {hint}"
+    else:
+        hint = with_guess(key, [*known, _COMMAND, _TIME], hint)
     raise UsageError(f"event: unknown option {key!r}", hint=hint)
 
 

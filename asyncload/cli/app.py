@@ -22,6 +22,7 @@ from asyncload.cli.variables import unknown_variables
 from asyncload.errors import UsageError
 from asyncload.model.version import VERSION
 from asyncload.settings.arguments import Arguments
+from asyncload.settings.objects import LOG_FORMATS, choose
 from asyncload.settings.parsing import as_seconds
 from asyncload.settings.run import NO_BUCKET, Settings
 
@@ -49,11 +50,11 @@ def _root(
 def run(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **others: Any) -> int:
     """Upload every CSV of a volume, complete and unchanged, under its dated key."""
     with Ending("run", bucket=arguments.bucket, json=json) as ending:
+        _attach_outlets("run", arguments, ending, dry_run=dry_run, quiet=quiet, **others)
         if dry_run:
             of_plan = {name: others[name] for name in ("offline", "files", "price")}
             ending.exit_code = _plan(arguments, ending, quiet=quiet, **of_plan)
             return ending.exit_code
-        _attach_outlets("run", arguments, ending, quiet=quiet, **others)
         for name in ("offline", "files"):
             if others[name]:
                 raise UsageError(
@@ -70,12 +71,19 @@ def run(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **other
     return ending.exit_code
 
 
-def _attach_outlets(command: str, arguments: Arguments, ending: Ending, **options: Any) -> None:
+def _attach_outlets(
+    command: str, arguments: Arguments, ending: Ending, *, dry_run: bool, **options: Any
+) -> None:
     """Let the end of a command write the outputs for machines that the options ask for.
+
+    A dry run has none.
 
     Raises:
         UsageError: an option is invalid; the outputs before it are written.
     """
+    choose("--log-format", options["log_format"], LOG_FORMATS)
+    if dry_run:
+        return
     asked = any(options[name] is not None for name in ("metrics_file", "lineage"))
     if not asked and options["log_format"] == "text" and not arguments.values.get("traces"):
         return
@@ -159,7 +167,7 @@ def watch(
 ) -> int:
     """Load a volume, and then each CSV that appears in it, until a signal ends the program."""
     with Ending("watch", bucket=arguments.bucket, json=json) as ending:
-        _attach_outlets("watch", arguments, ending, quiet=quiet, **others)
+        _attach_outlets("watch", arguments, ending, dry_run=False, quiet=quiet, **others)
         settings = arguments.settings(volume=arguments.volume or default_volume())
         ending.bucket = settings.bucket
         every = manifest_every
@@ -251,8 +259,7 @@ def _of_history(arguments: Arguments, ending: Ending) -> Settings:
 def collect(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **others: Any) -> int:
     """Collect answers of a web API, such as TMDB's films and series, byte for byte."""
     with Ending("collect", bucket=arguments.bucket, json=json) as ending:
-        if not dry_run:
-            _attach_outlets("collect", arguments, ending, quiet=quiet, **others)
+        _attach_outlets("collect", arguments, ending, dry_run=dry_run, quiet=quiet, **others)
         settings = arguments.collect_settings()
         ending.bucket = settings.target.bucket
         if dry_run:
@@ -332,9 +339,10 @@ def ddl(
     return do(settings, engine=engine, database=database, first_date=first_date, as_text=as_text)
 
 
-def doctor(arguments: Arguments, *, quiet: bool, json: bool, **_: object) -> int:
+def doctor(arguments: Arguments, *, log_format: str, quiet: bool, json: bool, **_: object) -> int:
     """Check all that a run with the same options needs, and say what prevents it."""
     with Ending("doctor", bucket=arguments.bucket, json=json) as ending:
+        choose("--log-format", log_format, LOG_FORMATS)
         settings = _settings(arguments)
         ending.bucket = settings.bucket
         import_s3()

@@ -21,7 +21,7 @@ from asyncload.reporting.machines.traces import (
     sender,
 )
 from asyncload.settings.arguments import Arguments
-from asyncload.settings.objects import choose
+from asyncload.settings.objects import LOG_FORMATS, choose
 
 
 def make_outlets(
@@ -32,7 +32,7 @@ def make_outlets(
     Raises:
         UsageError: an option is invalid.
     """
-    log_format = choose("--log-format", options["log_format"], ("text", "json"))
+    log_format = choose("--log-format", options["log_format"], LOG_FORMATS)
     bucket = arguments.bucket or ""
     if command == "collect":
         source = str(arguments.values.get("source") or "tmdb").lower()

@@ -10,6 +10,7 @@ from asyncload.cli.ending import Ending
 from asyncload.cli.output import log, stderr, stdout, warn
 from asyncload.cli.signals import run_interruptible
 from asyncload.errors import UsageError
+from asyncload.model.suggestions import with_guess
 from asyncload.model.values import Excluded, Warned
 from asyncload.operations.plan import plan as plan_run
 from asyncload.reporting.preview import FilePlanned, PlanEvent, Preview, Prices
@@ -114,6 +115,10 @@ def _prices(given: object) -> Prices | None:
         if kind not in _KINDS or not 0 <= values.get(kind, -1) < inf:
             raise UsageError(
                 f"--price: {f'{kind}={text}'!r} is not a price",
-                hint="use put, list or get and US dollars for 1,000 requests, such as put=0.005",
+                hint=with_guess(
+                    kind if kind not in _KINDS else "",
+                    _KINDS,
+                    "use put, list or get and US dollars for 1,000 requests, such as put=0.005",
+                ),
             )
     return Prices(**values) if values else None

@@ -14,10 +14,10 @@ from typing import Any
 
 from asyncload.errors import UsageError
 from asyncload.model.names import to_bytes
+from asyncload.model.suggestions import with_guess
 from asyncload.settings.given import TOML, check_value, is_sensitive
 from asyncload.settings.option_kinds import LIST_OF_FILES, OPTIONAL_PATH, PATH, THEN
 from asyncload.settings.options import OPTIONS, Option
-from asyncload.settings.suggestions import nearest
 from asyncload.source.file_list import STANDARD_INPUT
 
 # For `collect` only, and not options: see `source.web.parsing`.
@@ -125,8 +125,8 @@ def _option(key: str, place: str) -> Option:
         hint = f"settings have the names of their flags: {key.replace('_', '-')}"
     elif key in ("tool", "asyncload"):
         hint = "put settings at the top level of the file; [tool.asyncload] is for pyproject.toml"
-    elif near := nearest(key, known):
-        hint = f"did you mean {near}? {hint}"
+    else:
+        hint = with_guess(key, known, hint)
     raise UsageError(f"{place}: unknown setting {key!r}", hint=hint)
 
 

@@ -9,8 +9,8 @@ import typer
 
 from asyncload.cli.settings_file import UnusableFileError, settings_file_of
 from asyncload.errors import UsageError
+from asyncload.model.suggestions import with_guess
 from asyncload.settings.options import COMMANDS
-from asyncload.settings.suggestions import nearest
 
 # Typer brings a copy of Click since 0.26, and used Click itself before.
 ClickError: type[Exception] = typer.BadParameter.__mro__[2]
@@ -130,12 +130,9 @@ def usage_error(error: Exception) -> UsageError:
     hint = getattr(error, "hint", "") or f"see {command} --help"
     if wrong is not None and context is not None:
         known = [name for p in context.command.params for name in (*p.opts, *p.secondary_opts)]
-        if wrong in _INSTEAD:
-            hint = _INSTEAD[wrong]
-        elif near := nearest(wrong, known):
-            hint = f"did you mean {near}? {hint}"
-    elif (name := _unknown_command(message)) and (near := nearest(name, _ALL)):
-        hint = f"did you mean {near}? {hint}"
+        hint = _INSTEAD[wrong] if wrong in _INSTEAD else with_guess(wrong, known, hint)
+    elif name := _unknown_command(message):
+        hint = with_guess(name, _ALL, hint)
     return UsageError(message, hint=hint)
 
 

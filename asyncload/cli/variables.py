@@ -6,9 +6,9 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
+from asyncload.model.suggestions import nearest
 from asyncload.model.values import Warned
 from asyncload.settings.options import OPTIONS
-from asyncload.settings.suggestions import nearest
 
 _PREFIX = "ASYNCLOAD_"
 _KNOWN = {variable for option in OPTIONS for variable in option.variables} | {

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from asyncload.errors import AsyncloadError, UsageError
 from asyncload.model.values import ObjectKey, UploadLeftOpen, Warned
 from asyncload.operations.comparison import manifest_key_of
+from asyncload.operations.history.near import suggesting_runs
 from asyncload.operations.load import open_bucket
 from asyncload.operations.probing import remembered_worth
 from asyncload.operations.run import utc_now
 from asyncload.operations.shards import merging
-from asyncload.reporting.manifest_reading import read_ends
+from asyncload.reporting.manifest_reading import NoRecordError, read_ends
 from asyncload.reporting.recorded import OddRecordError, PastRun, past_run, run_record
 from asyncload.reporting.report import Report
 from asyncload.reporting.shards import Shards
@@ -64,7 +65,8 @@ async def report(
         if sharded is None:
             check_mark(mark=mark)
             key = manifest_key_of(name, settings.bucket, settings.manifest_prefix, "--run")
-            past = await read_run(store, key)
+            async with suggesting_runs(store, settings.manifest_prefix, name):
+                past = await read_run(store, key)
             return RunReport(past.report, past.seconds, past.exit_code, past.error)
         merged = await merging.merge(store, settings.manifest_prefix, sharded)
         marking = None
@@ -113,12 +115,13 @@ async def read_run(store: ObjectStore, key: ObjectKey) -> PastRun:
     """Return the run of a manifest.
 
     Raises:
-        UsageError: the object does not exist, or is not a manifest.
+        NoRecordError: the object does not exist.
+        UsageError: it is not a manifest.
         StoreError: the store can't be queried.
     """
     ends = await read_ends(store, key)
     if ends is None:
-        raise UsageError(
+        raise NoRecordError(
             f"--run: object {key!r} does not exist",
             hint="give the name of a run of shards, a run id, or the key of a manifest; they are "
             "stored below --manifest-prefix",

@@ -15,6 +15,7 @@ from asyncload.operations.comparison import (
     compare_volume,
     manifest_key_of,
 )
+from asyncload.operations.history.near import suggesting_runs
 from asyncload.operations.load import open_bucket
 from asyncload.operations.observing import Emitter, check_arguments
 from asyncload.operations.opening import open_readers
@@ -98,7 +99,8 @@ async def _verify_run(
             check_mark(mark=mark)
             key = manifest_key_of(name, settings.bucket, settings.manifest_prefix, "--run")
             emit(VerificationStarted(None, key))
-            await compare_manifest(key, await _comparison(settings, store, emit))
+            async with suggesting_runs(store, settings.manifest_prefix, name):
+                await compare_manifest(key, await _comparison(settings, store, emit))
             return
         emit(VerificationStarted(None, run=name))
         merged = await merge(store, settings.manifest_prefix, sharded)
@@ -120,7 +122,8 @@ async def _verify_manifest(
     async with open_bucket(settings, prefix, emit) as store:
         key = manifest_key_of(manifest, settings.bucket, settings.manifest_prefix)
         emit(VerificationStarted(None, key))
-        await compare_manifest(key, await _comparison(settings, store, emit))
+        async with suggesting_runs(store, settings.manifest_prefix, manifest):
+            await compare_manifest(key, await _comparison(settings, store, emit))
 
 
 async def _verify_volume(

@@ -16,6 +16,7 @@ from string import Formatter
 
 from asyncload.errors import InvalidKey, UsageError
 from asyncload.model.names import MEMBER, without_archive
+from asyncload.model.suggestions import with_guess
 from asyncload.model.values import ObjectKey
 from asyncload.source.globs import Glob
 from asyncload.source.name_kinds import compressed_csv
@@ -288,9 +289,8 @@ def _parse_template(template: str) -> list[tuple[str, str | None, str]]:
         if name is None:
             continue
         if name not in FIELDS:
-            raise UsageError(
-                f"--layout: unknown field {{{name}}}", hint=f"the known fields are {known}"
-            )
+            hint = with_guess(f"{{{name}}}", known.split(", "), f"the known fields are {known}")
+            raise UsageError(f"--layout: unknown field {{{name}}}", hint=hint)
         if conversion or (spec and (name != "date" or "{" in spec)):
             raise UsageError(
                 f"--layout: {{{name}}} does not take a format",
@@ -299,7 +299,11 @@ def _parse_template(template: str) -> list[tuple[str, str | None, str]]:
     if not any(name for _, name, _, _ in parsed):
         raise UsageError(
             f"--layout: {template!r} is neither a known layout nor a template with a field",
-            hint=f"use 'default', 'hive', or a template with the fields {known}",
+            hint=with_guess(
+                template,
+                LAYOUTS,
+                f"use 'default', 'hive', or a template with the fields {known}",
+            ),
         )
     return [(literal, name, spec or "") for literal, name, spec, _ in parsed]
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from asyncload.errors import InvalidKey, UsageError
 from asyncload.model.names import to_bytes
+from asyncload.model.suggestions import with_guess
 from asyncload.planning.keys import KeyLayout
 
 MAX_SHARDS = 10_000
@@ -46,7 +47,7 @@ def parse_shard(text: str) -> Shard:
     if match is None:
         raise UsageError(
             f"--shard: {text!r} is not a shard",
-            hint="use K/N, such as 3/8 for the third of eight shards",
+            hint=with_guess(text, ["auto"], "use K/N, such as 3/8 for the third of eight shards"),
         )
     shard = Shard(int(match[1]), int(match[2]))
     if not 1 <= shard.total <= MAX_SHARDS:

@@ -52,18 +52,28 @@ async def read_manifest(store: ObjectStore, key: ObjectKey) -> AsyncIterator[Man
     """Yield the files of a manifest.
 
     Raises:
-        UsageError: the object does not exist, or is not a manifest of asyncload.
+        NoRecordError: the object does not exist.
+        UsageError: it is not a manifest of asyncload.
         StoreError: the store can't be queried.
     """
     try:
         async for entry in read_entries(store, key):
             yield entry
     except UnreadableRecordError as error:
-        raise UsageError(f"--manifest: object {key!r} {error}", hint=_HINT) from error
+        kind = NoRecordError if isinstance(error, _MissingError) else UsageError
+        raise kind(f"--manifest: object {key!r} {error}", hint=_HINT) from error
+
+
+class NoRecordError(UsageError):
+    """There is no record of the run that an option names."""
 
 
 class UnreadableRecordError(ValueError):
     """An object is not a complete manifest that can be read; the text says why, of the object."""
+
+
+class _MissingError(UnreadableRecordError):
+    """The object does not exist."""
 
 
 async def read_entries(
@@ -225,7 +235,7 @@ async def read_ends(
 async def _lines(store: ObjectStore, key: ObjectKey) -> AsyncIterator[bytes]:
     """Yield an object's lines of up to 8 MiB; a line that starts with `]` may be incomplete."""
     if await store.head(key) is None:
-        raise UnreadableRecordError("does not exist")
+        raise _MissingError("does not exist")
     offset, rest = 0, b""
     while piece := await store.read(key, offset, _READ):
         offset += len(piece)

@@ -12,6 +12,7 @@ from botocore import UNSIGNED
 from botocore import exceptions as boto
 
 from asyncload.errors import CredentialsMissing, UsageError
+from asyncload.model.suggestions import with_guess
 from asyncload.model.values import Warned
 from asyncload.s3.auth.chain import ChainSession
 from asyncload.s3.auth.chain_messages import (
@@ -142,7 +143,11 @@ async def _open(
                 raise unreadable from error
             raise UsageError(
                 f"{'--profile' if options.profile else 'AWS_PROFILE'}: {error}",
-                hint="`aws configure list-profiles` lists the existing profiles",
+                hint=with_guess(
+                    error.kwargs["profile"],
+                    AioSession().available_profiles,
+                    "`aws configure list-profiles` lists the existing profiles",
+                ),
             ) from error
         except boto.ConfigParseError as error:
             raise explain_configuration(error) from None

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from asyncload.errors import UsageError
+from asyncload.model.suggestions import with_guess
 
 ADDRESSING_STYLES = ("auto", "path", "virtual")
 CHECKSUMS = ("auto", "crc64nvme", "crc32", "md5")
@@ -23,6 +24,18 @@ ACLS = (
     "bucket-owner-full-control",
 )
 SSE = ("AES256", "aws:kms", "aws:kms:dsse")
+LOG_FORMATS = ("text", "json")
+STORAGE_CLASSES = (
+    "STANDARD",
+    "STANDARD_IA",
+    "INTELLIGENT_TIERING",
+    "ONEZONE_IA",
+    "GLACIER_IR",
+    "GLACIER",
+    "DEEP_ARCHIVE",
+    "REDUCED_REDUNDANCY",
+)
+"""Those of AWS; other stores have their own."""
 
 MAX_TAGS = 10
 MAX_METADATA_BYTES = 768
@@ -34,9 +47,14 @@ _KMS_KEY_ID = re.compile(r"[\x21-\x7e]+")
 _METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _METADATA_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _STORAGE_CLASS = re.compile(r"[A-Z0-9_]+")
-_DURATION = re.compile(r"(\d{1,9})(s|m|h|d)?")
+# A number, and its unit from the first letter on: `15m`, `15 min`, `15 minutes`.
+_PIECE = (
+    r"(\d{1,9})(?:\.(\d{1,9}))?\s*"
+    r"(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?|w(?:eeks?)?)"
+)
+_DURATION = re.compile(rf"\d{{1,9}}|{_PIECE}(?:[\s,]*{_PIECE})*", re.ASCII)
 _MAX_SECONDS = 36_500 * 86_400
-_SECONDS = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def choose(option: str, value: str, known: tuple[str, ...]) -> str:
@@ -49,23 +67,34 @@ def choose(option: str, value: str, known: tuple[str, ...]) -> str:
         if name.lower() == value.lower():
             return name
     raise UsageError(
-        f"{option}: {value!r} is not a known value", hint=f"use one of {', '.join(known)}"
+        f"{option}: {value!r} is not a known value",
+        hint=with_guess(value, known, f"use one of {', '.join(known)}"),
     )
 
 
 def parse_duration(option: str, text: str) -> int:
-    """Return the seconds for `90`, `90s`, `15m`, `24h` or `7d`.
+    """Return the seconds for `90`, `90s`, `15m`, `1h30m`, `1.5 hours`, `7d` or `2 weeks`.
+
+    A fraction of a second counts as a whole one.
 
     Raises:
         UsageError: the text is not a duration, or longer than a hundred years.
     """
-    match = _DURATION.fullmatch(text.strip().lower())
-    if match is None:
+    words = text.strip().lower()
+    if _DURATION.fullmatch(words) is None:
         raise UsageError(
             f"{option}: {text!r} is not a valid duration",
-            hint="use a number and a unit: 90s, 15m, 24h, 7d",
+            hint="use a number and a unit: 90s, 15m, 1h30m, 24h, 7d, 2w",
         )
-    seconds = int(match[1]) * _SECONDS[match[2]]
+    if words.isdigit():
+        seconds = int(words)
+    else:
+        # Exact: a float is not.
+        billionths = sum(
+            int(whole + fraction.ljust(9, "0")) * _SECONDS[unit[0]]
+            for whole, fraction, unit in re.findall(_PIECE, words, re.ASCII)
+        )
+        seconds = -(-billionths // 1_000_000_000)
     if seconds > _MAX_SECONDS:
         raise UsageError(
             f"{option}: {text!r} is too long",
@@ -174,7 +203,11 @@ def check_storage_class(name: str | None) -> None:
     if name is not None and not _STORAGE_CLASS.fullmatch(name):
         raise UsageError(
             f"--storage-class: {name!r} is not a valid storage class",
-            hint="use, for example, STANDARD_IA, INTELLIGENT_TIERING or GLACIER_IR",
+            hint=with_guess(
+                name,
+                STORAGE_CLASSES,
+                "use, for example, STANDARD_IA, INTELLIGENT_TIERING or GLACIER_IR",
+            ),
         )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from asyncload.errors import UsageError
+from asyncload.model.suggestions import with_guess
 from asyncload.planning.shards import parse_shard
 from asyncload.settings.objects import parse_duration, parse_pairs
 
@@ -21,6 +22,8 @@ T = TypeVar("T")
 
 AUTO_NUMBER = "auto"
 """As many concurrent requests as increase throughput, or processes as shorten the run."""
+THEN = ("delete", "move")
+"""Actions of `--then`; the second one needs a folder."""
 MAX_CONCURRENCY = 1024
 MAX_PROCESSES = 64
 _SCHEDULER = re.compile(r"(tcp|tls|wss?)://([\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}", re.ASCII)
@@ -167,10 +170,9 @@ def _parse_number_or_auto(option: str, text: str, noun: str, most: int) -> int |
         return meant
     if re.fullmatch(r"[+-]?\d{1,18}", meant, re.ASCII):
         return int(meant)
-    guess = f"did you mean {AUTO_NUMBER}? " if meant and set(meant) <= set(AUTO_NUMBER) else ""
     raise UsageError(
         f"{option}: {text!r} is not a number of {noun}",
-        hint=f"{guess}use {AUTO_NUMBER}, or a number from 1 to {most:,}",
+        hint=with_guess(meant, [AUTO_NUMBER], f"use {AUTO_NUMBER}, or a number from 1 to {most:,}"),
     )
 
 
@@ -285,10 +287,10 @@ def as_then(option: str, value: object) -> str:
         UsageError: the value is something else.
     """
     action, folder = split_then(as_text(option, value))
-    if (action, bool(folder)) not in (("delete", False), ("move", True)):
+    if (action, bool(folder)) not in zip(THEN, (False, True), strict=True):
         raise UsageError(
             f"{option}: {value!r} is neither 'delete' nor 'move FOLDER'",
-            hint=f"use {option} delete, or {option} move /archive",
+            hint=with_guess(action, THEN, f"use {option} delete, or {option} move /archive"),
         )
     return f"{action} {folder}".strip()
 

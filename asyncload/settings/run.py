@@ -11,6 +11,7 @@ from pathlib import Path
 
 from asyncload.errors import InvalidKey, UsageError
 from asyncload.model.reserved import METADATA_NAMES, UPLOADS
+from asyncload.model.suggestions import nearest, with_guess
 from asyncload.model.values import LimitReason, ObjectKey
 from asyncload.planning.dates import ArrivalDates, Dates, ModificationDates, PathDates
 from asyncload.planning.keys import LAYOUTS, KeyLayout
@@ -362,7 +363,7 @@ def resolve_moment(text: str, now: datetime, zone: tzinfo, flag: str = "--modifi
     Raises:
         UsageError: the text has another form.
     """
-    words = text.strip()
+    words = re.sub(r"\s+ago$", "", text.strip(), flags=re.IGNORECASE)
     if (days_back := RELATIVE_DATES.get(words.lower())) is not None:
         words = (now.astimezone(zone).date() - timedelta(days=days_back)).isoformat()
     with suppress(ValueError):
@@ -373,8 +374,12 @@ def resolve_moment(text: str, now: datetime, zone: tzinfo, flag: str = "--modifi
     except UsageError:
         raise UsageError(
             f"{flag}: {text!r} is not a valid time",
-            hint="use 2022-05-02, '2022-05-02 18:30', 2022-05-02T18:30:00Z, yesterday, or a "
-            "duration such as 24h or 7d",
+            hint=with_guess(
+                text,
+                RELATIVE_DATES,
+                "use 2022-05-02, '2022-05-02 18:30', 2022-05-02T18:30:00Z, yesterday, or a "
+                "duration such as 24h or 7d",
+            ),
         ) from None
 
 
@@ -394,8 +399,21 @@ def find_timezone(name: str) -> tzinfo:
     except (KeyError, ValueError, OSError):
         raise UsageError(
             f"--timezone: unknown time zone {name!r}",
-            hint="use an IANA name, such as UTC or America/Sao_Paulo",
+            hint=_zone_hint(name),
         ) from None
+
+
+def _zone_hint(name: str) -> str:
+    from zoneinfo import available_timezones
+
+    hint = "use an IANA name, such as UTC or America/Sao_Paulo"
+    zones = sorted(available_timezones())
+    if any(map(str.isdigit, name)) or any(zone.startswith(f"{name}/") for zone in zones):
+        # An offset, such as GMT-3, or an area: the name of any zone would mislead.
+        return hint
+    cities = {zone.rpartition("/")[2]: zone for zone in zones}
+    near = nearest(name, zones) or cities.get(nearest(name, cities) or "")
+    return f"did you mean {near}? {hint}" if near else hint
 
 
 def resolve_date(text: str, now: datetime) -> date:
@@ -419,7 +437,11 @@ def resolve_date(text: str, now: datetime) -> date:
     except ValueError as error:
         raise UsageError(
             f"--date: {text!r} is not a valid date: {error}",
-            hint="use YYYY-MM-DD (2022-05-02), today, yesterday or mtime",
+            hint=with_guess(
+                text,
+                (*RELATIVE_DATES, MTIME),
+                "use YYYY-MM-DD (2022-05-02), today, yesterday or mtime",
+            ),
         ) from None
 
 

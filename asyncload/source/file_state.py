@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable, Sequence
 
 from asyncload.errors import SourceChanged, SourceUnreadable, TooManyOpenFiles, UsageError
+from asyncload.model.suggestions import with_guess
 from asyncload.model.values import FileState
 
 __all__ = ["FileState"]
@@ -34,7 +35,11 @@ def check_trust(names: Sequence[str]) -> tuple[str, ...]:
     if not {"size"} <= wanted <= set(TRUST):
         raise UsageError(
             f"--trust: {','.join(names)!r} is not a valid choice of file attributes",
-            hint=f"use size and any others of {','.join(TRUST)}, separated by commas",
+            hint=with_guess(
+                next(iter(sorted(wanted - set(TRUST))), ""),
+                TRUST,
+                f"use size and any others of {','.join(TRUST)}, separated by commas",
+            ),
         )
     return tuple(name for name in TRUST if name in wanted)
 

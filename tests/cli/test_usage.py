@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asyncload.model.suggestions import nearest
 from asyncload.model.version import VERSION
-from asyncload.settings.suggestions import nearest
 from tests.test_docs import options_of
 
 
@@ -59,6 +59,26 @@ def test_what_is_mistyped_gets_a_name_that_is_near_or_none(asyncload, typed, hin
     assert ended.code == 2
     assert hint in ended.err
     assert ended.err.startswith("error: No such ")
+
+
+@pytest.mark.fault("I10")
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (("run", "--dry-run", "--log-format", "jsno"), "json"),
+        (("doctor", "--log-format", "jsno"), "json"),
+        (("run", "--dry-run", "--offline", "--price", "putt=1"), "put"),
+        (("ddl", "--engine", "athna"), "athena"),
+    ],
+)
+def test_a_mistyped_value_gets_one_that_is_near(asyncload, volume, monkeypatch, typed, meant):
+    """Before anything is sent."""
+    monkeypatch.chdir(volume)
+    (volume / "a.csv").write_text("1")
+    command, *options = typed
+    ended = asyncload(command, volume, "--bucket", "lake", *options)
+    assert (ended.code, ended.out) == (2, "")
+    assert f"hint: did you mean {meant}? use " in ended.err
 
 
 @pytest.mark.fault("I10")
@@ -118,3 +138,18 @@ def test_an_empty_variable_of_ours_counts_as_not_set(asyncload, volume, monkeypa
         monkeypatch.setenv(f"ASYNCLOAD_{name}", "")
     (volume / "a.csv").write_text("1")
     assert asyncload("run", volume, "--bucket", "lake", "--dry-run", "--offline").code == 0
+
+
+@pytest.mark.fault("I10")
+@pytest.mark.parametrize(
+    ("profile", "hint"), [("lkae", "did you mean lake? `aws "), ("other", "`aws ")]
+)
+def test_a_mistyped_profile_gets_one_that_exists(asyncload, tmp_path, monkeypatch, profile, hint):
+    """Of the AWS configuration."""
+    configuration = tmp_path / "config"
+    configuration.write_text("[profile lake]\nregion = eu-west-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(configuration))
+    ended = asyncload("runs", "--bucket", "lake", "--profile", profile)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(f"error: --profile: The config profile ({profile}) could")
+    assert f"\n  hint: {hint}configure list-profiles` lists" in ended.err

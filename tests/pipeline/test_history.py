@@ -7,13 +7,15 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from asyncload.errors import AccessDenied, AsyncloadError, StoreUnavailable
+from asyncload.errors import AccessDenied, AsyncloadError, StoreUnavailable, UsageError
 from asyncload.model.values import ObjectKey
+from asyncload.operations.history.near import suggesting_runs
 from asyncload.operations.history.prune import prune_records
 from asyncload.operations.history.records import find_records
 from asyncload.operations.history.runs import first_moment, read_history
 from asyncload.operations.history.where import find_places
 from asyncload.operations.load import load_into
+from asyncload.operations.report import read_run
 from asyncload.reporting.history.summary import UnreadableRun
 from asyncload.reporting.history.text import calendar_lines, day_lines, history_lines, run_line
 from asyncload.settings.run import Settings
@@ -475,3 +477,36 @@ async def test_only_old_records_of_runs_are_pruned(month):
     assert await prune(2, delete=True) == []
     gone = {f"_asyncload/{ids[day]}.json" for day in (1, 2)}
     assert set(month.lake.objects) == before - gone
+
+
+async def test_a_mistyped_run_gets_the_name_of_one_that_exists(month):
+    """By the ids of the same month, or by the names of runs of shards."""
+    await month.load(1)
+    month.lake.objects |= {
+        "_asyncload/shards/nightly-2022/run.json": b"{}",
+        "_asyncload/20220501.json": b"{}",
+    }
+
+    async def hint_for(name):
+        with pytest.raises(UsageError) as caught:
+            async with suggesting_runs(month.lake, "_asyncload", name):
+                await read_run(month.lake, ObjectKey(f"_asyncload/{name}.json"))
+        return caught.value.hint.partition("? ")[0]
+
+    run_id = month.run_ids[1]
+    assert await hint_for(run_id[:-2] + "x") == f"did you mean {run_id}"
+    assert await hint_for("nigtly-2022") == "did you mean nightly-2022"
+    assert (await hint_for("unlike")).startswith("give the name of a run")
+
+
+async def test_a_mistyped_run_is_an_error_also_if_runs_can_not_be_listed(month):
+    """Only the name of one that exists is missing."""
+
+    class Denying(Lake):
+        async def list_objects(self, *_, **__):
+            raise AccessDenied("no")
+
+    with pytest.raises(UsageError, match="does not exist") as caught:
+        async with suggesting_runs(Denying(), "_asyncload", "20220501"):
+            await read_run(Denying(), ObjectKey("_asyncload/20220501.json"))
+    assert "did you mean" not in caught.value.hint

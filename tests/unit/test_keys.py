@@ -141,7 +141,7 @@ KNOWN = "{layer}, {origin}, {format}, {dataset}, {date}, {path}"
         (
             "hvie",
             "--layout: 'hvie' is neither a known layout nor a template with a field",
-            f"use 'default', 'hive', or a template with the fields {KNOWN}",
+            f"did you mean hive? use 'default', 'hive', or a template with the fields {KNOWN}",
         ),
         (
             "",

@@ -24,14 +24,28 @@ def settings(**options):
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("0", 0), ("90", 90), ("90s", 90), ("15m", 900), ("24H", 86_400), (" 7d ", 604_800)],
+    [
+        ("0", 0),
+        ("90", 90),
+        ("90s", 90),
+        ("15m", 900),
+        ("24H", 86_400),
+        (" 7d ", 604_800),
+        ("1.5h", 5_400),
+        ("1h30m", 5_400),
+        ("1 hour, 30 minutes", 5_400),
+        ("2 weeks", 1_209_600),
+        ("10 min", 600),
+        ("0.1s", 1),
+        ("0.3d", 25_920),
+    ],
 )
 def test_a_duration_is_a_number_and_a_unit(text, seconds):
     """Seconds without one."""
     assert parse_duration("--min-age", text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "m", "-1", "1.5h", "2 weeks", "1e9", "9999999999"])
+@pytest.mark.parametrize("text", ["", "m", "-1", "1.5", "2 mo", "1h30", "m5", "1e9", "9999999999"])
 def test_an_invalid_duration_is_refused(text):
     """With the option's name and what would be one."""
     with pytest.raises(UsageError, match="--min-age") as caught:

@@ -136,7 +136,12 @@ NO_ZONE = "use an IANA name, such as UTC or America/Sao_Paulo"
             NO_DATE,
         ),
         ("timezone", "", "--timezone: unknown time zone ''", NO_ZONE),
-        ("timezone", "Sao Paulo", "--timezone: unknown time zone 'Sao Paulo'", NO_ZONE),
+        (
+            "timezone",
+            "Sao Paulo",
+            "--timezone: unknown time zone 'Sao Paulo'",
+            f"did you mean America/Sao_Paulo? {NO_ZONE}",
+        ),
         ("timezone", "America", "--timezone: unknown time zone 'America'", NO_ZONE),
         ("timezone", "../UTC", "--timezone: unknown time zone '../UTC'", NO_ZONE),
         ("timezone", "caf\udce9", "--timezone: unknown time zone 'caf\\udce9'", NO_ZONE),

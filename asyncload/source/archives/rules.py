@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from asyncload.errors import UsageError
+from asyncload.model.suggestions import with_guess
 
 DEFAULT_LIMIT = 1024**4
 """In bytes: 1 TiB."""
+ENCODINGS = ("utf-8", "cp437", "cp850", "cp1252", "cp866", "cp932", "gbk")
+"""Some of those that names in archives often have."""
 
 
 class ArchiveRules(NamedTuple):
@@ -36,5 +39,9 @@ def check_encoding(option: str, encoding: str) -> None:
     if not extends:
         raise UsageError(
             f"{option}: {encoding!r} is not an encoding of names in archives",
-            hint="use for example cp850 (Windows in Western Europe and Brazil), cp437, or utf-8",
+            hint=with_guess(
+                encoding,
+                ENCODINGS,
+                "use for example cp850 (Windows in Western Europe and Brazil), cp437, or utf-8",
+            ),
         )

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from asyncload.errors import InvalidKey, UsageError
+from asyncload.model.suggestions import with_guess
 from asyncload.model.values import ObjectKey
 from asyncload.source.web.description import (
     DATE,
@@ -43,8 +44,12 @@ def known_api(name: str) -> Api:
     if api is None:
         raise UsageError(
             f"source: {name!r} is not a known source",
-            hint=f"use {', '.join(_KNOWN)}, or describe another API under [source] in a settings "
-            "file (--config)",
+            hint=with_guess(
+                name,
+                _KNOWN,
+                f"use {', '.join(_KNOWN)}, or describe another API under [source] in a settings "
+                "file (--config)",
+            ),
         )
     return api
 
@@ -107,7 +112,7 @@ def _paging(table: object) -> Paging:
     if style not in PAGING_STYLES:
         raise UsageError(
             f"[source.paging]: style: {style!r} is not a known style",
-            hint=f"use one of {', '.join(PAGING_STYLES)}",
+            hint=with_guess(style, PAGING_STYLES, f"use one of {', '.join(PAGING_STYLES)}"),
         )
     default = {"offset": "offset", "cursor": "cursor"}.get(style, "page")
     values: dict[str, Any] = {"param": default}
@@ -284,7 +289,7 @@ def _fields(named: str, table: object, known: tuple[str, ...]) -> Mapping[str, A
     if unknown:
         raise UsageError(
             f"{named}: unknown field {unknown[0]!r}",
-            hint=f"the known fields are {', '.join(known)}",
+            hint=with_guess(unknown[0], known, f"the known fields are {', '.join(known)}"),
         )
     return table
 

@@ -11,6 +11,7 @@ from datetime import date
 from typing import NamedTuple
 
 from asyncload.errors import UsageError
+from asyncload.model.suggestions import with_guess
 from asyncload.source.web.description import Api, Choice, DateSplit, Paging, Query
 
 TMDB = Api(
@@ -62,7 +63,8 @@ def queries_of(wish: Wish) -> list[Query]:
     for kind in wish.kinds:
         if kind not in KINDS:
             raise UsageError(
-                f"--kind: {kind!r} is not a known kind", hint=f"use {' or '.join(KINDS)}, or both"
+                f"--kind: {kind!r} is not a known kind",
+                hint=with_guess(kind, KINDS, f"use {' or '.join(KINDS)}, or both"),
             )
     if wish.characters and not (wish.titles or wish.actors or wish.genres):
         raise UsageError(

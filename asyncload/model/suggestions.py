@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 # Minimum similarity of two names; `--buket` and `--bucket` have 0.9.
 _NEAR = 0.75
 
 
-def nearest(wrong: str, known: Sequence[str]) -> str | None:
-    """Return the known name closest to a mistyped one, None if none is similar."""
+def nearest(wrong: str, known: Iterable[str]) -> str | None:
+    """Return the known name closest to a mistyped one in any case, None if none is similar."""
     # Imported only when needed: after a mistake.
     from difflib import SequenceMatcher
 
+    given = wrong.strip().lstrip("-").casefold()
+
     def likeness(name: str) -> float:
-        meant, given = name.lstrip("-"), wrong.lstrip("-")
+        meant = name.lstrip("-").casefold()
         if len(given) > 2 and meant.startswith(given):
             return 1.0
         return SequenceMatcher(None, meant, given).ratio()
 
     best = max(known, key=likeness, default=None)
     return best if best is not None and likeness(best) >= _NEAR else None
+
+
+def with_guess(wrong: str, known: Iterable[str], hint: str) -> str:
+    """Return a hint that first asks for the known name closest to a mistyped one, if any is."""
+    near = nearest(wrong, known)
+    return hint if near is None else f"did you mean {near}? {hint}"
