@@ -415,7 +415,8 @@ def without_override():
         (
             ("--layout", "{layer}/{dataste}/{path}"),
             (
-                "error: --layout: unknown field {dataste}\n  hint: the known fields are "
+                "error: --layout: unknown field {dataste}\n  hint: did you mean {dataset}? "
+                "the known fields are "
                 "{layer}, {origin}, {format}, {dataset}, {date}, {path}"
             ),
         ),
