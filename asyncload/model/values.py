@@ -58,6 +58,21 @@ class ObjectKey(str):
         return super().__new__(cls, value)
 
 
+class Lock(NamedTuple):
+    """Object Lock's protection of an object: `GOVERNANCE` or `COMPLIANCE`, until a time in UTC.
+
+    The time has no fractions of a second.
+    """
+
+    mode: str
+    until: datetime
+
+    @property
+    def until_text(self) -> str:
+        """The time as S3 writes it: `2033-05-02T00:00:00Z`."""
+        return f"{self.until:%Y-%m-%dT%H:%M:%SZ}"
+
+
 class FileState(NamedTuple):
     """Attributes that may identify one version of a file: size, times and identity."""
 

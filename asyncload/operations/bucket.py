@@ -23,6 +23,8 @@ def s3_options(settings: Settings) -> S3Options:
         unsigned_payload=settings.unsigned_payload,
         fast_lane=settings.fast_lane,
         expected_bucket_owner=settings.expected_bucket_owner,
+        accelerate=settings.endpoint_accelerate,
+        payer=settings.request_payer,
         objects=ObjectOptions(
             storage_class=settings.storage_class,
             sse=settings.sse,

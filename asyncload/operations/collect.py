@@ -127,7 +127,7 @@ def _begin(
     started = now or utc_now()
     return Run(
         settings.target,
-        policy_of(settings.target, new_run_id(started)),
+        policy_of(settings.target, new_run_id(started), started),
         Report() if report is None else report,
         observer,
         started,
@@ -237,7 +237,7 @@ async def _walk(
     key_index = await list_partitions(sorted(planned), stores.most)
     if not settings.refresh:
         run.markers.listed = key_index
-    written = ReadBack(target, PUT_LIMIT)
+    written = ReadBack(target, PUT_LIMIT, policy.lock)
     run.add_observer(written.observe)
     walk = Walk(
         asking=asking,

@@ -18,6 +18,7 @@ from asyncload.errors import (
     AsyncloadError,
     Interrupted,
     PartNotRecorded,
+    StoreRefused,
     StoreUnavailable,
     Throttled,
     UsageError,
@@ -41,7 +42,7 @@ from asyncload.planning.plan import LoadPlan
 from asyncload.reporting.report import Report
 from asyncload.reporting.success_markers import SuccessMarkers
 from asyncload.s3 import Lent, open_store
-from asyncload.settings.run import Settings
+from asyncload.settings.run import Settings, lock_of
 from asyncload.source.readers import Readers
 from asyncload.store.protocol import ObjectStore, OpenUpload
 from asyncload.store.retries import RetryingStore, RetryPolicy, Traffic
@@ -150,7 +151,7 @@ def begin_run(
             "--run has no effect without --shard", hint="omit it, or say which shard this is"
         )
     started = now or utc_now()
-    policy = policy_of(settings, new_run_id(started))
+    policy = policy_of(settings, new_run_id(started), started)
     return Run(
         settings,
         policy,
@@ -162,14 +163,19 @@ def begin_run(
     )
 
 
-def policy_of(settings: Settings, run_id: str) -> TransferPolicy:
-    """Return the transfer policy of a run."""
+def policy_of(settings: Settings, run_id: str, started: datetime) -> TransferPolicy:
+    """Return the transfer policy of a run.
+
+    Raises:
+        UsageError: objects can't be locked until the requested time.
+    """
     kept: Literal["skip", "fail"] = "skip" if settings.skip_existing else "fail"
     return TransferPolicy(
         existing="overwrite" if settings.overwrite else kept,
         # Settings has validated it.
         checksum=cast("ChecksumChoice", settings.checksum),
         provenance=Provenance(run_id, VERSION),
+        lock=lock_of(settings, started),
     )
 
 
@@ -182,7 +188,7 @@ async def _record_failure(run: Run, failure: AsyncloadError) -> None:
             asyncio.timeout(run.policy.grace.left()),
             open_store(s3_options(run.settings)) as store,
         ):
-            await preflight(run.requests.of_others(store, PREFLIGHT), run.prefix)
+            await preflight(run.requests.of_others(store, PREFLIGHT), run.settings, run.prefix)
             async with _recorded(run, store, run.requests.of_others(store, RetryPolicy())):
                 raise failure
     run.count_requests()
@@ -238,7 +244,7 @@ async def open_bucket(
     async with open_store(s3_options(settings), warn) as store:
         limit = requests_limit(settings)
         first = RetryingStore(store, limit=limit, retries=PREFLIGHT, traffic=traffic)
-        await preflight(first, prefix)
+        await preflight(first, settings, prefix)
         yield RetryingStore(store, limit=limit, retries=RetryPolicy(), traffic=traffic)
 
 
@@ -312,7 +318,7 @@ async def run_recorded(
     retries = retries or RetryPolicy()
     stores = stores_of(run, store, retries)
     try:
-        await preflight(run.requests.of_others(store, PREFLIGHT), run.prefix)
+        await preflight(run.requests.of_others(store, PREFLIGHT), run.settings, run.prefix)
         async with _recorded(run, store, stores.most) as record:
             run.add_observer(record)
             try:
@@ -386,7 +392,7 @@ async def _load_plan(
         run.markers.listed = key_index
     left_open = await find_left_open(plan, stores.most, run.prefix, observe)
     tools = transfer_tools(run, policy, readers, stores, key_index, left_open, plan.archives)
-    written = ReadBack(settings, policy.put_limit)
+    written = ReadBack(settings, policy.put_limit, policy.lock)
     run.add_observer(written.observe)
     pipeline = Pipeline(tools, observe, run.requests.at_once)
     try:
@@ -447,8 +453,16 @@ async def find_left_open(
     return left_open
 
 
-async def preflight(store: ObjectStore, prefix: str) -> None:
-    """Check within seconds whether the bucket can be used.
+def no_object_lock(bucket: str) -> StoreRefused:
+    """Return the error of a bucket that can't lock objects, as requested."""
+    return StoreRefused(
+        f"--lock-mode: the bucket {bucket!r} does not have Object Lock enabled",
+        hint="enable it, which needs versioning, or omit --lock-mode and --lock-until",
+    )
+
+
+async def preflight(store: ObjectStore, settings: Settings, prefix: str) -> None:
+    """Check within seconds whether the bucket can be used; `prefix` is that of the keys.
 
     Raises:
         StoreRefused: it can't be used with these settings.
@@ -457,6 +471,8 @@ async def preflight(store: ObjectStore, prefix: str) -> None:
     try:
         async with asyncio.timeout(PREFLIGHT.seconds):
             await store.check_bucket(prefix)
+            if settings.lock_mode is not None and await store.has_object_lock() is False:
+                raise no_object_lock(settings.bucket)
     except Throttled:
         # The bucket exists and the store is busy: uploads retry for longer.
         return

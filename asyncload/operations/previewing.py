@@ -88,7 +88,7 @@ async def plan_online(
         if by_clock:
             check_day(settings, store.clock_offset, now)
         found = await scan_plan(settings, layout, readers, emit, now)
-        policy = await _as_remembered(settings, store, policy_of(settings, ""))
+        policy = await _as_remembered(settings, store, policy_of(settings, "", now))
         foreign = store.foreign_endpoint is not None
         if foreign and found.has_backslashes and policy.worth.keeps_backslashes is None:
             emit(

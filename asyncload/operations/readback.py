@@ -1,13 +1,13 @@
-"""Check tags, metadata and storage class of written objects: some stores silently ignore them."""
+"""Check tags, metadata, class and lock of written objects: some stores silently ignore them."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 
 from asyncload.errors import AccessDenied, AsyncloadError
-from asyncload.model.values import Event, FileFinished, ObjectKey, Uploaded, Warned
+from asyncload.model.values import Event, FileFinished, Lock, ObjectKey, Uploaded, Warned
 from asyncload.settings.run import Settings
-from asyncload.store.protocol import ObjectStore
+from asyncload.store.protocol import ObjectStore, RemoteObject
 
 
 class ReadBack:
@@ -16,11 +16,13 @@ class ReadBack:
     Args:
         settings: the requested tags, metadata and storage class.
         put_limit: bytes; larger files are uploaded in parts.
+        lock: how objects are locked.
     """
 
-    def __init__(self, settings: Settings, put_limit: int) -> None:
+    def __init__(self, settings: Settings, put_limit: int, lock: Lock | None) -> None:
         self._settings = settings
         self._put_limit = put_limit
+        self._lock = lock
         self._first: dict[bool, ObjectKey] = {}
 
     def observe(self, event: Event) -> None:
@@ -31,12 +33,12 @@ class ReadBack:
     async def check(self, store: ObjectStore) -> list[Warned]:
         """Return a warning for each option that the store ignored; AWS ignores none."""
         settings = self._settings
-        asked = settings.tags or settings.metadata or settings.storage_class
+        asked = settings.tags or settings.metadata or settings.storage_class or self._lock
         if store.foreign_endpoint is None or not asked:
             return []
         lost: dict[str, ObjectKey] = {}
         for key in self._first.values():
-            for option in await lost_options(store, settings, key):
+            for option in await lost_options(store, settings, key, self._lock):
                 lost.setdefault(option, key)
         return [describe_lost(option, key) for option, key in lost.items()]
 
@@ -49,7 +51,9 @@ def describe_lost(option: str, key: ObjectKey) -> Warned:
     )
 
 
-async def lost_options(store: ObjectStore, settings: Settings, key: ObjectKey) -> list[str]:
+async def lost_options(
+    store: ObjectStore, settings: Settings, key: ObjectKey, lock: Lock | None = None
+) -> list[str]:
     """Return the options that the store ignored for an object, as far as it can be read."""
     lost = []
     # Permission to write does not imply permission to read.
@@ -61,9 +65,16 @@ async def lost_options(store: ObjectStore, settings: Settings, key: ObjectKey) -
             lost.append("--metadata")
         if (settings.storage_class or "STANDARD") != (remote.storage_class or "STANDARD"):
             lost.append("--storage-class")
+        if lock is not None and not _is_locked(remote, lock):
+            lost.append("--lock-mode")
     if settings.tags and not await _has_tags(store, settings, key):
         lost.append("--tag")
     return lost
+
+
+def _is_locked(remote: RemoteObject, lock: Lock) -> bool:
+    kept = remote.lock
+    return kept is not None and kept.mode == lock.mode and kept.until >= lock.until
 
 
 async def _has_tags(store: ObjectStore, settings: Settings, key: ObjectKey) -> bool:

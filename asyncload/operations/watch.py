@@ -17,6 +17,7 @@ from asyncload.aio.groups import Group
 from asyncload.bucket.listing import list_existing
 from asyncload.errors import (
     Interrupted,
+    Refused,
     ServerError,
     SourceUnreadable,
     StoreUnavailable,
@@ -56,7 +57,14 @@ from asyncload.planning.collecting import SLICE, add_found
 from asyncload.planning.plan import LoadPlan, collision_error
 from asyncload.reporting.report import Report
 from asyncload.s3 import open_store
-from asyncload.settings.run import ARRIVAL, Settings, dates_of, find_timezone, layout_of
+from asyncload.settings.run import (
+    ARRIVAL,
+    Settings,
+    dates_of,
+    find_timezone,
+    layout_of,
+    lock_of,
+)
 from asyncload.source.arrivals import changes, check_events, has_events, look_at, version_of
 from asyncload.source.folders import status_of
 from asyncload.source.readers import Readers
@@ -187,6 +195,8 @@ def _checked(settings: Settings, options: WatchOptions) -> Settings:
         )
     if settings.date_from is None and settings.date.lower() == "today":
         settings = replace(settings, date=ARRIVAL)
+    # Its time must be in the future now; a session that begins later checks it again.
+    lock_of(settings, utc_now())
     if not (options.poll or not has_events(settings.volume)):
         check_events()
     return settings
@@ -293,7 +303,7 @@ class _Watcher:
     async def _preflight(self, store: ObjectStore) -> None:
         requests = Requests(self._settings, share_of(self._settings))
         prefix = layout_of(self._settings, utc_now()).common_prefix()
-        await preflight(requests.of_others(store, PREFLIGHT), prefix)
+        await preflight(requests.of_others(store, PREFLIGHT), self._settings, prefix)
 
     async def _watch(self, store: ObjectStore, readers: Readers) -> None:
         status = await readers.run(status_of, os.fsencode(self._settings.volume))
@@ -419,7 +429,11 @@ class _Watcher:
 
     @asynccontextmanager
     async def _session(self, store: ObjectStore, readers: Readers) -> AsyncIterator[_Session]:
-        run = begin_run(self._settings, self.emit, None, self._interruption)
+        try:
+            run = begin_run(self._settings, self.emit, None, self._interruption)
+        except UsageError as error:
+            # The time of --lock-until was in the future when the watch began.
+            raise Refused(error.message, hint=error.hint) from error
         run.requests.rate, run.disposal = self.rate, self._disposal
         stores = stores_of(run, store, RetryPolicy())
         async with run.recording(stores.most).kept() as record:
@@ -436,7 +450,7 @@ class _Watcher:
             nothing = LoadPlan(run.layout, put_limit=policy.put_limit)
             index = await list_existing(nothing, stores.most)
             tools = transfer_tools(run, policy, readers, stores, index, {})
-            written = ReadBack(self._settings, policy.put_limit)
+            written = ReadBack(self._settings, policy.put_limit, policy.lock)
             run.add_observer(written.observe)
             try:
                 async with Group() as group:
@@ -450,12 +464,18 @@ class _Watcher:
                 run.observe(warned)
 
     def _end_of_session(self, session: _Session) -> datetime:
-        """Return when the next manifest begins: at midnight, or after the time asked for."""
-        if self._options.manifest_every is not None:
-            return session.run.started + timedelta(seconds=self._options.manifest_every)
-        zone = find_timezone(self._settings.timezone)
+        """Return when the next manifest begins: at midnight, or after the time asked for.
+
+        If objects are locked, at midnight at the latest: a session locks all of its objects until
+        the same time, and the later ones must not be locked for shorter than asked for.
+        """
+        zone, every = find_timezone(self._settings.timezone), self._options.manifest_every
         day = session.run.started.astimezone(zone).date() + timedelta(days=1)
-        return datetime.combine(day, datetime.min.time(), zone)
+        midnight = datetime.combine(day, datetime.min.time(), zone)
+        if every is None:
+            return midnight
+        end = session.run.started + timedelta(seconds=every)
+        return end if self._settings.lock_mode is None else min(end, midnight)
 
     async def _load_batch(self, session: _Session, sources: Sequence[SourceFile]) -> None:
         # Of this batch only: a later one may have a newer version of a file by the end.

@@ -13,7 +13,7 @@ from typing import Any
 
 from asyncload.errors import ProtectionIgnored
 from asyncload.model.checksums import CRC64NVME, by_algorithm, md5_of_etag
-from asyncload.model.values import Checksum
+from asyncload.model.values import Checksum, Lock
 from asyncload.store.protocol import (
     ListedObject,
     OpenUpload,
@@ -87,7 +87,19 @@ def describe_object(answer: Mapping[str, Any]) -> RemoteObject:
         by_algorithm(*computed, md5_of_etag(_text(answer.get("ETag", "")))),
         answer.get("Metadata") or {},
         _text(answer.get("StorageClass") or ""),
+        _lock(answer),
     )
+
+
+def _lock(answer: Mapping[str, Any]) -> Lock | None:
+    mode, until = answer.get("ObjectLockMode"), _time(answer.get("ObjectLockRetainUntilDate"))
+    return Lock(_text(mode), until) if mode and until is not None else None
+
+
+def read_lock_configuration(answer: Mapping[str, Any]) -> bool:
+    """Read the response to GetObjectLockConfiguration: return whether Object Lock is enabled."""
+    configured = answer.get("ObjectLockConfiguration") or {}
+    return configured.get("ObjectLockEnabled") == "Enabled"
 
 
 def read_put_result(answer: Mapping[str, Any], algorithm: str) -> PutResult:

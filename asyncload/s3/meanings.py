@@ -52,6 +52,12 @@ _PATH_STYLE = re.compile(
     r"|path.?style",
     re.IGNORECASE,
 )
+# "The retain until date must be in the future!", "Bucket is missing Object Lock Configuration", and
+# "S3 Transfer Acceleration is not configured on this bucket": their codes are InvalidRequest and
+# InvalidArgument.
+_UNTIL = re.compile(r"retain.?until|retention", re.IGNORECASE)
+_LOCK = re.compile(r"object.?lock|worm", re.IGNORECASE)
+_ACCELERATION = re.compile(r"Transfer Acceleration", re.IGNORECASE)
 PROXY_WANTS_LOGIN = 407
 
 
@@ -62,6 +68,9 @@ def meaning_of(code: str, status: int, message: str = "") -> type[StoreError]:
         return known
     if status == 403:
         return _meaning_of_refusal(code, message)
+    if status == 400 and _hint_by_words(message):
+        # The bucket or the options are the reason, so that no other file would be accepted.
+        return errors.StoreRefused
     if 300 <= status < 400 or status in (PROXY_WANTS_LOGIN, 501, 505):
         return errors.EndpointRefused
     if status == 412:
@@ -84,6 +93,17 @@ def _meaning_of_refusal(code: str, message: str) -> type[StoreError]:
 def wants_virtual_hosts(code: str, message: str) -> bool:
     """Return whether a store refuses addresses with the bucket in the path."""
     return bool(_PATH_STYLE.search(code) or _PATH_STYLE.search(message))
+
+
+def _hint_by_words(message: str) -> str:
+    """Return the hint for a refusal of which only the words say what it refers to, else ""."""
+    if _UNTIL.search(message):
+        return "use another --lock-until, and check this machine's clock"
+    if _LOCK.search(message):
+        return "enable Object Lock on the bucket, or omit --lock-mode and --lock-until"
+    if _ACCELERATION.search(message):
+        return "enable Transfer Acceleration on the bucket, or omit --endpoint-accelerate"
+    return ""
 
 
 _HINTS: Mapping[str, str] = {
@@ -129,6 +149,8 @@ _HINTS_BY_HEADER = (
     ("x-amz-trailer", "use --checksum auto or --checksum md5"),
     ("x-amz-expected-bucket-owner", "omit --expected-bucket-owner"),
     ("x-amz-meta-", "omit --metadata"),
+    ("x-amz-object-lock-", "omit --lock-mode and --lock-until"),
+    ("x-amz-request-payer", "omit --request-payer"),
     ("x-amz-server-side-encryption", "omit --sse and --sse-kms-key-id"),
     ("x-amz-storage-class", "omit --storage-class"),
     ("x-amz-tagging", "omit --tag"),
@@ -162,7 +184,8 @@ def hint_by_code(code: str, status: int, message: str) -> str:
     """Return the hint for a code or status that explains itself, else ""."""
     if status in (400, 403, 404) and wants_virtual_hosts(code, message):
         return "use --addressing-style virtual: the store requires the bucket in the host name"
-    return _HINTS.get(code) or _HINTS_BY_STATUS.get(status, "")
+    by_words = _hint_by_words(message) if status == 400 else ""
+    return _HINTS.get(code) or by_words or _HINTS_BY_STATUS.get(status, "")
 
 
 def hint_by_header(header: str) -> str:

@@ -276,10 +276,9 @@ async def _open_lane(
 ) -> FastLane | None:
     if not options.fast_lane or credentials is None:
         return None
-    arguments = options.objects.arguments(CSV)
-    if options.expected_bucket_owner:
-        arguments["ExpectedBucketOwner"] = options.expected_bucket_owner
-    pattern = await find_put_pattern(client, options.bucket, **arguments)
+    pattern = await find_put_pattern(
+        client, options.bucket, **options.objects.arguments(CSV), **options.in_each_request
+    )
     if pattern is None or capture.session.uses_proxy(pattern.base_url):
         return None
     return FastLane(
@@ -310,6 +309,12 @@ class _CapturedSession:
 
 
 def _config(options: S3Options, make_session: _CapturedSession, *, signed: bool) -> AioConfig:
+    s3: dict[str, Any] = {}
+    # `auto` leaves the choice to the AWS configuration.
+    if options.addressing_style != "auto":
+        s3["addressing_style"] = options.addressing_style
+    if options.accelerate:
+        s3["use_accelerate_endpoint"] = True
     return AioConfig(
         # None leaves the choice to botocore and the AWS configuration.
         signature_version=None if signed else UNSIGNED,
@@ -322,9 +327,6 @@ def _config(options: S3Options, make_session: _CapturedSession, *, signed: bool)
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         user_agent_extra=options.user_agent,
-        # `auto` leaves the choice to the AWS configuration.
-        s3=None
-        if options.addressing_style == "auto"
-        else {"addressing_style": options.addressing_style},
+        s3=s3 or None,
         http_session_cls=make_session,
     )

@@ -40,6 +40,10 @@ class ObjectOptions(NamedTuple):
             given["StorageClass"] = self.storage_class
             # Sorted, so that the same tags in any order give the same fingerprint.
             given["Tagging"] = urlencode(sorted(self.tags.items())) if self.tags else None
+        if info.lock is not None:
+            given["ObjectLockMode"] = info.lock.mode
+            # In text: the settings of an upload are hashed.
+            given["ObjectLockRetainUntilDate"] = info.lock.until_text
         given["Metadata"] = metadata or None
         return {name: value for name, value in given.items() if value is not None}
 
@@ -53,8 +57,9 @@ class S3Options(NamedTuple):
     `path`, `virtual`, or `auto`, which puts the bucket in the host name for AWS and in the path for
     other endpoints. `checksum` is sent with requests, see `dialect.Dialect`. `fast_lane` sends
     puts, parts and HEADs over a faster code path than the generic client. `expected_bucket_owner`
-    makes the store refuse requests if the bucket belongs to another account. `rate` limits how fast
-    bodies are sent.
+    makes the store refuse requests if the bucket belongs to another account. `accelerate` sends
+    requests to the endpoint of S3 Transfer Acceleration. `payer` states in each request that the
+    requester pays for it. `rate` limits how fast bodies are sent.
     """
 
     bucket: str
@@ -70,5 +75,17 @@ class S3Options(NamedTuple):
     checksum: str = "auto"
     fast_lane: bool = True
     expected_bucket_owner: str | None = None
+    accelerate: bool = False
+    payer: bool = False
     rate: RateLimit | None = None
     objects: ObjectOptions = ObjectOptions()
+
+    @property
+    def in_each_request(self) -> dict[str, str]:
+        """The arguments of every request besides those that say what is requested."""
+        given = {}
+        if self.expected_bucket_owner:
+            given["ExpectedBucketOwner"] = self.expected_bucket_owner
+        if self.payer:
+            given["RequestPayer"] = "requester"
+        return given

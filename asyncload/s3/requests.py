@@ -16,11 +16,15 @@ from asyncload.s3.describe import check_status
 from asyncload.s3.fast.sockets import AnsweredEarly
 from asyncload.s3.options import S3Options
 from asyncload.s3.translate import MALFORMED, Asked, malformed, translate
+from asyncload.settings.endpoints import is_aws
 
 T = TypeVar("T")
 
 # Errors of requests by client or lane, besides those of malformed responses.
 _FAILURES = (BotoCoreError, ClientError, AnsweredEarly, aiohttp.ClientError, OSError)
+
+# Requests that say nothing about who pays.
+_FREE = ("GetObjectLockConfiguration",)
 
 # A request's deadline: time for the response, and time for its bytes on a slow link.
 _ANSWER_SECONDS = 30.0
@@ -35,16 +39,17 @@ class Requests:
 
     Attributes:
         client: aioboto3's low-level client, which neither retries nor follows redirects.
-        everywhere: the arguments of every request: the bucket, and its expected owner if given.
+        everywhere: the arguments of every request: the bucket, its expected owner and who pays, if
+            given.
         clock: the time that requests are signed with, and the renewal of credentials.
     """
 
     def __init__(self, client: Any, options: S3Options, clock: SigningClock) -> None:
         self.client = client
         self.clock = clock
-        self.everywhere = {"Bucket": options.bucket}
-        if options.expected_bucket_owner:
-            self.everywhere["ExpectedBucketOwner"] = options.expected_bucket_owner
+        self.everywhere = {"Bucket": options.bucket, **options.in_each_request}
+        self._payer = options.payer
+        self._endpoint = endpoint_of(client, options)
 
     @property
     def expected_owner(self) -> str | None:
@@ -62,7 +67,10 @@ class Requests:
         method = getattr(self.client, xform_name(operation))
 
         async def ask() -> T:
-            answer = await method(**{**self.everywhere, **arguments})
+            given = {**self.everywhere, **arguments}
+            if operation in _FREE:
+                given.pop("RequestPayer", None)
+            answer = await method(**given)
             check_status(operation, answer)
             return read(answer)
 
@@ -84,9 +92,8 @@ class Requests:
             StoreError: as for `call`.
         """
         key = arguments.get("Key") or arguments.get("Prefix", "")
-        endpoint = self.client.meta.endpoint_url
         conditional = "IfNoneMatch" in arguments
-        asked = Asked(operation, self.everywhere["Bucket"], endpoint, key, conditional)
+        asked = Asked(operation, self.everywhere["Bucket"], self._endpoint, key, conditional)
         return await self.clock.renewal.repeat(lambda: self._attempt(asked, size, ask))
 
     async def _attempt(self, asked: Asked, size: int, ask: Callable[[], Awaitable[T]]) -> T:
@@ -113,4 +120,18 @@ class Requests:
         if isinstance(failure, AccessDenied) and self.expected_owner is not None:
             owner = self.expected_owner
             failure.hint += f"; or the bucket does not belong to the expected account {owner}"
+        # If S3 names the missing permission, that is the reason.
+        if isinstance(failure, AccessDenied) and is_aws(asked.endpoint) and not self._payer:
+            named = "not authorized to perform" in failure.message
+            failure.hint += "" if named else "; if its requester pays, use --request-payer"
         return self.clock.learn(failure, error, used=offset)
+
+
+def endpoint_of(client: Any, options: S3Options) -> str:
+    """Return the address that requests go to, without the path, for messages."""
+    url = str(client.meta.endpoint_url)
+    if not options.accelerate:
+        return url
+    # botocore chooses it for each request; `endpoint_url` is that of the region.
+    kind = ".dualstack" if ".dualstack." in url else ""
+    return f"https://{options.bucket}.s3-accelerate{kind}.amazonaws.com"

@@ -10,6 +10,7 @@ from typing import Any
 
 from asyncload.errors import (
     AccessDenied,
+    EndpointRefused,
     NoSuchUpload,
     ProtectionIgnored,
     RequestRejected,
@@ -29,6 +30,7 @@ from asyncload.s3.describe import (
     page_of_objects,
     page_of_parts,
     page_of_uploads,
+    read_lock_configuration,
     read_part_result,
     read_put_result,
     read_tag_set,
@@ -133,6 +135,16 @@ class S3Store:
             f"--expected-bucket-owner: the store does not check it: it also answers for {wrong}",
             hint="use a store that checks it, or omit the option",
         )
+
+    async def has_object_lock(self) -> bool | None:
+        """See `ObjectStore`."""
+        try:
+            return await self._requests.call("GetObjectLockConfiguration", read_lock_configuration)
+        except AccessDenied:
+            return None
+        except (EndpointRefused, RequestRejected):
+            # S3 answers 404; a store without Object Lock may not know the request.
+            return False
 
     async def head(self, key: ObjectKey) -> RemoteObject | None:
         """See `ObjectStore`."""

@@ -25,6 +25,9 @@ _METADATA_NAMES = frozenset(
     }
 )
 
+# Names of buckets that are one label of a host name.
+_IN_HOST_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+
 # IPv6 networks whose addresses embed an IPv4 address, and the bits by which to shift it.
 # RFC 4291 (compatible), RFC 2765 (translated), RFC 6052 and
 # RFC 8215 (NAT64), RFC 3056 (6to4).
@@ -100,6 +103,32 @@ def is_aws(url: str) -> bool:
     """Return whether an endpoint belongs to AWS, by its host name."""
     host = (urlsplit(url).hostname or "").rstrip(".")
     return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
+
+
+def check_acceleration(bucket: str, endpoint_url: str | None, style: str) -> None:
+    """Check that a bucket can be reached by the endpoint of S3 Transfer Acceleration.
+
+    Raises:
+        UsageError: it can't.
+    """
+    option = "--endpoint-accelerate"
+    if endpoint_url is not None:
+        raise UsageError(
+            f"{option} can't be combined with --endpoint-url: only AWS has that endpoint",
+            hint="omit one of them",
+        )
+    if style == "path":
+        raise UsageError(
+            f"{option} can't be combined with --addressing-style path: the bucket is in the host "
+            "name of that endpoint",
+            hint="omit one of them",
+        )
+    if not _IN_HOST_NAME.fullmatch(bucket) or bucket.endswith("--x-s3"):
+        raise UsageError(
+            f"{option} can't be used for the bucket {bucket!r}: S3 Transfer Acceleration serves no "
+            "access points, directory buckets, and names with dots",
+            hint="omit it",
+        )
 
 
 def _split(url: str, named: str) -> SplitResult:

@@ -28,6 +28,7 @@ from asyncload.settings.parsing import (
     as_size,
     as_text,
     as_then,
+    as_until,
     as_zone,
     optional,
 )
@@ -74,6 +75,7 @@ OPTIONAL_DURATION = Kind(
 MOMENT = Kind(
     _or_none(as_moment), "a date, a date with a time, or a duration", (str, date, datetime)
 )
+UNTIL = Kind(_or_none(as_until), "a date, a date with a time, or a duration", (str, date, datetime))
 DAY = Kind(as_day, "a date, today, yesterday or mtime", (str, date))
 ZONE = Kind(as_zone, "the name of a time zone")
 PATH = Kind(as_path, "a path", word=Path)

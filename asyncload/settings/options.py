@@ -34,6 +34,7 @@ from asyncload.settings.option_kinds import (
     TEXTS,
     THEN,
     TRUSTED,
+    UNTIL,
     ZONE,
     Kind,
 )
@@ -649,6 +650,13 @@ OPTIONS = (
         unset="none",
     ),
     Option(
+        "request_payer",
+        FLAG,
+        STORE,
+        EVERYWHERE,
+        "Pay for the requests, as a bucket demands whose requester pays.",
+    ),
+    Option(
         "endpoint_url",
         OPTIONAL_TEXT,
         STORE,
@@ -656,6 +664,14 @@ OPTIONS = (
         "URL of an S3-compatible store. Default: AWS.",
         metavar="URL",
         unset="AWS",
+    ),
+    Option(
+        "endpoint_accelerate",
+        FLAG,
+        STORE,
+        EVERYWHERE,
+        "Send requests to the endpoint of S3 Transfer Acceleration, which the bucket must have "
+        "enabled.",
     ),
     Option(
         "addressing_style",
@@ -800,6 +816,27 @@ OPTIONS = (
         "Canned ACL of the objects, such as `bucket-owner-full-control`.",
         metavar="NAME",
         unset="the bucket's",
+    ),
+    Option(
+        "lock_mode",
+        OPTIONAL_TEXT,
+        OBJECTS,
+        LOADING,
+        "Lock each object with S3 Object Lock until `--lock-until`: `governance`, or `compliance`, "
+        "which nobody can undo.",
+        "See [Objects that nobody can delete](#objects-that-nobody-can-delete).",
+        metavar="MODE",
+        unset="the bucket's",
+    ),
+    Option(
+        "lock_until",
+        UNTIL,
+        OBJECTS,
+        LOADING,
+        "Time until which `--lock-mode` locks objects: a date, a date with a time, or days, weeks "
+        "or years from the start of the run, such as `90d` or `7y`.",
+        metavar="TIME",
+        unset="none",
     ),
     # Execution
     Option(

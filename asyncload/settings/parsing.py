@@ -271,6 +271,18 @@ def as_moment(option: str, value: object) -> str:
     return value.isoformat() if isinstance(value, date) else as_text(option, value)
 
 
+def as_until(option: str, value: object) -> str:
+    """Return a point in the future as text: given so, as a date or datetime, or as a time from now.
+
+    Raises:
+        UsageError: the value is something else.
+    """
+    if isinstance(value, timedelta):
+        # Rounded up: nothing is to be unlocked too early.
+        return f"{-(-value // timedelta(days=1))}d"
+    return as_moment(option, value)
+
+
 def as_shard(option: str, value: object) -> str:
     """Return a shard as `K/N`.
 

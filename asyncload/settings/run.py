@@ -12,14 +12,15 @@ from pathlib import Path
 from asyncload.errors import InvalidKey, UsageError
 from asyncload.model.reserved import METADATA_NAMES, UPLOADS
 from asyncload.model.suggestions import nearest, with_guess
-from asyncload.model.values import LimitReason, ObjectKey
+from asyncload.model.values import LimitReason, Lock, ObjectKey
 from asyncload.planning.dates import ArrivalDates, Dates, ModificationDates, PathDates
 from asyncload.planning.keys import LAYOUTS, KeyLayout
 from asyncload.planning.plan import MIB
 from asyncload.planning.shards import Shard, parse_shard
 from asyncload.settings.container import connections_in, memory_left
 from asyncload.settings.descriptors import requests_allowed
-from asyncload.settings.endpoints import check_endpoint
+from asyncload.settings.endpoints import check_acceleration, check_endpoint
+from asyncload.settings.locks import check_lock_mode, lock_until, read_until
 from asyncload.settings.objects import (
     ACLS,
     ADDRESSING_STYLES,
@@ -80,7 +81,8 @@ class Settings:
     `yesterday` or `mtime`, in `timezone`; so is `modified_since`, which may also have a time, or be
     a duration before the start of the run. `files_from` is a file, or `-` for standard input.
     `datasets` are pairs of a path pattern and a dataset name. `traces` asks for an event for each
-    request. `shard` is `K/N`, the part of the volume to load; `run` is the name of the run that the
+    request. `lock_until` is a time as `modified_since`, or a duration after the start of the run.
+    `shard` is `K/N`, the part of the volume to load; `run` is the name of the run that the
     shards belong to.
 
     Values may also be given in the form that users write: a path as text, a size as `64MiB`, a
@@ -133,8 +135,12 @@ class Settings:
     tags: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     acl: str | None = None
+    lock_mode: str | None = None
+    lock_until: str | None = None
     expected_bucket_owner: str | None = None
+    request_payer: bool = False
     endpoint_url: str | None = None
+    endpoint_accelerate: bool = False
     addressing_style: str = "auto"
     allow_http: bool = False
     ca_bundle: Path | None = None
@@ -169,6 +175,8 @@ class Settings:
             check_endpoint(self.endpoint_url, allow_http=self.allow_http)
         style = choose("--addressing-style", self.addressing_style, ADDRESSING_STYLES)
         object.__setattr__(self, "addressing_style", style)
+        if self.endpoint_accelerate:
+            check_acceleration(self.bucket, self.endpoint_url, style)
         if self.overwrite and self.skip_existing:
             raise UsageError(
                 "--overwrite and --skip-existing can't be combined",
@@ -249,6 +257,10 @@ class Settings:
         check_owner(self.expected_bucket_owner)
         check_tags(self.tags)
         check_metadata(self.metadata, METADATA_NAMES)
+        object.__setattr__(self, "lock_mode", check_lock_mode(self.lock_mode, self.lock_until))
+        if self.lock_until is not None:
+            # Its form only: whether it is in the past, a run says at its start.
+            read_until(self.lock_until, _ANY_TIME)
 
     @property
     def move_to(self) -> Path | None:
@@ -353,6 +365,18 @@ def modified_after(settings: Settings, now: datetime) -> float | None:
     if settings.max_age is not None:
         times.append(now.timestamp() - settings.max_age)
     return max(times, default=None)
+
+
+def lock_of(settings: Settings, now: datetime) -> Lock | None:
+    """Return how the objects of a run that starts at `now` are locked; None if they are not.
+
+    Raises:
+        UsageError: `lock_until` is in the past, or more than a hundred years ahead.
+    """
+    if settings.lock_mode is None or settings.lock_until is None:
+        return None
+    zone = find_timezone(settings.timezone)
+    return Lock(settings.lock_mode, lock_until(settings.lock_until, now.astimezone(zone)))
 
 
 def resolve_moment(text: str, now: datetime, zone: tzinfo, flag: str = "--modified-since") -> float:

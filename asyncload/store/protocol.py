@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from asyncload.errors import EndlessListing
-from asyncload.model.values import Checksum, ObjectKey
+from asyncload.model.values import Checksum, Lock, ObjectKey
 
 T = TypeVar("T")
 Body = bytes | bytearray | memoryview
@@ -24,13 +24,14 @@ class RemoteObject(NamedTuple):
     These are the checksums the store itself states: each full-object checksum that it keeps, and
     the ETag if it has the form of an MD5 or an MD5 of parts. Checksums in the metadata, which the
     writer chose, are not included. `transfer.proof` decides what they prove. `storage_class` is ""
-    for the standard one.
+    for the standard one. `lock` is None if there is none, or if the store does not say.
     """
 
     size: int
     checksums: Mapping[str, Checksum] = MappingProxyType({})
     metadata: Mapping[str, str] = MappingProxyType({})
     storage_class: str = ""
+    lock: Lock | None = None
 
 
 class ListedObject(NamedTuple):
@@ -110,12 +111,14 @@ async def pages_of(
 class ObjectInfo(NamedTuple):
     """What is stored with an object's bytes: its content type, and metadata in ASCII.
 
-    `bookkeeping`: the object is a manifest or a marker, not data.
+    `bookkeeping`: the object is a manifest or a marker, not data. `lock` protects the object from
+    being deleted or changed; None for the bucket's default.
     """
 
     content_type: str = "text/csv"
     metadata: Mapping[str, str] = MappingProxyType({})
     bookkeeping: bool = False
+    lock: Lock | None = None
 
 
 CSV = ObjectInfo()
@@ -170,8 +173,8 @@ class ObjectStore(Protocol):
     def object_settings(self, info: ObjectInfo) -> Mapping[str, Any]:
         """Return all settings an object is stored with, in JSON types.
 
-        Content type, metadata, tags, ACL, storage class and encryption, in S3's words. Two objects
-        with equal settings differ only in their bytes.
+        Content type, metadata, tags, ACL, storage class, encryption and lock, in S3's words. Two
+        objects with equal settings differ only in their bytes.
         """
 
     @property
@@ -185,6 +188,9 @@ class ObjectStore(Protocol):
             StoreRefused: credentials, bucket or region are wrong. A denied listing is ignored,
                 because puts may still be allowed.
         """
+
+    async def has_object_lock(self) -> bool | None:
+        """Return whether the bucket has Object Lock enabled; None if it is not permitted to ask."""
 
     async def head(self, key: ObjectKey) -> RemoteObject | None:
         """Describe an object; None if it does not exist.

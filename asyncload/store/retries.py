@@ -260,6 +260,11 @@ class RetryingStore:
     async def check_bucket(self, prefix: str) -> None:
         await self._make("list", "ListObjectsV2", "", lambda: self._store.check_bucket(prefix))
 
+    async def has_object_lock(self) -> bool | None:
+        return await self._make(
+            "read", "GetObjectLockConfiguration", "", self._store.has_object_lock
+        )
+
     async def head(self, key: ObjectKey) -> RemoteObject | None:
         return await self._make("head", "HeadObject", key, lambda: self._store.head(key))
 

@@ -197,7 +197,7 @@ class _MultipartUpload:
         return found.checksum
 
     def _info(self) -> ObjectInfo:
-        return self.tools.policy.provenance.info(self.upload, self.state.mtime_ns)
+        return self.tools.policy.info(self.upload, self.state.mtime_ns)
 
     def _fingerprint(self) -> str:
         settings = self.tools.store.object_settings(self._info())

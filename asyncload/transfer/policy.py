@@ -8,7 +8,9 @@ from typing import Literal
 
 from asyncload.aio.shielding import Grace
 from asyncload.model.checksums import CRC32, CRC64NVME, Crc
+from asyncload.model.values import Checksum, Lock, PlannedUpload
 from asyncload.planning.plan import MIB, PUT_LIMIT
+from asyncload.store.protocol import ObjectInfo
 from asyncload.transfer.provenance import Provenance
 from asyncload.transfer.worth import StoreWorth
 
@@ -29,7 +31,7 @@ class TransferPolicy:
     up, for a run that ends or an upload that failed. `lease`: a later run aborts an upload left
     open after so long without a new part. `rereads`: how often a file or part is read and sent
     again if the store finds it damaged. `provenance`: the metadata about the origin of objects.
-    `worth`: which of the store's answers can be relied on.
+    `lock`: how objects are locked. `worth`: which of the store's answers can be relied on.
     """
 
     existing: Existing = "fail"
@@ -40,7 +42,19 @@ class TransferPolicy:
     lease: timedelta = timedelta(hours=1)
     rereads: int = 2
     provenance: Provenance = field(default_factory=Provenance)
+    lock: Lock | None = None
     worth: StoreWorth = field(default_factory=StoreWorth)
+
+    def info(
+        self,
+        upload: PlannedUpload,
+        mtime_ns: int,
+        checksum: Checksum | None = None,
+        info: ObjectInfo | None = None,
+    ) -> ObjectInfo:
+        """Return what is stored with a file's bytes: what `provenance` says, and the lock."""
+        found = self.provenance.info(upload, mtime_ns, checksum, info)
+        return found if self.lock is None else found._replace(lock=self.lock)
 
     @property
     def create_only(self) -> bool:

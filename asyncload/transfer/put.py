@@ -128,7 +128,7 @@ class _Put:
             sent,
             create_only=create_only,
             digest=digest,
-            info=policy.provenance.info(upload, mtime_ns, summed, info),
+            info=policy.info(upload, mtime_ns, summed, info),
         )
         return find_proof(result, sent, body, policy)
 

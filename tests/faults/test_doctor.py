@@ -185,6 +185,26 @@ def test_options_that_can_not_be_read_back(doctor, moto):
     assert (result.code, result.checks["tags"]["status"]) == (0, "skipped")
 
 
+def test_what_a_lock_needs_is_checked_and_no_test_object_is_locked(doctor, moto, layer):
+    """A bucket without Object Lock, one that may have it, and an upload with the lock."""
+    lock = ("--lock-mode", "compliance", "--lock-until", "7y")
+    result = doctor(moto, None, *lock)
+    assert (result.code, result.named("failed")) == (5, ["object_lock"])
+    assert "does not have Object Lock enabled" in result.checks["object_lock"]["reason"]
+    locked = []
+
+    def deny(call):
+        locked.extend([call.operation] if "x-amz-object-lock-mode" in call.head.fields else [])
+        return DENIED if call.operation == "GetObjectLockConfiguration" else None
+
+    result = doctor(moto, deny, *lock)
+    assert (result.code, result.checks["object_lock"]["status"]) == (0, "warning")
+    assert "s3:GetBucketObjectLockConfiguration" in result.checks["object_lock"]["fix"]
+    assert "for an object locked until" in result.checks["data_prefix"]["reason"]
+    assert locked == ["CreateMultipartUpload"]
+    assert nothing_left(moto, layer)
+
+
 @pytest.mark.fault("G9")
 def test_a_store_that_refuses_checksums(doctor, moto, layer):
     """The warning of a run is printed, too; the MD5s that are sent instead are checked."""

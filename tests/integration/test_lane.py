@@ -35,6 +35,13 @@ CREATED = Answer(
 )
 
 
+LOCKING = Answer(
+    200,
+    b"<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>"
+    b"</ObjectLockConfiguration>",
+)
+
+
 @pytest.fixture(autouse=True)
 def _credentials(monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
@@ -55,6 +62,8 @@ def accept_all(request):
 
 def accept(request):
     """The answer but for what protects the object."""
+    if "object-lock" in request.query:
+        return LOCKING
     if request.method == "GET":
         return EMPTY_LISTING
     if request.method == "HEAD":
@@ -126,6 +135,9 @@ STORED = {
     "metadata": {"owner": "me"},
     "acl": "bucket-owner-full-control",
     "expected_bucket_owner": "123456789012",
+    "request_payer": True,
+    "lock_mode": "compliance",
+    "lock_until": "7y",
 }
 STORED_HEADERS = {
     "x-amz-storage-class": "STANDARD_IA",
@@ -134,12 +146,15 @@ STORED_HEADERS = {
     "x-amz-tagging": "team=lake+%2B+co&%C3%A9=1%2B1",
     "x-amz-meta-owner": "me",
     "x-amz-acl": "bucket-owner-full-control",
+    "x-amz-object-lock-mode": "COMPLIANCE",
+    "x-amz-object-lock-retain-until-date": "2029-05-03T00:00:00Z",
 }
 OWNER = {"x-amz-expected-bucket-owner": "123456789012"}
+PAYER = {"x-amz-request-payer": "requester"}
 
 
 async def test_lane_and_client_store_objects_as_they_are_asked_to(volume):
-    """Class, encryption, tags, metadata and ACL; the owner is named in every request."""
+    """Class, encryption, tags, metadata, ACL, lock; each request names owner and payer."""
     write_files(volume, {"a.csv": b"1", "l.csv": bytes(17 * MIB)})
     sent = []
     for fast_lane in (True, False):
@@ -150,6 +165,8 @@ async def test_lane_and_client_store_objects_as_they_are_asked_to(volume):
         # One of them asks for another owner's bucket, which must be refused.
         others = [request for request in requests if not request.headers.items() >= OWNER.items()]
         assert [r.headers["x-amz-expected-bucket-owner"] for r in others] == ["0" * 12]
+        free = [request for request in requests if not request.headers.items() >= PAYER.items()]
+        assert [[*request.query] for request in free] == [["object-lock"]]
         opened = [r for r in requests if r.method == "PUT" and "partNumber" not in r.query]
         opened += [r for r in requests if r.method == "POST" and "uploads" in r.query]
         assert len(opened) == 2
@@ -233,6 +250,7 @@ async def test_the_manifest_is_stored_where_it_can_be_read(volume):
     assert manifest.headers["x-amz-server-side-encryption"] == "aws:kms"
     assert "x-amz-storage-class" not in manifest.headers
     assert "x-amz-tagging" not in manifest.headers
+    assert not [name for name in manifest.headers if name.startswith("x-amz-object-lock")]
     assert "x-amz-meta-owner" not in manifest.headers
 
 
@@ -259,6 +277,16 @@ FULL = DATED | {
 DESCRIBED = {
     "whole": Answer(200, b"123", FULL),
     "plain": Answer(200, b"", {"ETag": '"e-2"', "Last-Modified": "2022-05-02T12:00:00Z"}),
+    "locked": Answer(
+        200,
+        b"1",
+        FULL
+        | {
+            "x-amz-object-lock-mode": "GOVERNANCE",
+            "x-amz-object-lock-retain-until-date": "2033-05-02T00:00:00.000Z",
+        },
+    ),
+    "locked oddly": Answer(200, b"1", FULL | {"x-amz-object-lock-retain-until-date": "soon"}),
     "of parts": Answer(200, b"1", {**FULL, "x-amz-checksum-type": "COMPOSITE"}),
     "other sums": Answer(200, b"1", {"x-amz-checksum-crc32c": "AAAAAA=="}),
     "undated": Answer(200, b"1", {**FULL, "Last-Modified": "yesterday"}),
@@ -278,7 +306,7 @@ DESCRIBED = {
 
 
 @pytest.mark.parametrize("answer", DESCRIBED.values(), ids=DESCRIBED)
-@pytest.mark.parametrize("options", [{}, {"expected_bucket_owner": "123456789012"}])
+@pytest.mark.parametrize("options", [{}, {"expected_bucket_owner": "123456789012", "payer": True}])
 async def test_lane_and_client_ask_for_an_object_alike_and_read_the_same(answer, options):
     """The same HEAD, and the same object, nothing or error with the same words."""
     results, sent = [], []
@@ -296,7 +324,7 @@ async def test_lane_and_client_ask_for_an_object_alike_and_read_the_same(answer,
         results.append(result)
         (request,) = requests
         assert (BY_CLIENT in request.headers) is not fast_lane
-        assert ("x-amz-expected-bucket-owner" in request.headers) is bool(options)
+        assert (request.headers.items() >= (OWNER | PAYER).items()) is bool(options)
         headers = {name: text for name, text in request.headers.items() if name not in CLIENTS_OWN}
         sent.append((request.method, request.path, request.query, headers))
     assert results[0] == results[1]
@@ -428,6 +456,7 @@ async def test_buckets_that_sign_otherwise_have_no_lane(bucket, lane):
         ({"region": "sa-east-1"}, "https://lake.s3.sa-east-1.amazonaws.com/", "sa-east-1"),
         ({"endpoint_url": "http://[::1]:8333"}, "http://[::1]:8333/lake/", "eu-west-1"),
         ({"endpoint_url": "https://s3.example.com"}, "https://s3.example.com/lake/", "eu-west-1"),
+        ({"accelerate": True}, "https://lake.s3-accelerate.amazonaws.com/", "eu-west-1"),
         ({"bucket": "my.lake"}, "https://s3.eu-west-1.amazonaws.com/my.lake/", "eu-west-1"),
         (
             {"bucket": "arn:aws:s3:eu-west-1:123456789012:accesspoint/ap"},
@@ -445,6 +474,49 @@ async def test_the_lane_leads_where_the_client_does(options, base_url, region):
     async with open_client(options) as client:
         pattern = await find_put_pattern(client, options.bucket)
         assert (pattern.base_url, pattern.region) == (base_url, region)
+
+
+async def test_the_accelerated_endpoint_is_that_of_the_network(monkeypatch):
+    """With dual stack if the AWS configuration asks for it; messages name it, too."""
+    from asyncload.s3.opening import open_client, open_endpoint
+    from asyncload.s3.requests import endpoint_of
+
+    monkeypatch.setenv("AWS_USE_DUALSTACK_ENDPOINT", "true")
+    options = S3Options("lake", connections=1, accelerate=True, addressing_style="virtual")
+    url = "https://lake.s3-accelerate.dualstack.amazonaws.com"
+    async with open_endpoint(options) as endpoint:
+        assert (endpoint.url, endpoint.region) == (url, "eu-west-1")
+    async with open_client(options) as client:
+        assert endpoint_of(client, options) == url
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "hinted"),
+    [
+        ({}, "Access Denied", True),
+        ({"payer": True}, "Access Denied", False),
+        ({"endpoint_url": "http://127.0.0.1:9"}, "Access Denied", False),
+        ({}, "You are not authorized to perform: s3:PutObject on resource", False),
+    ],
+)
+async def test_a_denial_by_aws_may_mean_that_the_requester_has_to_pay(options, message, hinted):
+    """Unless it names the permission: its answer is the same for a bucket of another account."""
+    from botocore.exceptions import ClientError
+
+    from asyncload.s3.auth.clock import SigningClock
+    from asyncload.s3.opening import open_client
+    from asyncload.s3.requests import Requests
+
+    async def deny():
+        described = {"Error": {"Code": "AccessDenied", "Message": message}}
+        raise ClientError(described | {"ResponseMetadata": {"HTTPStatusCode": 403}}, "PutObject")
+
+    options = S3Options("lake", connections=1, **options)
+    async with open_client(options) as client:
+        requests = Requests(client, options, SigningClock())
+        with pytest.raises(errors.AccessDenied) as caught:
+            await requests.make("PutObject", {"Key": "k"}, deny)
+    assert ("if its requester pays, use --request-payer" in caught.value.hint) is hinted
 
 
 async def test_a_signature_that_is_not_plain_version_4_has_no_lane():

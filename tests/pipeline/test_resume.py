@@ -20,6 +20,7 @@ from asyncload.errors import (
 )
 from asyncload.model.checksums import checksum_of
 from asyncload.model.values import (
+    Lock,
     ObjectKey,
     PartKept,
     PlannedUpload,
@@ -83,6 +84,7 @@ async def leave_open(
     age=timedelta(),
     algorithm="CRC64NVME",
     recorded=True,
+    lock=None,
 ):
     """Leave an upload behind that has these parts of a file, as a killed run does.
 
@@ -92,6 +94,7 @@ async def leave_open(
     content = file.read_bytes() if content is None else content
     source = PlannedUpload(SourceFile(file.name, len(content)), KEY)
     info = Provenance("an earlier run", "1.0").info(source, file.stat().st_mtime_ns)
+    info = info._replace(lock=lock)
     upload_id = await store.create_multipart(KEY, algorithm=algorithm, info=info)
     for number in numbers:
         body = content[(number - 1) * part : number * part]
@@ -220,6 +223,19 @@ async def test_an_upload_that_was_created_otherwise_is_not_resumed(large, volume
     assert report.kept == 0
     assert set(store.uploads) == {upload_id}
     assert data(store) == {KEY: large.read_bytes()}
+
+
+async def test_an_upload_with_another_lock_is_not_resumed(large, volume):
+    """Its object would be unlocked too early; a run of the same day locks until the same time."""
+    store = MemoryStore()
+    store.locks = True
+    same = Lock("GOVERNANCE", datetime(2022, 8, 1, tzinfo=UTC))
+    other = await leave_open(store, large, [1], lock=same._replace(mode="COMPLIANCE"))
+    await leave_open(store, large, [1, 2], lock=same)
+    report, _ = await load(store, volume, lock_mode="governance", lock_until="90d")
+    assert report.kept == 2 * PART
+    assert set(store.uploads) == {other}
+    assert (await store.head(KEY)).lock == same
 
 
 async def test_an_upload_for_another_checksum_is_not_resumed(large, volume):

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from asyncload.errors import ObserverFailed, StoreUnavailable, UsageError
+from asyncload.errors import ObserverFailed, Refused, StoreUnavailable, UsageError
 from asyncload.model.values import LoadStarted
 from asyncload.operations import watch as watch_module
 from asyncload.operations.watch import WatchOptions, watch_into
@@ -365,6 +365,44 @@ async def test_a_day_has_one_manifest(volume, monkeypatch):
         now[0] = datetime(2022, 5, 2, 3, 0, tzinfo=UTC)
         await watch.until(lambda: manifests(store))
     assert len(manifests(store)) == 1
+
+
+async def test_each_file_is_locked_for_as_long_as_was_asked_for(volume, monkeypatch):
+    """A new day has a new session, however seldom a manifest is written."""
+    write_files(volume, {"d/a.csv": b"1"})
+    store, now = MemoryStore(), [datetime(2022, 5, 2, 23, 59, tzinfo=UTC)]
+    store.locks = True
+    monkeypatch.setattr(watch_module, "utc_now", lambda: now[0])
+    monkeypatch.setattr("asyncload.operations.load.utc_now", lambda: now[0])
+    asked = {"lock_mode": "governance", "lock_until": "1d", "more": {"manifest_every": 864_000}}
+    async with watching(store, volume, **asked) as watch:
+        await watch.until(lambda: len(watch.outcomes) == 1)
+        now[0] = datetime(2022, 5, 3, 0, 1, tzinfo=UTC)
+        write_files(volume, {"d/b.csv": b"2"})
+        await watch.until(lambda: len(watch.outcomes) == 2)
+    ends = {key[-5:]: info.lock.until.day for key, info in store.infos.items()}
+    assert ends == {"a.csv": 4, "b.csv": 5}
+
+
+async def test_a_watch_ends_when_nothing_can_be_locked_any_more(volume, monkeypatch):
+    """Its files would be loaded without the lock; at its start it is a usage error."""
+    store, now = MemoryStore(), [datetime(2022, 5, 2, 12, tzinfo=UTC)]
+    store.locks = True
+    monkeypatch.setattr(watch_module, "utc_now", lambda: now[0])
+    monkeypatch.setattr("asyncload.operations.load.utc_now", lambda: now[0])
+    asked = {"lock_mode": "governance", "lock_until": "2022-05-03"}
+
+    async def watch_on():
+        async with watching(store, volume, **asked) as watch:
+            await watch.until(lambda: store.calls["has_object_lock"])
+            now[0] = datetime(2022, 5, 3, tzinfo=UTC)
+            write_files(volume, {"d/a.csv": b"1"})
+            await watch.task
+
+    for error in (Refused, UsageError):
+        with pytest.raises(error, match="is not in the future"):
+            await watch_on()
+    assert objects(store) == {}
 
 
 async def test_files_in_work_are_completed_after_a_stop(volume):

@@ -48,6 +48,7 @@ class MemoryStore:
         self, *, exists: bool = True, min_part: int | None = None, page: int = 1000
     ) -> None:
         self.exists = exists
+        self.locks: bool | None = False
         self.foreign_endpoint: str | None = None
         self.min_part = MIN_PART if min_part is None else min_part
         self.page = page
@@ -74,7 +75,12 @@ class MemoryStore:
             "ContentType": info.content_type,
             "Metadata": dict(info.metadata),
             **({} if info.bookkeeping else self.stored_as),
+            **({"ObjectLock": [info.lock.mode, info.lock.until_text]} if info.lock else {}),
         }
+
+    async def has_object_lock(self):
+        await self._answer("has_object_lock")
+        return self.locks
 
     async def check_bucket(self, prefix):
         await self._answer("check_bucket")
@@ -88,7 +94,8 @@ class MemoryStore:
         checksum = None if key in self.of_parts else checksum_of(body, algorithm)
         etag = self.of_parts.get(key) or md5_digest(_md5(body))
         metadata = getattr(self.infos.get(key), "metadata", {})
-        return RemoteObject(len(body), by_algorithm(checksum, etag), metadata)
+        lock = getattr(self.infos.get(key), "lock", None)
+        return RemoteObject(len(body), by_algorithm(checksum, etag), metadata, "", lock)
 
     async def read(self, key, offset, length):
         await self._answer("read")

@@ -47,6 +47,10 @@ class ScriptedStore:
     async def check_bucket(self, prefix):
         await self._answer("check_bucket", prefix)
 
+    async def has_object_lock(self):
+        await self._answer("has_object_lock")
+        return True
+
     async def head(self, key):
         await self._answer("head", key)
         return RemoteObject(1, {"CRC64NVME": SUM})
@@ -126,6 +130,7 @@ def with_retries(store, *, places=1, told=None, draw=lambda: 0.5, **policy):
 
 REQUESTS = {
     "check_bucket": (("Raw/",), {}, None),
+    "has_object_lock": ((), {}, True),
     "head": ((KEY,), {}, RemoteObject(1, {"CRC64NVME": SUM})),
     "put": ((KEY, b"1", SUM), {"create_only": True}, PUT_RESULT),
     "read": ((KEY, 8, 4), {}, b"bytes"),

@@ -78,7 +78,7 @@ async def _check_store(
     store = connection.store
     if store is None or not examination.passed("bucket", "owner"):
         return ()
-    policy = policy_of(settings, new_run_id(now))
+    policy = policy_of(settings, new_run_id(now), now)
     folder = f"{settings.manifest_prefix}/doctor-{secrets.token_hex(4)}"
     permissions = Permissions(examination, store, settings, policy, prefix=prefix, folder=folder)
     grace, errors = Grace(_GRACE_SECONDS), []

@@ -7,8 +7,9 @@ from asyncload.model.checksums import checksum_of
 from asyncload.model.values import Checksum, ObjectKey
 from asyncload.operations.doctor.examination import Examination, Finding, finding_of, in_spite_of
 from asyncload.operations.doctor.traces import TracingStore
+from asyncload.operations.load import no_object_lock
 from asyncload.settings.run import Settings
-from asyncload.store.protocol import Part
+from asyncload.store.protocol import CSV, Part
 from asyncload.transfer import TransferPolicy
 
 MULTIPART = ("create_multipart", "upload_part", "complete_multipart")
@@ -19,7 +20,8 @@ _NOT_NEEDED = "a run with --no-manifest does not need it, but further checks do"
 class Permissions:
     """The requests of a run, each made once.
 
-    Test objects are stored as CSVs are, with all options for objects.
+    Test objects are stored as CSVs are, with all options for objects except a lock: they are
+    deleted again.
 
     Args:
         examination: the checks made so far.
@@ -48,6 +50,7 @@ class Permissions:
         self._store = store
         self._settings = settings
         self._algorithm = policy.sent_algorithm
+        self._lock = policy.lock
         self._prefix = prefix
         self._folder = folder
         self._upload_id = ""
@@ -60,6 +63,8 @@ class Permissions:
         """Make the checks."""
         check, bucket = self._examination.check, ("bucket",)
         await check("list", self._list, needs=bucket)
+        if self._lock is not None:
+            await check("object_lock", self._object_lock, needs=bucket)
         await check("put", self._put, needs=bucket)
         if self._settings.sse is not None:
             await check("encryption", self._encryption, needs=("put",))
@@ -69,7 +74,8 @@ class Permissions:
         await check("list_parts", self._list_parts, needs=MULTIPART[:2])
         await check("complete_multipart", self._complete, needs=MULTIPART[:2])
         await check("list_uploads", self._list_uploads, needs=bucket)
-        await check("data_prefix", self._start_below_prefix, needs=(*bucket, "encryption"))
+        needs = (*bucket, "encryption", "object_lock")
+        await check("data_prefix", self._start_below_prefix, needs=needs)
         await check("abort_multipart", self._abort, needs=("data_prefix",))
 
     async def _list(self) -> Finding:
@@ -78,6 +84,16 @@ class Permissions:
         except AccessDenied as error:
             return in_spite_of(error, "a run asks for each key by itself, which takes longer")
         return Finding(f"permitted below {self._prefix or 'the whole bucket'}")
+
+    async def _object_lock(self) -> Finding:
+        enabled = await self._store.has_object_lock()
+        if enabled is None:
+            reason = "asking whether the bucket has Object Lock enabled is denied"
+            fix = "permit s3:GetBucketObjectLockConfiguration; otherwise the first upload shows it"
+            return Finding(reason, fix, "warning")
+        if not enabled:
+            raise no_object_lock(self._settings.bucket)
+        return Finding("the bucket has Object Lock enabled; test objects are not locked")
 
     async def _put(self) -> Finding:
         try:
@@ -149,9 +165,13 @@ class Permissions:
         name = self._folder.rpartition("/")[2]
         self._data_key = ObjectKey(f"{self._prefix}asyncload-{name}")
         self._data_upload = await self._store.create_multipart(
-            self._data_key, algorithm=self._algorithm
+            self._data_key, algorithm=self._algorithm, info=CSV._replace(lock=self._lock)
         )
-        return Finding(f"an upload can be created below {self._prefix or 'the whole bucket'}")
+        locked = (
+            "" if self._lock is None else f" for an object locked until {self._lock.until_text}"
+        )
+        where = self._prefix or "the whole bucket"
+        return Finding(f"an upload can be created below {where}{locked}")
 
     async def _abort(self) -> Finding:
         try:

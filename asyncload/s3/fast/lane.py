@@ -107,6 +107,9 @@ class FastLane:
         headers["content-type"] = info.content_type
         for name, value in info.metadata.items():
             headers[f"{_METADATA}{name}"] = value
+        if info.lock is not None:
+            headers[_LOCK_MODE] = info.lock.mode
+            headers[_LOCK_UNTIL] = info.lock.until_text
         if create_only:
             headers["if-none-match"] = "*"
         return await self._send(key, "", headers, body, checksum, sha256)
@@ -201,6 +204,8 @@ class FastLane:
 
 _NO_BODY = memoryview(b"")
 _METADATA = "x-amz-meta-"
+_LOCK_MODE = "x-amz-object-lock-mode"
+_LOCK_UNTIL = "x-amz-object-lock-retain-until-date"
 # Headers that `ObjectOptions` sets for CSVs only.
 _OF_CSVS = ("x-amz-storage-class", "x-amz-tagging", _METADATA)
 _CHECKSUMS = tuple(
@@ -225,6 +230,7 @@ def _described(reply: Reply) -> dict[str, Any]:
         "ETag": headers.get("etag", ""),
         "ChecksumType": headers.get("x-amz-checksum-type"),
         "StorageClass": headers.get("x-amz-storage-class"),
+        "ObjectLockMode": headers.get(_LOCK_MODE),
         "Metadata": {
             name.removeprefix(_METADATA): value
             for name, value in headers.items()
@@ -233,6 +239,8 @@ def _described(reply: Reply) -> dict[str, Any]:
     }
     if (length := headers.get("content-length")) is not None:
         answer["ContentLength"] = int(length)
+    if (until := headers.get(_LOCK_UNTIL)) is not None:
+        answer["ObjectLockRetainUntilDate"] = read_time(until)
     for named, header in _CHECKSUMS:
         answer[named] = headers.get(header)
     return answer

@@ -49,6 +49,8 @@ def understand(head: Head) -> Call:
 
 def _operation(method: str, key: str, query: dict[str, list[str]]) -> str:
     if not key:
+        if "object-lock" in query:
+            return "GetObjectLockConfiguration"
         listing = "ListMultipartUploads" if "uploads" in query else "ListObjectsV2"
         return {"GET": listing, "HEAD": "HeadBucket", "PUT": "CreateBucket"}.get(method, method)
     names = {

@@ -1,0 +1,176 @@
+"""Objects that are locked when they are written: on a real server, and refused by scripted ones."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from botocore.exceptions import ClientError
+
+import asyncload as library
+from asyncload.planning.plan import MIB
+from tests.support.content import random_bytes
+from tests.support.loads import write_files
+from tests.support.scripted_s3 import EMPTY_LISTING, Answer, error, put_accepted, scripted_s3
+
+ENABLED = Answer(
+    200,
+    b'<?xml version="1.0"?><ObjectLockConfiguration><ObjectLockEnabled>Enabled'
+    b"</ObjectLockEnabled></ObjectLockConfiguration>",
+)
+LOCK = ("--lock-mode", "governance", "--lock-until", "90d")
+
+
+@pytest.fixture
+def locking(seaweedfs, monkeypatch):
+    """A bucket of its own with Object Lock."""
+    for name, value in seaweedfs.environment.items():
+        monkeypatch.setenv(name, value)
+    s3 = replace(seaweedfs, bucket=f"locked-{uuid.uuid4().hex[:12]}")
+    s3.client().create_bucket(Bucket=s3.bucket, ObjectLockEnabledForBucket=True)
+    return s3
+
+
+@pytest.mark.seaweedfs
+async def test_objects_are_locked_and_what_is_written_about_them_is_not(locking, volume):
+    """By put and in parts; --overwrite adds a version, and the version before stays locked."""
+    (volume / "large.csv").write_bytes(random_bytes(17 * MIB))
+    client, kept = locking.client(), {}
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    for content, fast_lane in ((b"1", True), (b"22", False)):
+        write_files(volume, {"a.csv": content})
+        settings = library.Settings(
+            volume=volume,
+            bucket=locking.bucket,
+            endpoint_url=locking.endpoint_url,
+            overwrite=True,
+            success_marker=True,
+            fast_lane=fast_lane,
+            lock_mode="governance",
+            lock_until="90d",
+        )
+        report = await library.load(settings)
+        assert (report.exit_code, report.warnings) == (0, [])
+        for item in client.list_objects_v2(Bucket=locking.bucket)["Contents"]:
+            head = client.head_object(Bucket=locking.bucket, Key=item["Key"])
+            kept[item["Key"], head["VersionId"]] = head
+    csvs = [head for (key, _), head in kept.items() if key.endswith(".csv")]
+    assert len(csvs) == 3
+    for head in csvs:
+        assert head["ObjectLockMode"] == "GOVERNANCE"
+        # The run may have begun a day later.
+        days = (head["ObjectLockRetainUntilDate"] - midnight) / timedelta(days=1)
+        assert days in (91, 92)
+    assert not [key for (key, _), head in kept.items() if "_" in key and "ObjectLockMode" in head]
+    for key, version in kept:
+        if key.endswith("/a.csv"):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                client.delete_object(Bucket=locking.bucket, Key=key, VersionId=version)
+
+
+@pytest.fixture
+def told(asyncload, volume, monkeypatch):
+    """Run a command with a lock, against a store that answers by a function."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "canary")
+    write_files(volume, {"a.csv": b"1"})
+
+    def tell(answer, *options, command="run"):
+        with scripted_s3(answer) as (url, requests):
+            where = ["--bucket", "lake", "--endpoint-url", url, "--region", "us-east-1"]
+            ended = asyncload(command, volume, *where, *options)
+        return ended, requests
+
+    return tell
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        error(404, "ObjectLockConfigurationNotFoundError"),
+        error(501, "NotImplemented"),
+        Answer(200, b'<?xml version="1.0"?><ListBucketResult/>'),
+    ],
+    ids=["none", "unknown", "ignored"],
+)
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_bucket_without_object_lock_is_refused_before_anything_is_sent(
+    told, command, configuration
+):
+    """With what to do about it."""
+    ended, requests = told(
+        lambda request: configuration if "object-lock" in request.query else EMPTY_LISTING,
+        *LOCK,
+        command=command,
+    )
+    assert ended.code == 5
+    assert "--lock-mode: the bucket 'lake' does not have Object Lock enabled" in ended.err
+    assert "or omit --lock-mode and --lock-until" in ended.err
+    assert {request.method for request in requests} == {"GET"}
+
+
+REFUSALS = {
+    "no Object Lock": (
+        ("InvalidRequest", "Bucket is missing Object Lock Configuration"),
+        "enable Object Lock on the bucket, or omit",
+    ),
+    "a past date": (
+        ("InvalidArgument", "The retain until date must be in the future!"),
+        "use another --lock-until, and check this machine's clock",
+    ),
+}
+
+
+@pytest.mark.parametrize(("refusal", "hint"), REFUSALS.values(), ids=REFUSALS)
+def test_a_store_that_refuses_the_lock_ends_the_run_at_the_first_put(told, lane, refusal, hint):
+    """It may deny to say before whether the bucket has Object Lock; no put is tried without."""
+
+    def answer(request):
+        if "object-lock" in request.query:
+            return error(403, "AccessDenied")
+        if request.method == "PUT":
+            return error(400, *refusal)
+        return Answer(404) if request.method == "HEAD" else EMPTY_LISTING
+
+    ended, requests = told(answer, *LOCK, "--no-manifest", *([] if lane else ["--no-fast-lane"]))
+    assert ended.code == 5
+    assert refusal[1] in ended.err
+    assert hint in ended.err
+    puts = [request for request in requests if request.method == "PUT"]
+    assert [put.headers["x-amz-object-lock-mode"] for put in puts] == ["GOVERNANCE"]
+
+
+def test_a_store_that_ignores_the_lock_is_a_warning(told, lane):
+    """Its answer to HEAD names none, though the bucket has Object Lock."""
+    stored = []
+
+    def answer(request):
+        if "object-lock" in request.query:
+            return ENABLED
+        if request.method == "GET":
+            return EMPTY_LISTING
+        if request.method == "HEAD" and stored:
+            return Answer(200, b"1")
+        stored.extend([request] if request.method == "PUT" else [])
+        return put_accepted(request)
+
+    ended, _ = told(answer, *LOCK, "--no-manifest", *([] if lane else ["--no-fast-lane"]))
+    assert ended.code == 0
+    assert "the store did not keep --lock-mode of Raw/Local/CSV/A/" in ended.err
+
+
+def test_a_time_in_the_past_is_a_usage_error(told):
+    """No request is made."""
+    ended, requests = told(None, "--lock-mode", "compliance", "--lock-until", "2022-05-02")
+    assert (ended.code, requests) == (2, [])
+    assert "--lock-until: '2022-05-02' is not in the future" in ended.err
+
+
+def test_a_bucket_without_transfer_acceleration_is_told_as_such(told):
+    """With what to do about it."""
+    words = "S3 Transfer Acceleration is not configured on this bucket"
+    ended, _ = told(lambda request: error(400, "InvalidRequest", words))
+    assert ended.code == 5
+    assert "enable Transfer Acceleration on the bucket, or omit --endpoint-accelerate" in ended.err
