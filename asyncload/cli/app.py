@@ -32,8 +32,8 @@ _EPILOG = (
 )
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(context: typer.Context, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
         print(f"asyncload {VERSION}")
         raise typer.Exit
 

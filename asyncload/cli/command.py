@@ -33,6 +33,9 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
+        if ctx.resilient_parsing:
+            # A shell asks for completion, perhaps after an empty value.
+            return rest
         for parameter in self.params:
             if ctx.get_parameter_source(parameter.name).name == "DEFAULT_MAP":
                 # From a settings file, which is UTF-8 and already checked.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from functools import cache
@@ -24,26 +25,37 @@ _CALLBACKS: Mapping[str, Callable[..., Any]] = {
 }
 # Commands that need no bucket in each case.
 _WITHOUT_BUCKET = ("config", "report")
+VARIABLE = "_ASYNCLOAD_COMPLETE"
+"""Set by a shell that asks for completion, in the function that `--show-completion` prints."""
 # Must be processed first: it provides values for the other options.
 _FIRST = "config"
 
 
 def parameters_of(command: str) -> list[inspect.Parameter]:
     """Return the parameters of the function that Typer uses as a command."""
+    completing = VARIABLE in os.environ
     return [
-        _parameter(option, required=is_required(option) and command not in _WITHOUT_BUCKET)
+        _parameter(
+            option,
+            required=is_required(option) and command not in _WITHOUT_BUCKET,
+            completing=completing,
+        )
         for option in options_of(command)
     ]
 
 
 @cache
-def _parameter(option: Option, *, required: bool) -> inspect.Parameter:
+def _parameter(option: Option, *, required: bool, completing: bool) -> inspect.Parameter:
     kind = option.kind
     described: dict[str, Any] = {
         "help": option.help.replace("`", ""),
         "metavar": option.metavar,
         "envvar": _variables(option),
     }
+    if completing:
+        from asyncload.cli.completion import values_of
+
+        described["autocompletion"] = values_of(option)
     if option.positional:
         # Not checked by Typer: a stalled mount must not block here, and our messages say more.
         info = typer.Argument(show_default=False, readable=False, **described)

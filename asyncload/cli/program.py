@@ -21,6 +21,7 @@ from asyncload.cli.output import (
     tell_failure,
     use_log_format,
 )
+from asyncload.cli.parameters import VARIABLE
 from asyncload.cli.streams import (
     can_be_drawn_on,
     guard_standard_streams,
@@ -79,6 +80,11 @@ def _run_command() -> int:
     try:
         # In standalone mode Typer would print errors and exit itself, without a summary record.
         arguments = normalized_arguments(sys.argv[1:])
+        if VARIABLE in os.environ:
+            # Late: only a shell asks for completion.
+            from asyncload.cli.completion import prepare_words
+
+            prepare_words(os.environ)
         app = make_app(arguments)
         command = app(arguments, prog_name="asyncload", standalone_mode=False)
     except ClickError as error:

@@ -47,6 +47,9 @@ def use_settings_file(context: typer.Context, named: str | None) -> str | None:
         EmptyValueError: the file name is empty.
         UnusableFileError: the file can't be read, or is invalid.
     """
+    if context.resilient_parsing:
+        # A shell asks for completion, which needs no values.
+        return named
     if named == "":
         # An empty path would mean the working directory.
         raise EmptyValueError("--config is empty", context)

@@ -8,6 +8,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from asyncload.planning.keys import LAYOUTS
+from asyncload.settings.objects import (
+    ACLS,
+    ADDRESSING_STYLES,
+    CHECKSUMS,
+    LOG_FORMATS,
+    SSE,
+    STORAGE_CLASSES,
+)
 from asyncload.settings.option_kinds import (
     CONCURRENCY,
     COUNT,
@@ -38,6 +47,9 @@ from asyncload.settings.option_kinds import (
     ZONE,
     Kind,
 )
+from asyncload.settings.parsing import ACTIONS, AUTO_NUMBER
+from asyncload.source.archives.rules import ENCODINGS
+from asyncload.source.file_state import TRUST
 
 WHERE = "Target"
 WHAT = "File selection"
@@ -98,6 +110,7 @@ class Option(NamedTuple):
         sources: the places a value may come from.
         positional: whether it is an argument without a flag.
         spelling: the flag, if it differs from the name.
+        choices: values, or the beginnings of values, that a shell completes.
     """
 
     name: str
@@ -115,6 +128,7 @@ class Option(NamedTuple):
     sources: tuple[str, ...] = ANYWHERE
     positional: bool = False
     spelling: str = ""
+    choices: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -170,6 +184,7 @@ OPTIONS = (
         "Date of the partition: `YYYY-MM-DD`, `today`, `yesterday`, or `mtime` for the day of each "
         "file's last modification.",
         metavar="DATE",
+        choices=("today", "yesterday", "mtime"),
     ),
     Option(
         "date_from",
@@ -223,6 +238,7 @@ OPTIONS = (
         "Key layout: `default`, `hive`, or a template with the fields `{layer}` `{origin}` "
         "`{format}` `{dataset}` `{date:%Y/%m/%d}` `{path}`.",
         metavar="LAYOUT",
+        choices=tuple(LAYOUTS),
     ),
     Option(
         "overwrite",
@@ -298,6 +314,7 @@ OPTIONS = (
         unset="`30d` for `runs`, all records for `where`",
         field="",
         sources=PER_CALL,
+        choices=("today", "yesterday"),
     ),
     Option(
         "calendar",
@@ -380,6 +397,7 @@ OPTIONS = (
         "Without an offset such as `Z` or `+02:00` it is in `--timezone`.",
         metavar="TIME",
         unset="none",
+        choices=("today", "yesterday"),
     ),
     Option(
         "max_age",
@@ -429,6 +447,7 @@ OPTIONS = (
         "See [Clear the volume](#clear-the-volume).",
         metavar="ACTION",
         unset="keep",
+        choices=ACTIONS,
     ),
     Option(
         "archives",
@@ -445,6 +464,7 @@ OPTIONS = (
         "Encoding of names in archives that are not marked as UTF-8, such as `cp850` or `utf-8`.",
         metavar="ENCODING",
         unset="ASCII only",
+        choices=ENCODINGS,
     ),
     Option(
         "archive_limit",
@@ -462,6 +482,7 @@ OPTIONS = (
         "File attributes that detect a change while the file is read: `size`, `mtime`, `ctime`, "
         "`inode`. Use fewer if the file system changes some of them by itself.",
         metavar="NAMES",
+        choices=TRUST,
     ),
     # Queries
     Option(
@@ -474,6 +495,7 @@ OPTIONS = (
         unset="the settings file's",
         sources=NOT_IN_FILES,
         positional=True,
+        choices=("tmdb",),
     ),
     Option(
         "title",
@@ -537,6 +559,7 @@ OPTIONS = (
         metavar="KINDS",
         field="",
         default="movie",
+        choices=("movie", "tv"),
     ),
     Option(
         "language",
@@ -639,6 +662,7 @@ OPTIONS = (
         "Checksum that verifies uploads: `crc64nvme`, `crc32`, `md5`, or `auto`, which uses MD5 if "
         "the store does not return CRC64NVME.",
         metavar="NAME",
+        choices=CHECKSUMS,
     ),
     Option(
         "expected_bucket_owner",
@@ -682,6 +706,7 @@ OPTIONS = (
         "virtual for AWS and path for an `--endpoint-url`.",
         "The AWS configuration can change the meaning of `auto`.",
         metavar="STYLE",
+        choices=ADDRESSING_STYLES,
     ),
     Option(
         "allow_http",
@@ -768,6 +793,7 @@ OPTIONS = (
         "Storage class of the objects, such as `STANDARD_IA`.",
         metavar="CLASS",
         unset="the bucket's",
+        choices=STORAGE_CLASSES,
     ),
     Option(
         "sse",
@@ -777,6 +803,7 @@ OPTIONS = (
         "Server-side encryption: `AES256`, `aws:kms` or `aws:kms:dsse`.",
         metavar="NAME",
         unset="the bucket's",
+        choices=SSE,
     ),
     Option(
         "sse_kms_key_id",
@@ -816,6 +843,7 @@ OPTIONS = (
         "Canned ACL of the objects, such as `bucket-owner-full-control`.",
         metavar="NAME",
         unset="the bucket's",
+        choices=ACLS,
     ),
     Option(
         "lock_mode",
@@ -849,6 +877,7 @@ OPTIONS = (
         "`auto` starts with 64 and grows while throughput increases, within `--memory` and the "
         "limit on open files (`ulimit -n`): 64 requests need a limit of 148, 512 need 1044.",
         metavar="N",
+        choices=(AUTO_NUMBER,),
     ),
     Option(
         "processes",
@@ -860,6 +889,7 @@ OPTIONS = (
         "They share `--concurrency`, `--memory` and `--limit-rate`. Each further process needs "
         "another 80 MiB; `auto` starts it only if the container has that left.",
         metavar="N",
+        choices=(AUTO_NUMBER,),
     ),
     Option(
         "dask",
@@ -917,6 +947,7 @@ OPTIONS = (
         metavar="K/N",
         unset="all",
         sources=NOT_IN_FILES,
+        choices=(AUTO_NUMBER,),
     ),
     Option(
         "run",
@@ -1035,6 +1066,7 @@ OPTIONS = (
         metavar="KIND=USD",
         unset="S3 Standard in us-east-1",
         field="",
+        choices=("put=", "list=", "get="),
     ),
     Option(
         "engine",
@@ -1046,6 +1078,7 @@ OPTIONS = (
         metavar="NAME",
         field="",
         default="athena",
+        choices=("athena", "glue", "duckdb"),
     ),
     Option(
         "database",
@@ -1137,6 +1170,7 @@ OPTIONS = (
         metavar="FORMAT",
         field="",
         default="text",
+        choices=LOG_FORMATS,
     ),
     Option(
         "metrics_file",

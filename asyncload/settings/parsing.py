@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 AUTO_NUMBER = "auto"
 """As many concurrent requests as increase throughput, or processes as shorten the run."""
-THEN = ("delete", "move")
+ACTIONS = ("delete", "move")
 """Actions of `--then`; the second one needs a folder."""
 MAX_CONCURRENCY = 1024
 MAX_PROCESSES = 64
@@ -299,10 +299,10 @@ def as_then(option: str, value: object) -> str:
         UsageError: the value is something else.
     """
     action, folder = split_then(as_text(option, value))
-    if (action, bool(folder)) not in zip(THEN, (False, True), strict=True):
+    if (action, bool(folder)) not in zip(ACTIONS, (False, True), strict=True):
         raise UsageError(
             f"{option}: {value!r} is neither 'delete' nor 'move FOLDER'",
-            hint=with_guess(action, THEN, f"use {option} delete, or {option} move /archive"),
+            hint=with_guess(action, ACTIONS, f"use {option} delete, or {option} move /archive"),
         )
     return f"{action} {folder}".strip()
 
