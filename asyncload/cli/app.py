@@ -367,17 +367,23 @@ def demo(
         Path | None,
         typer.Argument(help="Folder with the CSVs. Default: a small sample.", show_default=False),
     ] = None,
+    keep: Annotated[
+        bool,
+        typer.Option(
+            "--keep", help="Keep the store until Ctrl-C, with its address and credentials printed."
+        ),
+    ] = False,
 ) -> Callable[[], int]:
     """Start a local S3 store, load a volume into it, and show the lake."""
-    return partial(_demo, volume)
+    return partial(_demo, volume, keep=keep)
 
 
-def _demo(volume: Path | None) -> int:
+def _demo(volume: Path | None, *, keep: bool) -> int:
     import_s3()
     from asyncload.cli.demo import demo as do
 
     enable_garbage_collection()
-    return do(volume)
+    return do(volume, keep=keep)
 
 
 _WITH_OPTIONS: tuple[Callable[..., int], ...] = (

@@ -1,18 +1,22 @@
 """`asyncload demo`: start a store, load into it, show the lake, and compare it with the volume.
 
 The sample is loaded twice: as a folder, and as the ZIP archive in which such data is handed over.
+With `--keep` the store stays for the user until a signal.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
+import shlex
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,12 +24,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
+from asyncload.cli.interruption import Signalled
 from asyncload.errors import AsyncloadError
 from asyncload.model.names import MEMBER
 from asyncload.model.values import Excluded, SourceFile
-from asyncload.operations.demo import local_s3, sample_volume, write_sample_zip
+from asyncload.operations.demo import LocalS3, local_s3, sample_volume, write_sample_zip
 from asyncload.reporting.text import format_size, printable
-from asyncload.s3 import S3Options, create_bucket, open_client, read_objects
+from asyncload.s3 import S3Options, create_bucket, list_lake, open_client, read_objects
 from asyncload.s3.lake import ObjectContent
 from asyncload.settings.run import Settings, layout_of
 from asyncload.source.folders import check_volume
@@ -37,8 +42,10 @@ _ZIP_BUCKET = "lake-of-the-zip"
 _RECORDS = "_asyncload/"
 
 
-def demo(volume: Path | None) -> int:
+def demo(volume: Path | None, *, keep: bool) -> int:
     """Load a volume into a temporary store, show the lake, and compare it with the volume.
+
+    `keep`: then keep the store until a signal, and show the lake as it is then.
 
     Returns:
         The exit code of the load.
@@ -64,6 +71,8 @@ def demo(volume: Path | None) -> int:
             loading.say("pack movies.csv and series.csv into Filmes+e+Series.zip, with make_zip.py")
             write_sample_zip(Path(folder))
             code = loading.load(Path(folder), _ZIP_BUCKET, archives=True)
+        if keep:
+            loading.keep(store, volume)
     console.print("   the store is stopped and deleted")
     return code
 
@@ -75,6 +84,8 @@ class _Loading:
         self._console = console
         self._endpoint_url = endpoint_url
         self._step = 1
+        # A key to show in an example, if there is one.
+        self._largest = ""
 
     def load(self, volume: Path, bucket: str, *, archives: bool = False) -> int:
         """Load a volume, show the bucket, and compare it with the volume.
@@ -99,11 +110,37 @@ class _Loading:
         ended = subprocess.run([sys.executable, "-m", "asyncload", *command], check=False)  # noqa: S603  # our own program
         objects = asyncio.run(_read_back(settings))
         self.say("the lake, with each object read back:")
-        self._console.print(lake_tree(objects, bucket))
+        self._console.print(lake_tree([content[:2] for content in objects], bucket))
         data = [content for content in objects if not content.key.startswith(_RECORDS)]
+        if bucket == _BUCKET and data:
+            self._largest = max(data, key=lambda content: content.size).key
         compare(_digests_of_volume(settings), data)
         self.say(f"{compared(len(data))} by SHA-256")
         return ended.returncode
+
+    def keep(self, store: LocalS3, volume: Path) -> None:
+        """Wait for a signal, with all that is needed to use the store; then show the lake.
+
+        Raises:
+            AsyncloadError: the store ended by itself.
+        """
+        self.say(f"the store stays until Ctrl-C, with the lake in s3://{_BUCKET}")
+        print_way = partial(self._console.print, markup=False)
+        print_way("\n   in another terminal, its address and credentials:\n")
+        for line in _exports(store):
+            print_way(line)
+        print_way("\n   and what to do with it:\n")
+        for line in _commands(volume, self._largest):
+            print_way(line)
+        print_way("")
+        try:
+            store.wait()
+        except Signalled:
+            self.say("the lake at the end:")
+            for bucket, objects in asyncio.run(_list_lake(store)):
+                self._console.print(lake_tree(objects, bucket))
+        else:
+            raise AsyncloadError("the local store ended by itself", hint="start the demo again")
 
     def say(self, text: str) -> None:
         """Print the next step."""
@@ -111,11 +148,37 @@ class _Loading:
         self._console.print(f"[bold]{self._step}.[/] {text}")
 
 
-def lake_tree(objects: list[ObjectContent], bucket: str) -> Tree:
+def _exports(store: LocalS3) -> list[str]:
+    """Return lines for a shell that direct any S3 program to a store."""
+    variables = {
+        "AWS_ENDPOINT_URL": store.endpoint_url,
+        "AWS_ACCESS_KEY_ID": store.access_key,
+        "AWS_SECRET_ACCESS_KEY": store.secret_key,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+
+
+def _commands(volume: Path, key: str) -> list[str]:
+    """Return commands to try: list the lake, load another day, and read the object of a key."""
+    lines = [
+        f"aws s3 ls --recursive s3://{_BUCKET}",
+        f"asyncload run {shlex.quote(str(volume.absolute()))} --bucket {_BUCKET} --date yesterday",
+    ]
+    if key:
+        code = (
+            'import boto3; print(boto3.client("s3").get_object('
+            f'Bucket="{_BUCKET}", Key={json.dumps(key)})["Body"].read(300).decode())'
+        )
+        lines.append(f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}")
+    return [printable(line) for line in lines]
+
+
+def lake_tree(objects: Iterable[tuple[str, int]], bucket: str) -> Tree:
     """Return a bucket's keys as a tree of folders."""
     tree = Tree(f"s3://{bucket}")
     branches: dict[str, Tree] = {"": tree}
-    for key, size, _ in objects:
+    for key, size in objects:
         folder, _, name = key.rpartition("/")
         parent = ""
         for segment in filter(None, folder.split("/")):
@@ -166,6 +229,12 @@ async def _create_bucket(settings: Settings) -> None:
 async def _read_back(settings: Settings) -> list[ObjectContent]:
     async with open_client(_options(settings)) as client:
         return [content async for content in read_objects(client, settings.bucket)]
+
+
+async def _list_lake(store: LocalS3) -> list[tuple[str, list[tuple[str, int]]]]:
+    options = S3Options(_BUCKET, connections=1, endpoint_url=store.endpoint_url)
+    async with open_client(options) as client:
+        return [found async for found in list_lake(client)]
 
 
 def _options(settings: Settings) -> S3Options:

@@ -14,7 +14,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,13 +30,15 @@ _GRPC_OFFSET = 10_000
 class LocalS3:
     """A running store: its endpoint, and the credentials that it accepts.
 
-    `private` means that other users of this machine can't read its data over gRPC.
+    `private` means that other users of this machine can't read its data over gRPC. `wait` returns
+    when its server has ended.
     """
 
     endpoint_url: str
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
-    private: bool = True
+    private: bool
+    wait: Callable[[], object] = field(repr=False)
 
     def environment(self) -> dict[str, str]:
         """Return environment variables that direct the AWS chain to this store only."""
@@ -98,7 +100,7 @@ def local_s3() -> Iterator[LocalS3]:
         _wait_until_ready(server, ports[0], log)
         url = f"http://127.0.0.1:{ports[0]}"
         access_key, secret_key = credentials.values()
-        yield LocalS3(url, access_key, secret_key, private=bool(certificate))
+        yield LocalS3(url, access_key, secret_key, bool(certificate), server.wait)
 
 
 def find_weed() -> Path:

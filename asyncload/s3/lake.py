@@ -1,4 +1,4 @@
-"""Operations of a bucket's reader: create a bucket, list it, read objects."""
+"""Operations of a lake's reader: create a bucket, list objects, read them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,18 @@ class ObjectContent(NamedTuple):
 async def create_bucket(client: Any, bucket: str) -> None:
     """Create a bucket in the client's region."""
     await client.create_bucket(Bucket=bucket)
+
+
+async def list_lake(client: Any) -> AsyncIterator[tuple[str, list[tuple[str, int]]]]:
+    """Yield each bucket of a small store with the keys and sizes of its objects, in key order."""
+    for bucket in (await client.list_buckets())["Buckets"]:
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket["Name"])
+        objects = [
+            (entry["Key"], entry["Size"])
+            async for page in pages
+            for entry in page.get("Contents", ())
+        ]
+        yield bucket["Name"], objects
 
 
 async def read_objects(client: Any, bucket: str) -> AsyncIterator[ObjectContent]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
+import signal
 import socket
 import ssl
 import subprocess
@@ -32,7 +34,7 @@ def _keep_environment(monkeypatch):
 
 @pytest.mark.seaweedfs
 def test_the_demo_loads_the_sample_and_proves_it(asyncload, monkeypatch, tmp_path):
-    """Store, load, tree of keys, comparison; the user's own settings are left alone."""
+    """Store, load, tree, comparison, and the archive; the user's settings are left alone."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "asyncload.toml").write_text('layer = "Elsewhere"\nexclude = "*"\n')
     monkeypatch.setenv("AWS_PROFILE", "somebody-elses")
@@ -42,13 +44,7 @@ def test_the_demo_loads_the_sample_and_proves_it(asyncload, monkeypatch, tmp_pat
     assert "├── Raw\n" in ended.out
     assert "── movies.csv  47.2 kB\n" in ended.out
     assert "4. all 8 objects equal their files by SHA-256" in ended.out
-
-
-@pytest.mark.seaweedfs
-def test_the_demo_loads_the_sample_as_the_archive_that_is_handed_over(asyncload):
-    """Into a bucket of its own, under the keys of the files in it."""
-    ended = asyncload("demo")
-    assert ended.code == 0, ended.err
+    # Then as the archive that is handed over, into a bucket of its own.
     _, _, zipped = ended.out.partition(
         "into Filmes+e+Series.zip, with make_zip.py\n6. asyncload run "
     )
@@ -163,6 +159,48 @@ def test_the_demo_loads_a_volume_of_the_users(asyncload, volume):
     assert ended.code == 0
 
 
+@pytest.mark.seaweedfs
+def test_a_store_that_is_kept_can_be_used_until_a_signal(spawn, volume, monkeypatch, tmp_path):
+    """By what is printed; then the lake is shown as it is, and server and files are gone."""
+    (volume / "a.csv").write_bytes(b"1")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    process = spawn("demo", volume, "--keep")
+    lines, exported = [], {}
+    while not lines or not lines[-1].startswith(sys.executable):
+        lines.append(process.stdout.readline())
+        assert lines[-1], process.communicate()
+        name, equals, value = lines[-1].removeprefix("export ").partition("=")
+        exported |= {name: value.strip()} if equals and name.startswith("AWS_") else {}
+    assert "5. the store stays until Ctrl-C, with the lake in s3://lake\n" in lines
+    assert "aws s3 ls --recursive s3://lake\n" in lines
+    assert f"asyncload run {volume} --bucket lake --date yesterday\n" in lines
+    for name, value in exported.items():
+        monkeypatch.setenv(name, value)
+    read = subprocess.run(shlex.split(lines[-1]), check=True, capture_output=True, text=True)
+    assert read.stdout == "1\n"
+    boto3.client("s3").put_object(Bucket="lake", Key="added.csv", Body=b"22")
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    _, _, tree = out.partition("6. the lake at the end:\ns3://lake\n")
+    assert "└── added.csv  2 B\n" in tree
+    assert out.endswith("the store is stopped and deleted\n")
+    assert not [*tmp_path.glob("asyncload-*")]
+    host, _, port = exported["AWS_ENDPOINT_URL"].removeprefix("http://").partition(":")
+    with socket.socket() as probe, pytest.raises(ConnectionRefusedError):
+        probe.connect((host, int(port)))
+
+
+def test_a_kept_store_that_ends_by_itself_ends_the_demo(tmp_path, capsys):
+    """Nothing is left to wait for; without an object, no command reads one."""
+    loading = command._Loading(Console(), "http://127.0.0.1:9")
+    store = local_store.LocalS3("http://127.0.0.1:9", "key", "secret", True, lambda: 1)
+    with pytest.raises(AsyncloadError, match="the local store ended by itself"):
+        loading.keep(store, tmp_path)
+    assert "boto3" not in capsys.readouterr().out
+
+
 def test_a_lake_that_differs_is_reported_key_by_key():
     """Missing, different and extra objects."""
     found = [ObjectContent("a", 1, "1"), ObjectContent("b", 1, "2"), ObjectContent("x", 1, "3")]
@@ -174,9 +212,7 @@ def test_a_lake_that_differs_is_reported_key_by_key():
 
 def test_the_lake_is_a_tree_of_folders():
     """Names are shown as they are, markup or not."""
-    tree = command.lake_tree(
-        [ObjectContent("Raw/[b]x/1.csv", 1, ""), ObjectContent("2.csv", 2, "")], "lake"
-    )
+    tree = command.lake_tree([("Raw/[b]x/1.csv", 1), ("2.csv", 2)], "lake")
     out = io.StringIO()
     Console(file=out, width=80).print(tree)
     assert out.getvalue().splitlines() == [
