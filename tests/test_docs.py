@@ -37,7 +37,7 @@ def test_the_readme_names_no_option_that_is_not_there():
     options = [option for command in (*COMMANDS, "demo") for option in options_of(command)]
     known = {name for option in options for name in (*option.opts, *option.secondary_opts)}
     others = "--rm --read-only --cap-drop --security-opt --user --help --version --build "
-    others += "--abort-on-container-exit --exit-code-from --pids-limit --write"
+    others += "--abort-on-container-exit --exit-code-from --pids-limit --write --install-completion"
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert named <= known | set(others.split())
 
