@@ -68,6 +68,12 @@ class PastRun:
         return self.report.run_id
 
     @property
+    def zone(self) -> str:
+        """The layer, origin and format of its keys; "" if they are not recorded."""
+        names = [self.layout.get(name, "") for name in LAYOUT_SETTINGS[1:]]
+        return "/".join(names) if all(names) else ""
+
+    @property
     def started(self) -> datetime:
         """The start of the run."""
         assert self.report.started is not None, "a run that is recorded has started"

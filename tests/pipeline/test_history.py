@@ -179,6 +179,62 @@ async def test_a_run_that_ended_early_leaves_its_day_incomplete(month, volume):
     assert (await month.history(now=now)).exit_code == 0
 
 
+async def test_a_dataset_that_an_interrupted_run_never_reached_is_not_called_absent(month, volume):
+    """The volume may have files of it."""
+    await month.load(1)
+    write_files(volume, {"first/1.csv": b"1"})
+
+    class Refuses(Lake):
+        async def put(self, key, *arguments, **options):
+            if "/2022/05/02/" in key and any("/2022/05/02/" in old for old in self.objects):
+                raise AccessDenied("no more")
+            return await super().put(key, *arguments, **options)
+
+    objects, month.lake = month.lake.objects, Refuses()
+    month.lake.objects = objects
+    await month.load(2, concurrency=1)
+    history = await month.history(now=datetime(2022, 5, 3, 5, tzinfo=UTC))
+    (users,) = [d for d in history.days if d.dataset == "Users" and d.day.day == 2]
+    assert users.status == "missing"
+    assert users.reason == f"run {month.run_ids[2]} ended before 3 files: refused"
+
+
+async def test_a_killed_run_is_named_although_another_run_recorded_the_day(month):
+    """As with two jobs that load different folders into one bucket."""
+    await month.load(1)
+    month.lake.puts_left = 1
+    await month.load(2, concurrency=1, include="users/*")
+    month.lake.puts_left = None
+    await month.load(2, hour=7, include="sales/*")
+    history = await month.history(now=datetime(2022, 5, 3, 5, tzinfo=UTC))
+    (users,) = [d for d in history.days if d.status != "complete"]
+    assert (users.dataset, users.day.day, users.status) == ("Users", 2, "incomplete")
+    assert users.run_id != month.run_ids[2]
+    assert users.reason == f"run {users.run_id} {KILLED}"
+
+
+async def test_each_layer_has_days_of_its_own(month):
+    """A load into another layer does not fill a gap; names in several layers have theirs."""
+    await month.load(1, include="sales/*")
+    await month.load(2, include="sales/*", layer="Bronze")
+    await month.load(3, include="sales/*")
+    await month.load(3, hour=7, include="*", layer="Bronze")
+    history = await month.history(now=datetime(2022, 5, 4, 5, tzinfo=UTC))
+    assert list(calendar_lines(history.days))[:4] == [
+        "2022-05                1234567890123456789012345678901",
+        "Bronze/Local/CSV/Sales  ##",
+        "Raw/Local/CSV/Sales    #-#",
+        "Users                    #",
+    ]
+    assert list(day_lines(history.days)) == [
+        "missing: Raw/Local/CSV/Sales 2022-05-02: no run is recorded"
+    ]
+    assert list(history_lines(history, "lake"))[-1] == (
+        "6 days of 3 datasets: 5 complete, 1 missing"
+    )
+    assert history.exit_code == 3
+
+
 async def test_a_complete_day_stays_complete_if_a_repeated_run_is_refused(month):
     """Its files had been loaded before."""
     await month.load(1)
@@ -201,7 +257,7 @@ async def test_a_complete_day_stays_complete_if_a_repeated_run_is_refused(month)
 
 
 async def test_files_with_dates_of_their_own_count_for_their_days(month, volume):
-    """Their record is read file by file; a file without a date is named as a failure."""
+    """Their record is read file by file; a file without a date fails on the day of the run."""
     files = {f"sales/2022-05-0{day}/s.csv": b"1" for day in (1, 2, 4)}
     for path in volume.rglob("*.csv"):
         path.unlink()
@@ -209,6 +265,7 @@ async def test_files_with_dates_of_their_own_count_for_their_days(month, volume)
     await month.load(5, date_from="{date:%Y-%m-%d}")
     history = await month.history(now=datetime(2022, 5, 5, 7, tzinfo=UTC))
     assert [(day.day.day, day.status, day.files) for day in history.days] == [
+        (5, "failed", 0),
         (1, "complete", 1),
         (2, "complete", 1),
         (3, "missing", 0),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from asyncload.aio.groups import for_each
 from asyncload.errors import AccessDenied, InvalidKey, UsageError
@@ -14,7 +14,7 @@ from asyncload.operations.load import open_bucket
 from asyncload.operations.observing import check_arguments
 from asyncload.operations.run import utc_now
 from asyncload.planning.keys import KeyLayout
-from asyncload.reporting.history.calendar import NO_RUN, Calendar, Day
+from asyncload.reporting.history.calendar import Calendar, Day
 from asyncload.reporting.history.summary import History, UnreadableRun
 from asyncload.reporting.manifest_reading import UnreadableRecordError, read_entries
 from asyncload.reporting.recorded import LAYOUT_SETTINGS, PastRun
@@ -26,7 +26,7 @@ DEFAULT_SINCE = "30d"
 # Records before the first one that are read for the datasets that they have.
 _MAX_BEFORE = 20
 _DAYS_BEFORE = 7
-# Days without a record whose objects are looked at, and objects of each.
+# Days without a recorded file whose objects are looked at, and objects of each.
 _MAX_LOOKED_AT = 200
 _FEW = 20
 _AT_ONCE = 32
@@ -90,7 +90,8 @@ async def read_history(
     for earlier in await read_runs(store, before, _AT_ONCE):
         if isinstance(earlier, PastRun):
             calendar.expect(earlier)
-    found = [await _add(run, calendar, store) for run in await read_runs(store, wanted, _AT_ONCE)]
+    read = await read_runs(store, wanted, _AT_ONCE)
+    found = [await _add(run, calendar, store, start.tzinfo) for run in read]
     today = now.astimezone(start.tzinfo).date()
     days = list(calendar.days(start.date(), today - timedelta(days=1), today))
     await _look_for_traces(days, calendar, store)
@@ -98,7 +99,7 @@ async def read_history(
 
 
 async def _add(
-    run: PastRun | UnreadableRun, calendar: Calendar, store: ObjectStore
+    run: PastRun | UnreadableRun, calendar: Calendar, store: ObjectStore, zone: tzinfo | None
 ) -> PastRun | UnreadableRun:
     """Add a run to the calendar; return it, or why its files can't be read."""
     if isinstance(run, UnreadableRun):
@@ -111,8 +112,9 @@ async def _add(
     try:
         async for entry in read_entries(store, ObjectKey(run.manifest)):
             number += 1
-            if (day := entry.day or run.day) is not None:
-                calendar.add_file(run, entry.dataset, day, entry.path, entry.status)
+            # A file without a date of its own has failed on the day of the run.
+            day = entry.day or run.day or run.started.astimezone(zone).date()
+            calendar.add_file(run, entry.dataset, day, entry.path, entry.status)
             if not number % _SLICE:
                 # A signal can cancel it here.
                 await asyncio.sleep(0)
@@ -122,13 +124,16 @@ async def _add(
 
 
 async def _look_for_traces(days: list[Day], calendar: Calendar, store: ObjectStore) -> None:
-    """Find out which runs have stored objects for the latest days of which nothing is recorded."""
-    unknown = [index for index, day in enumerate(days) if day.reason == NO_RUN]
+    """Find out which runs have stored objects for the latest days without a recorded file.
+
+    A run of other datasets may have recorded the day.
+    """
+    unknown = [index for index, day in enumerate(days) if day.status == "missing"]
     unknown.sort(key=lambda index: days[index].day, reverse=True)
 
     async def look(index: int) -> None:
         day = days[index]
-        run = calendar.run_of(day.dataset)
+        run = calendar.run_of(day)
         partition = _partition(run, day) if run is not None else None
         if partition is None:
             return

@@ -28,6 +28,7 @@ NO_RUN = "no run is recorded"
 class Day(NamedTuple):
     """One day of a dataset, "" for files without a key.
 
+    `zone` is the layer, origin and format of its keys, such as Raw/Local/CSV; "" if not known.
     `files` are those in the raw zone by the latest run, `run_id` is that run, "" for none.
     `reason` says why the day is not complete.
     """
@@ -38,6 +39,14 @@ class Day(NamedTuple):
     files: int = 0
     run_id: str = ""
     reason: str = ""
+    zone: str = ""
+
+
+class _Dataset(NamedTuple):
+    """A dataset of a zone: each layer has days of its own. Sorted by name."""
+
+    name: str
+    zone: str
 
 
 @dataclass(slots=True)
@@ -61,20 +70,20 @@ class _Cell:
 
 
 class Calendar:
-    """Counts runs by dataset and day; they are added in the order of their start.
+    """Counts runs by zone, dataset and day; they are added in the order of their start.
 
     A failed file stays failed until a later run loads it. For that, `wants_files` says whether the
     files of a run are needed, and `add_file` takes them.
     """
 
     def __init__(self) -> None:
-        self._cells: dict[str, dict[date, _Cell]] = {}
-        self._runs: dict[date, PastRun] = {}
-        self._expected: dict[str, PastRun] = {}
+        self._cells: dict[_Dataset, dict[date, _Cell]] = {}
+        self._runs: dict[tuple[str, date], PastRun] = {}
+        self._expected: dict[_Dataset, PastRun] = {}
 
     def expect(self, run: PastRun) -> None:
         """Expect the datasets of a run from the first day on; the run itself is not counted."""
-        self._expected.update(dict.fromkeys(run.report.datasets, run))
+        self._expected.update({_Dataset(name, run.zone): run for name in run.report.datasets})
 
     def wants_files(self, run: PastRun) -> bool:
         """Return whether the run's files have to be added, not only the run."""
@@ -83,7 +92,8 @@ class Calendar:
             return False
         if run.day is None or not run.lists_datasets or report.counts["failed"]:
             return True
-        cells = (self._cells.get(dataset, {}).get(run.day) for dataset in report.datasets)
+        datasets = (_Dataset(name, run.zone) for name in report.datasets)
+        cells = (self._cells.get(dataset, {}).get(run.day) for dataset in datasets)
         return any(cell is not None and cell.still_failed for cell in cells)
 
     def add_run(self, run: PastRun) -> None:
@@ -93,7 +103,7 @@ class Calendar:
         if run.lists_datasets:
             for dataset, totals in run.report.datasets.items():
                 self._begin(run, dataset, run.day).files = _landed(totals)
-        self._runs[run.day] = run
+        self._runs[run.zone, run.day] = run
 
     def add_file(self, run: PastRun, dataset: str, day: date, path: str, status: str) -> None:
         """Add a file of a run that was added before."""
@@ -110,7 +120,7 @@ class Calendar:
 
     def _begin(self, run: PastRun, dataset: str, day: date) -> _Cell:
         """Return a day's cell, in which the run is the latest one."""
-        cells = self._cells.setdefault(dataset, {})
+        cells = self._cells.setdefault(_Dataset(dataset, run.zone), {})
         cell = cells.get(day)
         if cell is None:
             cell = cells[day] = _Cell(run)
@@ -120,8 +130,9 @@ class Calendar:
             cell.reached = max(cell.reached, run.report.files)
         return cell
 
-    def run_of(self, dataset: str) -> PastRun | None:
-        """Return the run of the latest day of a dataset, if any."""
+    def run_of(self, day: Day) -> PastRun | None:
+        """Return the run of the latest day of the day's dataset, if any."""
+        dataset = _Dataset(day.dataset, day.zone)
         cells = self._cells.get(dataset)
         return cells[max(cells)].run if cells else self._expected.get(dataset)
 
@@ -141,29 +152,32 @@ class Calendar:
             while day <= end:
                 if day in known:
                     yield _judge(dataset, day, cells[day])
-                elif dataset and day <= last:
+                elif dataset.name and day <= last:
                     yield self._missing(dataset, day)
                 day += timedelta(days=1)
 
-    def _missing(self, dataset: str, day: date) -> Day:
-        run = self._runs.get(day)
+    def _missing(self, dataset: _Dataset, day: date) -> Day:
+        name, zone = dataset
+        run = self._runs.get((zone, day))
         if run is None:
-            return Day(dataset, day, "missing", reason=NO_RUN)
-        why = "has no files of this dataset" if run.report.counts.total() else ended(run)
-        return Day(dataset, day, "missing", run_id=run.run_id, reason=f"run {run.run_id} {why}")
+            return Day(name, day, "missing", reason=NO_RUN, zone=zone)
+        reached = run.report.counts.total() and not run.report.not_reached
+        why = "has no files of this dataset" if reached else ended(run)
+        return Day(name, day, "missing", 0, run.run_id, f"run {run.run_id} {why}", zone)
 
 
-def _judge(dataset: str, day: date, cell: _Cell) -> Day:
+def _judge(dataset: _Dataset, day: date, cell: _Cell) -> Day:
+    name, zone = dataset
     run = cell.run
     failed = cell.still_failed
     if failed:
         files = "1 file" if failed == 1 else f"{failed:,} files"
         reason = f"{files} failed, up to run {run.run_id}"
-        return Day(dataset, day, "failed", cell.files, run.run_id, reason)
+        return Day(name, day, "failed", cell.files, run.run_id, reason, zone)
     if run.report.not_reached and run.report.files > cell.reached:
         reason = f"run {run.run_id} {ended(run)}"
-        return Day(dataset, day, "incomplete", cell.files, run.run_id, reason)
-    return Day(dataset, day, "complete", cell.files, run.run_id)
+        return Day(name, day, "incomplete", cell.files, run.run_id, reason, zone)
+    return Day(name, day, "complete", cell.files, run.run_id, zone=zone)
 
 
 def ended(run: PastRun) -> str:

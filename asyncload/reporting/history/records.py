@@ -48,6 +48,7 @@ def day_record(day: Day, bucket: str) -> dict[str, Any]:
         "status": day.status,
         "bucket": bucket,
         "dataset": day.dataset or None,
+        "zone": day.zone or None,
         "date": format_day(day.day),
         "files": day.files,
         "run_id": day.run_id or None,

@@ -24,6 +24,7 @@ _MARKS: dict[DayStatus, str] = {
 _LEGEND = "# complete  F files failed  I incomplete  - missing"
 _MAX_NAME = 40
 _MAX_DATASETS = 5
+_NO_KEY = "(no key)"
 
 
 def run_line(run: PastRun | UnreadableRun) -> str:
@@ -47,22 +48,23 @@ def run_line(run: PastRun | UnreadableRun) -> str:
 def calendar_lines(days: Iterable[Day]) -> Iterator[str]:
     """Yield a table for each month: datasets and their days."""
     months: defaultdict[tuple[int, int], list[Day]] = defaultdict(list)
+    days = list(days)
+    names = _names(days)
     for day in days:
         months[day.day.year, day.day.month].append(day)
     for (year, month), found in sorted(months.items()):
         first = date(year, month, 1)
         length = ((first + timedelta(days=31)).replace(day=1) - first).days
         rows = {
-            dataset: {day.day.day: _MARKS[day.status] for day in group}
-            for dataset, group in groupby(found, key=lambda day: day.dataset)
+            name: {day.day.day: _MARKS[day.status] for day in group}
+            for name, group in groupby(found, key=lambda day: names[day.dataset, day.zone])
         }
-        width = min(_MAX_NAME, max(7, *(len(_name(dataset)) for dataset in rows)))
+        width = min(_MAX_NAME, max(7, *map(len, rows)))
         yield f"{year:04}-{month:02}".ljust(width + 1) + "".join(
             str(day % 10) for day in range(1, length + 1)
         )
-        for dataset, marks in rows.items():
-            name = _name(dataset)
-            name = name if len(name) <= width else f"{name[: width - 3]}..."
+        for full, marks in rows.items():
+            name = full if len(full) <= width else f"{full[: width - 3]}..."
             line = "".join(marks.get(day, " ") for day in range(1, length + 1))
             yield f"{name:<{width}} {line}".rstrip()
         yield ""
@@ -76,10 +78,12 @@ def day_lines(days: Iterable[Day]) -> Iterator[str]:
     Datasets with the same period and reason share a line.
     """
     groups: defaultdict[tuple[date, date, DayStatus, str], list[str]] = defaultdict(list)
+    days = list(days)
+    names_of = _names(days)
     for period in _periods(days):
         first = period[0]
         group = groups[first.day, period[-1].day, first.status, first.reason]
-        group.append(_name(first.dataset))
+        group.append(names_of[first.dataset, first.zone])
     more = 0
     for number, ((begin, end, status, reason), datasets) in enumerate(sorted(groups.items())):
         length = (end - begin).days + 1
@@ -129,9 +133,19 @@ def history_lines(history: History, bucket: str) -> Iterator[str]:
     total = statuses.total()
     if total:
         counts = ", ".join(f"{statuses[name]:,} {name}" for name in _MARKS if statuses[name])
-        datasets = format_count(len({day.dataset for day in history.days}), "dataset")
+        datasets = format_count(len({(day.dataset, day.zone) for day in history.days}), "dataset")
         yield f"{format_count(total, 'day')} of {datasets}: {counts}"
 
 
-def _name(dataset: str) -> str:
-    return printable(dataset) if dataset else "(no key)"
+def _names(days: Iterable[Day]) -> dict[tuple[str, str], str]:
+    """Return the names of datasets by dataset and zone; those in several zones have the zone."""
+    zones: defaultdict[str, set[str]] = defaultdict(set)
+    for day in days:
+        zones[day.dataset].add(day.zone)
+    return {
+        (dataset, zone): printable(
+            f"{zone}/{dataset or _NO_KEY}" if zone and len(found) > 1 else dataset or _NO_KEY
+        )
+        for dataset, found in zones.items()
+        for zone in found
+    }
