@@ -47,7 +47,9 @@ def _root(
     pass
 
 
-def run(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **others: Any) -> int:
+def run(
+    arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, tree: bool, **others: Any
+) -> int:
     """Upload every CSV of a volume, complete and unchanged, under its dated key."""
     with Ending("run", bucket=arguments.bucket, json=json) as ending:
         _attach_outlets("run", arguments, ending, dry_run=dry_run, quiet=quiet, **others)
@@ -67,7 +69,7 @@ def run(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **other
         from asyncload.cli.run import run as do
 
         enable_garbage_collection()
-        ending.exit_code = do(settings, ending, quiet=quiet)
+        ending.exit_code = do(settings, ending, quiet=quiet, tree=tree)
     return ending.exit_code
 
 

@@ -22,14 +22,14 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.markup import escape
-from rich.tree import Tree
 
 from asyncload.cli.interruption import Signalled
 from asyncload.errors import AsyncloadError
 from asyncload.model.names import MEMBER
 from asyncload.model.values import Excluded, SourceFile
 from asyncload.operations.demo import LocalS3, local_s3, sample_volume, write_sample_zip
-from asyncload.reporting.text import format_size, printable
+from asyncload.reporting.text import printable
+from asyncload.reporting.tree import tree_lines
 from asyncload.s3 import S3Options, create_bucket, list_lake, open_client, read_objects
 from asyncload.s3.lake import ObjectContent
 from asyncload.settings.run import Settings, layout_of
@@ -110,7 +110,7 @@ class _Loading:
         ended = subprocess.run([sys.executable, "-m", "asyncload", *command], check=False)  # noqa: S603  # our own program
         objects = asyncio.run(_read_back(settings))
         self.say("the lake, with each object read back:")
-        self._console.print(lake_tree([content[:2] for content in objects], bucket))
+        self._print_tree(bucket, [content[:2] for content in objects])
         data = [content for content in objects if not content.key.startswith(_RECORDS)]
         if bucket == _BUCKET and data:
             self._largest = max(data, key=lambda content: content.size).key
@@ -138,9 +138,13 @@ class _Loading:
         except Signalled:
             self.say("the lake at the end:")
             for bucket, objects in asyncio.run(_list_lake(store)):
-                self._console.print(lake_tree(objects, bucket))
+                self._print_tree(bucket, objects)
         else:
             raise AsyncloadError("the local store ended by itself", hint="start the demo again")
+
+    def _print_tree(self, bucket: str, objects: Iterable[tuple[str, int]]) -> None:
+        for line in tree_lines(bucket, objects):
+            self._console.print(line, markup=False)
 
     def say(self, text: str) -> None:
         """Print the next step."""
@@ -172,22 +176,6 @@ def _commands(volume: Path, key: str) -> list[str]:
         )
         lines.append(f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}")
     return [printable(line) for line in lines]
-
-
-def lake_tree(objects: Iterable[tuple[str, int]], bucket: str) -> Tree:
-    """Return a bucket's keys as a tree of folders."""
-    tree = Tree(f"s3://{bucket}")
-    branches: dict[str, Tree] = {"": tree}
-    for key, size in objects:
-        folder, _, name = key.rpartition("/")
-        parent = ""
-        for segment in filter(None, folder.split("/")):
-            path = f"{parent}/{segment}"
-            if path not in branches:
-                branches[path] = branches[parent].add(escape(printable(segment)))
-            parent = path
-        branches[parent].add(f"{escape(printable(name))}  [dim]{format_size(size)}[/]")
-    return tree
 
 
 def compare(expected: Mapping[str, str], objects: list[ObjectContent]) -> None:

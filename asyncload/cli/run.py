@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asyncload.cli.ending import Ending
 from asyncload.cli.output import Output, logs_json, stderr, stdout
@@ -27,16 +27,25 @@ from asyncload.reporting.text import (
 )
 from asyncload.settings.run import Settings
 
+if TYPE_CHECKING:
+    from asyncload.reporting.tree import RunTree
 
-def run(settings: Settings, ending: Ending, *, quiet: bool) -> int:
-    """Load the volume and return the exit code.
+
+def run(settings: Settings, ending: Ending, *, quiet: bool, tree: bool) -> int:
+    """Load the volume and return the exit code; `tree`: print the objects at the end, too.
 
     Raises:
         AsyncloadError: the run failed or was interrupted; its summary has been written.
     """
     report = Report(bucket=settings.bucket)
     ending.report, ending.totals = report, lambda: run_totals(report)
-    return show_run(partial(load, settings), RunOutput(ending, report, quiet=quiet))
+    output = RunOutput(ending, report, quiet=quiet)
+    if tree:
+        # Late: most runs print none.
+        from asyncload.reporting.tree import RunTree
+
+        output.tree = RunTree()
+    return show_run(partial(load, settings), output)
 
 
 def show_run(start: Callable[..., Coroutine[Any, Any, Report]], output: RunOutput) -> int:
@@ -68,13 +77,15 @@ def show_run(start: Callable[..., Coroutine[Any, Any, Report]], output: RunOutpu
 class RunOutput:
     """Writes a run's results to standard output and everything else to standard error.
 
-    `found` is a word for what the run finds, in the singular.
+    `found` is a word for what the run finds, in the singular. `tree` collects the objects to print
+    at the end, None to print none.
     """
 
     ending: Ending
     report: Report
     quiet: bool
     found: str = "CSV"
+    tree: RunTree | None = None
     out: Output = field(default_factory=stdout)
 
     def progress(self) -> ProgressView:
@@ -92,6 +103,7 @@ class RunOutput:
         # The log as JSON is one of the outlets.
         observers = [] if logs_json() else [self._show(progress)]
         observers += [self._record] if self.ending.json else []
+        observers += [self.tree.observe] if self.tree is not None else []
         outlets = [outlet.observe for outlet in self.ending.outlets]
 
         def observe(event: Event) -> None:
@@ -141,4 +153,6 @@ class RunOutput:
                 err.line(line)
         elif report.counts or ended_well:
             for line in summary_lines(report, self.ending.seconds):
+                self.out.line(line)
+            for line in () if self.tree is None else self.tree.lines(report.bucket):
                 self.out.line(line)

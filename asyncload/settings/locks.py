@@ -20,23 +20,24 @@ _LASTING = re.compile(r"([1-9]\d{0,4}) *(d|days?|w|weeks?|y|years?)", re.IGNOREC
 _SECOND = timedelta(seconds=1)
 
 
-def check_lock_mode(mode: str | None, until: str | None) -> str | None:
-    """Return the mode as S3 spells it; None if objects are not to be locked.
+def check_lock(mode: str | None, until: str | None, any_time: datetime) -> str:
+    """Check the two options of a lock, and return the mode as S3 spells it.
+
+    Of the end only the form is checked: whether it is in the past, a run says at its start.
 
     Raises:
-        UsageError: the mode is unknown, or one of the two options is missing.
+        UsageError: an option is invalid, or one of them is missing.
     """
     if mode is None:
-        if until is not None:
-            raise UsageError(
-                "--lock-until has no effect without --lock-mode",
-                hint="add --lock-mode governance or --lock-mode compliance, or omit it",
-            )
-        return None
+        raise UsageError(
+            "--lock-until has no effect without --lock-mode",
+            hint="add --lock-mode governance or --lock-mode compliance, or omit it",
+        )
     if until is None:
         raise UsageError(
             "--lock-mode needs --lock-until", hint="say until when, such as --lock-until 90d"
         )
+    read_until(until, any_time)
     return choose("--lock-mode", mode, MODES)
 
 

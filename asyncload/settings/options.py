@@ -1152,6 +1152,16 @@ OPTIONS = (
         default=False,
     ),
     Option(
+        "tree",
+        FLAG,
+        HOW,
+        ("run",),
+        "Print the objects of the run at its end, as a tree of their keys.",
+        "Not with `--quiet` or `--json`.",
+        field="",
+        default=False,
+    ),
+    Option(
         "json",
         FLAG,
         HOW,

@@ -20,7 +20,6 @@ from asyncload.planning.shards import Shard, parse_shard
 from asyncload.settings.container import connections_in, memory_left
 from asyncload.settings.descriptors import requests_allowed
 from asyncload.settings.endpoints import check_acceleration, check_endpoint
-from asyncload.settings.locks import check_lock_mode, lock_until, read_until
 from asyncload.settings.objects import (
     ACLS,
     ADDRESSING_STYLES,
@@ -257,10 +256,12 @@ class Settings:
         check_owner(self.expected_bucket_owner)
         check_tags(self.tags)
         check_metadata(self.metadata, METADATA_NAMES)
-        object.__setattr__(self, "lock_mode", check_lock_mode(self.lock_mode, self.lock_until))
-        if self.lock_until is not None:
-            # Its form only: whether it is in the past, a run says at its start.
-            read_until(self.lock_until, _ANY_TIME)
+        if self.lock_mode is not None or self.lock_until is not None:
+            # Late: most runs lock nothing.
+            from asyncload.settings.locks import check_lock
+
+            mode = check_lock(self.lock_mode, self.lock_until, _ANY_TIME)
+            object.__setattr__(self, "lock_mode", mode)
 
     @property
     def move_to(self) -> Path | None:
@@ -375,6 +376,8 @@ def lock_of(settings: Settings, now: datetime) -> Lock | None:
     """
     if settings.lock_mode is None or settings.lock_until is None:
         return None
+    from asyncload.settings.locks import lock_until
+
     zone = find_timezone(settings.timezone)
     return Lock(settings.lock_mode, lock_until(settings.lock_until, now.astimezone(zone)))
 

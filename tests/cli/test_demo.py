@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shlex
 import signal
@@ -208,20 +207,6 @@ def test_a_lake_that_differs_is_reported_key_by_key():
         AsyncloadError, match=r"differs from the volume in these keys:\n  b\n  c\n  x$"
     ):
         command.compare({"a": "1", "b": "9", "c": "1"}, found)
-
-
-def test_the_lake_is_a_tree_of_folders():
-    """Names are shown as they are, markup or not."""
-    tree = command.lake_tree([("Raw/[b]x/1.csv", 1), ("2.csv", 2)], "lake")
-    out = io.StringIO()
-    Console(file=out, width=80).print(tree)
-    assert out.getvalue().splitlines() == [
-        "s3://lake",
-        "├── Raw",
-        "│   └── [b]x",
-        "│       └── 1.csv  1 B",
-        "└── 2.csv  2 B",
-    ]
 
 
 def test_without_seaweedfs_the_demo_says_what_to_install(monkeypatch, tmp_path):

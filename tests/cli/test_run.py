@@ -65,6 +65,27 @@ def test_quiet_prints_failures_only(asyncload, volume, lake):
 
 
 @pytest.mark.fault("I14")
+def test_the_objects_of_a_run_are_shown_as_a_tree(asyncload, volume, lake):
+    """Those that are in the bucket; not with --quiet."""
+    options, _ = lake
+    write_files(volume, {"bad.csv": b"1", "d/a.csv": b"22", "d/b.csv": b"1"})
+    ended = asyncload("run", volume, *options, "--tree")
+    assert ended.out.endswith(
+        "manifest: s3://lake/_asyncload/RUN.json\n"
+        "s3://lake\n"
+        "└── Raw\n"
+        "    └── Local\n"
+        "        └── CSV\n"
+        "            └── D\n"
+        "                └── 2022\n"
+        "                    └── 05\n"
+        "                        └── 02\n"
+        "                            ├── a.csv  2 B\n"
+        "                            └── b.csv  1 B\n"
+    )
+    assert asyncload("run", volume, *options, "--tree", "--quiet").out == ""
+
+
 def test_json_is_a_line_for_each_file_and_a_summary(asyncload, volume, lake):
     """Standard output is for programs alone."""
     write_files(volume, {"a.csv": b"123456789", "bad.csv": b"1", ".h.csv": b""})

@@ -67,12 +67,15 @@ def digests_in(project):
 
 
 def test_compose_up_loads_the_volume(project, sample):
-    """One command builds, starts the store, loads, and ends with the loader's exit code."""
+    """One command builds, starts the store, loads, shows the lake, and ends as the loader does."""
     days = [digests_today(sample)]
     first = project(*UP)
     days.append(digests_today(sample))
 
     assert "9 of 9 files are in the raw zone: 9 uploaded" in first.stdout
+    assert "── movies.csv  47.2 kB" in first.stdout
+    # Only the loader is heard.
+    assert "store-1  |" not in first.stdout + first.stderr
     # The lake outlives its store's container; a run over midnight may be of either day.
     assert digests_in(project) in days
 

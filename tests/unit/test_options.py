@@ -30,6 +30,7 @@ def test_each_field_of_settings_is_filled_by_one_option():
         "files",
         "price",
         "quiet",
+        "tree",
         "json",
         "yes",
         "older_than",
