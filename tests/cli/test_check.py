@@ -185,7 +185,7 @@ def test_a_dataset_keeps_a_bounded_number_of_headers():
     checked = dataset.checked()
     assert len(checked.headers) == MAX_HEADERS
     assert (
-        checked.findings[0].message == "1.csv has 'b1', which 0.csv lacks and lacks 'b0' of 0.csv"
+        checked.findings[0].message == "1.csv has 'b1', which 0.csv lacks, and lacks 'b0' of 0.csv"
     )
     assert checked.findings[5].message == "and 94 more different headers"
     assert checked.findings[6].message == "date in 0.csv, bigint in 1.csv"
@@ -204,7 +204,7 @@ def test_order_of_columns_dialects_and_very_many_types_that_differ():
     messages = [finding.message for finding in dataset.checked().findings]
     assert messages[0] == "2.csv has the columns of 1.csv in another order"
     assert messages[-2] == "and 4 more columns"
-    assert messages[-1].startswith("2.csv has the delimiter '\\t'")
+    assert messages[-1] == "2.csv has tab, no quotes; 1.csv has comma, no quotes"
 
 
 def test_archives_and_formats_of_dialects(asyncload, tmp_path):

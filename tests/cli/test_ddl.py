@@ -16,9 +16,16 @@ from botocore.validate import ParamValidator
 
 from asyncload.errors import UsageError
 from asyncload.planning.keys import KeyLayout
-from asyncload.reporting.tables.ddl import Place, Table, athena_sql, duckdb_sql, glue_input
+from asyncload.reporting.tables.ddl import (
+    Place,
+    Table,
+    athena_sql,
+    duckdb_sql,
+    glue_input,
+    warnings_of,
+)
 from asyncload.reporting.tables.results import Dataset
-from asyncload.source.tables.values import CheckedFile, Column, Dialect
+from asyncload.source.tables.values import CheckedFile, Column, Dialect, Finding
 from tests.support.loads import load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
@@ -228,6 +235,40 @@ def test_a_date_beside_other_text_gives_no_partitions(template):
     layout = KeyLayout(template, "Raw", "Local", "CSV", None)
     with pytest.raises(UsageError, match=r"the date of .* is not in segments of its own"):
         layout.folder_of("D")
+
+
+def test_files_that_an_engine_can_not_read_as_the_others_are_named():
+    """Ragged rows, quotes that are not closed, lines before the table, mixed encodings."""
+    column = Column("a", "BIGINT", "", 1, 0)
+    dataset = Dataset("D")
+    for path, fields in {
+        "1.csv": {"encoding": "ASCII"},
+        "2.csv": {
+            "encoding": "windows-1252",
+            "findings": [Finding("ragged rows", "1 row has fewer"), Finding("header", "no name")],
+        },
+        "3.csv": {"encoding": "ASCII", "findings": [Finding("ragged rows", "2 rows have more")]},
+    }.items():
+        dataset.add(CheckedFile(path, 1, dialect=PIPES, columns=[column], header=True, **fields))
+    sql = duckdb_sql(Table(dataset.checked(), DEFAULT))
+    assert "encoding = 'latin-1'" in sql
+    assert "-- warning: 2.csv: 1 row has fewer; and 1 more file" in sql
+    assert "-- warning: DuckDB reads windows-1252 as latin-1" in sql
+    assert "no name" not in sql
+
+    dataset.add(CheckedFile("4.csv", 1, findings=[Finding("not a CSV", "this is HTML")]))
+    start = {"encoding": "UTF-32LE", "skipped_lines": 2, "mixed_encodings": True}
+    dataset.add(CheckedFile("5.csv", 1, dialect=PIPES, columns=[column], header=True, **start))
+    warnings = list(warnings_of(dataset.checked(), "duckdb"))
+    assert warnings[1:6] == [
+        "4.csv: this is HTML",
+        "5.csv: the file has mixed encodings",
+        "5.csv has 2 lines before its table, and 1.csv has 0",
+        "a table has one encoding, and files have ASCII, windows-1252, UTF-32LE",
+        "DuckDB can't read UTF-32LE",
+    ]
+    assert "encoding =" not in duckdb_sql(Table(dataset.checked(), DEFAULT))
+    assert "Athena can't read UTF-32LE" in [*warnings_of(dataset.checked(), "athena")]
 
 
 def test_options_and_failures(asyncload, tmp_path):

@@ -49,6 +49,35 @@ def kinds_of(checked):
     return [(finding.kind, finding.line) for finding in checked.findings]
 
 
+def test_a_line_for_the_delimiter_precedes_the_table(check):
+    """Excel writes it; a file that has nothing else is taken as it is."""
+    for line in (b"sep=;\r\n", b'"SEP=;"\n'):
+        checked = check(line + b"id;name\n1;a\n2;b\n")
+        assert (checked.names, checked.rows, checked.skipped_lines) == (("id", "name"), 2, 1)
+        assert checked.dialect.delimiter == ";"
+        assert [finding.message for finding in checked.findings] == ["1 line precedes the table"]
+        assert types_of(checked) == ["BIGINT", "VARCHAR"]
+    assert check(b"sep=;\n").skipped_lines == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "message"),
+    [
+        (b'id,name\n1,"abc\n2,def\n', 2, "1 value begins with a quote that is not closed"),
+        (b'id,name\n0,x\n1,"a\n2,"b\n3,"c"\n', 3, "2 values begin with a quote that is not closed"),
+    ],
+)
+def test_a_quote_that_is_not_closed_is_found_although_no_value_is_quoted(
+    check, data, line, message
+):
+    """Such a file is read without quotes, which other programs may not do."""
+    checked = check(data)
+    assert checked.dialect == Dialect(",", "", "")
+    (finding,) = checked.findings
+    assert finding == ("quoting", message, line, None)
+    assert not check(b'id,name\n1,5" pipe\n2,"x" y\n').findings
+
+
 def test_the_format_of_the_mission(check):
     r"""Pipes, no quotes, `\N` for a null, a quote that is none."""
     checked = check('id|nome|ano\n1|João "Zé" Silva|\\N\n2|\\N|1990\n'.encode())

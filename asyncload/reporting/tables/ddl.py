@@ -160,7 +160,7 @@ def duckdb_sql(table: Table) -> str:
         "nullstr": f"[{', '.join(map(_literal, dict.fromkeys(['', *_nulls(dataset, dialect)])))}]",
         **options,
     }
-    encodings = {_ENCODINGS.get(name, "utf-8") for name in dataset.encodings}
+    encodings = _encodings(dataset)
     if len(encodings) == 1 and (encoding := encodings.pop()) != "utf-8":
         given["encoding"] = _literal(encoding)
     if place.date_format is not None and "=" in place.date_format:
@@ -300,6 +300,14 @@ def _dialect(dataset: DatasetChecked) -> Dialect:
     return dataset.dialects[0][0] if dataset.dialects else _DEFAULT
 
 
+def _encodings(dataset: DatasetChecked) -> set[str]:
+    """Return the encodings that read all files, by DuckDB's names. All but UTF-16 read ASCII."""
+    kinds = {_ENCODINGS.get(name, "utf-8") for name in dataset.encodings if name != "ASCII"}
+    if "ASCII" in dataset.encodings and kinds != {"latin-1"}:
+        kinds.add("utf-8")
+    return kinds
+
+
 def _comments(table: Table, engine: str) -> Iterator[str]:
     yield f"-- {printable(table.dataset.dataset)}"
     for warning in warnings_of(table.dataset, engine):
@@ -309,15 +317,27 @@ def _comments(table: Table, engine: str) -> Iterator[str]:
 def warnings_of(dataset: DatasetChecked, engine: str) -> Iterator[str]:
     """Yield what an engine can't do with the files of a dataset."""
     for finding in dataset.findings:
-        yield finding.message
+        named = f"column {finding.column!r}: " if finding.column is not None else ""
+        yield named + finding.message
+    yield from dataset.flaws
+    if len(_encodings(dataset)) > 1:
+        yield f"a table has one encoding, and files have {', '.join(dataset.encodings)}"
     wide = [name for name in dataset.encodings if name.startswith(("UTF-16", "UTF-32"))]
     if engine != "duckdb":
         if wide:
             yield f"Athena can't read {wide[0]}"
         if _dialect(dataset).quote:
             yield "Athena can't read line breaks in quoted values; dates and nulls are texts"
-    elif ".csv.bz2" in [ending.lower() for ending in dataset.endings]:
+        return
+    if ".csv.bz2" in [ending.lower() for ending in dataset.endings]:
         yield "DuckDB can't read .csv.bz2"
+    if wide and wide[0].startswith("UTF-32"):
+        yield f"DuckDB can't read {wide[0]}"
+    if "windows-1252" in dataset.encodings:
+        yield (
+            "DuckDB reads windows-1252 as latin-1, and fails at characters that latin-1 lacks, "
+            "such as the euro sign"
+        )
 
 
 def _identifier(text: str, empty: str) -> str:

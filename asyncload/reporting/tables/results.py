@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from asyncload.model.values import Excluded, Failed, Scanned, Warned
+from asyncload.reporting.tables.flaws import Flaws
 from asyncload.source.name_kinds import compressed_csv
 from asyncload.source.tables.types import merge_columns
 from asyncload.source.tables.values import TEXT, CheckedFile, Column, Dialect, Finding
@@ -15,6 +16,7 @@ from asyncload.source.tables.values import TEXT, CheckedFile, Column, Dialect, F
 MAX_HEADERS = 100
 """The number of different headers of a dataset that are kept."""
 _MAX_NAMED = 5
+_DELIMITERS = {",": "comma", ";": "semicolon", "|": "pipe", "\t": "tab", " ": "space"}
 
 
 class Header(NamedTuple):
@@ -30,7 +32,7 @@ class DatasetChecked(NamedTuple):
 
     `columns` are those of all headers, with types that fit the values of all files. `dialects` are
     all that occur, with an example. `header` and `skipped_lines` are those of the first file.
-    `endings` are those of the files' names.
+    `endings` are those of the files' names. `flaws` say which files an engine can't read as others.
     """
 
     dataset: str
@@ -45,6 +47,7 @@ class DatasetChecked(NamedTuple):
     skipped_lines: int
     endings: Sequence[str]
     findings: Sequence[Finding]
+    flaws: Sequence[str]
 
 
 CheckEvent: TypeAlias = Scanned | Excluded | Warned | CheckedFile | Failed | DatasetChecked
@@ -67,11 +70,13 @@ class Dataset:
     _encodings: dict[str, None] = field(default_factory=dict)
     _endings: dict[str, None] = field(default_factory=dict)
     _first: CheckedFile | None = None
+    _flaws: Flaws = field(default_factory=Flaws)
 
     def add(self, checked: CheckedFile) -> None:
         """Add a file. One without columns has nothing in common with others."""
         self.files += 1
         self.rows += checked.rows
+        self._flaws.add(checked)
         if not checked.columns:
             return
         self._first = self._first or checked
@@ -123,6 +128,7 @@ class Dataset:
             self._first.skipped_lines if self._first is not None else 0,
             list(self._endings),
             list(self._findings()),
+            list(self._flaws.messages()),
         )
 
     def _of_one_column(self) -> list[tuple[Dialect, str]]:
@@ -147,8 +153,7 @@ class Dataset:
             (one, path), (other, elsewhere), *_ = self._dialects.items()
             yield Finding(
                 "dialects differ",
-                f"{elsewhere} has the delimiter {other.delimiter!r} and the quote "
-                f"{other.quote!r}, {path} has {one.delimiter!r} and {one.quote!r}",
+                f"{elsewhere} has {describe_dialect(other)}; {path} has {describe_dialect(one)}",
             )
 
 
@@ -163,12 +168,24 @@ def difference(names: Sequence[str], first: Header) -> str:
         parts.append(f"lacks {_named(missing)} of {first.first}")
     if not parts:
         parts.append(f"has the columns of {first.first} in another order")
-    return " and ".join(parts)
+    return ", and ".join(parts)
 
 
 def _named(names: Sequence[str]) -> str:
     more = f" and {len(names) - _MAX_NAMED:,} more" if len(names) > _MAX_NAMED else ""
     return ", ".join(map(repr, names[:_MAX_NAMED])) + more
+
+
+def describe_dialect(dialect: Dialect | None) -> str:
+    """Describe delimiter and quotes; "" without a dialect."""
+    if dialect is None:
+        return ""
+    name = _DELIMITERS.get(dialect.delimiter, repr(dialect.delimiter))
+    if not dialect.quote:
+        return f"{name}, no quotes"
+    if dialect.escape not in ("", dialect.quote):
+        return f"{name}, {dialect.quote} quotes with {dialect.escape}"
+    return f"{name}, {dialect.quote} quotes"
 
 
 def describe_type(column: Column) -> str:

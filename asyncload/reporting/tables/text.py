@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from asyncload.model.values import Failed
-from asyncload.reporting.tables.results import CheckReport, DatasetChecked, describe_type
+from asyncload.reporting.tables.results import (
+    CheckReport,
+    DatasetChecked,
+    describe_dialect,
+    describe_type,
+)
 from asyncload.reporting.text import failure_lines, format_count, format_size, printable
-from asyncload.source.tables.values import CheckedFile, Column, Dialect, Finding
+from asyncload.source.tables.values import CheckedFile, Column, Finding
 
 _MAX_COLUMNS = 40
 _MAX_NAME = 40
-_DELIMITERS = {",": "comma", ";": "semicolon", "|": "pipe", "\t": "tab", " ": "space"}
 
 
 def file_lines(checked: CheckedFile | Failed) -> Iterator[str]:
@@ -26,24 +30,12 @@ def file_lines(checked: CheckedFile | Failed) -> Iterator[str]:
         facts = [
             format_count(checked.rows, "row"),
             format_count(len(checked.columns), "column"),
-            describe_dialect(checked.dialect, len(checked.columns)),
+            describe_dialect(checked.dialect) if len(checked.columns) > 1 else "",
             checked.encoding,
             "header" if checked.header else "no header",
         ]
         yield f"{path}: {', '.join(filter(None, facts))}"
     yield from _finding_lines(checked.findings)
-
-
-def describe_dialect(dialect: Dialect | None, columns: int) -> str:
-    """Describe delimiter and quotes."""
-    if dialect is None or columns < 2:
-        return ""
-    name = _DELIMITERS.get(dialect.delimiter, repr(dialect.delimiter))
-    if not dialect.quote:
-        return f"{name}, no quotes"
-    if dialect.escape not in ("", dialect.quote):
-        return f"{name}, {dialect.quote} quotes with {dialect.escape}"
-    return f"{name}, {dialect.quote} quotes"
 
 
 def _finding_lines(findings: Sequence[Finding]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -30,6 +31,7 @@ from asyncload.source.tables.values import Dialect, Finding
 _SAMPLE = 256 * 1024
 """The bytes that are looked at first."""
 _MAX_NAMED = 5
+_SEPARATOR = re.compile(rb'"?sep=[^\n"]"?[ ]*\n', re.IGNORECASE)
 _PLAIN = Dialect(",", '"', '"')
 
 
@@ -67,10 +69,17 @@ def first_table(sample: bytes, engine: Engine) -> Beginning | None:
     """Return what the first lines of a file tell, in UTF-8; None if they are blank."""
     if not sample.strip():
         return None
+    # Excel's line for the delimiter belongs to no table, and misleads the detection.
+    marked = _SEPARATOR.match(sample)
+    rows = sample[marked.end() :] if marked else sample
+    if not rows.strip():
+        rows, marked = sample, None
     try:
-        sniffed = engine.sniff(sample)
+        sniffed = engine.sniff(rows)
     except Unparsable:
-        sniffed = guess(sample)
+        sniffed = guess(rows)
+    if marked:
+        sniffed = sniffed._replace(skip=sniffed.skip + 1)
     if not sniffed.header and _names_rows(sample, sniffed):
         sniffed = sniffed._replace(header=True)
     body, lines, fields = _split(sample, sniffed)
@@ -83,7 +92,8 @@ def first_table(sample: bytes, engine: Engine) -> Beginning | None:
         fields = []
     before = sample.split(b"\n", sniffed.skip)[: sniffed.skip]
     if any(line.strip() for line in before):
-        findings.append(Finding("header", f"{sniffed.skip:,} lines precede the table", line=1))
+        lead = "1 line precedes" if sniffed.skip == 1 else f"{sniffed.skip:,} lines precede"
+        findings.append(Finding("header", f"{lead} the table", line=1))
     names = [*fields, *(f"column{i}" for i in range(len(fields), width))][:width]
     types, words = _types(body, sniffed.dialect, width, engine)
     return Beginning(

@@ -126,8 +126,9 @@ class _FileCheck:
         beginning = self._begin(head)
         if beginning is None:
             return
-        self._read(Records(stream, head, self._newline, beginning.dialect), beginning)
-        self._conclude(beginning)
+        records = Records(stream, head, self._newline, beginning.dialect)
+        self._read(records, beginning)
+        self._conclude(beginning, records)
 
     def _begin(self, head: bytes) -> Beginning | None:
         """Find out dialect and header, and which types to try; None for a file without rows."""
@@ -198,15 +199,22 @@ class _FileCheck:
             rows, first, message = self._rejected.get(kind, (0, line, rejected.message))
             self._rejected[kind] = rows + rejected.rows, first, message
 
-    def _conclude(self, beginning: Beginning) -> None:
+    def _conclude(self, beginning: Beginning, records: Records) -> None:
         checked = self.checked
         checked.encoding = self._text.name
+        checked.mixed_encodings = self._text.mixed
         checked.columns = [tally.column(checked.rows) for tally in self._tallies]
         checked.null_markers = [word for word in self._nulls if word in self._words] + [
             *beginning.null_words
         ]
         checked.findings += self._text.findings()
         self._conclude_rows()
+        if records.unclosed and not records.dialect.quote:
+            values = (
+                "1 value begins" if records.unclosed == 1 else f"{records.unclosed:,} values begin"
+            )
+            text = f"{values} with a quote that is not closed"
+            self._find("quoting", text, records.first_unclosed)
         checked.findings += findings_of_columns(self._tallies)
 
     def _conclude_rows(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -65,6 +66,9 @@ class Records:
     A line break within quotes does not end a row. Quotes that are not balanced must not make a row
     of the rest of the file: a row that becomes too long is cut at its last line break.
 
+    `unclosed` counts the values that begin with a quote and have no other one, while the dialect
+    has no quotes; `first_unclosed` is the line of the first.
+
     Args:
         stream: the bytes.
         head: the bytes that were read from it before.
@@ -79,6 +83,8 @@ class Records:
         self._newline = newline
         self._line = 1
         self.dialect = dialect
+        self.unclosed = 0
+        self.first_unclosed = 0
 
     def parts(self) -> Iterator[Part | LongLine]:
         """Yield the parts in order."""
@@ -96,6 +102,8 @@ class Records:
                     ended = not data
                     continue
             if end:
+                if not self.dialect.quote:
+                    self._count_unclosed(data[:end])
                 yield Part(data[:end], self._line)
                 self._line += data.count(self._newline, 0, end)
             piece = b"" if ended else self._stream.read(PIECE)
@@ -110,6 +118,16 @@ class Records:
                 return size + at, piece[at + 1 :]
             size += len(piece)
         return size, b""
+
+    def _count_unclosed(self, data: bytes) -> None:
+        if b'"' not in data:
+            return
+        ends = re.escape(self.dialect.delimiter.encode()) + rb"\r\n"
+        lone = re.compile(rb'(?:\A|(?<=[%b]))"[^"%b]*(?=[%b]|\Z)' % (ends, ends, ends))
+        for found in lone.finditer(data):
+            if not self.unclosed:
+                self.first_unclosed = self._line + data.count(self._newline, 0, found.start())
+            self.unclosed += 1
 
     def _look_for_quotes(self, data: bytes) -> None:
         if b'"' not in data:

@@ -83,6 +83,7 @@ class CheckedFile:
     ragged: int = 0
     columns: Sequence[Column] = ()
     null_markers: Sequence[str] = ()
+    mixed_encodings: bool = False
     findings: list[Finding] = field(default_factory=list)
 
     @property
