@@ -403,6 +403,12 @@ _WITH_OPTIONS: tuple[Callable[..., int], ...] = (
     where,
     config,
 )
+_OTHERS = "Other commands"
+_PANELS = {
+    "Commands that load": ("run", "plan", "watch", "collect"),
+    "Commands that show what is loaded": ("verify", "report", "runs", "where"),
+    _OTHERS: ("check", "ddl", "doctor", "clean", "config"),
+}
 _NAMES = (*(function.__name__ for function in _WITH_OPTIONS), demo.__name__)
 
 
@@ -417,6 +423,7 @@ def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
     app = typer.Typer(
         name="asyncload",
         help="Load a volume of CSV files into the raw zone of an S3 data lake.",
+        epilog="asyncload COMMAND --help shows examples. asyncload demo needs no bucket.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -427,7 +434,7 @@ def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
         if function.__name__ in wanted:
             _add_command(app, function)
     if demo.__name__ in wanted:
-        app.command(cls=Command)(demo)
+        app.command(cls=Command, rich_help_panel=_OTHERS)(demo)
     return app
 
 
@@ -452,4 +459,7 @@ def _add_command(app: typer.Typer, function: Callable[..., int]) -> None:
         [context, *parameters_of(name)]
     )
     epilog = _EPILOG if function is run else None
-    app.command(name, cls=Command, epilog=epilog, help=function.__doc__)(call)
+    panel = next((panel for panel, names in _PANELS.items() if name in names), None)
+    app.command(name, cls=Command, epilog=epilog, help=function.__doc__, rich_help_panel=panel)(
+        call
+    )

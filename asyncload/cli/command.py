@@ -6,6 +6,7 @@ are UTF-8, as file names are, so each value except a path is decoded again.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import typer
@@ -17,6 +18,10 @@ from asyncload.model.names import from_command_line
 _ClickUsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
+# Tables need as much.
+_MIN_COLUMNS = 80
+
+
 class EmptyValueError(_ClickUsageError):  # type: ignore[misc, valid-type]
     """A command-line value is empty, often from an unset variable such as `"$FOLDER"`."""
 
@@ -24,12 +29,25 @@ class EmptyValueError(_ClickUsageError):  # type: ignore[misc, valid-type]
 
 
 class Command(TyperCommand):
-    """A command whose values are UTF-8 and not empty.
+    """A command whose values are UTF-8 and not empty, and whose help ends in examples.
 
     Raises:
         EmptyValueError: a value is empty. Using it would load another folder or address another
             store than intended.
     """
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        # Late: only help needs them.
+        from shutil import get_terminal_size
+
+        from asyncload.cli.examples import help_lines
+
+        if get_terminal_size().columns < _MIN_COLUMNS or os.environ.get("TERM") == "dumb":
+            # Rich would cut the names of options, and draw boxes.
+            self.rich_markup_mode = None
+        super().format_help(ctx, formatter)
+        for line in help_lines(self.name or ""):
+            formatter.write(f"{line}\n")
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)

@@ -27,12 +27,13 @@ _CALLBACKS: Mapping[str, Callable[..., Any]] = {
 _WITHOUT_BUCKET = ("config", "report")
 VARIABLE = "_ASYNCLOAD_COMPLETE"
 """Set by a shell that asks for completion, in the function that `--show-completion` prints."""
+_FIRST_PANEL = "Most used"
 # Must be processed first: it provides values for the other options.
 _FIRST = "config"
 
 
 def parameters_of(command: str) -> list[inspect.Parameter]:
-    """Return the parameters of the function that Typer uses as a command."""
+    """Return the parameters of the function that Typer uses as a command, in the help's order."""
     completing = VARIABLE in os.environ
     return [
         _parameter(
@@ -40,7 +41,7 @@ def parameters_of(command: str) -> list[inspect.Parameter]:
             required=is_required(option) and command not in _WITHOUT_BUCKET,
             completing=completing,
         )
-        for option in options_of(command)
+        for option in sorted(options_of(command), key=lambda option: not option.first)
     ]
 
 
@@ -51,6 +52,8 @@ def _parameter(option: Option, *, required: bool, completing: bool) -> inspect.P
         "help": option.help.replace("`", ""),
         "metavar": option.metavar,
         "envvar": _variables(option),
+        # The others follow a rule that the help states.
+        "show_envvar": bool(option.more_variables),
     }
     if completing:
         from asyncload.cli.completion import values_of
@@ -62,7 +65,7 @@ def _parameter(option: Option, *, required: bool, completing: bool) -> inspect.P
     else:
         info = typer.Option(
             *_flags(option),
-            rich_help_panel=option.panel,
+            rich_help_panel=_FIRST_PANEL if option.first else option.panel,
             callback=_CALLBACKS.get(option.name),
             is_eager=option.name == _FIRST,
             **described,

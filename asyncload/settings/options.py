@@ -111,6 +111,7 @@ class Option(NamedTuple):
         positional: whether it is an argument without a flag.
         spelling: the flag, if it differs from the name.
         choices: values, or the beginnings of values, that a shell completes.
+        first: whether `--help` shows it before all others, as one of those that most users need.
     """
 
     name: str
@@ -129,6 +130,7 @@ class Option(NamedTuple):
     positional: bool = False
     spelling: str = ""
     choices: tuple[str, ...] = ()
+    first: bool = False
 
     @property
     def key(self) -> str:
@@ -175,6 +177,7 @@ OPTIONS = (
         EVERYWHERE + DDL,
         "Name of the bucket; `s3://BUCKET/PREFIX` puts a prefix before all keys.",
         unset="required",
+        first=True,
     ),
     Option(
         "date",
@@ -185,6 +188,7 @@ OPTIONS = (
         "file's last modification.",
         metavar="DATE",
         choices=("today", "yesterday", "mtime"),
+        first=True,
     ),
     Option(
         "date_from",
@@ -239,6 +243,7 @@ OPTIONS = (
         "`{format}` `{dataset}` `{date:%Y/%m/%d}` `{path}`.",
         metavar="LAYOUT",
         choices=tuple(LAYOUTS),
+        first=True,
     ),
     Option(
         "overwrite",
@@ -246,6 +251,7 @@ OPTIONS = (
         WHERE,
         RUN_WATCH,
         "Replace existing objects whose content differs. Without it such a file fails.",
+        first=True,
     ),
     Option(
         "skip_existing",
@@ -267,6 +273,7 @@ OPTIONS = (
         field="",
         sources=PER_CALL,
         spelling="--manifest",
+        first=True,
     ),
     Option(
         "record",
@@ -291,6 +298,7 @@ OPTIONS = (
         unset="none",
         field="",
         sources=PER_CALL,
+        first=True,
     ),
     Option(
         "file",
@@ -315,6 +323,7 @@ OPTIONS = (
         field="",
         sources=PER_CALL,
         choices=("today", "yesterday"),
+        first=True,
     ),
     Option(
         "calendar",
@@ -325,6 +334,7 @@ OPTIONS = (
         field="",
         default=False,
         sources=PER_CALL,
+        first=True,
     ),
     Option(
         "prune",
@@ -337,6 +347,7 @@ OPTIONS = (
         unset="none",
         field="",
         sources=PER_CALL,
+        first=True,
     ),
     Option(
         "older_than",
@@ -347,6 +358,7 @@ OPTIONS = (
         metavar="TIME",
         field="",
         default="24h",
+        first=True,
     ),
     Option(
         "include",
@@ -357,6 +369,7 @@ OPTIONS = (
         "the file name, one with `'/'` the path; `'**'` matches any number of folders.",
         metavar="GLOB",
         unset="all",
+        first=True,
     ),
     Option(
         "exclude",
@@ -366,6 +379,7 @@ OPTIONS = (
         "Exclude CSVs that match. May be given several times.",
         metavar="GLOB",
         unset="none",
+        first=True,
     ),
     Option(
         "files_from",
@@ -506,6 +520,7 @@ OPTIONS = (
         metavar="TEXT",
         unset="none",
         field="",
+        first=True,
     ),
     Option(
         "genre",
@@ -517,6 +532,7 @@ OPTIONS = (
         metavar="TEXT",
         unset="none",
         field="",
+        first=True,
     ),
     Option(
         "actor",
@@ -549,6 +565,7 @@ OPTIONS = (
         "The first collection takes those of the last 24 hours.",
         field="",
         default=False,
+        first=True,
     ),
     Option(
         "kind",
@@ -688,6 +705,7 @@ OPTIONS = (
         "URL of an S3-compatible store. Default: AWS.",
         metavar="URL",
         unset="AWS",
+        first=True,
     ),
     Option(
         "endpoint_accelerate",
@@ -740,6 +758,7 @@ OPTIONS = (
         EVERYWHERE,
         "Profile of the AWS configuration. Credentials come from the standard AWS chain.",
         unset="AWS configuration",
+        first=True,
     ),
     # Manifests and markers
     Option(
@@ -985,6 +1004,7 @@ OPTIONS = (
         "Print what would be uploaded, and send nothing. For `run` the same as `asyncload plan`.",
         field="",
         default=False,
+        first=True,
     ),
     Option(
         "settle",
@@ -995,6 +1015,7 @@ OPTIONS = (
         metavar="TIME",
         field="",
         default="5s",
+        first=True,
     ),
     Option(
         "poll",
@@ -1079,6 +1100,7 @@ OPTIONS = (
         field="",
         default="athena",
         choices=("athena", "glue", "duckdb"),
+        first=True,
     ),
     Option(
         "database",
@@ -1089,6 +1111,7 @@ OPTIONS = (
         metavar="NAME",
         unset="`default`",
         field="",
+        first=True,
     ),
     Option(
         "first_date",
@@ -1100,6 +1123,7 @@ OPTIONS = (
         unset="`--date`",
         field="",
         sources=PER_CALL,
+        first=True,
     ),
     Option(
         "as_text",
@@ -1120,6 +1144,7 @@ OPTIONS = (
         metavar="FILE",
         unset="none",
         field="",
+        first=True,
     ),
     Option(
         "strict",
@@ -1129,6 +1154,7 @@ OPTIONS = (
         "Exit with 3 if there is any finding.",
         field="",
         default=False,
+        first=True,
     ),
     Option(
         "yes",
@@ -1140,6 +1166,7 @@ OPTIONS = (
         field="",
         default=False,
         sources=PER_CALL,
+        first=True,
     ),
     Option(
         "quiet",
@@ -1150,6 +1177,7 @@ OPTIONS = (
         field="",
         short="-q",
         default=False,
+        first=True,
     ),
     Option(
         "tree",
