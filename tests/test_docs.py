@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from pathlib import Path
 
 import pytest
 import typer
@@ -15,10 +14,8 @@ from asyncload import errors
 from asyncload.cli.app import make_app
 from asyncload.settings.options import COMMANDS
 from tests.support import options_table
+from tests.support.documents import OTHERS, PAGES, REPOSITORY, everything, name_of, section
 from tests.support.loads import write_files
-
-REPOSITORY = Path(__file__).parents[1]
-README = (REPOSITORY / "README.md").read_text()
 
 
 def options_of(command):
@@ -27,25 +24,26 @@ def options_of(command):
     return [p for p in parameters if p.opts[0].startswith("--") and p.name != "help"]
 
 
-def test_the_readme_holds_the_table_of_options():
+def test_the_documents_hold_the_table_of_options():
     """As it is rendered from the table; `python -m tests.support.options_table --write` does it."""
-    assert options_table.filled(README) == README
+    text = options_table.document().read_text()
+    assert options_table.filled(text) == text
 
 
-def test_the_readme_names_no_option_that_is_not_there():
+def test_the_documents_name_no_option_that_is_not_there():
     """An option that went away leaves the documents too."""
     options = [option for command in (*COMMANDS, "demo") for option in options_of(command)]
     known = {name for option in options for name in (*option.opts, *option.secondary_opts)}
     others = "--rm --read-only --cap-drop --security-opt --user --help --version --build "
-    others += "--abort-on-container-exit --exit-code-from --pids-limit --write --install-completion"
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
+    others += "--abort-on-container-exit --exit-code-from --pids-limit --write "
+    others += "--seed --endpoint --fault --install-completion"
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", everything()))
     assert named <= known | set(others.split())
 
 
 def library_examples():
     """The Python of the section on the library, in its order."""
-    section = README.partition("\n## As a library\n")[2].partition("\n## ")[0]
-    return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    return re.findall(r"```python\n(.*?)```", section("As a library"), re.DOTALL)
 
 
 @pytest.mark.moto
@@ -59,7 +57,7 @@ def test_the_examples_of_the_library_run(moto, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     printed = []
     for example in library_examples():
-        exec(compile(example, "README.md", "exec"), {"__name__": "__main__"})
+        exec(compile(example, "the documents", "exec"), {"__name__": "__main__"})
         printed.append(capsys.readouterr().out.splitlines())
     load, land, observe, plan, check = printed
     assert re.fullmatch(r"2 of 2 files are in the raw zone, run \w+-\w+", load[0])
@@ -77,12 +75,12 @@ def test_the_examples_of_the_library_use_public_names_only():
 
 def policies():
     """The JSON documents of the section on security, by the first identifier in each."""
-    section = README.partition("\n## Security\n")[2]
-    documents = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", section, re.DOTALL)]
+    texts = re.findall(r"```json\n(.*?)```", section("Security"), re.DOTALL)
+    documents = [json.loads(text) for text in texts]
     return {(d.get("Statement") or d["Rules"])[0].get("Sid", "lifecycle"): d for d in documents}
 
 
-def test_the_policies_in_the_readme_allow_what_a_run_asks_for():
+def test_the_policies_in_the_documents_allow_what_a_run_asks_for():
     """Each action that a message may ask for, on the prefix, and none on all buckets."""
     from asyncload.s3.translate import _ACTIONS
 
@@ -97,7 +95,7 @@ def test_the_policies_in_the_readme_allow_what_a_run_asks_for():
         )
 
 
-def test_the_bucket_policy_in_the_readme_denies_only():
+def test_the_bucket_policy_in_the_documents_denies_only():
     """It opens nothing; what comes without TLS is denied on bucket and objects."""
     statements = policies()["TlsOnly"]["Statement"]
     assert {statement["Effect"] for statement in statements} == {"Deny"}
@@ -109,7 +107,7 @@ def as_list(value):
     return value if isinstance(value, list) else [value]
 
 
-def test_every_exit_code_is_in_the_readme():
+def test_every_exit_code_is_in_the_documents():
     """As the errors carry them."""
     codes = {
         kind.exit_code
@@ -117,30 +115,16 @@ def test_every_exit_code_is_in_the_readme():
         if issubclass(kind, errors.AsyncloadError)
     }
     assert codes == {1, 2, 3, 4, 5, 6}
-    assert all(f"\n| {code} | " in README for code in codes | {0})
-    assert "| 129, 130, 143, 152 |" in README
+    text = section("Output and exit codes")
+    assert all(f"\n| {code} | " in text for code in codes | {0})
+    assert "| 129, 130, 143, 152 |" in text
 
 
-@pytest.mark.parametrize(
-    "document",
-    [
-        "README.md",
-        "ARCHITECTURE.md",
-        "DESIGN.md",
-        "SECURITY.md",
-        "CONTRIBUTING.md",
-        "CHANGELOG.md",
-        "RECORDS.md",
-        "RELIABILITY.md",
-        "SCALING.md",
-        "COLLECTING.md",
-    ],
-)
+@pytest.mark.parametrize("document", [*PAGES, *OTHERS], ids=name_of)
 def test_links_to_files_lead_somewhere(document):
     """Relative links name files of the repository."""
-    text = (REPOSITORY / document).read_text()
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
-        assert (REPOSITORY / target).exists(), target
+    for target in re.findall(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)", document.read_text()):
+        assert (document.parent / target).exists(), target
 
 
 def test_architecture_names_every_module():

@@ -13,6 +13,7 @@ import pytest
 
 import asyncload
 from asyncload import errors
+from tests.support.documents import OTHERS, PAGES, name_of
 
 ROOT = Path(asyncload.__file__).parent
 TESTS = Path(__file__).parent
@@ -47,19 +48,6 @@ BANNED = {
     "'at the most' for 'at most'": r"\bat the most\b",
     "'so many' for 'this many'": r"(?<!not )\bso (many|long|few)\b",
 }
-DOCUMENTS = (
-    "README.md",
-    "CHANGELOG.md",
-    "ARCHITECTURE.md",
-    "CONTRIBUTING.md",
-    "DESIGN.md",
-    "RECORDS.md",
-    "RELIABILITY.md",
-    "SCALING.md",
-    "COLLECTING.md",
-    "benchmarks/README.md",
-    "deploy/lambda/README.md",
-)
 BANNED_IN_COMMENTS = {
     "'is no x' for 'is not a valid x'": BANNED["'is no x' for 'is not a valid x'"],
     "'go on with' for 'continue' or 'resume'": BANNED["'go on with' for 'continue' or 'resume'"],
@@ -139,12 +127,12 @@ def paragraphs(document: str) -> Iterator[str]:
         yield " ".join(block.split())
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize("document", [*PAGES, *OTHERS], ids=name_of)
 def test_no_document_for_users_has_a_banned_phrase(document):
     """Code is exempt: names in it are quoted."""
     found = [
         f"{habit}: {text!r}"
-        for text in paragraphs((ROOT.parent / document).read_text())
+        for text in paragraphs(document.read_text())
         for habit, pattern in BANNED.items()
         if re.search(pattern, text, re.IGNORECASE)
     ]

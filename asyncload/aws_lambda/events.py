@@ -115,7 +115,7 @@ def _tables(event: Mapping[str, Any], command: str) -> dict[str, Any]:
         elif key in event and key not in _KEYS:
             raise UsageError(
                 f"event: {key} must be {JSON.type_of(kind())}, not {JSON.type_of(value)}",
-                hint="see COLLECTING.md for descriptions of APIs and queries",
+                hint="see docs/how-to/collect.md for descriptions of APIs and queries",
             )
     return found
 

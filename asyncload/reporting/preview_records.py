@@ -1,4 +1,4 @@
-"""The JSON records of a plan; described in RECORDS.md."""
+"""The JSON records of a plan; described in the page on records."""
 
 from __future__ import annotations
 

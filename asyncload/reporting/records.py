@@ -1,7 +1,7 @@
 """JSON records for programs, one object per line.
 
 Lines instead of one document let a run over a million files write them in constant memory. The
-fields are documented in RECORDS.md; tests check every record against it.
+fields are documented in the page on records; tests check every record against it.
 """
 
 from __future__ import annotations

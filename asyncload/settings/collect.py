@@ -74,7 +74,7 @@ def collect_settings(options: Mapping[str, object]) -> CollectSettings:
     """Return the settings for options by their names, as on the command line or in a file.
 
     Dashes in names may be underscores. `source` is the name of an API or a table that describes
-    it, `query` a list of tables: see COLLECTING.md.
+    it, `query` a list of tables: see docs/how-to/collect.md.
 
     Raises:
         UsageError: an option is unknown or invalid.
@@ -150,11 +150,12 @@ def _wished(values: Mapping[str, Any], api: Api, tables: Mapping[str, object]) -
         if wishes:
             raise UsageError(
                 f"{BY_NAME[wishes[0]].flag} is only for tmdb",
-                hint=f"describe the queries for {api.name} in a settings file: see COLLECTING.md",
+                hint=f"describe the queries for {api.name} in a settings file: "
+                "see docs/how-to/collect.md",
             )
         raise UsageError(
             f"nothing to collect: there is no query for {api.name}",
-            hint="describe the queries in a settings file: see COLLECTING.md",
+            hint="describe the queries in a settings file: see docs/how-to/collect.md",
         )
     wish = Wish(
         titles=values.get("title", ()),

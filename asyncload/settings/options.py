@@ -1,7 +1,7 @@
-"""The option table, from which flags, variables, settings file, `--help` and README are made.
+"""The option table, from which flags, variables, settings file, `--help` and documents are made.
 
 To add an option, add a row here, a field of `Settings` with its type and default, and the code that
-uses it. Then run `python -m tests.support.options_table --write` to render the README's table.
+uses it. Then run `python -m tests.support.options_table --write` to render the documents.
 """
 
 from __future__ import annotations
@@ -99,10 +99,10 @@ class Option(NamedTuple):
         panel: its group in `--help`.
         commands: the commands that have it. `asyncload config` has each option that may be in a
             settings file.
-        help: the description in `--help` and in the README. Words in backticks are code.
-        notes: additional text for the README.
+        help: the description in `--help` and in the documents. Words in backticks are code.
+        notes: additional text for docs/reference/options.md, whose links are relative to it.
         metavar: the placeholder for the value in `--help`.
-        unset: in the README, the effect of omitting an option without a default value.
+        unset: in the documents, the effect of omitting an option without a default value.
         field: its name in `Settings`, if different; "" if it is not a field of `Settings`.
         short: a one-letter flag.
         default: the default of an option that is not a field of `Settings`.
@@ -196,7 +196,7 @@ OPTIONS = (
         WHERE,
         RUN_VERIFY_WATCH + DDL,
         "Pattern that finds the date of each file in its path, such as `{date:%Y-%m-%d}`.",
-        "See [One run, many dates](#one-run-many-dates).",
+        "See [One run, many dates](../how-to/dates.md).",
         metavar="PATTERN",
         unset="none",
     ),
@@ -388,7 +388,7 @@ OPTIONS = (
         RUN_VERIFY_EXAMINING,
         "Load the files named in this file, one path a line, relative to the volume; `-` is "
         "standard input.",
-        "See [A list of files](#a-list-of-files).",
+        "See [A list of files](../how-to/file-list.md).",
         metavar="FILE",
         unset="all CSVs",
     ),
@@ -458,7 +458,7 @@ OPTIONS = (
         RUN_WATCH,
         "Delete each file once its object is verified (`delete`), or move it to a folder outside "
         "of the volume (`move FOLDER`).",
-        "See [Clear the volume](#clear-the-volume).",
+        "See [Clear the volume](../how-to/clear.md).",
         metavar="ACTION",
         unset="keep",
         choices=ACTIONS,
@@ -871,7 +871,7 @@ OPTIONS = (
         LOADING,
         "Lock each object with S3 Object Lock until `--lock-until`: `governance`, or `compliance`, "
         "which nobody can undo.",
-        "See [Objects that nobody can delete](#objects-that-nobody-can-delete).",
+        "See [Objects that nobody can delete](../how-to/lock.md).",
         metavar="MODE",
         unset="the bucket's",
     ),
@@ -917,7 +917,7 @@ OPTIONS = (
         RUN,
         "Upload with the workers of a Dask cluster, too: the address of its scheduler, such as "
         "`tcp://host:8786`.",
-        "See [Run on a Dask cluster](#run-on-a-dask-cluster).",
+        "See [Run on a Dask cluster](../how-to/dask.md).",
         metavar="ADDRESS",
         unset="none",
     ),
@@ -962,7 +962,7 @@ OPTIONS = (
         RUN,
         "Load one of N parts of the volume: `K/N` with K from 1 to N, or `auto`, which takes both "
         "from the variables of Kubernetes, AWS Batch or Slurm; `auto/N` takes only K from them.",
-        "See [Divide a volume among machines](#divide-a-volume-among-machines).",
+        "See [Divide a volume among machines](../how-to/shards.md).",
         metavar="K/N",
         unset="all",
         sources=NOT_IN_FILES,
@@ -1204,7 +1204,7 @@ OPTIONS = (
         MACHINES,
         SENDING,
         "Format of the log on standard error: `text`, or `json` for lines of JSON.",
-        "See [Metrics, logs and traces](#metrics-logs-and-traces).",
+        "See [Metrics, logs and traces](../how-to/monitoring.md).",
         metavar="FORMAT",
         field="",
         default="text",
@@ -1216,7 +1216,7 @@ OPTIONS = (
         MACHINES,
         SENDING,
         "File to write with the metrics of the run, in the text format of Prometheus.",
-        "See [Metrics, logs and traces](#metrics-logs-and-traces).",
+        "See [Metrics, logs and traces](../how-to/monitoring.md).",
         metavar="FILE",
         unset="none",
         field="",
@@ -1227,7 +1227,7 @@ OPTIONS = (
         MACHINES,
         SENDING,
         "Server (`https://HOST`) for OpenLineage events, or file to append them to.",
-        "See [Metrics, logs and traces](#metrics-logs-and-traces).",
+        "See [Metrics, logs and traces](../how-to/monitoring.md).",
         metavar="URL",
         unset="none",
         field="",
@@ -1239,7 +1239,7 @@ OPTIONS = (
         MACHINES,
         SENDING,
         "Send traces of the run, its files and requests by OpenTelemetry.",
-        "See [Metrics, logs and traces](#metrics-logs-and-traces).",
+        "See [Metrics, logs and traces](../how-to/monitoring.md).",
     ),
     Option(
         "config",

@@ -67,7 +67,7 @@ _BUCKET = re.compile(r"[a-zA-Z0-9._-]{3,255}|arn:[!-.0-~]+(/[!-~]+)?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The options of one run; the README describes each one under the name of its flag.
+    """The options of one run; the documents describe each one under the name of its flag.
 
     This class defines types and defaults; the rest of an option is in
     `asyncload.settings.options`.

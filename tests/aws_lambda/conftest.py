@@ -44,5 +44,5 @@ class Log:
 
 @pytest.fixture
 def log(capsys):
-    """What was logged since the last look, each record as RECORDS.md describes it."""
+    """What was logged since the last look, each record as the page on records describes it."""
     return lambda: Log(capsys.readouterr().out)

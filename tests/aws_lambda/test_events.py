@@ -140,7 +140,7 @@ USE = "use one of: acl, addressing-style, "
         (
             BASE | {"command": "collect", "query": {}},
             "event: query must be an array, not an object",
-            "see COLLECTING.md",
+            "see docs/how-to/collect.md",
         ),
         (BASE | {"query": []}, "event: unknown option 'query'", USE),
         (

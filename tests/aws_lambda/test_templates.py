@@ -14,6 +14,7 @@ import yaml
 
 from asyncload.aws_lambda.commands import COMMANDS
 from asyncload.aws_lambda.events import read_event
+from tests.support.documents import everything
 from tests.support.lambda_templates import FOLDER, NAMES, image_path, image_variant
 from tests.support.processes import uncovered
 
@@ -84,10 +85,11 @@ def test_what_a_schedule_sends_is_a_valid_event(path):
     assert found.time == datetime.fromisoformat("2022-05-02T05:00:00+00:00")
 
 
-@pytest.mark.parametrize("document", ["README.md", "deploy/lambda/README.md"])
-def test_the_events_in_the_documents_are_valid(document):
+@pytest.mark.parametrize(
+    "text", [everything(), (FOLDER / "README.md").read_text()], ids=["docs", "deploy"]
+)
+def test_the_events_in_the_documents_are_valid(text):
     """As they stand there, with a bucket and a volume from the environment."""
-    text = (FOLDER.parents[1] / document).read_text()
     events = re.findall(r'({"command": [^\n]*})', text)
     environ = {"ASYNCLOAD_BUCKET": "my-lake", "ASYNCLOAD_VOLUME": "/mnt/volume"}
     for event in events:

@@ -73,7 +73,7 @@ def test_the_table_for_people(asyncload, volume):
 
 
 def test_records_for_programs(asyncload, volume):
-    """Each has the fields that RECORDS.md describes."""
+    """Each has the fields that the page on records describes."""
     ended = asyncload("check", volume, "--json", "--strict")
     records = check_lines(ended.out)
     by_type = {kind: [r for r in records if r["type"] == kind] for kind in ("csv", "dataset")}

@@ -1,19 +1,19 @@
-"""COLLECTING.md says what `asyncload collect` does: its examples are run."""
+"""The page on collecting says what `asyncload collect` does: its examples are run."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 
 import asyncload
 from asyncload.settings.options import options_of
 from asyncload.source.web.tmdb import TMDB, Wish, queries_of
+from tests.support.documents import section
 from tests.support.tmdb import TOKEN, Double, serving
 
-COLLECTING = (Path(__file__).parents[2] / "COLLECTING.md").read_text()
+COLLECTING = section("Collect from the web")
 
 
 def test_the_description_of_an_api_in_the_documentation_is_valid(tmp_path, asyncload):
@@ -62,7 +62,7 @@ def test_the_example_in_python_runs(moto, monkeypatch, capsys):
         monkeypatch.setenv("AWS_ENDPOINT_URL", moto.endpoint_url)
         monkeypatch.setenv("TMDB_TOKEN", TOKEN)
         example = example.replace('"my-lake"', f'"{moto.bucket}", "api-url": "{double.url}"')
-        exec(compile(example, "COLLECTING.md", "exec"), {"__name__": "__main__"})
+        exec(compile(example, "the documents", "exec"), {"__name__": "__main__"})
     assert capsys.readouterr().out == "in the raw zone: 1 of 1, requests: 1\n"
 
 

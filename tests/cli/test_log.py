@@ -1,4 +1,4 @@
-"""`--log-format json`: every line on standard error is a record that RECORDS.md describes."""
+"""`--log-format json`: each line on standard error is as the page on records says."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ from asyncload.model.values import (
 from asyncload.reporting.machines.log import MAX_FILES, JsonLog
 from asyncload.reporting.report import Report
 from asyncload.settings.arguments import Arguments
+from tests.support.documents import REPOSITORY
 from tests.support.loads import write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, put_accepted, scripted_s3
 from tests.support.vocabulary import DOCUMENT, check_log
@@ -291,6 +292,6 @@ def test_the_names_of_all_events_are_documented():
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     documented = {name for row in rows for name in re.findall(r"`([a-z_]+\.[a-z_]+)`", row)}
     modules = ("reporting/machines/log.py", "cli/output.py", "cli/plan.py")
-    texts = [(DOCUMENT.parent / "asyncload" / module).read_text() for module in modules]
+    texts = [(REPOSITORY / "asyncload" / module).read_text() for module in modules]
     used = {name for text in texts for name in re.findall(r'"([a-z]+\.[a-z_]+)"', text)}
     assert documented == used

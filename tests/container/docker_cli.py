@@ -1,4 +1,4 @@
-"""Docker's command line, and the loader run by it as the README says."""
+"""Docker's command line, and the loader run by it as the documents say."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-# What the README recommends for `docker run`.
+# What the documents recommend for `docker run`.
 HARDENED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 
 

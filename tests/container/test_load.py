@@ -71,7 +71,7 @@ def test_a_read_only_volume_is_uploaded_whole(loader, seaweedfs, sample, layer):
 
 @pytest.mark.seaweedfs
 def test_a_container_with_little_memory_uploads_its_files(loader, seaweedfs, sample, layer):
-    """All the limits that the README recommends at once, also of memory and of processes."""
+    """All the limits that the documents recommend at once, also of memory and of processes."""
     limits = ("--memory", "256m", "--memory-swap", "256m", "--pids-limit", "64")
     options = [*HOST_NETWORK, *limits, "-v", f"{sample}:/data:ro"]
     environment = settings_for(seaweedfs, layer, ASYNCLOAD_MEMORY="64MiB")

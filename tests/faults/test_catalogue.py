@@ -1,4 +1,4 @@
-"""Every fault of the catalogue has a test that carries its id, and is in RELIABILITY.md."""
+"""Every fault of the catalogue has a test that carries its id, and a row in the documents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.catalogue import CATALOGUE, KINDS
-from tests.faults.catalogue.table import filled
+from tests.faults.catalogue.table import BEGIN, filled
+from tests.support.documents import holding
 
 REPOSITORY = Path(__file__).parents[2]
 FILES = sorted((REPOSITORY / "tests").rglob("test_*.py"))
@@ -68,5 +69,5 @@ def test_a_marked_test_says_what_it_shows_and_asserts_something(trees):
 
 def test_the_table_of_the_document_is_this_catalogue():
     """Written by `python -m tests.faults.catalogue --write`."""
-    text = (REPOSITORY / "RELIABILITY.md").read_text()
+    text = holding(BEGIN).read_text()
     assert filled(text) == text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -13,10 +12,10 @@ from asyncload.planning.plan import MIB
 from tests.conftest import SERVERS
 from tests.faults.proxy import Fault, no_fault, proxy_before
 from tests.support.content import random_bytes
+from tests.support.documents import section
 from tests.support.honours import STORES, measure
 from tests.support.loads import NOW, Recorder, write_files
 
-README = Path(__file__).parents[2] / "README.md"
 ROWS = {
     "moto": "moto server",
     "seaweedfs": "SeaweedFS",
@@ -56,12 +55,12 @@ def yes(value):
     return "yes" if value else "no"
 
 
-def test_the_readmes_table_is_what_was_measured():
+def test_the_documents_table_is_what_was_measured():
     """A row for each store that tests run; its cells say what the measurement said."""
-    text = README.read_text()
+    text = section("S3-compatible stores")
     for name, shown in ROWS.items():
         row = re.search(rf"^\| {re.escape(shown)}[^|]*\|(.*)\|$", text, re.MULTILINE)
-        assert row, f"README has no row for {shown}"
+        assert row, f"the documents have no row for {shown}"
         cells = [cell.strip() for cell in row[1].split("|")]
         store = STORES[name]
         assert cells[:7] == [

@@ -6,7 +6,6 @@ import hashlib
 import mmap
 import threading
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -17,6 +16,7 @@ from asyncload.model.values import Checksum
 from asyncload.planning.plan import MIB
 from asyncload.source.volume import Volume
 from asyncload.store.protocol import ListedObject, ObjectInfo, Page, RemoteObject
+from tests.support import documents
 from tests.support.content import random_bytes
 from tests.support.loads import PREFIX, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
@@ -328,7 +328,7 @@ async def test_checksums_are_against_accidents_and_not_against_attackers(volume)
     store.objects[f"{FOLDER}/1.csv"] = other
     report, *_ = await load(store, volume)
     assert report.counts == {"unchanged": 1}
-    assert "against accidents" in (Path(__file__).parents[2] / "RELIABILITY.md").read_text()
+    assert "against accidents" in documents.section("What can't be guaranteed")
 
 
 @pytest.mark.fault("A9")
@@ -342,7 +342,7 @@ async def test_a_write_through_a_memory_map_can_go_unnoticed(volume):
             mapped[1] = ord("c")
             after = opened.state_of("1.csv")
         assert after._replace(mtime_ns=0, ctime_ns=0) == before._replace(mtime_ns=0, ctime_ns=0)
-    assert "through a memory map" in (Path(__file__).parents[2] / "RELIABILITY.md").read_text()
+    assert "through a memory map" in documents.section("What can't be guaranteed")
 
 
 @pytest.mark.fault("I25")

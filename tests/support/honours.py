@@ -214,4 +214,4 @@ STORES = {
         owner=False,
     ),
 }
-"""What README's table of stores says, and what tests measure again."""
+"""What the documents' table of stores says, and what tests measure again."""

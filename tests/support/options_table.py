@@ -1,4 +1,4 @@
-"""The README's table of options: `python -m tests.support.options_table --write` renders it."""
+"""The documents' table of options: `python -m tests.support.options_table --write` renders it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import argparse
 import re
 import sys
 from dataclasses import MISSING
-from pathlib import Path
 
 from asyncload.cli.parameters import default_of, shown_default
 from asyncload.settings.options import LIKE_RUN, OPTIONS, options_of
+from tests.support.documents import holding
 from tests.support.markdown import cell, replace_between
 
-DOCUMENT = Path(__file__).parents[2] / "README.md"
 BEGIN = "<!-- The options: written by python -m tests.support.options_table --write -->"
 OTHERS = ("watch", "collect", "verify", "clean", "report", "runs", "where", "check", "ddl")
 END = "<!-- The end of the options -->"
@@ -81,6 +80,11 @@ def shares_all(command):
     return f"`asyncload {command} [VOLUME]` takes all except {others}."
 
 
+def document():
+    """The page that has the table."""
+    return holding(BEGIN)
+
+
 def filled(document):
     """The document with this table between its markers.
 
@@ -92,8 +96,8 @@ def filled(document):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.support.options_table")
-    parser.add_argument("--write", action="store_true", help="write it to README.md")
+    parser.add_argument("--write", action="store_true", help="write it to its page")
     if parser.parse_args().write:
-        DOCUMENT.write_text(filled(DOCUMENT.read_text()))
+        document().write_text(filled(document().read_text()))
     else:
         sys.stdout.write(rendered() + "\n")

@@ -1,16 +1,16 @@
-"""Hold records to RECORDS.md: each field is described there, and is what is said of it."""
+"""Hold records to the page on records: each field is described there, and is what is said of it."""
 
 from __future__ import annotations
 
 import json
 import re
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from asyncload.model.values import LimitReason
+from tests.support.documents import holding
 
-DOCUMENT = Path(__file__).parents[2] / "RECORDS.md"
+DOCUMENT = holding("# Records\n")
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "integer": int,

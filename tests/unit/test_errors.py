@@ -44,7 +44,7 @@ def test_a_store_error_says_what_the_store_said():
     ],
 )
 def test_each_kind_has_its_exit_code(exit_code, kinds):
-    """The exit codes are those that the README lists."""
+    """The exit codes are those that the documents list."""
     assert {kind.exit_code for kind in kinds} == {exit_code}
 
 

@@ -57,7 +57,7 @@ def place_lines(places: Iterable[Place], bucket: str) -> Iterator[str]:
 
 
 def place_record(place: Place, bucket: str) -> dict[str, Any]:
-    """Return the record of a place; described in RECORDS.md."""
+    """Return the record of a place; described in the page on records."""
     run, entry, day = place
     return {
         "version": VERSION,

@@ -1,4 +1,4 @@
-"""Past runs, their days and the places of files as JSON records; described in RECORDS.md."""
+"""Past runs, their days and the places of files as JSON records; see the page on records."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The log on standard error as lines of JSON, one for each event that users should see.
 
-The names of the events are stable; RECORDS.md describes them and their fields.
+The names of the events are stable; the page on records describes them and their fields.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ A fault is an entry in the module of its kind, and its tests have the marker `fa
     @pytest.mark.fault("S1", "S2")
     def test_an_error_that_passes_costs_retries_only(...):
 
-`python -m tests.faults.catalogue --write` renders the table of RELIABILITY.md.
+`python -m tests.faults.catalogue --write` renders the table of the page on reliability.
 """
 
 from __future__ import annotations

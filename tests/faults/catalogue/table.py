@@ -1,4 +1,4 @@
-"""The catalogue as a table of Markdown, and its place in RELIABILITY.md."""
+"""The catalogue as a table of Markdown, and its place in the page on reliability."""
 
 from __future__ import annotations
 
