@@ -14,6 +14,7 @@ from asyncload.cli.signals import run_interruptible
 from asyncload.errors import UsageError
 from asyncload.model.values import Warned
 from asyncload.operations.history.local import read_local
+from asyncload.reporting.machines.foreign import check_own
 from asyncload.reporting.page.figures import Figures
 from asyncload.reporting.page.page import RunEnded, render_page
 from asyncload.reporting.recorded import PastRun
@@ -59,13 +60,14 @@ def _lines(past: PastRun) -> Iterator[str]:
 
 
 def write_page(path: Path, past: RunEnded, figures: Figures, note: str = "") -> None:
-    """Write the page of a run; a file that exists is replaced as a whole.
+    """Write the page of a run; a page that exists is replaced as a whole.
 
     Raises:
         UsageError: the page can't be written there.
     """
     page = render_page(past, figures, note).encode()
     try:
+        check_own(path, "an HTML page", page[:9], page[:9].lower())
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):
             # A pipe or a device can't be replaced.
             path.write_bytes(page)
@@ -74,7 +76,7 @@ def write_page(path: Path, past: RunEnded, figures: Figures, note: str = "") -> 
     except OSError as error:
         raise UsageError(
             f"--html: {path} can't be written: {error.strerror}",
-            hint="use a file in an existing folder that you may write to",
+            hint="use a new file, or a page, in an existing folder that you may write to",
         ) from error
 
 

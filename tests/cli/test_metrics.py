@@ -109,6 +109,20 @@ def test_metrics_that_can_not_be_written_are_a_warning(asyncload, volume, lake, 
     assert "No such file" in check_lines(ended.out)[-1]["warnings"][0]["message"]
 
 
+def test_a_file_of_another_kind_is_neither_replaced_nor_appended_to(
+    asyncload, volume, lake, tmp_path
+):
+    """A mistyped name costs nobody a file; that is a warning, as for other outputs."""
+    write_files(volume, {"a.csv": b"1"})
+    options, _ = lake
+    for option, what in (("--metrics-file", "metrics"), ("--lineage", "events")):
+        data = tmp_path / "data.csv"
+        data.write_bytes(b"id,name\n")
+        ended = asyncload("run", volume, *options, option, data)
+        assert (ended.code, data.read_bytes()) == (0, b"id,name\n")
+        assert f"{data}: the file exists and does not contain {what}" in ended.err
+
+
 def test_a_folder_in_place_of_the_file_stays(asyncload, volume, lake, tmp_path):
     """And no part of a file is left beside it."""
     write_files(volume, {"a.csv": b"1"})

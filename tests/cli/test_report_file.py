@@ -94,7 +94,7 @@ def test_a_page_that_can_not_be_written_does_not_lose_the_report(asyncload, load
         assert "1 of 2 files are in the raw zone" in ended.out
         assert ended.err == (
             f"error: --html: {missing} can't be written: No such file or directory\n"
-            "  hint: use a file in an existing folder that you may write to\n"
+            "  hint: use a new file, or a page, in an existing folder that you may write to\n"
         )
     ended = asyncload("report", lines, "--html", tmp_path)
     assert f"error: --html: {tmp_path} can't be written: Is a directory" in ended.err
@@ -102,6 +102,20 @@ def test_a_page_that_can_not_be_written_does_not_lose_the_report(asyncload, load
     page.mkdir()
     assert asyncload("report", lines, "--html", page).code == 2
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_page_replaces_only_a_page(asyncload, loaded, tmp_path):
+    """The record that it is made of is not lost by a mistyped name."""
+    lines, *_ = loaded
+    record = lines.read_bytes()
+    ended = asyncload("report", lines, "--html", lines)
+    assert (ended.code, lines.read_bytes()) == (2, record)
+    assert "can't be written: the file exists and does not contain an HTML page" in ended.err
+    page = tmp_path / "page.html"
+    for before in (b"", b"<!doctype html><p>of another program", b"<!DOCTYPE html><p>old"):
+        page.write_bytes(before)
+        assert asyncload("report", lines, "--html", page).code == 3
+        assert page.stat().st_size > 1_000
 
 
 def test_the_page_of_a_run_of_shards_has_the_files_of_all(asyncload, s3, volume, layer, tmp_path):
@@ -151,7 +165,7 @@ def test_a_page_replaces_a_file_and_fills_a_device(asyncload, loaded, tmp_path):
     """A device can't be replaced."""
     lines, *_ = loaded
     page = tmp_path / "page.html"
-    page.write_text("old")
+    page.write_text("<!DOCTYPE html>old")
     asyncload("report", lines, "--html", page)
     assert page.read_text().startswith("<!DOCTYPE html>")
     assert asyncload("report", lines, "--html", os.devnull).code == 3

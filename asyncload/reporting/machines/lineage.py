@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 from asyncload.errors import UsageError
 from asyncload.model.values import Event, Failed, FileFinished, RunStarted, Skipped, Warned
 from asyncload.model.version import VERSION
+from asyncload.reporting.machines.foreign import check_own
 from asyncload.reporting.machines.outlet import Delivery, RunEnd
 from asyncload.reporting.records import format_time, to_json
 from asyncload.reporting.report import Report
@@ -238,6 +239,7 @@ def sender_to(target: str, key: str) -> tuple[Callable[[str], None], str]:
 
 
 def _append(path: Path, event: str) -> None:
+    check_own(path, "events", b"{")
     with path.open("a", encoding="utf-8") as file:
         file.write(f"{event}\n")
 

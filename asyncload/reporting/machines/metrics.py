@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from asyncload.model.values import Event, Warned, WatchProgress
 from asyncload.model.version import VERSION
+from asyncload.reporting.machines.foreign import check_own
 from asyncload.reporting.machines.outlet import Delivery, RunEnd
 from asyncload.reporting.report import Report
 
@@ -163,6 +164,7 @@ def _replace(
     path: Path, lines: list[str], labels: Mapping[str, str], success: float | None
 ) -> None:
     """Replace the file by these lines, and the time of the last success; 0 if there was none."""
+    check_own(path, "metrics", b"#", b"asyncload_")
     if success is None:
         success = _find_success(path, labels)
     written = [
