@@ -112,7 +112,7 @@ def test_metrics_that_can_not_be_written_are_a_warning(asyncload, volume, lake, 
 def test_a_file_of_another_kind_is_neither_replaced_nor_appended_to(
     asyncload, volume, lake, tmp_path
 ):
-    """A mistyped name costs nobody a file; that is a warning, as for other outputs."""
+    """A mistyped name must not destroy a file; it is a warning, as for other outputs."""
     write_files(volume, {"a.csv": b"1"})
     options, _ = lake
     for option, what in (("--metrics-file", "metrics"), ("--lineage", "events")):

@@ -167,7 +167,7 @@ def test_a_page_replaces_a_file_and_fills_a_device(asyncload, loaded, tmp_path):
     page = tmp_path / "page.html"
     page.write_text("<!DOCTYPE html>old")
     asyncload("report", lines, "--html", page)
-    assert page.read_text().startswith("<!DOCTYPE html>")
+    assert page.read_text().startswith("<!DOCTYPE html><html")
     assert asyncload("report", lines, "--html", os.devnull).code == 3
     assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
 

@@ -1,4 +1,4 @@
-"""Outputs replace only files of their own kind, so that a mistyped name costs nobody a file."""
+"""Outputs replace only files of their own kind: a mistyped name must not destroy another file."""
 
 from __future__ import annotations
 
