@@ -33,7 +33,7 @@ def report(
         AsyncloadError: the run can't be read.
     """
     ending.totals = lambda: report_totals(settings.run, Report())
-    past = run_interruptible(read_report(settings, mark=mark, warn=warn))
+    past = run_interruptible(read_report(settings, mark=mark, names=not ending.json, warn=warn))
     ending.totals = lambda: report_totals(
         settings.run,
         past.report,

@@ -17,7 +17,7 @@ from asyncload.operations.history.local import read_local
 from asyncload.reporting.machines.foreign import check_own
 from asyncload.reporting.page.figures import Figures
 from asyncload.reporting.page.page import RunEnded, render_page
-from asyncload.reporting.recorded import PastRun
+from asyncload.reporting.recorded import PastRun, name_failures
 from asyncload.reporting.records import report_totals
 from asyncload.reporting.report import Report
 from asyncload.reporting.text import format_error, printable, summary_lines
@@ -38,6 +38,7 @@ def report_file(path: Path, ending: Ending, *, quiet: bool, html: Path | None) -
     ending.totals = lambda: report_totals(
         name, past.report, exit_code=past.exit_code, seconds=past.seconds, error=past.error
     )
+    name_failures(past.report, figures.failed)
     out = stdout()
     if is_cut:
         warn(Warned(_CUT, "the run was killed, or is still running"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from asyncload.errors import AsyncloadError, UsageError
 from asyncload.model.values import ObjectKey, UploadLeftOpen, Warned
 from asyncload.operations.comparison import manifest_key_of
+from asyncload.operations.history.failures import find_failures
 from asyncload.operations.history.near import suggesting_runs
 from asyncload.operations.load import open_bucket
 from asyncload.operations.probing import remembered_worth
@@ -43,12 +44,14 @@ async def report(
     settings: Settings,
     *,
     mark: bool = False,
+    names: bool = False,
     warn: Callable[[Warned], None] = lambda _: None,
 ) -> RunReport:
     """Return the past run that `Settings.run` names.
 
     That is a name of shards, a run id, or the key or `s3://` address of a manifest. With `mark`,
-    the manifest of all shards and success markers are written if all shards are complete.
+    the manifest of all shards and success markers are written if all shards are complete. With
+    `names`, the first failed files are looked up in the manifests.
 
     Raises:
         UsageError: a setting is invalid, or there is no such run.
@@ -67,8 +70,13 @@ async def report(
             key = manifest_key_of(name, settings.bucket, settings.manifest_prefix, "--run")
             async with suggesting_runs(store, settings.manifest_prefix, name):
                 past = await read_run(store, key)
+            if names:
+                await find_failures(store, past.report, [key])
             return RunReport(past.report, past.seconds, past.exit_code, past.error)
         merged = await merging.merge(store, settings.manifest_prefix, sharded)
+        if names:
+            shards = [state.past.manifest for state in merged.shards.states if state.past]
+            await find_failures(store, merged.report, shards)
         marking = None
         if mark and merged.shards.complete:
             marking = await mark_run(store, settings, merged, warn)

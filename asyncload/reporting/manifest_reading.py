@@ -25,7 +25,8 @@ _HINT = "give a run id or the key of a manifest; manifests are stored below --ma
 
 
 class ManifestEntry(NamedTuple):
-    """One file of a manifest: `checksums` by algorithm; `error` is "" unless the file failed.
+    """One file of a manifest: `checksums` by algorithm; `error` is "" unless the file failed, and
+    so are the `kind` and the `hint` of the error.
 
     `dataset`, `partition` and `finished` are "", `day` and `seconds` (of processing) None if the
     entry does not have them.
@@ -42,6 +43,8 @@ class ManifestEntry(NamedTuple):
     day: date | None = None
     partition: str = ""
     seconds: float | None = None
+    kind: str = ""
+    hint: str = ""
 
 
 class OddEntryError(ValueError):
@@ -165,6 +168,8 @@ def parse_entry(line: bytes) -> ManifestEntry:
         day=date.fromisoformat(day) if day else None,
         partition=_optional(entry, "partition"),
         seconds=_seconds(entry),
+        kind=_of_error(entry, "kind"),
+        hint=_of_error(entry, "hint"),
     )
 
 
@@ -177,6 +182,11 @@ def _checksums(entry: Mapping[str, Any]) -> dict[str, Checksum]:
         # Earlier versions recorded only the checksum that verified the file.
         found.insert(0, Checksum(_text(entry, "verified_by"), _text(entry, "checksum")))
     return by_algorithm(*found)
+
+
+def _of_error(entry: Mapping[str, Any], name: str) -> str:
+    error = entry.get("error")
+    return _optional(error, name) if isinstance(error, dict) else ""
 
 
 def _error(entry: Mapping[str, Any]) -> str:

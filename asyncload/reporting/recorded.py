@@ -19,8 +19,9 @@ from asyncload.model.values import (
     UploadLeftOpen,
     Warned,
 )
+from asyncload.reporting.manifest_reading import ManifestEntry
 from asyncload.reporting.records import VERSION
-from asyncload.reporting.report import DatasetTotals, FailureGroup, Report
+from asyncload.reporting.report import MAX_NAMED, DatasetTotals, FailureGroup, Report
 
 _HEAD = b'{"run":'
 _FILES = b',"files":['
@@ -238,6 +239,20 @@ def add_report(total: Report, part: Report) -> None:
         total.add_dataset(dataset, totals)
     total.other_datasets.add(part.other_datasets)
     total.store = total.store or part.store
+
+
+def name_failures(report: Report, failed: Iterable[ManifestEntry]) -> None:
+    """Name failed files, which a report of a past run only counts by kind and hint."""
+    for entry in failed:
+        kind, hint = entry.kind, entry.hint
+        groups = report.failure_groups
+        group = groups.get((kind, hint)) or groups.get(("", ""))
+        if group is None or len(group.first) >= min(MAX_NAMED, group.files):
+            continue
+        # Each shard names a file without a key.
+        if all(entry.path != named.path for named in group.first):
+            error = error_of({"kind": kind or "Failed", "message": entry.error, "hint": hint})
+            group.first.append(Failed(entry.path, entry.key, entry.size, error))
 
 
 def failed_of(entry: Mapping[str, Any]) -> Failed:

@@ -32,7 +32,9 @@ def test_the_totals_of_a_run_are_shown(asyncload, options, recorded, s3):
     assert first.endswith(" UTC, date 2022-05-02")
     assert lines[0].startswith("2 of 3 files are in the raw zone: 2 uploaded, 1 failed, verified")
     assert "excluded: 1 hidden" in lines
-    assert "failed: 1 file (InvalidKey); see the manifest" in lines
+    at = lines.index("failed: bad\\nname.csv")
+    assert lines[at + 1].startswith("  the object key would contain a control character")
+    assert lines[at + 2].startswith("  hint: rename the file")
     assert lines[-1] == f"manifest: s3://{s3.bucket}/_asyncload/RUN.json"
     assert (ended.code, ended.err) == (3, "")
 

@@ -9,6 +9,7 @@ import pytest
 
 from asyncload.errors import AccessDenied, AsyncloadError, StoreUnavailable, UsageError
 from asyncload.model.values import ObjectKey
+from asyncload.operations.history.failures import find_failures
 from asyncload.operations.history.near import suggesting_runs
 from asyncload.operations.history.prune import prune_records
 from asyncload.operations.history.records import find_records
@@ -18,6 +19,7 @@ from asyncload.operations.load import load_into
 from asyncload.operations.report import read_run
 from asyncload.reporting.history.summary import UnreadableRun
 from asyncload.reporting.history.text import calendar_lines, day_lines, history_lines, run_line
+from asyncload.reporting.text import failed_lines
 from asyncload.settings.run import Settings
 from tests.support.loads import AT_ONCE, PREFIX, write_files
 from tests.support.memory_store import MemoryStore
@@ -447,6 +449,33 @@ async def test_files_without_a_key_fail_on_their_day_only(month, volume):
         f"failed: (no key) 2022-05-01: 1 file failed, up to run {month.run_ids[1]}"
     ]
     assert history.statuses == {"failed": 1, "complete": 4}
+
+
+async def test_the_failed_files_of_a_run_are_named(month, volume, monkeypatch):
+    """As the run has named them, each once; a record that can't be read leaves them unnamed."""
+    write_files(volume, {"bad\nname.csv": b"1", "no\nname.csv": b"1", '"failed".csv': b"1"})
+    await month.load(1)
+    key = ObjectKey(f"_asyncload/{month.run_ids[1]}.json")
+    past = await read_run(month.lake, key)
+    await find_failures(month.lake, past.report, [key, key])
+    lines = list(failed_lines(past.report))
+    assert lines[::2][:2] == ["failed: bad\\nname.csv", "failed: no\\nname.csv"]
+    assert "control character" in lines[1]
+    assert lines[-1].startswith("  hint: rename the file")
+
+    monkeypatch.setattr("asyncload.operations.history.failures.MAX_FAILED", 1)
+    past = await read_run(month.lake, key)
+    await find_failures(month.lake, past.report, [key])
+    assert "and 1 more failed in the same way (InvalidKey)" in "\n".join(failed_lines(past.report))
+
+    past = await read_run(month.lake, key)
+    month.lake.objects[key] = month.lake.objects[key].replace(b'"size":1,', b'"size":"x",')
+    await find_failures(month.lake, past.report, [key])
+    assert next(failed_lines(past.report)) == "failed: 2 files (InvalidKey); see the manifest"
+    past.report.failure_groups.clear()
+    month.lake.objects[key] = month.lake.objects[key].replace(b'"size":"x",', b'"size":1,')
+    await find_failures(month.lake, past.report, [key])
+    assert not list(failed_lines(past.report))
 
 
 async def test_a_store_that_lists_more_than_asked_for_changes_nothing(month):
