@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         TooManyOpenFiles,
         UnknownName,
         UsageError,
+        VolumeMissing,
         WorkersLost,
         WrongRegion,
     )
@@ -271,6 +272,7 @@ __all__ = [
     "Verification",
     "VerificationStarted",
     "VerifyEvent",
+    "VolumeMissing",
     "Warned",
     "WatchOptions",
     "WatchProgress",
@@ -300,7 +302,7 @@ _NAMES = {
         PartNotRecorded ProtectionIgnored Refused RequestLimitReached RequestRejected ServerError
         ShardRefused SourceChanged SourceStalled SourceTooLarge SourceUnreadable StoreError
         StoreRefused StoreUnavailable Throttled TimedOut TokenRejected TooManyOpenFiles
-        UnknownName UsageError WorkersLost WrongRegion
+        UnknownName UsageError VolumeMissing WorkersLost WrongRegion
     """,
     "model.values": """
         ApiRequestsMade Checksum ConcurrencyChanged ConcurrencySettled Disposed Event Excluded

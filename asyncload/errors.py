@@ -96,6 +96,12 @@ class NothingToLoad(AsyncloadError):
     exit_code = 4
 
 
+class VolumeMissing(AsyncloadError):
+    """One of several volumes does not exist or has no CSV to load; nothing was sent."""
+
+    exit_code = 3
+
+
 class Refused(AsyncloadError):
     """The run can't succeed with its present set-up.
 

@@ -10,6 +10,7 @@ import typer
 
 from asyncload.cli.settings_file import SettingsFile, settings_file_of
 from asyncload.settings.arguments import Arguments, Origin
+from asyncload.settings.option_kinds import PATHS
 from asyncload.settings.options import Option, options_of
 
 
@@ -27,6 +28,14 @@ def read_arguments(command: str, context: typer.Context, values: Mapping[str, An
                 given[name] = file.values[name]
             case "default" if option.setting:
                 pass
+            case "variable" if option.kind is PATHS:
+                # Late: few runs need it.
+                from asyncload.settings.given import read_variable
+
+                # Typer would cut it at each colon, which a path may contain.
+                variable = origins[name].variable
+                assert variable is not None, "it has the value"
+                given[name] = read_variable(option, variable, os.environ[variable])
             case _:
                 given[name] = values[name]
     if file is None:

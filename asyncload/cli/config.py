@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ def config(arguments: Arguments, ending: Ending) -> None:
             continue
         value = arguments.values.get(option.name, shown_default(option))
         if option.name == "volume":
-            value = volume
+            value = list(volume) if isinstance(volume, Sequence) else volume
         if ending.json:
             out.line(to_json(_record(option, value, arguments)))
         else:
@@ -74,6 +74,8 @@ def _plain(value: Any) -> Any:
     match value:
         case Path():
             return to_text(bytes(value))
+        case list():
+            return [_plain(item) for item in value]
         case date():
             return value.isoformat()
         case _:

@@ -233,13 +233,14 @@ def _digests_of_volume(settings: Settings) -> dict[str, str]:
     """Return the SHA-256 of each file by its key; zipfile reads the members of archives."""
     layout = layout_of(settings, datetime.now(UTC))
     digests = {}
-    for found in Scanner(settings.volume).scan():
+    (volume,) = settings.volumes
+    for found in Scanner(volume).scan():
         if isinstance(found, SourceFile):
-            with (settings.volume / found.path).open("rb") as file:
+            with (volume / found.path).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             digests[str(layout.key_for(found.path))] = digest
         elif settings.archives and isinstance(found, Excluded):
-            with zipfile.ZipFile(settings.volume / found.path) as archive:
+            with zipfile.ZipFile(volume / found.path) as archive:
                 for name in archive.namelist():
                     digest = hashlib.sha256(archive.read(name)).hexdigest()
                     digests[str(layout.key_for(f"{found.path}{MEMBER}{name}"))] = digest

@@ -16,7 +16,7 @@ from asyncload.errors import UsageError
 from asyncload.model.names import to_bytes
 from asyncload.model.suggestions import with_guess
 from asyncload.settings.given import TOML, check_value, is_sensitive
-from asyncload.settings.option_kinds import LIST_OF_FILES, OPTIONAL_PATH, PATH, THEN
+from asyncload.settings.option_kinds import LIST_OF_FILES, OPTIONAL_PATH, PATHS, THEN
 from asyncload.settings.options import OPTIONS, Option
 from asyncload.source.file_list import STANDARD_INPUT
 
@@ -136,7 +136,9 @@ def _checked(option: Option, value: Any, place: str, folder: Path) -> Any:
     kind = option.kind
     if kind == THEN and (moved := re.fullmatch(r"(\s*move\s+)(.+)", value)):
         return moved[1] + os.fsdecode(folder / os.fsdecode(to_bytes(moved[2])))
-    if kind in (PATH, OPTIONAL_PATH) or (kind == LIST_OF_FILES and value != STANDARD_INPUT):
+    if kind == PATHS:
+        return [folder / os.fsdecode(to_bytes(path)) for path in value]
+    if kind == OPTIONAL_PATH or (kind == LIST_OF_FILES and value != STANDARD_INPUT):
         return folder / os.fsdecode(to_bytes(value))
     return value
 

@@ -102,11 +102,11 @@ class Member(NamedTuple):
 class SourceFile(NamedTuple):
     """One CSV of the volume, as found by the scan.
 
-    `path` is relative to the volume, with `/` between segments; bytes that are not UTF-8 are
-    surrogate-escaped as Python does for file names. The path of an archive's member contains `//`,
-    see `model.names`. `size` is in bytes, `mtime_ns` the time of modification in nanoseconds since
-    1970, if known; for a member, that of the archive. `version` is the only version of the file
-    that may be loaded; None for any.
+    `path` is relative to the volume, or absolute if the run has several, with `/` between segments;
+    bytes that are not UTF-8 are surrogate-escaped as Python does for file names. The path of an
+    archive's member contains `//`, see `model.names`. `size` is in bytes, `mtime_ns` the time of
+    modification in nanoseconds since 1970, if known; for a member, that of the archive. `version`
+    is the only version of the file that may be loaded; None for any.
     """
 
     path: str

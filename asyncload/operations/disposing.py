@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from asyncload.model.checksums import MD5_OF_PARTS
 from asyncload.model.names import split_member
@@ -12,13 +11,14 @@ from asyncload.reporting.text import format_count
 from asyncload.settings.run import Settings
 from asyncload.source.disposal import Disposal
 from asyncload.source.readers import Readers
+from asyncload.source.roots import Root, folders_of
 from asyncload.transfer.concluding import Dispose
 
 _WEAK = "only an MD5 of its parts shows that the existing object has its content"
 _NOT_A_FILE = "it is not a file of its own"
 
 
-def open_disposal(settings: Settings, folder: Path) -> Disposal | None:
+def open_disposal(settings: Settings, roots: Sequence[Root]) -> Disposal | None:
     """Check that source files can be deleted or moved as the user asked; None if they stay.
 
     Raises:
@@ -26,7 +26,7 @@ def open_disposal(settings: Settings, folder: Path) -> Disposal | None:
     """
     if settings.then is None:
         return None
-    return Disposal(folder, settings.move_to, trust=settings.trust)
+    return Disposal(folders_of(roots), settings.move_to, trust=settings.trust)
 
 
 def is_weak(outcome: Uploaded | Unchanged) -> bool:

@@ -125,7 +125,7 @@ async def load_forking(
         try:
             # Before the bucket is opened: report a mistyped folder at once.
             readers = await stack.enter_async_context(open_readers(settings))
-            run.disposal = open_disposal(settings, readers.root)
+            run.disposal = open_disposal(settings, readers.roots)
         except AsyncloadError as error:
             await _record_failure(run, error)
             raise
@@ -263,7 +263,7 @@ async def load_into(
     """
     run = begin_run(settings, observer, now, Interrupted)
     async with run.deadline.enforced(), open_readers(settings, executor) as readers:
-        run.disposal = open_disposal(settings, readers.root)
+        run.disposal = open_disposal(settings, readers.roots)
         return await _load(store, run, readers, retries)
 
 

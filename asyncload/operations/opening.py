@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
@@ -12,11 +11,11 @@ from math import inf
 from asyncload.errors import SourceStalled, UsageError
 from asyncload.operations.requests import READER_THREADS
 from asyncload.settings.run import Settings
-from asyncload.source.file_list import FileList, read_list
-from asyncload.source.folders import split_volume
+from asyncload.source.file_list import read_list
 from asyncload.source.heartbeat import STALLED_SECONDS, scan_stalled
 from asyncload.source.offload import Offload
 from asyncload.source.readers import DESCRIPTOR_WAIT_SECONDS, Readers
+from asyncload.source.roots import Root, find_roots, folders_of
 from asyncload.source.threads import ReaderThreads
 from asyncload.source.volume import Volume
 
@@ -35,7 +34,8 @@ async def open_readers(
 
     Raises:
         UsageError: the volume does not exist, is not a folder, or can't be listed, or the list of
-            files can't be read.
+            files can't be read; or volumes overlap.
+        VolumeMissing: one of several volumes does not exist.
         SourceUnreadable: the volume can't be opened, or does not respond.
     """
     with nullcontext(executor) if executor else ReaderThreads(threads) as through:
@@ -44,7 +44,8 @@ async def open_readers(
             opened = await opening
         except SourceStalled as error:
             raise scan_stalled("", error) from error
-        volume, listed = opened
+        volume, roots = opened
+        listed = None if roots[0].name else roots[0].listed
         with volume:
             if lists and settings.files_from is not None:
                 # A pipe may take any time.
@@ -55,23 +56,23 @@ async def open_readers(
                 through,
                 patience=STALLED_SECONDS,
                 descriptor_wait=DESCRIPTOR_WAIT_SECONDS,
+                roots=roots,
                 listed=listed,
             )
 
 
-def open_volume(settings: Settings) -> tuple[Volume, FileList | None]:
-    """Open the volume's folder; the list has the name of a volume that is a single file.
+def open_volume(settings: Settings) -> tuple[Volume, Sequence[Root]]:
+    """Open the folders of the volume, or of all volumes; one that is a file has a list of it.
 
     Raises:
-        UsageError, SourceUnreadable: see `open_readers`.
+        UsageError, VolumeMissing, SourceUnreadable: see `open_readers`.
     """
-    folder, name = split_volume(settings.volume, archives=settings.archives)
-    if name is not None and settings.files_from is not None:
+    roots = find_roots(settings.volumes, archives=settings.archives)
+    if settings.files_from is not None and any(root.listed is not None for root in roots):
+        files = (str(volume) for volume in settings.volumes if volume.is_file())
         raise UsageError(
-            f"--files-from can't be combined with a volume that is a file: {settings.volume}",
+            f"--files-from can't be combined with a volume that is a file: {', '.join(files)}",
             hint="name the folder of the listed files, or omit --files-from",
         )
-    volume = Volume(folder, trust=settings.trust, follow_links=settings.follow_symlinks)
-    if name is None:
-        return volume, None
-    return volume, FileList(os.fsencode(name), origin="", nul=True)
+    folders = folders_of(roots)
+    return Volume(folders, trust=settings.trust, follow_links=settings.follow_symlinks), roots

@@ -57,7 +57,7 @@ async def plan(
     emit = Emitter(preview.observe, observer)
     emit(PlanStarted(settings.bucket, layout_of(settings, started).date, offline))
     async with open_readers(settings) as readers:
-        disposal = open_disposal(settings, readers.root)
+        disposal = open_disposal(settings, readers.roots)
         if offline:
             await _plan_offline(settings, started, readers, emit, disposal)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from asyncload.model.values import ScanEvent
 from asyncload.planning.collecting import SLICE, add_found, drop_duplicates, finish_plan
@@ -14,18 +15,46 @@ from asyncload.settings.run import Settings, dates_of, modified_after
 from asyncload.source import equality
 from asyncload.source.archives.rules import ArchiveRules
 from asyncload.source.readers import Readers
+from asyncload.source.roots import Root, share_list
 from asyncload.source.scanner import Scanner
+
+if TYPE_CHECKING:
+    from asyncload.source.scanners import Scanners
 
 
 def scanner_of(
     settings: Settings, now: datetime, readers: Readers, part: Placement | None = None
-) -> Scanner:
+) -> Scanner | Scanners:
     """Return the scanner of a run that starts at `now`, of all files or of the listed ones."""
+    roots, listed = readers.roots, readers.listed
+    if not roots[0].name:
+        return _scanner_of_folder(settings, now, roots[0]._replace(listed=listed), part)
+    # Late: most runs have one volume.
+    from asyncload.source.scanners import Scanners
+
+    lists, unplaced = ({}, ()) if listed is None else share_list(listed, roots)
+    return Scanners(
+        {
+            root.name: _scanner_of_folder(
+                settings, now, root._replace(listed=lists.get(root.name, root.listed)), part
+            )
+            for root in roots
+        },
+        listed=listed,
+        unplaced=unplaced,
+        part=part,
+        needed=not settings.selects,
+    )
+
+
+def _scanner_of_folder(
+    settings: Settings, now: datetime, root: Root, part: Placement | None
+) -> Scanner:
     return Scanner(
-        readers.root,
+        root.folder,
         include=settings.include,
         exclude=settings.exclude,
-        listed=readers.listed,
+        listed=root.listed,
         modified_after=modified_after(settings, now),
         modified_before=now.timestamp() - settings.min_age if settings.min_age else None,
         follow_links=settings.follow_symlinks,
@@ -52,7 +81,7 @@ async def scan_plan(
     """Return the plan of a run that started at `now`, scanned by reader threads.
 
     Raises:
-        NothingToLoad, KeyCollision: see `finish_plan`.
+        NothingToLoad, VolumeMissing, KeyCollision: see `finish_plan`.
         UsageError: the files can't be divided among shards.
         SourceStalled: a folder does not respond.
     """

@@ -153,7 +153,7 @@ async def _verify_volume(
             comparison,
             readers,
             BufferPool(settings.memory),
-            find_extra=not settings.selects and readers.listed is None,
+            find_extra=not settings.selects and all(root.listed is None for root in readers.roots),
         )
 
 

@@ -68,6 +68,7 @@ from asyncload.settings.run import (
 from asyncload.source.arrivals import changes, check_events, has_events, look_at, version_of
 from asyncload.source.folders import status_of
 from asyncload.source.readers import Readers
+from asyncload.source.roots import Root
 from asyncload.source.scanner import Found, Scanner
 from asyncload.source.settling import Settling
 from asyncload.store.protocol import ObjectStore
@@ -178,6 +179,11 @@ def _begin(
 
 
 def _checked(settings: Settings, options: WatchOptions) -> Settings:
+    if len(settings.volumes) > 1:
+        raise UsageError(
+            f"watch takes one volume, not {len(settings.volumes):,}",
+            hint="start a watch for each, or watch the folder that contains them",
+        )
     if options.settle <= 0:
         raise UsageError(
             "--settle must be longer than 0",
@@ -197,7 +203,7 @@ def _checked(settings: Settings, options: WatchOptions) -> Settings:
         settings = replace(settings, date=ARRIVAL)
     # Its time must be in the future now; a session that begins later checks it again.
     lock_of(settings, utc_now())
-    if not (options.poll or not has_events(settings.volume)):
+    if not (options.poll or not has_events(settings.volumes[0])):
         check_events()
     return settings
 
@@ -235,8 +241,9 @@ class _Watcher:
         self._clock = asyncio.get_running_loop().time
         self._tick = min(_TICK, options.settle / 4)
         self._settling = Settling(options.settle)
+        (self._volume,) = settings.volumes
         self._scanner = Scanner(
-            settings.volume,
+            self._volume,
             include=settings.include,
             exclude=settings.exclude,
             compressed=settings.compressed,
@@ -244,7 +251,7 @@ class _Watcher:
             identify=True,
         )
         self._archives = WatchedArchives(self._scanner, settings.trust, load=settings.archives)
-        self._disposal = open_disposal(settings, settings.volume)
+        self._disposal = open_disposal(settings, [Root(self._volume)])
         self.rate = RateLimit(settings.limit_rate) if settings.limit_rate else None
         self._heard: set[str] = set()
         self._polling = options.poll
@@ -284,7 +291,7 @@ class _Watcher:
                 async with open_readers(self._settings) as readers:
                     if readers.listed is not None:
                         raise UsageError(
-                            f"the volume {self._settings.volume} is not a folder",
+                            f"the volume {self._volume} is not a folder",
                             hint="watch loads the files of a folder; load one file with run",
                         )
                     if not opened:
@@ -306,10 +313,10 @@ class _Watcher:
         await preflight(requests.of_others(store, PREFLIGHT), self._settings, prefix)
 
     async def _watch(self, store: ObjectStore, readers: Readers) -> None:
-        status = await readers.run(status_of, os.fsencode(self._settings.volume))
+        status = await readers.run(status_of, os.fsencode(self._volume))
         async with Group() as group:
             tasks = [group.create_task(self._look(readers, status))]
-            if not self._options.poll and has_events(self._settings.volume):
+            if not self._options.poll and has_events(self._volume):
                 self._polling = False
                 tasks.append(group.create_task(self._listen()))
             else:
@@ -322,7 +329,7 @@ class _Watcher:
 
     async def _listen(self) -> None:
         try:
-            async for paths in changes(self._settings.volume):
+            async for paths in changes(self._volume):
                 self._heard |= paths
         except (OSError, RuntimeError) as error:
             # Of the library: its errors of the system's limits are of both kinds.
@@ -336,12 +343,12 @@ class _Watcher:
 
     async def _look(self, readers: Readers, opened: os.stat_result | None) -> None:
         """Note what was heard of, and scan the volume from time to time."""
-        volume = os.fsencode(self._settings.volume)
+        volume = os.fsencode(self._volume)
         rescan = self._clock()
         while True:
             now = await readers.run(status_of, volume)
             if now is None or opened is None or not os.path.samestat(now, opened):
-                raise VolumeGone(f"the volume {self._settings.volume} was removed or replaced")
+                raise VolumeGone(f"the volume {self._volume} was removed or replaced")
             if await self._look_at_heard(readers):
                 # Files may have come with a new folder, before anything was heard of it.
                 rescan = min(rescan, self._clock() + self._options.settle)

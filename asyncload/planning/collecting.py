@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from asyncload.errors import NothingToLoad, UsageError
 from asyncload.model.values import (
@@ -15,7 +16,11 @@ from asyncload.model.values import (
     Warned,
 )
 from asyncload.planning.plan import LoadPlan
+from asyncload.source.roots import volume_missing
 from asyncload.source.scanner import Found, Scanner
+
+if TYPE_CHECKING:
+    from asyncload.source.scanners import Scanners
 
 SLICE = 2_000
 """The number of entries between two checks of clock, signals and progress."""
@@ -56,7 +61,7 @@ _PACKED_HINTS = {
 }
 
 
-def warnings_of(scanner: Scanner, plan: LoadPlan) -> Iterator[Warned]:
+def warnings_of(scanner: Scanner | Scanners, plan: LoadPlan) -> Iterator[Warned]:
     """Yield warnings after the scan: about packed files, and options without effect."""
     kinds = [kind for kind in ("compressed", "archive") if plan.excluded[kind]]
     if kinds:
@@ -73,17 +78,23 @@ def warnings_of(scanner: Scanner, plan: LoadPlan) -> Iterator[Warned]:
 
 def finish_plan(
     plan: LoadPlan,
-    scanner: Scanner,
+    scanner: Scanner | Scanners,
     observe: Callable[[ScanEvent], None],
     *,
     allow_empty: bool,
     others: int = 0,
 ) -> None:
-    """Emit the warnings about a complete scan, and check the plan. Raises as `check_plan`."""
+    """Emit the warnings about a complete scan, and check the plan. Raises as `check_plan`.
+
+    Raises:
+        VolumeMissing: one of several volumes has no file to load, and must have one.
+    """
     for warned in warnings_of(scanner, plan):
         observe(warned)
     listed = scanner.listed.origin if scanner.listed else ""
     check_plan(plan, allow_empty=allow_empty, listed=listed, others=others)
+    if scanner.empty and not allow_empty:
+        raise volume_missing(scanner.empty, empty=True)
 
 
 def check_plan(plan: LoadPlan, *, allow_empty: bool, listed: str = "", others: int = 0) -> None:
@@ -98,7 +109,7 @@ def check_plan(plan: LoadPlan, *, allow_empty: bool, listed: str = "", others: i
         KeyCollision: see `LoadPlan.check_collisions`.
     """
     if not plan.files and not others and not allow_empty:
-        raise _nothing_to_load(plan.excluded, listed)
+        raise _nothing_to_load(plan.excluded, listed, several=bool(plan.layout.volumes))
     if plan.files and plan.undated == plan.files and not others:
         first = plan.failures[0]
         raise UsageError(
@@ -120,7 +131,7 @@ _EXCLUDED_HINTS = {
 }
 
 
-def _nothing_to_load(excluded: Mapping[str, int], listed: str) -> NothingToLoad:
+def _nothing_to_load(excluded: Mapping[str, int], listed: str, *, several: bool) -> NothingToLoad:
     """Return the error of an empty plan: what was excluded, and a hint for each kind."""
     counts = ", ".join(f"{n:,} {reason}" for reason, n in sorted(excluded.items()) if n)
     hints = [hint for reason, hint in _EXCLUDED_HINTS.items() if excluded.get(reason)]
@@ -129,7 +140,7 @@ def _nothing_to_load(excluded: Mapping[str, int], listed: str) -> NothingToLoad:
     elif not counts:
         hints = ["files named *.csv in any letter case are loaded; check the volume and its mount"]
     hints.append("--allow-empty makes this a success")
-    message = "the volume has no CSV to load"
+    message = "the volumes have no CSV to load" if several else "the volume has no CSV to load"
     if listed:
         message = f"--files-from: {listed} names no file to load"
     return NothingToLoad(

@@ -12,6 +12,7 @@ from string import Formatter
 from typing import Protocol
 
 from asyncload.errors import InvalidKey, UsageError
+from asyncload.model.names import split_volume
 from asyncload.model.values import SourceFile
 
 _DIRECTIVES = {
@@ -83,18 +84,20 @@ class PathDates:
         pattern: text with one field `{date:FORMAT}`; `*` and `?` stay within a folder or name, `**`
             crosses folders. The pattern may match anywhere in the path, or from its start if it
             begins with `/`. The digits of the date must not be part of a longer number.
+        volumes: the volumes of a run that has several; they are not searched.
 
     Raises:
         UsageError: the pattern can't be used; the message says why.
     """
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, volumes: frozenset[str] = frozenset()) -> None:
         self.pattern = pattern
+        self._volumes = volumes
         self._regex = re.compile(f"(?={_translate(pattern)})", re.DOTALL | re.ASCII)
         self._from_start = pattern.startswith("/")
 
     def day_of(self, source: SourceFile) -> date:
-        found = set(self._days_in(source.path))
+        found = set(self._days_in(split_volume(source.path, self._volumes)[1]))
         if len(found) == 1:
             return found.pop()
         if found:

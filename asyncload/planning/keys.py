@@ -15,7 +15,7 @@ from itertools import takewhile
 from string import Formatter
 
 from asyncload.errors import InvalidKey, UsageError
-from asyncload.model.names import MEMBER, without_archive
+from asyncload.model.names import MEMBER, split_volume, without_archive
 from asyncload.model.suggestions import with_guess
 from asyncload.model.values import ObjectKey
 from asyncload.source.globs import Glob
@@ -55,6 +55,7 @@ class KeyLayout:
         date: the run's processing date; None if each file has its own.
         datasets: pairs of a path pattern (see `globs`) and the name of the dataset that the files
             it matches belong to; the first match counts.
+        volumes: the volumes of a run that has several: paths begin with them. Keys do not.
 
     Raises:
         UsageError: the template or a name can't be used; the message says why.
@@ -66,6 +67,7 @@ class KeyLayout:
     format: str
     date: date | None
     datasets: Sequence[tuple[str, str]] = ()
+    volumes: frozenset[str] = frozenset()
     _pieces: tuple[str, ...] = field(init=False)
     _rules: tuple[tuple[Glob, str], ...] = field(init=False)
     _used: set[Glob] = field(init=False, repr=False, compare=False)
@@ -83,7 +85,7 @@ class KeyLayout:
         object.__setattr__(self, "_heads", {})
 
     def key_for(self, path: str, day: Day | None = None) -> ObjectKey:
-        """Return the key of the file at `path`, relative to the volume.
+        """Return the key of the file at `path`.
 
         `day` is its date, if each file has its own.
 
@@ -98,6 +100,8 @@ class KeyLayout:
         The partition is the common prefix of a dataset's keys of one date, up to a `/`. Raises as
         `key_for` does.
         """
+        if self.volumes:
+            path = split_volume(path, self.volumes)[1]
         if MEMBER in path:
             path = without_archive(path)
         dataset, rest = dataset_and_path(path)
@@ -113,10 +117,14 @@ class KeyLayout:
 
     def partition_of(self, path: str) -> str:
         """Return the partition of the file at `path` on the run's date, even of an invalid key."""
-        path = without_archive(path)
+        path = without_archive(self.below(path))
         dataset = dataset_and_path(path)[0]
         dataset = next((name for glob, name in self._rules if glob.matches(path)), dataset)
         return self._fill_dataset(dataset, None)[2]
+
+    def below(self, path: str) -> str:
+        """Return a path relative to its volume."""
+        return split_volume(path, self.volumes)[1]
 
     def partition_for(self, dataset: str) -> str:
         """Return the partition of a dataset on the run's date."""
@@ -127,7 +135,8 @@ class KeyLayout:
 
         These are its own dataset's and those of all rules.
         """
-        names = {name for _, name in self._rules} | {dataset_and_path(f"{folder}/")[0]}
+        below = self.below(folder)
+        names = {name for _, name in self._rules} | {dataset_and_path(f"{below}/")[0]}
         return {self._fill_dataset(name, None)[2] for name in names}
 
     @property

@@ -284,7 +284,7 @@ class LoadPlan:
             KeyCollision: some do; the message names them and their keys.
         """
         if collisions := self.find_collisions():
-            raise collision_error(collisions)
+            raise collision_error(collisions, several=bool(self.layout.volumes))
 
     def find_collisions(self) -> list[tuple[str, list[str]]]:
         """Return the keys that several files map to, each with its paths."""
@@ -399,13 +399,17 @@ class _CompactMembers:
             yield source._replace(member=member), day
 
 
-def collision_error(collisions: list[tuple[str, list[str]]]) -> KeyCollision:
-    """Return the error of files that map to one key."""
+def collision_error(
+    collisions: list[tuple[str, list[str]]], *, several: bool = False
+) -> KeyCollision:
+    """Return the error of files that map to one key; `several`: of several volumes."""
     lines = [f"  {key}  <-  {', '.join(paths)}" for key, paths in collisions[:_COLLISIONS_NAMED]]
     if len(collisions) > _COLLISIONS_NAMED:
         lines.append(f"  and {len(collisions) - _COLLISIONS_NAMED:,} more keys")
     return KeyCollision(
         "several files map to one object key, so nothing was uploaded:",
         details=lines,
-        hint="rename a file, or separate the files with --dataset or --layout",
+        hint="rename a file, or load each volume in a run with its own --origin"
+        if several
+        else "rename a file, or separate the files with --dataset or --layout",
     )

@@ -41,10 +41,13 @@ def manifest_key(prefix: str, run_id: str) -> ObjectKey:
 
 def describe_settings(settings: Settings) -> dict[str, Any]:
     """Return all settings in JSON types; they contain no secrets."""
-    return {
+    described = {
         name: str(value) if isinstance(value, Path) else value
         for name, value in asdict(settings).items()
     }
+    if len(settings.volumes) > 1:
+        described["volume"] = [str(volume) for volume in settings.volumes]
+    return described
 
 
 def describe_run(settings: Mapping[str, Any], report: Report) -> dict[str, Any]:

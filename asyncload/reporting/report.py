@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
 
-from asyncload.model.names import split_member
+from asyncload.model.names import split_member, volume_of
 from asyncload.model.values import (
     ApiRequestsMade,
     ConcurrencySettled,
@@ -112,7 +112,8 @@ class Report:
     `kept_sources` names the first ones that were kept, with the reason. `failures` holds the first
     failed files, `skipped` the first skipped and `replaced_files` the first that replaced different
     content; `failure_groups` counts all failures. `datasets` counts the files of each dataset, ""
-    for those without a key; `other_datasets` those of datasets beyond the first 1,000.
+    for those without a key; `other_datasets` those of datasets beyond the first 1,000. `volumes`
+    counts the files of each volume if the run has several.
     `kept` is the number of bytes that an earlier run had already sent; `aborted_uploads` counts
     stale uploads of earlier runs that were aborted. `unmarked` lists partitions without a success
     marker because a file is missing. `store` says which checks the store enforces, None if it was
@@ -144,6 +145,7 @@ class Report:
     replaced_files: list[Uploaded] = field(default_factory=list)
     datasets: dict[str, DatasetTotals] = field(default_factory=dict)
     other_datasets: DatasetTotals = field(default_factory=DatasetTotals)
+    volumes: dict[str, DatasetTotals] = field(default_factory=dict)
     sources: Counter[str] = field(default_factory=Counter)
     sources_failed: int = 0
     kept_sources: list[tuple[str, str]] = field(default_factory=list)
@@ -220,6 +222,8 @@ class Report:
         kind = outcome.status
         self.counts[kind] += 1
         self.sizes[kind] += outcome.size
+        if self.volumes and (volume := volume_of(outcome.path, self.volumes)):
+            self.volumes[volume].count(kind, outcome.size)
         if isinstance(outcome, Uploaded | Unchanged):
             self.verified_by[outcome.checksum.algorithm] += 1
         if isinstance(outcome, Uploaded):
@@ -256,14 +260,15 @@ class Report:
             del self.limits[1::2]
         self.limits.append((seconds, limit, reason))
 
+    def first_volumes(self, most: int) -> tuple[list[tuple[str, DatasetTotals]], DatasetTotals]:
+        """Return at most so many of several volumes, and the rest together."""
+        return _first(self.volumes, most)
+
     def first_datasets(self, most: int) -> tuple[list[tuple[str, DatasetTotals]], DatasetTotals]:
         """Return at most so many datasets, in the order of their names, and the rest together."""
-        ordered = sorted(self.datasets.items())
-        rest = DatasetTotals()
-        for _, totals in ordered[most:]:
-            rest.add(totals)
+        first, rest = _first(self.datasets, most)
         rest.add(self.other_datasets)
-        return ordered[:most], rest
+        return first, rest
 
     def _count_source(self, path: str, source: Disposed) -> None:
         # That of the last member of an archive is the archive's.
@@ -318,3 +323,14 @@ class Report:
         """
         done = self.landed + self.counts["skipped"] == self.files
         return 0 if done and not self.markers_failed and not self.sources_failed else 3
+
+
+def _first(
+    totals: Mapping[str, DatasetTotals], most: int
+) -> tuple[list[tuple[str, DatasetTotals]], DatasetTotals]:
+    """Return at most so many totals, in the order of their names, and the rest together."""
+    ordered = sorted(totals.items())
+    rest = DatasetTotals()
+    for _, others in ordered[most:]:
+        rest.add(others)
+    return ordered[:most], rest

@@ -175,7 +175,8 @@ def describe_shard(settings: Settings, day: date | None, run_id: str, now: datet
     }
     # Relative dates were resolved, and a relative path means another folder elsewhere.
     shared.pop("date")
-    shared["volume"] = os.path.abspath(settings.volume)  # noqa: PTH100  # links stay
+    volumes = [os.path.abspath(volume) for volume in settings.volumes]  # noqa: PTH100  # links stay
+    shared["volume"] = volumes[0] if len(volumes) == 1 else volumes
     # As JSON, in which the run is stored: lists instead of tuples.
     text = json.dumps(shared, sort_keys=True)
     if settings.run is None:

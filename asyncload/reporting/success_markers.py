@@ -96,10 +96,10 @@ class SuccessMarkers:
         if outcome.key is None and isinstance(outcome.error, SourceUnreadable):
             # It may be a folder, or it is an archive, whose members belong to the folder that it is
             # in: files are missing from every partition that they could map to.
-            folder = path
+            folder = self._layout.below(path)
             reason = f"folder {path} can't be listed, and may contain files of this partition"
             if isinstance(outcome.error, ArchiveUnreadable):
-                folder = path.rpartition("/")[0] or _ROOT
+                folder = folder.rpartition("/")[0] or _ROOT
                 reason = f"archive {path} can't be read, and may contain files of this partition"
             if folder == _ROOT:
                 self._unknown = reason if path != _ROOT else "the volume can't be listed completely"

@@ -83,6 +83,7 @@ def summary_lines(report: Report, seconds: float) -> Iterator[str]:
         f"{proof} ({format_size(sent)} sent in {seconds:.1f} s{rate})"
     )
     yield from shard_line(report)
+    yield from _volume_lines(report)
     yield from _dataset_lines(report)
     yield from _particulars(report)
     yield from excluded_counts(report)
@@ -125,6 +126,15 @@ def _dataset_lines(report: Report) -> Iterator[str]:
         yield f"  {printable(dataset) or 'no key'}: {_describe_totals(totals)}"
     if rest.files:
         yield f"  and further datasets: {_describe_totals(rest)}"
+
+
+def _volume_lines(report: Report) -> Iterator[str]:
+    """Yield a line for each of the first volumes, if there are several."""
+    first, rest = report.first_volumes(_MAX_DATASETS)
+    for volume, totals in first:
+        yield f"  from {printable(volume)}: {_describe_totals(totals)}"
+    if rest.files:
+        yield f"  from further volumes: {_describe_totals(rest)}"
 
 
 def _describe_totals(totals: DatasetTotals) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -54,9 +54,10 @@ class Arguments(NamedTuple):
         return self.values.get("bucket")
 
     @property
-    def volume(self) -> Path | None:
-        """The volume as given, if any."""
-        return self.values.get("volume")
+    def volume(self) -> Path | Sequence[Path] | None:
+        """The volume as given, if any; a sequence only if there are several."""
+        given = self.values.get("volume")
+        return given[0] if isinstance(given, list) and len(given) == 1 else given
 
     def command_options(self) -> dict[str, Any]:
         """Return the values of the options that are not fields of `Settings`."""

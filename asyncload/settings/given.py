@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from asyncload.errors import UsageError
-from asyncload.settings.option_kinds import FLAG
+from asyncload.settings.option_kinds import FLAG, PATHS
 from asyncload.settings.options import Option
 
 _SENSITIVE = r"secret|password|passphrase|token|credential|access[-_]?key|customer[-_]?key"
@@ -127,6 +128,8 @@ def read_variable(option: Option, name: str, text: str) -> Any:
                 f"variable {name}: {text!r} is not a number", hint="use digits only"
             ) from None
     if option.kind is not FLAG:
+        if option.kind is PATHS:
+            return [Path(line) for line in text.split("\n") if line]
         return text.split() if option.kind.repeats else text
     word = text.strip().lower()
     if word not in (*_ON, *_OFF):

@@ -17,6 +17,7 @@ from asyncload.settings.parsing import (
     as_moment,
     as_pairs,
     as_path,
+    as_paths,
     as_patterns,
     as_processes,
     as_rate,
@@ -78,7 +79,7 @@ MOMENT = Kind(
 UNTIL = Kind(_or_none(as_until), "a date, a date with a time, or a duration", (str, date, datetime))
 DAY = Kind(as_day, "a date, today, yesterday or mtime", (str, date))
 ZONE = Kind(as_zone, "the name of a time zone")
-PATH = Kind(as_path, "a path", word=Path)
+PATHS = Kind(as_paths, "a path or an array of paths", (str, list), word=Path, repeats=True)
 OPTIONAL_PATH = Kind(_or_none(as_path), "a path", word=Path)
 LIST_OF_FILES = Kind(_or_none(as_path), "a path, or - for standard input", word=Path)
 THEN = Kind(_or_none(as_then), "delete, or move and a folder")

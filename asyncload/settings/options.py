@@ -30,7 +30,7 @@ from asyncload.settings.option_kinds import (
     OPTIONAL_PATH,
     OPTIONAL_TEXT,
     PAIRS,
-    PATH,
+    PATHS,
     PATTERNS,
     PROCESSES,
     RATE,
@@ -163,10 +163,10 @@ class Option(NamedTuple):
 OPTIONS = (
     Option(
         "volume",
-        PATH,
+        PATHS,
         WHAT,
         READING,
-        "Folder with the CSVs, or one CSV. Default: `/data` if it exists, else `./data`.",
+        "Folders with the CSVs, or single CSVs. Default: `/data` if it exists, else `./data`.",
         positional=True,
     ),
     # Target

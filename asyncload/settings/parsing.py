@@ -48,6 +48,32 @@ def as_path(option: str, value: object) -> Path:
     raise _refusal(option, value, "a path")
 
 
+def as_paths(option: str, value: object) -> Path | tuple[Path, ...]:
+    """Return a path, or several absolute ones, so that each says of which folder its files are.
+
+    Raises:
+        UsageError: a value is empty, or something else than a path.
+    """
+    if not isinstance(value, Iterable) or isinstance(value, str | bytes | os.PathLike | Mapping):
+        return as_path(option, value)
+    paths = tuple(as_path(option, item) for item in value)
+    if not paths:
+        raise _refusal(option, value, "a path, or several of them")
+    return paths[0] if len(paths) == 1 else tuple(map(_absolute, paths))
+
+
+def _absolute(path: Path) -> Path:
+    """Return a path as an absolute one; links in it, and `..` behind them, stay."""
+    if path.is_absolute():
+        # POSIX lets a system treat two slashes as another root.
+        return Path("/", *path.parts[1:])
+    # The working directory has no links.
+    folder, parts = Path.cwd(), path.parts
+    while parts[:1] == ("..",):
+        folder, parts = folder.parent, parts[1:]
+    return folder.joinpath(*parts)
+
+
 def as_text(option: str, value: object) -> str:
     """Return a text.
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 
 from asyncload.errors import InvalidKey, UsageError
+from asyncload.model.names import to_text
 from asyncload.model.reserved import METADATA_NAMES, UPLOADS
 from asyncload.model.suggestions import nearest, with_guess
 from asyncload.model.values import LimitReason, Lock, ObjectKey
@@ -82,7 +84,7 @@ class Settings:
     `datasets` are pairs of a path pattern and a dataset name. `traces` asks for an event for each
     request. `lock_until` is a time as `modified_since`, or a duration after the start of the run.
     `shard` is `K/N`, the part of the volume to load; `run` is the name of the run that the
-    shards belong to.
+    shards belong to. Several volumes become a tuple of absolute paths.
 
     Values may also be given in the form that users write: a path as text, a size as `64MiB`, a
     duration as `15m` or as a timedelta, a date object, a single pattern instead of several.
@@ -91,7 +93,7 @@ class Settings:
         UsageError: an option is invalid; the message names its flag.
     """
 
-    volume: Path
+    volume: Path | Sequence[Path]
     bucket: str
     concurrency: int | str = AUTO_NUMBER
     processes: int | str = AUTO_NUMBER
@@ -264,6 +266,18 @@ class Settings:
             object.__setattr__(self, "lock_mode", mode)
 
     @property
+    def volumes(self) -> tuple[Path, ...]:
+        """The folders to load."""
+        return (self.volume,) if isinstance(self.volume, Path) else tuple(self.volume)
+
+    @property
+    def volume_names(self) -> frozenset[str]:
+        """The volumes with which the paths of files begin; none if there is only one."""
+        if isinstance(self.volume, Path):
+            return frozenset()
+        return frozenset(to_text(os.fsencode(volume)) for volume in self.volume)
+
+    @property
     def move_to(self) -> Path | None:
         """The folder that `then` moves loaded files to; None if it does not move them."""
         action, folder = split_then(self.then or "")
@@ -320,6 +334,7 @@ def layout_of(settings: Settings, now: datetime) -> KeyLayout:
         format=settings.format,
         date=None if of_each else resolve_date(settings.date, now.astimezone(zone)),
         datasets=settings.datasets,
+        volumes=settings.volume_names,
     )
 
 
@@ -330,7 +345,7 @@ def dates_of(settings: Settings) -> Dates | None:
         UsageError: the pattern or the time zone is invalid.
     """
     if settings.date_from is not None:
-        return PathDates(settings.date_from)
+        return PathDates(settings.date_from, settings.volume_names)
     if settings.date.lower() == MTIME:
         return ModificationDates(find_timezone(settings.timezone))
     if settings.date.lower() == ARRIVAL:

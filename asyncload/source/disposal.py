@@ -8,12 +8,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from asyncload.errors import UsageError
-from asyncload.model.names import to_bytes
+from asyncload.model.names import split_volume, to_bytes
 from asyncload.model.values import Disposed
 from asyncload.source.beneath import close
 from asyncload.source.file_state import TRUST, FileState, differences, reason_of, state_of
@@ -33,31 +33,28 @@ class Disposal:
     so that no file is ever overwritten, and none is lost in between.
 
     Args:
-        volume: the volume's folder.
+        volume: the volume's folder; or several, as for `Volume`.
         target: the folder to move to; None to delete.
         trust: the attributes that identify a version of a file, see `file_state.TRUST`.
 
     Raises:
-        UsageError: the target can't be used, or the volume is read-only.
+        UsageError: the target can't be used, or a volume is read-only.
     """
 
-    def __init__(self, volume: Path, target: Path | None, *, trust: Sequence[str] = TRUST) -> None:
+    def __init__(
+        self,
+        volume: Path | Mapping[str, Path],
+        target: Path | None,
+        *,
+        trust: Sequence[str] = TRUST,
+    ) -> None:
         self._trust = trust
-        self._volume = os.fsencode(volume)
+        self._names = frozenset[str]() if isinstance(volume, Path) else frozenset(volume)
+        folders = {"": volume} if isinstance(volume, Path) else volume
+        self._folders = {name: os.fsencode(folder) for name, folder in folders.items()}
         self._target = None if target is None else os.fsencode(target)
-        try:
-            if os.statvfs(volume).f_flag & os.ST_RDONLY:
-                raise UsageError(
-                    f"--then: the volume {volume} is read-only, so its files must stay",
-                    hint="mount it writable, or omit --then",
-                )
-            if target is not None:
-                _check_target(volume, target)
-        except OSError as error:
-            raise UsageError(
-                f"--then: {error.filename or volume} can't be used: {reason_of(error)}",
-                hint="create the folder, and make it writable",
-            ) from error
+        for folder in folders.values():
+            _check_folders(folder, target)
 
     @property
     def deletes(self) -> bool:
@@ -68,7 +65,9 @@ class Disposal:
         """Return what `dispose` would do with the file at a path, if it does not change."""
         if self._target is None:
             return Disposed("deleted")
-        there, here = (os.path.join(root, to_bytes(path)) for root in (self._target, self._volume))  # noqa: PTH118  # of bytes
+        folder, below = split_volume(path, self._names)
+        roots = (self._target, self._folders[folder])
+        there, here = (os.path.join(root, to_bytes(below)) for root in roots)  # noqa: PTH118  # of bytes
         with suppress(OSError):
             if not os.path.samestat(os.lstat(there), os.lstat(here)):
                 return _TAKEN
@@ -76,8 +75,9 @@ class Disposal:
 
     def dispose(self, path: str, version: FileState) -> Disposed:
         """Delete or move the file at a path, if it still is the version that was loaded."""
+        folder, below = split_volume(path, self._names)
         try:
-            return self._dispose(to_bytes(path).split(b"/"), version)
+            return self._dispose(self._folders[folder], to_bytes(below).split(b"/"), version)
         except FileExistsError:
             return _TAKEN
         except FileNotFoundError:
@@ -88,9 +88,9 @@ class Disposal:
                 "kept", f"the file could not be {action}: {reason_of(error)}", failed=True
             )
 
-    def _dispose(self, segments: list[bytes], version: FileState) -> Disposed:
+    def _dispose(self, volume: bytes, segments: list[bytes], version: FileState) -> Disposed:
         *folders, name = segments
-        with _Folder(self._volume, folders) as source:
+        with _Folder(volume, folders) as source:
             status = os.stat(name, dir_fd=source, follow_symlinks=False)
             if differences(version, state_of(status), self._trust):
                 return Disposed("kept", "the file changed after it was loaded")
@@ -147,6 +147,23 @@ def _move(name: bytes, source: int, target: int, status: os.stat_result) -> None
             raise
         return
     os.unlink(name, dir_fd=source)
+
+
+def _check_folders(volume: Path, target: Path | None) -> None:
+    """Check that files of a volume can be deleted, or moved to the target."""
+    try:
+        if os.statvfs(volume).f_flag & os.ST_RDONLY:
+            raise UsageError(
+                f"--then: the volume {volume} is read-only, so its files must stay",
+                hint="mount it writable, or omit --then",
+            )
+        if target is not None:
+            _check_target(volume, target)
+    except OSError as error:
+        raise UsageError(
+            f"--then: {error.filename or volume} can't be used: {reason_of(error)}",
+            hint="create the folder, and make it writable",
+        ) from error
 
 
 def _check_target(volume: Path, target: Path) -> None:

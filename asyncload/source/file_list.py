@@ -84,16 +84,10 @@ def path_below(name: bytes, roots: tuple[bytes, ...]) -> bytes:
         SourceUnreadable: it leads out of the volume.
     """
     if name.startswith(b"/"):
-        for root in roots:
-            inside = root.rstrip(b"/") + b"/"
-            if (name + b"/").startswith(inside):
-                name = name[len(inside) :]
-                break
-        else:
-            raise SourceUnreadable(
-                "the path is outside of the volume",
-                hint="list paths relative to the volume, or absolute ones below it",
-            )
+        below = below_root(name, roots)
+        if below is None:
+            raise outside_error()
+        name = below
     segments = [segment for segment in name.split(b"/") if segment not in (b"", b".")]
     if b".." in segments:
         raise SourceUnreadable(
@@ -101,6 +95,23 @@ def path_below(name: bytes, roots: tuple[bytes, ...]) -> bytes:
             hint="list paths relative to the volume, without '..'",
         )
     return b"/".join(segments)
+
+
+def below_root(name: bytes, roots: tuple[bytes, ...]) -> bytes | None:
+    """Return an absolute name behind the first of the roots that it is below; None if none is."""
+    for root in roots:
+        inside = root.rstrip(b"/") + b"/"
+        if (name + b"/").startswith(inside):
+            return name[len(inside) :]
+    return None
+
+
+def outside_error() -> SourceUnreadable:
+    """Return the error of a listed path that is outside of the volume."""
+    return SourceUnreadable(
+        "the path is outside of the volume",
+        hint="list paths relative to the volume, or absolute ones below it",
+    )
 
 
 def split_listed(name: bytes) -> tuple[bytes, bytes]:

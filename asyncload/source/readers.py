@@ -8,7 +8,6 @@ from concurrent.futures import Executor, Future, wait
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from asyncload.aio.budget import Budget
@@ -29,6 +28,7 @@ from asyncload.source.file_list import FileList
 from asyncload.source.file_state import FileState, check_same
 from asyncload.source.heartbeat import STALLED_SECONDS, GivenUp, Heartbeat, scan_stalled
 from asyncload.source.offload import Offload
+from asyncload.source.roots import Root
 from asyncload.source.threads import ReaderThreads
 from asyncload.source.volume import OpenFile, Volume
 
@@ -112,7 +112,8 @@ class Readers:
         executor: its threads read the volume.
         patience: see `Offload`; in seconds.
         descriptor_wait: if nothing at all can be opened for so many seconds, files fail.
-        listed: the files to load; None for all of the volume's.
+        roots: the volume's folders, for those who scan it.
+        listed: the files to load that the user listed; None for all of the volume's.
     """
 
     def __init__(
@@ -122,8 +123,10 @@ class Readers:
         *,
         patience: float = STALLED_SECONDS,
         descriptor_wait: float = DESCRIPTOR_WAIT_SECONDS,
+        roots: Sequence[Root] = (),
         listed: FileList | None = None,
     ) -> None:
+        self.roots = roots
         self.listed = listed
         self._volume = volume
         self._executor = executor
@@ -139,11 +142,6 @@ class Readers:
     def decoding_memory(self) -> int:
         """The bytes that members take at present to be decompressed, apart from the buffers."""
         return self._for_large.held + self._for_small.held
-
-    @property
-    def root(self) -> Path:
-        """The volume's folder."""
-        return self._volume.root
 
     def rest(self) -> None:
         """Let idle threads end, if they are our own; later reads start new ones."""

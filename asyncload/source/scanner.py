@@ -31,7 +31,12 @@ Found = SourceFile | Archive | Excluded | Failed
 
 
 class Part(Protocol):
-    """Decides which entries belong to a part of the volume."""
+    """Decides which entries belong to a part of the volume.
+
+    `others` is the number of files so far that belong to other parts.
+    """
+
+    others: int
 
     def holds(self, path: str) -> bool:
         """Return whether a file belongs to the part."""
@@ -130,6 +135,11 @@ class Scanner:
     def unused_rules(self) -> list[str]:
         """The patterns that have not matched anything so far, each with its option."""
         return self._selection.unused_rules
+
+    @property
+    def empty(self) -> Sequence[str]:
+        """The folders of several in which nothing was found: none, as there is one."""
+        return ()
 
     def scan(
         self, beat: Callable[[str], None] = unwatched, *, expand: bool = True

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from asyncload.errors import FileFailed, SourceChanged, SourceUnreadable, TooManyOpenFiles
 from asyncload.model.checksums import CRC64NVME, Crc
-from asyncload.model.names import split_member, to_bytes
+from asyncload.model.names import split_member, split_volume, to_bytes
 from asyncload.model.values import PlannedUpload, SourceFile
 from asyncload.source.batches import (
     CRC_ONLY,
@@ -48,35 +49,41 @@ _CACHED = 256 * 1024
 
 
 class Volume:
-    """A folder whose files are opened beneath it, through no symbolic link that leads out of it.
+    """Folders whose files are opened beneath them, through no symbolic link that leads out of them.
 
-    Use it as a context manager: it holds the folder open.
+    Use it as a context manager: it holds the folders open.
 
     Args:
-        root: the folder.
+        root: the folder; or several, by the names with which the paths of their files begin.
         trust: the attributes that identify a version of a file, see `file_state.TRUST`.
         follow_links: whether links are followed at all.
 
     Raises:
-        SourceUnreadable: the folder can't be opened.
+        SourceUnreadable: a folder can't be opened.
     """
 
     def __init__(
-        self, root: Path, *, trust: Sequence[str] = TRUST, follow_links: bool = False
+        self,
+        root: Path | Mapping[str, Path],
+        *,
+        trust: Sequence[str] = TRUST,
+        follow_links: bool = False,
     ) -> None:
-        self.root = root
         self.trust = trust
-        try:
-            fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise unreadable(error) from error
-        self._beneath = Beneath(fd, os.path.realpath(os.fsencode(root)), follow_links=follow_links)
+        self._names = frozenset[str]() if isinstance(root, Path) else frozenset(root)
+        self._beneath: dict[str, Beneath] = {}
+        with ExitStack() as opened:
+            folders = {"": root} if isinstance(root, Path) else root
+            for name, folder in folders.items():
+                beneath = self._beneath[name] = _open_folder(folder, follow_links=follow_links)
+                opened.callback(close, beneath.root)
+            self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        close(self._beneath.root)
+        self._opened.close()
 
     def open(self, path: str) -> OpenFile:
         """Open a regular file for reading; the caller closes it.
@@ -188,9 +195,11 @@ class Volume:
             return load_bytes(upload, body, digests, state.mtime_ns)
 
     def _open(self, path: str) -> int:
-        if not {"", ".", ".."}.isdisjoint(path.split("/")):
+        folder, below = split_volume(path, self._names)
+        beneath = self._beneath.get(folder)
+        if beneath is None or not {"", ".", ".."}.isdisjoint(below.split("/")):
             raise SourceUnreadable("the file's path leads out of the volume")
-        fd = self._beneath.open(to_bytes(path))
+        fd = beneath.open(to_bytes(below))
         try:
             regular = stat.S_ISREG(os.fstat(fd).st_mode)
         except OSError as error:
@@ -202,6 +211,14 @@ class Volume:
                 "the file is no longer a regular file", hint="check which program replaced it"
             )
         return fd
+
+
+def _open_folder(folder: Path, *, follow_links: bool) -> Beneath:
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise unreadable(error) from error
+    return Beneath(fd, os.path.realpath(os.fsencode(folder)), follow_links=follow_links)
 
 
 @dataclass(frozen=True, slots=True)

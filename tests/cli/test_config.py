@@ -146,3 +146,19 @@ def test_a_value_is_toml(value):
 def test_a_path_that_is_not_utf_8_is_shown_escaped():
     """No settings file can hold it."""
     assert toml_value(Path("a\udcff")) == '"a\\udcff"'
+
+
+def test_several_volumes_come_from_flag_variable_or_file(folder, asyncload, monkeypatch):
+    """In the variable one a line, as a path may have spaces and colons; in the file an array."""
+    (first, *_) = shown(asyncload, "eu", "us").splitlines()
+    assert first == 'volume = ["eu", "us"]  # flag'
+    monkeypatch.setenv("ASYNCLOAD_VOLUME", "my eu\n/mnt/12:30\n")
+    (first, *_) = shown(asyncload).splitlines()
+    assert first == 'volume = ["my eu", "/mnt/12:30"]  # variable ASYNCLOAD_VOLUME'
+    monkeypatch.setenv("ASYNCLOAD_VOLUME", "/mnt/my exports:12")
+    (first, *_) = shown(asyncload).splitlines()
+    assert first == 'volume = "/mnt/my exports:12"  # variable ASYNCLOAD_VOLUME'
+    monkeypatch.delenv("ASYNCLOAD_VOLUME")
+    (folder / "asyncload.toml").write_text('volume = ["eu", "/us"]\n')
+    (record, *_) = check_lines(shown(asyncload, "--json"))
+    assert record["value"] == ["eu", "/us"]

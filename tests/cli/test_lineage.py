@@ -314,7 +314,22 @@ def test_a_bug_in_an_output_is_a_warning():
     def send(event):
         raise ZeroDivisionError("oops")
 
-    outlet = Lineage(send, "x", Described("run", "lake", "/v", "asyncload", None))
+    outlet = Lineage(send, "x", Described("run", "lake", ["/v"], "asyncload", None))
     outlet.observe(started("one"), Report())
     (warned,) = outlet.close(30)
     assert warned.message == "lineage events could not be sent to x: ZeroDivisionError: oops"
+
+
+def test_several_volumes_are_inputs_of_their_own(events):
+    """Each with the files that were read from it."""
+    one = finished("A/")
+    files = [
+        one._replace(outcome=one.outcome._replace(path=p)) for p in ("/eu/a", "/eu/b", "/us/a")
+    ]
+    _, end = lines_of("run", ["/eu", Path("/us")], events, started("one"), *files)
+    counts = {
+        given["name"]: given["inputFacets"]["inputStatistics"]["fileCount"]
+        for given in end["inputs"]
+    }
+    assert counts == {"/eu": 2, "/us": 1}
+    assert end["job"]["name"] == "run.lake.eu,us"

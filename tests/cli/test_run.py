@@ -769,3 +769,24 @@ def test_python_dash_m_works(volume):
         [sys.executable, "-m", "asyncload", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("asyncload ")
+
+
+def test_several_volumes_are_loaded_in_processes(volume, tmp_path, asyncload, lake):
+    """Each file once; the summary has a line for each volume, and records say its path."""
+    target, requests = lake
+    write_files(volume, {f"a/{n}.csv": b"1" for n in range(9)})
+    write_files(tmp_path / "more", {f"b/{n}.csv": b"2" for n in range(9)})
+    ended = asyncload("run", volume, tmp_path / "more", *target, "--processes", 2, "--no-manifest")
+    assert ended.code == 0
+    assert f"  from {tmp_path / 'more'}: 9 files, 9 B: 9 uploaded" in ended.out.splitlines()
+    put = [r.path.rpartition("/CSV/")[2] for r in requests if r.method == "PUT"]
+    assert sorted(put) == [f"{name}/2022/05/02/{n}.csv" for name in "AB" for n in range(9)]
+
+
+def test_watch_takes_one_volume(asyncload, volume, tmp_path):
+    """It says so before it asks the bucket."""
+    ended = asyncload("watch", volume, tmp_path, "--bucket", "lake")
+    assert ended.code == 2
+    assert ended.err.startswith(
+        "error: watch takes one volume, not 2\n  hint: start a watch for each"
+    )

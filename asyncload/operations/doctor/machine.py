@@ -69,7 +69,7 @@ async def _scan(settings: Settings, now: datetime) -> Finding:
             warnings.append(event)
 
     async with open_readers(settings) as readers:
-        open_disposal(settings, readers.root)
+        open_disposal(settings, readers.roots)
         layout = layout_of(settings, now)
         plan = LoadPlan(layout, put_limit=PUT_LIMIT, dates=dates_of(settings))
         scanner = scanner_of(settings, now, readers)
@@ -84,7 +84,8 @@ async def _scan(settings: Settings, now: datetime) -> Finding:
         failures = [(failure.path, failure.error) for failure in plan.failures]
         failures += await _unreadable(plan, readers)
     values = {"files": plan.files, "bytes": plan.size, "complete": not more}
-    text = f"{settings.volume}: {format_count(plan.files, 'CSV')}, {format_size(plan.size)}"
+    volumes = ", ".join(map(str, settings.volumes))
+    text = f"{volumes}: {format_count(plan.files, 'CSV')}, {format_size(plan.size)}"
     if more:
         text += f" among the first {entries:,} entries"
     if failures:

@@ -350,7 +350,7 @@ def difference(expected: Expected, proof: Any) -> tuple[str, str] | None:
         if ours != theirs:
             what = theirs if isinstance(theirs, str) else "it has other bytes or another time"
             return (
-                f"sees another volume at {settings.volume}: {path}: {what}",
+                f"sees another volume at {', '.join(map(str, settings.volumes))}: {path}: {what}",
                 "mount the same volume at the same path on all machines",
             )
     return None

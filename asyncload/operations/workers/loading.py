@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from asyncload.bucket.key_index import KeyIndex, Known
 from asyncload.bucket.listing import find_open_uploads
@@ -63,10 +64,10 @@ async def fleet_on_cluster(
 
 def as_seen_from_elsewhere(settings: Settings) -> Settings:
     """Return settings without paths that are relative to this process's folder."""
-    bundle = settings.ca_bundle
+    volume, bundle = settings.volume, settings.ca_bundle
     return replace(
         settings,
-        volume=settings.volume.absolute(),
+        volume=volume.absolute() if isinstance(volume, Path) else volume,
         ca_bundle=None if bundle is None else bundle.absolute(),
     )
 

@@ -7,13 +7,14 @@ rules for the names of datasets.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from asyncload.errors import UsageError
+from asyncload.model.names import volume_of
 from asyncload.model.values import Event, Failed, FileFinished, RunStarted, Skipped, Warned
 from asyncload.model.version import VERSION
 from asyncload.reporting.machines.foreign import check_own
@@ -39,13 +40,13 @@ _INTERRUPTED = 128
 class Described(NamedTuple):
     """What the events of a command have in common.
 
-    `source` is the volume as an absolute path, or the name of an API. `parent` is the run of a
+    `sources` are the volumes as absolute paths, or the name of an API. `parent` is the run of a
     scheduler that started this one: its namespace, its job and its id.
     """
 
     command: str
     bucket: str
-    source: str
+    sources: Sequence[str]
     namespace: str
     parent: tuple[str, str, str] | None
 
@@ -73,7 +74,7 @@ class Lineage:
         elif isinstance(event, RunStarted):
             # A watch has one run after the other.
             self._finish("COMPLETE", event.started)
-            self._run = _Run(event.run_id, event.bucket)
+            self._run = _Run(event.run_id, event.bucket, self._described.sources)
             self._emit("START", event.started, "")
 
     def end(self, end: RunEnd) -> None:
@@ -108,19 +109,21 @@ class Lineage:
 
 
 class _Run:
-    """One run: the files it has read, and the partitions they are in."""
+    """One run: the files it has read, by their volume, and the partitions they are in."""
 
-    def __init__(self, run_id: str, bucket: str) -> None:
+    def __init__(self, run_id: str, bucket: str, sources: Sequence[str]) -> None:
         self.run_id = run_id
         self.bucket = bucket
-        self.read = _Amount()
+        self.read = {source: _Amount() for source in sources}
         self.partitions: dict[str, _Amount] = {}
 
     def count(self, event: FileFinished) -> None:
         outcome = event.outcome
         if isinstance(outcome, Failed | Skipped):
             return
-        self.read.add(outcome.size)
+        # The path begins with its volume if there are several.
+        source = volume_of(outcome.path, self.read) if len(self.read) > 1 else next(iter(self.read))
+        self.read[source].add(outcome.size)
         amount = self.partitions.get(event.partition)
         if amount is None:
             if len(self.partitions) >= MAX_PARTITIONS:
@@ -145,8 +148,7 @@ def run_event(
     kind: EventType, at: datetime, described: Described, run: _Run, why: str
 ) -> dict[str, Any]:
     """Return an event about a run; `why` says why it failed."""
-    source, command = described.source, described.command
-    is_folder = source.startswith("/")
+    command = described.command
     run_facets = {
         "processing_engine": _facet(
             "facets/1-1-1/ProcessingEngineRunFacet", {"version": VERSION, "name": "asyncload"}
@@ -164,12 +166,14 @@ def run_event(
         "integration": "ASYNCLOAD",
         "jobType": command.upper(),
     }
-    read: dict[str, Any] = {
-        "namespace": "file" if is_folder else "api",
-        "name": source,
-    }
-    if kind != "START":
-        read["inputFacets"] = {"inputStatistics": _statistics("Input", "1-0-0", run.read)}
+    inputs: list[dict[str, Any]] = []
+    for source, read in run.read.items():
+        namespace = "file" if source.startswith("/") else "api"
+        inputs.append({"namespace": namespace, "name": source})
+        if kind != "START":
+            statistics = _statistics("Input", "1-0-0", read)
+            inputs[-1]["inputFacets"] = {"inputStatistics": statistics}
+    job = ",".join(source.strip("/") for source in run.read)
     return {
         "eventType": kind,
         "eventTime": format_time(at),
@@ -178,10 +182,10 @@ def run_event(
         "run": {"runId": run_uuid(run.run_id), "facets": run_facets},
         "job": {
             "namespace": described.namespace,
-            "name": f"{command}.{described.bucket}.{source.strip('/')}",
+            "name": f"{command}.{described.bucket}.{job}",
             "facets": {"jobType": _facet("facets/2-0-4/JobTypeJobFacet", kinds)},
         },
-        "inputs": [read],
+        "inputs": inputs,
         "outputs": [
             {
                 "namespace": f"s3://{run.bucket}",

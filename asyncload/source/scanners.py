@@ -1,0 +1,81 @@
+"""Scan several volumes as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from asyncload.errors import SourceUnreadable
+from asyncload.model.names import below_volume, to_text
+from asyncload.model.values import Failed, SourceFile
+from asyncload.source.file_list import FileList, outside_error
+from asyncload.source.heartbeat import unwatched
+from asyncload.source.scanner import Found, Part, Scanner
+
+
+class Scanners:
+    """Scans several folders as one volume; has what a `Scanner` has.
+
+    Args:
+        scanners: by the names with which the paths of their files are to begin.
+        listed: the list of files that the user gave, of which each scanner has a part.
+        unplaced: the listed names that no scanner has.
+        part: the part of the volumes that is loaded; None for all.
+        needed: whether each folder must have something to load.
+    """
+
+    def __init__(
+        self,
+        scanners: Mapping[str, Scanner],
+        *,
+        listed: FileList | None = None,
+        unplaced: Sequence[bytes] = (),
+        part: Part | None = None,
+        needed: bool = True,
+    ) -> None:
+        self.listed = listed
+        self._scanners = scanners
+        self._unplaced = unplaced
+        self._part = part
+        self._empty = set(scanners) if needed else set()
+
+    @property
+    def unused_rules(self) -> list[str]:
+        """The patterns that have not matched anything in any folder so far."""
+        first, *others = (scanner.unused_rules for scanner in self._scanners.values())
+        return [rule for rule in first if all(rule in rules for rules in others)]
+
+    @property
+    def empty(self) -> list[str]:
+        """The folders that must have something to load, and in which nothing was found so far."""
+        return sorted(self._empty)
+
+    def scan(
+        self, beat: Callable[[str], None] = unwatched, *, expand: bool = True
+    ) -> Iterator[Found]:
+        """Yield what the scanners yield, one folder after the other. See `Scanner.scan`."""
+        for listed in self._unplaced:
+            yield Failed(to_text(listed), None, 0, _misplaced(listed))
+        for name, scanner in self._scanners.items():
+            others = self._others()
+
+            def beat_below(path: str, name: str = name) -> None:
+                beat(below_volume(name, path))
+
+            for found in scanner.scan(beat_below, expand=expand):
+                if isinstance(found, SourceFile | Failed):
+                    self._empty.discard(name)
+                yield found._replace(path=below_volume(name, found.path))
+            if self._others() > others:
+                self._empty.discard(name)
+
+    def _others(self) -> int:
+        return 0 if self._part is None else self._part.others
+
+
+def _misplaced(name: bytes) -> SourceUnreadable:
+    if not name.startswith(b"/"):
+        return SourceUnreadable(
+            "the path is relative, and there are several volumes",
+            hint="list absolute paths below the volumes",
+        )
+    return outside_error()
