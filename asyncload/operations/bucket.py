@@ -1,10 +1,24 @@
-"""How a run opens its bucket."""
+"""The bucket of a run or command: its options, opened and checked."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from asyncload.errors import StoreRefused, StoreUnavailable, Throttled
+from asyncload.model.values import Warned
 from asyncload.model.version import VERSION
-from asyncload.s3 import ObjectOptions, S3Options
+from asyncload.operations.requests import Requests, requests_limit
+from asyncload.s3 import ObjectOptions, S3Options, open_store
 from asyncload.settings.run import Settings
+from asyncload.store.protocol import ObjectStore
+from asyncload.store.retries import RetryingStore, RetryPolicy, Traffic
+
+# Long enough for a store or network that is just starting, as in a pod or with compose; short
+# enough for a user who mistyped an endpoint.
+PREFLIGHT = RetryPolicy(seconds=10.0, max_wait=2.0)
 
 
 def s3_options(settings: Settings) -> S3Options:
@@ -34,3 +48,80 @@ def s3_options(settings: Settings) -> S3Options:
             metadata=settings.metadata,
         ),
     )
+
+
+class Stores(NamedTuple):
+    """One store with different retries: for most requests, for files' bytes, and for probing.
+
+    `first` is for the check of the bucket; `retries` are those of `most` and `files`.
+    """
+
+    first: RetryingStore
+    most: RetryingStore
+    files: RetryingStore
+    probing: RetryingStore
+    retries: RetryPolicy
+
+
+def stores_of(requests: Requests, store: ObjectStore, retries: RetryPolicy | None = None) -> Stores:
+    """Return a store with the retries of a run, whose limits and counters are `requests`."""
+    retries = retries or RetryPolicy()
+    return Stores(
+        requests.of_others(store, PREFLIGHT),
+        requests.of_others(store, retries),
+        requests.for_files(store, retries),
+        requests.of_others(store, PREFLIGHT._replace(attempts=3, damaged=1)),
+        retries,
+    )
+
+
+@asynccontextmanager
+async def open_bucket(
+    settings: Settings,
+    prefix: str,
+    warn: Callable[[Warned], None] = lambda _: None,
+    traffic: Traffic | None = None,
+) -> AsyncIterator[RetryingStore]:
+    """Open and check the bucket for a command that loads nothing.
+
+    `warn` receives warnings, such as a feature that the store lacks; `traffic` counts the requests.
+
+    Raises:
+        UsageError, StoreRefused: the bucket can't be used with these settings.
+        ServerError, StoreUnavailable: the store could not be queried.
+    """
+    async with open_store(s3_options(settings), warn) as store:
+        limit = requests_limit(settings)
+        first = RetryingStore(store, limit=limit, retries=PREFLIGHT, traffic=traffic)
+        await preflight(first, settings, prefix)
+        yield RetryingStore(store, limit=limit, retries=RetryPolicy(), traffic=traffic)
+
+
+def no_object_lock(bucket: str) -> StoreRefused:
+    """Return the error of a bucket that can't lock objects, as requested."""
+    return StoreRefused(
+        f"--lock-mode: the bucket {bucket!r} does not have Object Lock enabled",
+        hint="enable it, which needs versioning, or omit --lock-mode and --lock-until",
+    )
+
+
+async def preflight(store: ObjectStore, settings: Settings, prefix: str) -> None:
+    """Check within seconds whether the bucket can be used; `prefix` is that of the keys.
+
+    Raises:
+        StoreRefused: it can't be used with these settings.
+        ServerError, StoreUnavailable: the store could not be queried.
+    """
+    try:
+        async with asyncio.timeout(PREFLIGHT.seconds):
+            await store.check_bucket(prefix)
+            if settings.lock_mode is not None and await store.has_object_lock() is False:
+                raise no_object_lock(settings.bucket)
+    except Throttled:
+        # The bucket exists and the store is busy: uploads retry for longer.
+        return
+    except TimeoutError as error:
+        raise StoreUnavailable(
+            f"no answer from the store within {PREFLIGHT.seconds:.0f} s",
+            hint="check --endpoint-url, the network and the proxy settings",
+        ) from error

@@ -16,7 +16,7 @@ from asyncload.errors import (
     UsageError,
 )
 from asyncload.model.values import ObjectKey
-from asyncload.operations.load import open_bucket
+from asyncload.operations.bucket import open_bucket
 from asyncload.operations.observing import Emitter, check_arguments
 from asyncload.operations.run import utc_now
 from asyncload.reporting.cleanup import (

@@ -16,12 +16,12 @@ from asyncload.errors import AccessDenied, Interrupted, RequestRejected
 from asyncload.model.reserved import SUCCESS_MARKER
 from asyncload.model.values import ApiRequestsMade, ObjectKey, Warned
 from asyncload.model.version import VERSION
-from asyncload.operations.bucket import s3_options
-from asyncload.operations.load import Stores, policy_of, run_recorded
+from asyncload.operations.bucket import Stores, s3_options
 from asyncload.operations.observing import check_arguments
 from asyncload.operations.probing import probe_store
 from asyncload.operations.readback import ReadBack
 from asyncload.operations.run import Run, new_run_id, utc_now
+from asyncload.operations.running import policy_of, run_recorded
 from asyncload.operations.walk import Stopping, Walk
 from asyncload.planning.plan import PUT_LIMIT
 from asyncload.reporting.manifest import describe_settings

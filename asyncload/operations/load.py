@@ -2,65 +2,42 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
-from asyncload.aio.shortage import memory_errors
-from asyncload.bucket.key_index import KeyIndex
-from asyncload.bucket.listing import find_open_uploads, list_existing, warn_of_odd_keys
+from asyncload.bucket.listing import list_existing
 from asyncload.errors import (
     AsyncloadError,
     Interrupted,
-    PartNotRecorded,
-    StoreRefused,
-    StoreUnavailable,
-    Throttled,
-    UsageError,
 )
-from asyncload.model.values import Archive, LoadStarted, Warned
-from asyncload.model.version import VERSION
-from asyncload.operations.bucket import s3_options
-from asyncload.operations.clock_check import check_clock, check_day
-from asyncload.operations.disposing import disposing, open_disposal
-from asyncload.operations.observing import check_arguments
+from asyncload.model.values import LoadStarted
+from asyncload.operations.bucket import Stores, s3_options
+from asyncload.operations.disposing import open_disposal
 from asyncload.operations.opening import open_readers
 from asyncload.operations.planning import scan_plan
 from asyncload.operations.probing import probe_store
 from asyncload.operations.readback import ReadBack
-from asyncload.operations.requests import requests_limit, share_of
-from asyncload.operations.run import Run, new_run_id, utc_now
-from asyncload.operations.tools import Listed, make_tools
+from asyncload.operations.run import Run, utc_now
+from asyncload.operations.running import begin_run, record_failure, run_recorded
+from asyncload.operations.tools import find_left_open, transfer_tools
 from asyncload.operations.workers.choosing import Machine, choose_processes
 from asyncload.operations.workers.forking import Forking
 from asyncload.planning.plan import LoadPlan
 from asyncload.reporting.report import Report
 from asyncload.reporting.success_markers import SuccessMarkers
 from asyncload.s3 import Lent, open_store
-from asyncload.settings.run import Settings, lock_of
+from asyncload.settings.run import Settings
 from asyncload.source.readers import Readers
-from asyncload.store.protocol import ObjectStore, OpenUpload
-from asyncload.store.retries import RetryingStore, RetryPolicy, Traffic
-from asyncload.transfer import (
-    ChecksumChoice,
-    Provenance,
-    TransferPolicy,
-    TransferTools,
-    no_change,
-)
+from asyncload.store.protocol import ObjectStore
+from asyncload.store.retries import RetryPolicy
 from asyncload.transfer.pipeline import Observer, Pipeline
 
 if TYPE_CHECKING:
     from asyncload.operations.workers.fleet import Fleet
-
-# Long enough for a store or network that is just starting, as in a pod or with compose; short
-# enough for a user who mistyped an endpoint.
-PREFLIGHT = RetryPolicy(seconds=10.0, max_wait=2.0)
 
 
 async def load(
@@ -127,7 +104,7 @@ async def load_forking(
             readers = await stack.enter_async_context(open_readers(settings))
             run.disposal = open_disposal(settings, readers.roots)
         except AsyncloadError as error:
-            await _record_failure(run, error)
+            await record_failure(run, error)
             raise
         options = s3_options(settings)._replace(rate=run.requests.rate)
         store = await stack.enter_async_context(open_store(options, run.observe))
@@ -135,117 +112,6 @@ async def load_forking(
         forking = Forking() if forks else None
         workers = Workers(forking, store.lend_credentials)
         return await _load(store, run, readers, workers=workers)
-
-
-def begin_run(
-    settings: Settings,
-    observer: Observer | None,
-    now: datetime | None,
-    interruption: Callable[[], Interrupted],
-    report: Report | None = None,
-) -> Run:
-    """Return a run that starts now, or at `now`; it has emitted its first event."""
-    check_arguments("load", settings, observer)
-    if settings.run is not None and settings.shard is None:
-        raise UsageError(
-            "--run has no effect without --shard", hint="omit it, or say which shard this is"
-        )
-    started = now or utc_now()
-    policy = policy_of(settings, new_run_id(started), started)
-    return Run(
-        settings,
-        policy,
-        Report() if report is None else report,
-        observer,
-        started,
-        interruption,
-        by_clock=now is None,
-    )
-
-
-def policy_of(settings: Settings, run_id: str, started: datetime) -> TransferPolicy:
-    """Return the transfer policy of a run.
-
-    Raises:
-        UsageError: objects can't be locked until the requested time.
-    """
-    kept: Literal["skip", "fail"] = "skip" if settings.skip_existing else "fail"
-    return TransferPolicy(
-        existing="overwrite" if settings.overwrite else kept,
-        # Settings has validated it.
-        checksum=cast("ChecksumChoice", settings.checksum),
-        provenance=Provenance(run_id, VERSION),
-        lock=lock_of(settings, started),
-    )
-
-
-async def _record_failure(run: Run, failure: AsyncloadError) -> None:
-    """Write the manifest of a run that could not open its volume, if the bucket is usable."""
-    if not run.settings.manifest:
-        return
-    with suppress(AsyncloadError, TimeoutError):
-        async with (
-            asyncio.timeout(run.policy.grace.left()),
-            open_store(s3_options(run.settings)) as store,
-        ):
-            await preflight(run.requests.of_others(store, PREFLIGHT), run.settings, run.prefix)
-            async with _recorded(run, store, run.requests.of_others(store, RetryPolicy())):
-                raise failure
-    run.count_requests()
-
-
-@asynccontextmanager
-async def _recorded(
-    run: Run, store: ObjectStore, records: RetryingStore
-) -> AsyncIterator[Observer]:
-    """Record a run in its manifest, or as a part of the run that its shard belongs to.
-
-    Raises:
-        ShardRefused: the shard does not fit its run, or another process loads it.
-        PartNotRecorded: the manifest of a shard could not be written.
-    """
-    if run.settings.shard is None:
-        async with run.recording(records).kept() as record:
-            yield record
-        return
-    # Imported late: most runs are not divided.
-    from asyncload.operations.shards.joining import joined
-
-    # Its requests do not wait for those of files, which may take longer than a claim is valid.
-    limit = requests_limit(run.settings, share_of(run.settings).least())
-    beside = RetryingStore(store, limit=limit, retries=RetryPolicy(), traffic=run.requests.others)
-    async with (
-        joined(run, beside) as key,
-        run.recording(records, key).kept() as record,
-    ):
-        yield record
-    if run.report.manifest is None:
-        raise PartNotRecorded(
-            f"shard {run.settings.shard} was loaded, but its manifest could not be written",
-            hint="run the shard again: loaded files are not sent again",
-        )
-
-
-@asynccontextmanager
-async def open_bucket(
-    settings: Settings,
-    prefix: str,
-    warn: Callable[[Warned], None] = lambda _: None,
-    traffic: Traffic | None = None,
-) -> AsyncIterator[RetryingStore]:
-    """Open and check the bucket for a command that loads nothing.
-
-    `warn` receives warnings, such as a feature that the store lacks; `traffic` counts the requests.
-
-    Raises:
-        UsageError, StoreRefused: the bucket can't be used with these settings.
-        ServerError, StoreUnavailable: the store could not be queried.
-    """
-    async with open_store(s3_options(settings), warn) as store:
-        limit = requests_limit(settings)
-        first = RetryingStore(store, limit=limit, retries=PREFLIGHT, traffic=traffic)
-        await preflight(first, settings, prefix)
-        yield RetryingStore(store, limit=limit, retries=RetryPolicy(), traffic=traffic)
 
 
 async def load_into(
@@ -283,60 +149,6 @@ async def _load(
 ) -> Report:
     work = partial(_load_files, run, readers, workers)
     return await run_recorded(store, run, work, retries)
-
-
-class Stores(NamedTuple):
-    """One store with different retries: for most requests, for files' bytes, and for probing.
-
-    `retries` are those of `most` and `files`.
-    """
-
-    most: RetryingStore
-    files: RetryingStore
-    probing: RetryingStore
-    retries: RetryPolicy
-
-
-def stores_of(run: Run, store: ObjectStore, retries: RetryPolicy) -> Stores:
-    """Return a store with the retries of a run."""
-    requests = run.requests
-    return Stores(
-        requests.of_others(store, retries),
-        requests.for_files(store, retries),
-        requests.of_others(store, PREFLIGHT._replace(attempts=3, damaged=1)),
-        retries,
-    )
-
-
-async def run_recorded(
-    store: ObjectStore,
-    run: Run,
-    work: Callable[[Stores], Awaitable[None]],
-    retries: RetryPolicy | None = None,
-) -> Report:
-    """Check the store and the clock, do the work of a run, and write its manifest."""
-    retries = retries or RetryPolicy()
-    stores = stores_of(run, store, retries)
-    try:
-        await preflight(run.requests.of_others(store, PREFLIGHT), run.settings, run.prefix)
-        async with _recorded(run, store, stores.most) as record:
-            run.add_observer(record)
-            try:
-                with memory_errors():
-                    offset = stores.most.clock_offset
-                    if warned := check_clock(offset, utc_now()):
-                        run.observe(warned)
-                    if run.by_clock:
-                        check_day(run.settings, offset, run.started)
-                    await work(stores)
-            finally:
-                run.count_requests()
-    finally:
-        # Writing the manifest made requests too.
-        run.count_requests()
-        # The report is kept for longer than what it asked.
-        run.report.requests_now = None
-    return run.report
 
 
 async def _load_files(run: Run, readers: Readers, workers: Workers | None, stores: Stores) -> None:
@@ -410,74 +222,3 @@ async def _load_plan(
         partitions = (partition for partition, _ in plan.partitions)
         # One shard alone does not know whether all files of a partition are in the raw zone.
         await run.markers.write(partitions, policy, mark=settings.shard is None)
-
-
-def transfer_tools(
-    run: Run,
-    policy: TransferPolicy,
-    readers: Readers,
-    stores: Stores,
-    key_index: KeyIndex,
-    left_open: Mapping[str, Sequence[OpenUpload]],
-    archives: Mapping[str, Archive] = MappingProxyType({}),
-) -> TransferTools:
-    """Return what the transfers of a run share; the caller closes its buffers.
-
-    `key_index` and `left_open` are as in `TransferTools`, `archives` as in `LoadPlan`.
-    """
-    return make_tools(
-        run.settings,
-        share_of(run.settings),
-        run.requests,
-        policy,
-        Listed(key_index, left_open),
-        readers=readers,
-        files=stores.files,
-        others=stores.most,
-        observe=run.observe,
-        deadline=run.deadline,
-        before_change=run.markers.before_change if run.markers else no_change,
-        dispose=disposing(run.disposal, readers, archives),
-    )
-
-
-async def find_left_open(
-    plan: LoadPlan, store: ObjectStore, prefix: str, observe: Observer
-) -> Mapping[str, Sequence[OpenUpload]]:
-    """Return the open uploads by key; nothing if no planned file is large enough to have one."""
-    if not plan.has_large:
-        return {}
-    left_open = await find_open_uploads(store, prefix)
-    if warned := warn_of_odd_keys(left_open):
-        observe(warned)
-    return left_open
-
-
-def no_object_lock(bucket: str) -> StoreRefused:
-    """Return the error of a bucket that can't lock objects, as requested."""
-    return StoreRefused(
-        f"--lock-mode: the bucket {bucket!r} does not have Object Lock enabled",
-        hint="enable it, which needs versioning, or omit --lock-mode and --lock-until",
-    )
-
-
-async def preflight(store: ObjectStore, settings: Settings, prefix: str) -> None:
-    """Check within seconds whether the bucket can be used; `prefix` is that of the keys.
-
-    Raises:
-        StoreRefused: it can't be used with these settings.
-        ServerError, StoreUnavailable: the store could not be queried.
-    """
-    try:
-        async with asyncio.timeout(PREFLIGHT.seconds):
-            await store.check_bucket(prefix)
-            if settings.lock_mode is not None and await store.has_object_lock() is False:
-                raise no_object_lock(settings.bucket)
-    except Throttled:
-        # The bucket exists and the store is busy: uploads retry for longer.
-        return
-    except TimeoutError as error:
-        raise StoreUnavailable(
-            f"no answer from the store within {PREFLIGHT.seconds:.0f} s",
-            hint="check --endpoint-url, the network and the proxy settings",
-        ) from error

@@ -22,12 +22,13 @@ from asyncload.model.values import (
     SourceFile,
     Warned,
 )
+from asyncload.operations.bucket import open_bucket
 from asyncload.operations.clock_check import check_clock, check_day
 from asyncload.operations.foreseeing import Foreseeing
-from asyncload.operations.load import open_bucket, policy_of
 from asyncload.operations.planning import scan_plan
 from asyncload.operations.probing import remembered_worth, require_create_only
 from asyncload.operations.run import utc_now
+from asyncload.operations.running import policy_of
 from asyncload.planning.plan import LoadPlan, PartLayout, lay_out_parts
 from asyncload.reporting.preview import (
     PlanEvent,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from asyncload.errors import AsyncloadError, UsageError
 from asyncload.model.values import ObjectKey, UploadLeftOpen, Warned
+from asyncload.operations.bucket import open_bucket
 from asyncload.operations.comparison import manifest_key_of
 from asyncload.operations.history.failures import find_failures
 from asyncload.operations.history.near import suggesting_runs
-from asyncload.operations.load import open_bucket
 from asyncload.operations.probing import remembered_worth
 from asyncload.operations.run import utc_now
 from asyncload.operations.shards import merging

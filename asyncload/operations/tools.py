@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from asyncload.aio.buffers import BufferPool
 from asyncload.aio.deadline import Deadline
-from asyncload.model.values import Event
-from asyncload.operations.requests import Requests, Share
-from asyncload.operations.run import utc_now
-from asyncload.planning.plan import PARTS_AT_ONCE
+from asyncload.bucket.key_index import KeyIndex
+from asyncload.bucket.listing import find_open_uploads, warn_of_odd_keys
+from asyncload.model.values import Archive, Event
+from asyncload.operations.bucket import Stores
+from asyncload.operations.disposing import disposing
+from asyncload.operations.requests import Requests, Share, share_of
+from asyncload.operations.run import Run, utc_now
+from asyncload.planning.plan import PARTS_AT_ONCE, LoadPlan
 from asyncload.settings.run import Settings
 from asyncload.source.readers import Readers
 from asyncload.store.protocol import ObjectStore, OpenUpload
@@ -20,8 +25,10 @@ from asyncload.transfer import (
     TransferPolicy,
     TransferTools,
     UploadRecords,
+    no_change,
 )
 from asyncload.transfer.concluding import Dispose
+from asyncload.transfer.pipeline import Observer
 
 # Bytes per second of one connection; slower connections need more of them in parallel.
 PART_PACE = 8 * 1024 * 1024
@@ -99,3 +106,44 @@ def max_parts(share: Share) -> int:
     if share.rate is None:
         return share.requests
     return min(share.requests, max(PARTS_AT_ONCE, share.rate // PART_PACE))
+
+
+def transfer_tools(
+    run: Run,
+    policy: TransferPolicy,
+    readers: Readers,
+    stores: Stores,
+    key_index: KeyIndex,
+    left_open: Mapping[str, Sequence[OpenUpload]],
+    archives: Mapping[str, Archive] = MappingProxyType({}),
+) -> TransferTools:
+    """Return what the transfers of a run share; the caller closes its buffers.
+
+    `key_index` and `left_open` are as in `TransferTools`, `archives` as in `LoadPlan`.
+    """
+    return make_tools(
+        run.settings,
+        share_of(run.settings),
+        run.requests,
+        policy,
+        Listed(key_index, left_open),
+        readers=readers,
+        files=stores.files,
+        others=stores.most,
+        observe=run.observe,
+        deadline=run.deadline,
+        before_change=run.markers.before_change if run.markers else no_change,
+        dispose=disposing(run.disposal, readers, archives),
+    )
+
+
+async def find_left_open(
+    plan: LoadPlan, store: ObjectStore, prefix: str, observe: Observer
+) -> Mapping[str, Sequence[OpenUpload]]:
+    """Return the open uploads by key; nothing if no planned file is large enough to have one."""
+    if not plan.has_large:
+        return {}
+    left_open = await find_open_uploads(store, prefix)
+    if warned := warn_of_odd_keys(left_open):
+        observe(warned)
+    return left_open

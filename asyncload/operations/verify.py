@@ -8,6 +8,7 @@ from datetime import datetime
 from asyncload.aio.buffers import BufferPool
 from asyncload.errors import UsageError
 from asyncload.model.values import Event, Warned
+from asyncload.operations.bucket import open_bucket
 from asyncload.operations.clock_check import check_clock, check_day
 from asyncload.operations.comparison import (
     Comparison,
@@ -16,7 +17,6 @@ from asyncload.operations.comparison import (
     manifest_key_of,
 )
 from asyncload.operations.history.near import suggesting_runs
-from asyncload.operations.load import open_bucket
 from asyncload.operations.observing import Emitter, check_arguments
 from asyncload.operations.opening import open_readers
 from asyncload.operations.planning import scan_plan

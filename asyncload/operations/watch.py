@@ -35,16 +35,8 @@ from asyncload.model.values import (
     Warned,
     WatchProgress,
 )
-from asyncload.operations.bucket import s3_options
+from asyncload.operations.bucket import preflight, s3_options, stores_of
 from asyncload.operations.disposing import disposing, open_disposal
-from asyncload.operations.load import (
-    PREFLIGHT,
-    begin_run,
-    find_left_open,
-    preflight,
-    stores_of,
-    transfer_tools,
-)
 from asyncload.operations.observing import Emitter, check_arguments
 from asyncload.operations.opening import open_readers
 from asyncload.operations.planning import archive_rules, drop_equal
@@ -52,6 +44,8 @@ from asyncload.operations.probing import probe_store
 from asyncload.operations.readback import ReadBack
 from asyncload.operations.requests import Requests, share_of
 from asyncload.operations.run import Run, utc_now
+from asyncload.operations.running import begin_run
+from asyncload.operations.tools import find_left_open, transfer_tools
 from asyncload.operations.watched_archives import Attempt, WatchedArchives, comes_again
 from asyncload.planning.collecting import SLICE, add_found
 from asyncload.planning.plan import LoadPlan, collision_error
@@ -73,7 +67,6 @@ from asyncload.source.scanner import Found, Scanner
 from asyncload.source.settling import Settling
 from asyncload.store.protocol import ObjectStore
 from asyncload.store.rates import RateLimit
-from asyncload.store.retries import RetryPolicy
 from asyncload.transfer import TransferTools
 from asyncload.transfer.pipeline import Observer, Pipeline
 
@@ -310,7 +303,7 @@ class _Watcher:
     async def _preflight(self, store: ObjectStore) -> None:
         requests = Requests(self._settings, share_of(self._settings))
         prefix = layout_of(self._settings, utc_now()).common_prefix()
-        await preflight(requests.of_others(store, PREFLIGHT), self._settings, prefix)
+        await preflight(stores_of(requests, store).first, self._settings, prefix)
 
     async def _watch(self, store: ObjectStore, readers: Readers) -> None:
         status = await readers.run(status_of, os.fsencode(self._volume))
@@ -442,7 +435,7 @@ class _Watcher:
             # The time of --lock-until was in the future when the watch began.
             raise Refused(error.message, hint=error.hint) from error
         run.requests.rate, run.disposal = self.rate, self._disposal
-        stores = stores_of(run, store, RetryPolicy())
+        stores = stores_of(run.requests, store)
         async with run.recording(stores.most).kept() as record:
             run.add_observer(record)
             # Any file may come with a backslash in its path.

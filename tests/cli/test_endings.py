@@ -131,7 +131,7 @@ def test_a_signal_before_the_loop_runs_ends_in_a_summary(
 @pytest.mark.parametrize("command", ["run", "verify", "clean"])
 def test_a_store_that_is_not_there_ends_in_a_summary(asyncload, volume, command, monkeypatch):
     """Exit code 6, for every command."""
-    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.bucket.PREFLIGHT", AT_ONCE)
     write_files(volume, {"a.csv": b"1"})
     where = (volume,) if command != "clean" else ()
     nowhere = ("--bucket", "lake", "--endpoint-url", "http://127.0.0.1:9")

@@ -553,7 +553,7 @@ def test_a_wrong_region_names_the_right_one(asyncload, volume, lake):
 
 def test_an_endpoint_that_can_not_be_reached_is_unavailable(asyncload, volume, lake, monkeypatch):
     """Exit code 6."""
-    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.bucket.PREFLIGHT", AT_ONCE)
     options, _ = lake
     ended = asyncload("run", volume, *options, "--endpoint-url", "http://127.0.0.1:9")
     assert ended.err.startswith("error: no answer from http://127.0.0.1:9 to ListObjectsV2 ")

@@ -18,8 +18,8 @@ ESCAPES = "\x1b]0;owned\x07\x1b[2J\u202egnp\rerror: all is well"
 
 @pytest.fixture(autouse=True)
 def _credentials(monkeypatch):
-    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", AT_ONCE)
-    monkeypatch.setattr("asyncload.operations.load.RetryPolicy", lambda: AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.bucket.PREFLIGHT", AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.bucket.RetryPolicy", lambda: AT_ONCE)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)

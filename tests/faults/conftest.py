@@ -32,8 +32,8 @@ def lane(request):
 def _short_waits(monkeypatch):
     """As many attempts as ever, with waits of a millisecond; only within this process."""
     quick = {"first_wait": 0.001, "max_wait": 0.002}
-    monkeypatch.setattr("asyncload.operations.load.RetryPolicy", lambda: RetryPolicy(**quick))
-    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", RetryPolicy(seconds=10.0, **quick))
+    monkeypatch.setattr("asyncload.operations.bucket.RetryPolicy", lambda: RetryPolicy(**quick))
+    monkeypatch.setattr("asyncload.operations.bucket.PREFLIGHT", RetryPolicy(seconds=10.0, **quick))
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def large_body():
 def small_and_large(volume, large_body, monkeypatch):
     """One file for a put, one for three parts: of S3's least size, only within this process."""
     smaller = partial(TransferPolicy, put_limit=LEAST, part_size=LEAST)
-    monkeypatch.setattr("asyncload.operations.load.TransferPolicy", smaller)
+    monkeypatch.setattr("asyncload.operations.running.TransferPolicy", smaller)
     write_files(volume, {"a.csv": b"id|name\n1|a\n", "l.csv": large_body[: 2 * LEAST + 16]})
 
 

@@ -252,7 +252,7 @@ async def test_an_answer_that_breaks_off_costs_lane_and_client_one_try(operation
 def run(asyncload, volume, monkeypatch):
     """Load one file into a scripted server; returns exit code, records and requests."""
     smaller = partial(TransferPolicy, put_limit=LEAST, part_size=LEAST)
-    monkeypatch.setattr("asyncload.operations.load.TransferPolicy", smaller)
+    monkeypatch.setattr("asyncload.operations.running.TransferPolicy", smaller)
     options = ("--date", DATE, "--json", "--no-manifest", "--concurrency", 1)
 
     def load(fault, path, lane):

@@ -26,8 +26,8 @@ BEARER = "CANARY-bearer-" + "y" * 60
 
 @pytest.fixture(autouse=True)
 def _set_up(volume, monkeypatch):
-    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", AT_ONCE)
-    monkeypatch.setattr("asyncload.operations.load.RetryPolicy", lambda: AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.bucket.PREFLIGHT", AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.bucket.RetryPolicy", lambda: AT_ONCE)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     write_files(volume, {"a.csv": b"1", "b.csv": b"2"})
 

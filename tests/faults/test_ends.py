@@ -60,7 +60,7 @@ def test_connections_that_always_take_too_long_end_the_run(
 ):
     """Exit code 6 and what to check: the run neither hangs nor ends without a word."""
     few = RetryPolicy(attempts=2, first_wait=0.001, max_wait=0.002)
-    monkeypatch.setattr("asyncload.operations.load.RetryPolicy", lambda: few)
+    monkeypatch.setattr("asyncload.operations.bucket.RetryPolicy", lambda: few)
     write_files(volume, {f"{n:02}.csv": b"%d" % n for n in range(60)})
     proxy, url, _ = slow_handshake(lambda n: n > 1)
     landed = lake.load(proxy=proxy, url=url, lane=lane)

@@ -179,7 +179,7 @@ def test_the_orphan_is_swept_by_the_next_run(lake, small_and_large, lane, monkey
     landed = lake.load(lane=lane, orphans=1)
     assert len(landed.open_uploads) == 1
     policy = partial(TransferPolicy, put_limit=LEAST, part_size=LEAST, lease=timedelta(seconds=-5))
-    monkeypatch.setattr("asyncload.operations.load.TransferPolicy", policy)
+    monkeypatch.setattr("asyncload.operations.running.TransferPolicy", policy)
     landed = lake.load(lane=lane)
     assert landed.open_uploads == []
     assert landed.summary["aborted_uploads"] == 1

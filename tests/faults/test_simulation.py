@@ -31,7 +31,7 @@ KIB = 1024
 def contents(volume, monkeypatch):
     """Six small files and two of four parts; parts are small here, for speed."""
     small = partial(TransferPolicy, put_limit=64 * KIB, part_size=64 * KIB)
-    monkeypatch.setattr("asyncload.operations.load.TransferPolicy", small)
+    monkeypatch.setattr("asyncload.operations.running.TransferPolicy", small)
     monkeypatch.setattr("asyncload.reporting.manifest.PART_SIZE", 400)
     files = {f"s{n}.csv": b"id|name\n%d|x\n" % n * (n * 10) for n in range(6)}
     files |= {

@@ -59,7 +59,7 @@ async def load(volume, url, recorder=None, **options):
 @pytest.mark.parametrize("ahead", [1200, -1200, 86_400 * 400])
 async def test_a_machine_with_a_wrong_clock_loads(volume, fast_lane, ahead, monkeypatch):
     """One request learns the store's time; lane and client sign by it from then on."""
-    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.bucket.PREFLIGHT", AT_ONCE)
     write_files(volume, {"a.csv": b"1", "l.csv": bytes(17 * 1024 * 1024)})
     with scripted_s3(store_whose_clock_is(ahead)) as (url, requests):
         report = await load(volume, url, fast_lane=fast_lane)
@@ -93,7 +93,7 @@ async def test_a_machine_with_a_wrong_clock_loads(volume, fast_lane, ahead, monk
 )
 async def test_a_time_that_stays_wrong_ends_the_run(volume, script, hint, attempts, monkeypatch):
     """After one corrected attempt, where the store shows a time to correct it by."""
-    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.bucket.PREFLIGHT", AT_ONCE)
     write_files(volume, {"a.csv": b"1"})
     with (
         scripted_s3(script) as (url, requests),

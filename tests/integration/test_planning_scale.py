@@ -16,7 +16,7 @@ PLANNER = """
 import asyncio, stat, sys
 from contextlib import contextmanager
 import asyncload.s3
-from asyncload.operations.load import scan_plan
+from asyncload.operations.planning import scan_plan
 from asyncload.operations.opening import open_readers
 from asyncload.settings.run import Settings, layout_of
 from asyncload.source import scanner

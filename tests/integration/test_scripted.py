@@ -211,7 +211,7 @@ async def test_a_part_without_an_etag_is_sent_again(volume, monkeypatch):
     """Complete needs the ETag; without one the part does not count."""
     from tests.integration.test_lane import accept_all
 
-    monkeypatch.setattr("asyncload.operations.load.RetryPolicy", lambda: AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.bucket.RetryPolicy", lambda: AT_ONCE)
     write_files(volume, {"l.csv": bytes(17 * 1024 * 1024)})
     parts = []
 
@@ -241,7 +241,7 @@ async def test_every_put_is_conditional_checksummed_and_expects_nothing(volume):
 
 async def test_an_endpoint_that_can_not_be_reached_is_unavailable(volume, monkeypatch):
     """With the endpoint in the message."""
-    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.bucket.PREFLIGHT", AT_ONCE)
     write_files(volume, {"a.csv": b"1"})
     settings = asyncload.Settings(volume=volume, bucket="lake", endpoint_url="http://127.0.0.1:9")
     with pytest.raises(errors.StoreUnavailable, match=r"127\.0\.0\.1:9") as caught:
@@ -259,7 +259,7 @@ async def test_a_name_that_is_not_known_is_unavailable(volume, monkeypatch):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.bucket.PREFLIGHT", AT_ONCE)
     write_files(volume, {"a.csv": b"1"})
     settings = asyncload.Settings(
         volume=volume, bucket="lake", endpoint_url="https://store.invalid"
@@ -295,7 +295,7 @@ def test_errors_that_are_each_others_cause_are_translated():
 
 async def test_a_server_that_never_answers_meets_its_deadline(volume, monkeypatch):
     """aiohttp would wait for ever on a server that stops reading."""
-    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.bucket.PREFLIGHT", AT_ONCE)
     monkeypatch.setattr("asyncload.s3.requests._ANSWER_SECONDS", 0.05)
     held = []
 

@@ -124,11 +124,11 @@ async def test_cancelled_while_the_upload_is_being_opened_it_is_aborted(mixed):
 
 async def test_an_abort_that_hangs_does_not_hold_the_end_up(mixed, monkeypatch):
     """After its grace the run ends, and the upload is told to be left open."""
-    from asyncload.operations import load as loading
+    from asyncload.operations import running
     from asyncload.transfer import TransferPolicy
 
     short = partial(TransferPolicy, grace=Grace(0.05, minimum=0))
-    monkeypatch.setattr(loading, "TransferPolicy", short)
+    monkeypatch.setattr(running, "TransferPolicy", short)
 
     class Hangs(Gate):
         async def abort_multipart(self, key, upload_id):

@@ -172,7 +172,7 @@ class Days(RuleBasedStateMachine):
         )
         # Some of the files are large enough for an upload in parts.
         some_large = partial(TransferPolicy, put_limit=20)
-        with mock.patch("asyncload.operations.load.TransferPolicy", some_large):
+        with mock.patch("asyncload.operations.running.TransferPolicy", some_large):
             return await load_into(
                 self.store, options, observer=recorder, now=self.day, retries=AT_ONCE
             )

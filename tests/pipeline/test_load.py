@@ -303,7 +303,7 @@ class Beginning(MemoryStore):
 @pytest.mark.parametrize("error", [StoreUnavailable("refused"), ServerError("502")])
 async def test_a_store_that_is_just_coming_up_is_waited_for(volume, error, monkeypatch):
     """A name that is not known yet, a port without a listener yet."""
-    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.bucket.PREFLIGHT", AT_ONCE)
     write_files(volume, {"a.csv": b"1"})
     store = Beginning(error, error)
     assert (await load_volume(store, volume)).exit_code == 0
@@ -314,7 +314,7 @@ async def test_a_store_that_is_just_coming_up_is_waited_for(volume, error, monke
 @pytest.mark.parametrize("error", [StoreUnavailable("refused"), ServerError("502")])
 async def test_a_store_that_does_not_come_up_ends_the_run(volume, error, monkeypatch):
     """Before the volume is looked at, with the exit code of a store that is not available."""
-    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.bucket.PREFLIGHT", AT_ONCE)
     write_files(volume, {"a.csv": b"1"})
     store, recorder = Beginning(*[error] * 10), Recorder()
     with pytest.raises(type(error)) as ended:
@@ -331,7 +331,7 @@ async def test_a_store_that_does_not_come_up_ends_the_run(volume, error, monkeyp
 async def test_a_store_that_is_busy_from_the_start_is_a_store(volume, monkeypatch):
     """That it throttles the first request says nothing of the set-up; uploads have more time."""
     patience = RetryPolicy(seconds=2, first_wait=20)
-    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", patience)
+    monkeypatch.setattr("asyncload.operations.bucket.PREFLIGHT", patience)
     write_files(volume, {"a.csv": b"1"})
     store = Beginning(*[Throttled("SlowDown", code="SlowDown", status=503)] * 100)
     assert (await load_volume(store, volume)).exit_code == 0
@@ -340,7 +340,7 @@ async def test_a_store_that_is_busy_from_the_start_is_a_store(volume, monkeypatc
 
 async def test_a_store_that_never_answers_ends_the_run(volume, monkeypatch):
     """Within seconds, however long a call may take."""
-    monkeypatch.setattr("asyncload.operations.load.PREFLIGHT", RetryPolicy(seconds=0.05))
+    monkeypatch.setattr("asyncload.operations.bucket.PREFLIGHT", RetryPolicy(seconds=0.05))
     write_files(volume, {"a.csv": b"1"})
 
     class Silent(MemoryStore):

@@ -195,7 +195,7 @@ async def test_an_interrupted_run_records_the_uploaded_files(volume, monkeypatch
 async def test_a_record_that_can_not_be_written_in_time_is_given_up(volume, monkeypatch):
     """A store that does not answer holds up the end no longer than an abort would."""
     monkeypatch.setattr(
-        "asyncload.operations.load.TransferPolicy",
+        "asyncload.operations.running.TransferPolicy",
         partial(TransferPolicy, grace=Grace(0, minimum=0)),
     )
     write_files(volume, {"a.csv": b"1"})
@@ -226,7 +226,7 @@ async def test_a_run_that_is_cut_off_at_its_end_writes_its_record_or_none(
     """It is being written as the signal comes: it becomes whole, or is taken back."""
     if not answers:
         hurried = partial(TransferPolicy, grace=Grace(0, minimum=0))
-        monkeypatch.setattr("asyncload.operations.load.TransferPolicy", hurried)
+        monkeypatch.setattr("asyncload.operations.running.TransferPolicy", hurried)
     write_files(volume, {"a.csv": b"1"})
 
     class Slow(MemoryStore):
@@ -250,7 +250,7 @@ async def test_a_run_that_is_cut_off_at_its_end_writes_its_record_or_none(
 async def test_a_run_that_is_stopped_again_while_it_records_a_failure_ends(volume, monkeypatch):
     """The record is given up, and the stop is obeyed."""
     hurried = partial(TransferPolicy, grace=Grace(1, minimum=0))
-    monkeypatch.setattr("asyncload.operations.load.TransferPolicy", hurried)
+    monkeypatch.setattr("asyncload.operations.running.TransferPolicy", hurried)
 
     class Slow(MemoryStore):
         async def put(self, *arguments, **options):

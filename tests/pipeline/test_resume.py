@@ -54,7 +54,7 @@ LEASE = timedelta(hours=1)
 def _small_parts(monkeypatch):
     """Files are cut at an eighth of the usual sizes."""
     smaller = partial(TransferPolicy, put_limit=2 * PART, part_size=PART)
-    monkeypatch.setattr("asyncload.operations.load.TransferPolicy", smaller)
+    monkeypatch.setattr("asyncload.operations.running.TransferPolicy", smaller)
     monkeypatch.setattr("tests.support.memory_store.MIN_PART", 5 * UNIT)
 
 

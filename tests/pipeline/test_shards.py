@@ -20,8 +20,8 @@ from asyncload.errors import (
     UsageError,
 )
 from asyncload.model.values import Excluded, ObjectKey, Warned
-from asyncload.operations.load import begin_run
 from asyncload.operations.report import mark_run
+from asyncload.operations.running import begin_run
 from asyncload.operations.shards.joining import LEASE_SECONDS, joined
 from asyncload.operations.shards.merging import find_run, mark, merge
 from asyncload.planning.shards import shard_number

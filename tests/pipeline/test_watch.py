@@ -231,7 +231,7 @@ class Down(MemoryStore):
 def quick(monkeypatch):
     """Retries without waits, and soon again after trouble."""
     monkeypatch.setattr(settling, "FIRST_RETRY", 0.1)
-    monkeypatch.setattr(watch_module, "RetryPolicy", lambda: AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.bucket.RetryPolicy", lambda: AT_ONCE)
 
 
 @pytest.mark.fault("I31")
@@ -358,7 +358,7 @@ async def test_a_day_has_one_manifest(volume, monkeypatch):
     write_files(volume, {"d/a.csv": b"1"})
     store, now = MemoryStore(), [datetime(2022, 5, 2, 2, 59, tzinfo=UTC)]
     monkeypatch.setattr(watch_module, "utc_now", lambda: now[0])
-    monkeypatch.setattr("asyncload.operations.load.utc_now", lambda: now[0])
+    monkeypatch.setattr("asyncload.operations.running.utc_now", lambda: now[0])
     async with watching(store, volume, manifest=True, timezone="America/Sao_Paulo") as watch:
         await watch.until(lambda: len(watch.outcomes) == 1)
         assert not manifests(store)
@@ -373,7 +373,7 @@ async def test_each_file_is_locked_for_as_long_as_was_asked_for(volume, monkeypa
     store, now = MemoryStore(), [datetime(2022, 5, 2, 23, 59, tzinfo=UTC)]
     store.locks = True
     monkeypatch.setattr(watch_module, "utc_now", lambda: now[0])
-    monkeypatch.setattr("asyncload.operations.load.utc_now", lambda: now[0])
+    monkeypatch.setattr("asyncload.operations.running.utc_now", lambda: now[0])
     asked = {"lock_mode": "governance", "lock_until": "1d", "more": {"manifest_every": 864_000}}
     async with watching(store, volume, **asked) as watch:
         await watch.until(lambda: len(watch.outcomes) == 1)
@@ -389,7 +389,7 @@ async def test_a_watch_ends_when_nothing_can_be_locked_any_more(volume, monkeypa
     store, now = MemoryStore(), [datetime(2022, 5, 2, 12, tzinfo=UTC)]
     store.locks = True
     monkeypatch.setattr(watch_module, "utc_now", lambda: now[0])
-    monkeypatch.setattr("asyncload.operations.load.utc_now", lambda: now[0])
+    monkeypatch.setattr("asyncload.operations.running.utc_now", lambda: now[0])
     asked = {"lock_mode": "governance", "lock_until": "2022-05-03"}
 
     async def watch_on():

@@ -28,7 +28,7 @@ def quick(monkeypatch):
     """Retries without waits."""
     monkeypatch.setattr(settling, "FIRST_RETRY", 0.05)
     monkeypatch.setattr(settling, "MAX_RETRY", 0.1)
-    monkeypatch.setattr(watch_module, "RetryPolicy", lambda: AT_ONCE)
+    monkeypatch.setattr("asyncload.operations.bucket.RetryPolicy", lambda: AT_ONCE)
 
 
 def names(store):

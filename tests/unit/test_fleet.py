@@ -23,9 +23,10 @@ from asyncload.errors import (
     OutOfMemory,
 )
 from asyncload.model.values import FileFinished, ProcessesStarted, Skipped, Warned
-from asyncload.operations.load import Workers, _load, begin_run
+from asyncload.operations.load import Workers, _load
 from asyncload.operations.opening import open_readers
 from asyncload.operations.requests import Counted
+from asyncload.operations.running import begin_run
 from asyncload.operations.workers.fleet import fleet_of
 from asyncload.operations.workers.forking import Forking, has_one_thread
 from asyncload.operations.workers.messages import (

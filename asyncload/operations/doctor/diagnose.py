@@ -16,9 +16,9 @@ from asyncload.operations.doctor.machine import check_machine
 from asyncload.operations.doctor.permissions import Permissions
 from asyncload.operations.doctor.promises import Promises, check_objects, check_speed
 from asyncload.operations.doctor.traces import TracingStore
-from asyncload.operations.load import policy_of
 from asyncload.operations.observing import Emitter, check_arguments
 from asyncload.operations.run import new_run_id, utc_now
+from asyncload.operations.running import policy_of
 from asyncload.reporting.diagnosis import Check, Diagnosis, DoctorEvent, Remnant
 from asyncload.settings.run import Settings, layout_of
 

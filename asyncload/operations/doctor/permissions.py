@@ -5,9 +5,9 @@ from __future__ import annotations
 from asyncload.errors import AccessDenied, NotVerified, ProtectionIgnored
 from asyncload.model.checksums import checksum_of
 from asyncload.model.values import Checksum, ObjectKey
+from asyncload.operations.bucket import no_object_lock
 from asyncload.operations.doctor.examination import Examination, Finding, finding_of, in_spite_of
 from asyncload.operations.doctor.traces import TracingStore
-from asyncload.operations.load import no_object_lock
 from asyncload.settings.run import Settings
 from asyncload.store.protocol import CSV, Part
 from asyncload.transfer import TransferPolicy

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from asyncload.errors import UsageError
 from asyncload.model.values import ObjectKey
-from asyncload.operations.load import open_bucket
+from asyncload.operations.bucket import open_bucket
 from asyncload.reporting.manifest_reading import UnreadableRecordError, read_entries
 from asyncload.reporting.page.figures import Figures
 from asyncload.settings.run import Settings

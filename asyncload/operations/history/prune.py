@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from asyncload.aio.groups import for_each
+from asyncload.operations.bucket import open_bucket
 from asyncload.operations.history.records import FoundRecord, find_records
-from asyncload.operations.load import open_bucket
 from asyncload.operations.observing import check_arguments
 from asyncload.operations.run import utc_now
 from asyncload.settings.run import Settings

@@ -9,8 +9,8 @@ from asyncload.aio.groups import for_each
 from asyncload.errors import AccessDenied, InvalidKey, UsageError
 from asyncload.model.reserved import RUN
 from asyncload.model.values import ObjectKey
+from asyncload.operations.bucket import open_bucket
 from asyncload.operations.history.records import find_records, read_runs
-from asyncload.operations.load import open_bucket
 from asyncload.operations.observing import check_arguments
 from asyncload.operations.run import utc_now
 from asyncload.planning.keys import KeyLayout

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from asyncload.aio.groups import for_each
 from asyncload.errors import UsageError
 from asyncload.model.values import Warned
+from asyncload.operations.bucket import open_bucket
 from asyncload.operations.history.records import FoundRecord, find_records, read_run
 from asyncload.operations.history.runs import first_moment
-from asyncload.operations.load import open_bucket
 from asyncload.operations.observing import check_arguments
 from asyncload.operations.run import utc_now
 from asyncload.reporting.history.places import Place, needle_of, rank_of
