@@ -97,6 +97,13 @@ async def open_bucket(
         yield RetryingStore(store, limit=limit, retries=RetryPolicy(), traffic=traffic)
 
 
+async def _check_object_lock(store: ObjectStore, settings: Settings) -> None:
+    if settings.lock_mode is None:
+        return
+    if await store.has_object_lock() is False:
+        raise no_object_lock(settings.bucket)
+
+
 def no_object_lock(bucket: str) -> StoreRefused:
     """Return the error of a bucket that can't lock objects, as requested."""
     return StoreRefused(
@@ -115,8 +122,7 @@ async def preflight(store: ObjectStore, settings: Settings, prefix: str) -> None
     try:
         async with asyncio.timeout(PREFLIGHT.seconds):
             await store.check_bucket(prefix)
-            if settings.lock_mode is not None and await store.has_object_lock() is False:
-                raise no_object_lock(settings.bucket)
+            await _check_object_lock(store, settings)
     except Throttled:
         # The bucket exists and the store is busy: uploads retry for longer.
         return

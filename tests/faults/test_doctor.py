@@ -203,6 +203,15 @@ def test_what_a_lock_needs_is_checked_and_no_test_object_is_locked(doctor, moto,
     assert "for an object locked until" in result.checks["data_prefix"]["reason"]
     assert locked == ["CreateMultipartUpload"]
     assert nothing_left(moto, layer)
+    enabled = (
+        b"<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>"
+        b"</ObjectLockConfiguration>"
+    )
+    answer = Fault(reply=Reply(200, body=enabled))
+    result = doctor(
+        moto, lambda call: answer if call.operation == "GetObjectLockConfiguration" else None, *lock
+    )
+    assert (result.code, result.checks["object_lock"]["status"]) == (0, "ok")
 
 
 @pytest.mark.fault("G9")

@@ -90,6 +90,12 @@ def test_by_default_nothing_is_locked():
     assert lock_of(settings(), NOW) is None
 
 
+def test_a_name_that_is_a_label_of_a_host_name_can_be_accelerated():
+    """With the bucket in the host name."""
+    chosen = settings(endpoint_accelerate=True, addressing_style="virtual")
+    assert chosen.endpoint_accelerate
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
