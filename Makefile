@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+GENERATOR := $(VENV)/.generator
 # On more processes than there are cores: many tests wait for a server that is slow on purpose.
 WORKERS ?= $(shell echo $$(( ($$(nproc 2>/dev/null || echo 2) * 3 + 1) / 2 )))
 ARCH ?= x86_64
@@ -11,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench bench-image check test test-fast test-nightly test-browser ceph spark test-spark browser lint format types architecture configuration wheel dist lambda-zip lock clean
+.PHONY: help demo bench bench-image check docs test test-fast test-nightly test-browser ceph spark test-spark browser lint format types architecture configuration wheel dist lambda-zip lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,7 +75,7 @@ bench-image:  ## The same on the Python and OpenSSL of the image: how the publis
 	docker run --rm --network none --volume asyncload-bench:/data \
 		--volume "$(CURDIR)/benchmarks/results:/src/benchmarks/results" asyncload-bench $(BENCH)
 
-check: lint types architecture configuration  ## Run the checks that run no code
+check: lint types architecture configuration docs  ## Run the checks that run no code
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -93,6 +94,13 @@ configuration: $(READY)
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 	PRE_COMMIT_HOME=$(VENV)/pre-commit $(BIN)/pre-commit validate-config
+
+$(GENERATOR): requirements/docs.txt $(READY)
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@touch $@
+
+docs: $(GENERATOR)  ## Build the documentation site into build/site, and check its links
+	$(BIN)/python -m tests.support.site
 
 format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .
@@ -122,6 +130,7 @@ lock: $(READY)  ## Pin the requirements anew
 	$(PIN) requirements/build.in --constraints requirements/dev.txt --output-file requirements/build.txt
 	$(PIN) requirements/store.in --constraints requirements/dev.txt --output-file requirements/store.txt
 	$(PIN) requirements/lambda.in --constraints requirements/dev.txt --output-file requirements/lambda.txt
+	$(PIN) requirements/docs.in --constraints requirements/dev.txt --output-file requirements/docs.txt
 	$(PIN) requirements/browser.in --constraints requirements/dev.txt --output-file requirements/browser.txt
 	$(PIN) requirements/spark.in --constraints requirements/dev.txt --output-file requirements/spark.txt
 	$(PIN) --no-deps requirements/emulator.in --output-file requirements/emulator.txt
