@@ -101,7 +101,7 @@ def _within_limits(settings: Settings, event: Event, context: Context) -> Settin
     given = event.arguments.values.get("memory", AUTO)
     # Control groups don't show the function's memory.
     processes = settings.processes if isinstance(settings.processes, int) else 1
-    left = int(context.memory_limit_in_mb) * _MIB - PROCESS - (processes - 1) * WORKER
+    left = _memory_of(context) * _MIB - PROCESS - (processes - 1) * WORKER
     if isinstance(settings.concurrency, int):
         left -= memory_of(settings.max_requests, encrypted=settings.encrypted)
     asked_for = AUTO if given == AUTO else settings.memory
@@ -118,6 +118,23 @@ def _within_limits(settings: Settings, event: Event, context: Context) -> Settin
         memory=min(settings.memory, checked_memory(asked_for, max(0, left), "this function")),
         **_by_logical_time(settings, event),
     )
+
+
+def _memory_of(context: Context) -> int:
+    """Return the memory of the function, in MiB.
+
+    Raises:
+        UsageError: neither Lambda's context nor its environment says it.
+    """
+    given = getattr(context, "memory_limit_in_mb", None)
+    given = given or os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
+    if not given:
+        raise UsageError(
+            "the function's memory is not known: the context has no memory_limit_in_mb",
+            hint="pass the context of AWS Lambda's runtime, or set "
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE to a number of MiB",
+        )
+    return int(given)
 
 
 def _by_logical_time(settings: Settings, event: Event) -> dict[str, Any]:

@@ -28,6 +28,17 @@ _NOT_HERE = (
     "config", "dry_run", "files", "json", "lineage", "log_format", "metrics_file", "offline",
     "price", "quiet", "traces", "yes",
 )  # fmt: skip
+_INSTEAD = {
+    "log_format": "omit it: the log of a function is always lines of JSON",
+    "json": "omit it: the log of a function is always lines of JSON",
+    "metrics_file": "a function has no lasting files: count the fields of its log's summary with a "
+    "metric filter of CloudWatch Logs",
+    "lineage": "run the load in a container or from a shell to send OpenLineage events",
+    "traces": "run the load in a container or from a shell to send its traces; AWS X-Ray has those "
+    "of the function",
+    "dry_run": "run asyncload plan from a shell",
+}
+"""Hints for options that are of no use here."""
 # The descriptions of an API and of queries, which a settings file may also have.
 _TABLES: Mapping[str, Mapping[str, type]] = {"collect": {"source": dict, "query": list}}
 _KEYS = {option.key: option for option in BY_NAME.values()}
@@ -132,7 +143,10 @@ def _option(key: str, command: str, options: Mapping[str, Option]) -> Option:
     known = [option.key for option in options.values()]
     hint = f"use one of: {', '.join(sorted(known))}"
     if option is not None:
-        raise UsageError(f"event: {key} can't be used with {command} on AWS Lambda", hint=hint)
+        raise UsageError(
+            f"event: {key} can't be used with {command} on AWS Lambda",
+            hint=_INSTEAD.get(option.name, hint),
+        )
     if is_sensitive(key):
         raise UsageError(
             f"event: {key}: an event must not hold secrets",

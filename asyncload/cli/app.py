@@ -57,8 +57,9 @@ def run(
             of_plan = {name: others[name] for name in ("offline", "files", "price")}
             ending.exit_code = _plan(arguments, ending, quiet=quiet, **of_plan)
             return ending.exit_code
-        for name in ("offline", "files"):
-            if others[name]:
+        for name in ("offline", "files", "price"):
+            # A price may be set for all plans, in a variable or a settings file.
+            if arguments.origins[name].source == "flag":
                 raise UsageError(
                     f"--{name} has no effect without --dry-run",
                     hint="omit it, or use asyncload plan",

@@ -24,7 +24,7 @@ from asyncload.operations.readback import ReadBack
 from asyncload.operations.run import Run, utc_now
 from asyncload.operations.running import begin_run, record_failure, run_recorded
 from asyncload.operations.tools import find_left_open, transfer_tools
-from asyncload.operations.workers.choosing import Machine, choose_processes
+from asyncload.operations.workers.choosing import Machine, choose_processes, explain_fewer
 from asyncload.operations.workers.forking import Forking
 from asyncload.planning.plan import LoadPlan
 from asyncload.reporting.report import Report
@@ -176,6 +176,8 @@ async def _load_files(run: Run, readers: Readers, workers: Workers | None, store
             fleet = await stack.enter_async_context(starting)
         elif workers is not None:
             processes = choose_processes(settings, run.policy, plan, Machine.here)
+            if fewer := explain_fewer(settings, plan, processes):
+                observe(fewer)
             if processes > 1:
                 from asyncload.operations.workers.loading import started_fleet
 

@@ -155,7 +155,10 @@ def translate(error: Exception, asked: Asked, clock: SigningClock) -> AsyncloadE
         )
         return (errors.TimedOut if timed_out else errors.StoreUnavailable)(
             f"no answer from {asked.endpoint} to {asked}: {redact(cause) or type(cause).__name__}",
-            hint="check --endpoint-url, --addressing-style, the network and the proxy settings",
+            hint="the store answered before: run again once it can be reached; objects that are "
+            "stored are not sent again"
+            if clock.was_accepted
+            else "check --endpoint-url, --addressing-style, the network and the proxy settings",
         )
     return errors.StoreRefused(
         f"bucket {asked.bucket!r}: {asked} can't be sent: {redact(error)}",

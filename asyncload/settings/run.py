@@ -12,7 +12,7 @@ from pathlib import Path
 
 from asyncload.errors import InvalidKey, UsageError
 from asyncload.model.names import to_text
-from asyncload.model.reserved import METADATA_NAMES, UPLOADS
+from asyncload.model.reserved import METADATA_NAMES, SHARDS, UPLOADS
 from asyncload.model.suggestions import nearest, with_guess
 from asyncload.model.values import LimitReason, Lock, ObjectKey
 from asyncload.planning.dates import ArrivalDates, Dates, ModificationDates, PathDates
@@ -547,7 +547,13 @@ def _check_manifest_prefix(prefix: str, data: str) -> None:
         ObjectKey(f"{prefix}/{UPLOADS}/{'0' * 32}.json")
     except InvalidKey as error:
         raise UsageError(f"--manifest-prefix: {prefix!r} can't be used in an object key") from error
-    inside = data and f"{prefix}/".startswith(data)
+    folder = f"{prefix}/"
+    if data.startswith((f"{folder}{UPLOADS}/", f"{folder}{SHARDS}/")) or data == folder:
+        raise UsageError(
+            f"--layout: the data prefix {data!r} is one of asyncload's own records",
+            hint="use another prefix for data, or another --manifest-prefix",
+        )
+    inside = data and folder.startswith(data)
     # Crawlers ignore names that begin so.
     if inside and not prefix.removeprefix(data).startswith(("_", ".")):
         raise UsageError(

@@ -81,12 +81,26 @@ class Disposal:
         except FileExistsError:
             return _TAKEN
         except FileNotFoundError:
+            if self._is_moved(below, version):
+                # By another run over the same volume.
+                return Disposed("moved")
             return Disposed("kept", "the file was already removed or renamed")
         except OSError as error:
             action = "deleted" if self._target is None else "moved"
             return Disposed(
                 "kept", f"the file could not be {action}: {reason_of(error)}", failed=True
             )
+
+    def _is_moved(self, below: str, version: FileState) -> bool:
+        """Return whether the version of a file that was loaded is in the target folder."""
+        if self._target is None:
+            return False
+        try:
+            there = state_of(os.lstat(os.path.join(self._target, to_bytes(below))))  # noqa: PTH118  # of bytes
+        except OSError:
+            return False
+        # A move changes ctime.
+        return not differences(version, there, ("size", "mtime", "inode"))
 
     def _dispose(self, volume: bytes, segments: list[bytes], version: FileState) -> Disposed:
         *folders, name = segments

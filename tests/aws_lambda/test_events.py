@@ -112,6 +112,8 @@ USE = "use one of: acl, addressing-style, "
             "options have the names of their flags: success-marker",
         ),
         (BASE | {"yes": True}, "event: yes can't be used with run on AWS Lambda", USE),
+        (BASE | {"traces": True}, "event: traces can't be used with run", "run the load in a "),
+        (BASE | {"log-format": "json"}, "event: log-format can't be used with run", "omit it: "),
         (BASE | {"older-than": "1h"}, "event: older-than can't be used with run", USE),
         (
             BASE | {"aws_secret_access_key": "x"},

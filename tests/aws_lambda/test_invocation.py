@@ -216,3 +216,20 @@ def test_a_log_names_the_first_failed_files_only(scripted, volume, log):
     assert kind == "FilesFailed"
     assert text.startswith(f"{MAX_FAILURES + 1:,} of {MAX_FAILURES + 1:,} files failed.")
     assert len(log().of("file")) == MAX_FAILURES
+
+
+def test_a_context_without_memory_takes_that_of_the_environment(event, volume, monkeypatch):
+    """Or is an error that says so, and not an internal one."""
+    write_files(volume, {"a.csv": b"1"})
+
+    class Without:
+        aws_request_id = Context.aws_request_id
+
+        def get_remaining_time_in_millis(self):
+            return 900_000
+
+    with pytest.raises(InvocationFailed, match="memory is not known") as caught:
+        handler(event, Without())
+    assert type(caught.value).__name__ == "UsageError"
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
+    assert handler(event, Without())["exit_code"] == 0

@@ -153,3 +153,14 @@ def test_a_mistyped_profile_gets_one_that_exists(asyncload, tmp_path, monkeypatc
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith(f"error: --profile: The config profile ({profile}) could")
     assert f"\n  hint: {hint}configure list-profiles` lists" in ended.err
+
+
+def test_a_price_without_a_plan_is_refused_unless_it_is_set_for_all(asyncload, volume, monkeypatch):
+    """A run would ignore it; a variable is also for `asyncload plan`."""
+    options = (volume, "--bucket", "lake", "--endpoint-url", "http://127.0.0.1:9")
+    ended = asyncload("run", *options, "--price", "put=1")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("error: --price has no effect without --dry-run\n  hint: omit it")
+    monkeypatch.setenv("ASYNCLOAD_PRICE", "put=1")
+    # It gets as far as the credentials, of which there are none.
+    assert asyncload("run", *options).code == 5

@@ -7,6 +7,7 @@ import socket
 
 import pytest
 from botocore import exceptions as boto
+from botocore.credentials import Credentials
 
 import asyncload
 from asyncload import errors
@@ -283,6 +284,16 @@ def test_only_timeouts_count_as_overload(error, kind):
     """A connection that is refused or breaks does not."""
     asked = Asked("PutObject", "lake", "https://h")
     assert type(translate(error, asked, SigningClock())) is kind
+
+
+def test_the_hint_for_an_outage_fits_a_store_that_answered_before():
+    """Its address is right; a mistyped one never answers."""
+    asked, clock = Asked("PutObject", "lake", "https://h"), SigningClock()
+    error = boto.EndpointConnectionError(endpoint_url="https://h")
+    assert translate(error, asked, clock).hint.startswith("check --endpoint-url")
+    clock.record_credentials(Credentials("key", "secret").get_frozen_credentials())
+    clock.accepted()
+    assert translate(error, asked, clock).hint.startswith("the store answered before: run again")
 
 
 def test_errors_that_are_each_others_cause_are_translated():

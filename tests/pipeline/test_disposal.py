@@ -194,6 +194,27 @@ async def test_a_file_that_is_gone_or_whose_folder_is_a_link_is_kept(volume, tmp
     assert (tmp_path / "e/a.csv").read_bytes() == b"2"
 
 
+async def test_a_file_that_another_run_has_moved_counts_as_moved(volume, tmp_path):
+    """Only the version that was loaded: another file of that name in the target is not it."""
+    (tmp_path / "done/d").mkdir(parents=True)
+    write_files(volume, {"d/a.csv": b"1"})
+    moved = tmp_path / "done/d/a.csv"
+    store = Changing(lambda: (volume / "d/a.csv").rename(moved))
+    report, sources = await load(store, volume, then=f"move {tmp_path / 'done'}")
+    assert sources["d/a.csv"] == ("moved", "", False)
+    assert (report.exit_code, moved.read_bytes()) == (0, b"1")
+    moved.write_bytes(b"another")
+    write_files(volume, {"d/a.csv": b"1"})
+    store = Changing((volume / "d/a.csv").unlink)
+    _, sources = await load(store, volume, then=f"move {tmp_path / 'done'}")
+    assert sources["d/a.csv"].status == "kept"
+    moved.unlink()
+    write_files(volume, {"d/a.csv": b"1"})
+    store = Changing((volume / "d/a.csv").unlink)
+    _, sources = await load(store, volume, then=f"move {tmp_path / 'done'}")
+    assert sources["d/a.csv"].status == "kept"
+
+
 async def test_failed_and_skipped_files_stay(volume):
     """Their objects are not theirs."""
     write_files(volume, {"d/a.csv": b"1"})

@@ -110,7 +110,15 @@ def test_names_are_known_in_any_case(name, upper):
         ({"metadata": {"owner": "x" * 764}}, "769 bytes are too many; the maximum is 768"),
         ({"manifest_prefix": "a//b"}, "--manifest-prefix"),
         ({"manifest_prefix": "/a"}, "--manifest-prefix"),
-        ({"manifest_prefix": "Raw/Local/CSV"}, "inside the data prefix"),
+        (
+            {"manifest_prefix": "Raw/Local/CSV"},
+            "'Raw/Local/CSV/' is one of asyncload's own records",
+        ),
+        ({"layout": "_asyncload/{path}"}, "'_asyncload/' is one of asyncload's own"),
+        (
+            {"layout": "_asyncload/uploads/{path}"},
+            "'_asyncload/uploads/' is one of asyncload's own",
+        ),
         ({"manifest_prefix": "Raw/Local/CSV/x"}, "inside the data prefix"),
     ],
 )

@@ -14,7 +14,12 @@ from asyncload.errors import InvalidKey
 from asyncload.model.values import Failed, SourceFile
 from asyncload.operations.requests import Counted, Requests, add_up, share_of
 from asyncload.operations.tools import max_parts
-from asyncload.operations.workers.choosing import Machine, choose_on_cluster, choose_processes
+from asyncload.operations.workers.choosing import (
+    Machine,
+    choose_on_cluster,
+    choose_processes,
+    explain_fewer,
+)
 from asyncload.planning.keys import KeyLayout
 from asyncload.planning.plan import MIB, LoadPlan
 from asyncload.settings.container import PROCESS, WORKER
@@ -238,6 +243,29 @@ def test_no_more_processes_than_files():
     """Even if asked for."""
     assert choose(make_settings(processes=8), make_plan(small=3)) == 3
     assert choose(make_settings(processes=8), make_plan()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "plan", "warning"),
+    [
+        (
+            {"processes": 2, "memory": "16MiB"},
+            {"small": 9},
+            "2: only 1 can be used: --memory 16MiB",
+        ),
+        ({"processes": 8, "concurrency": 2}, {"small": 9}, "8: only 2 can be used: each needs its"),
+        ({"processes": 8}, {"small": 3}, None),
+        ({"processes": 8}, {"small": 9}, None),
+        ({"memory": "16MiB"}, {"small": 20_000}, None),
+    ],
+)
+def test_fewer_processes_than_asked_for_are_explained(options, plan, warning):
+    """Unless there are no more files."""
+    settings, made = make_settings(**options), make_plan(**plan)
+    found = explain_fewer(settings, made, choose(settings, made))
+    assert (found is not None) == (warning is not None)
+    if found is not None:
+        assert found.message.startswith(f"--processes {warning}")
 
 
 def test_each_process_has_room_for_parts():

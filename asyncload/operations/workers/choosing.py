@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import NamedTuple, Self
 
 from asyncload.errors import SourceTooLarge
+from asyncload.model.values import Warned
 from asyncload.planning.plan import MIB, LoadPlan, lay_out_parts
 from asyncload.settings.container import (
     PROCESS,
@@ -67,6 +68,22 @@ def choose_processes(
     # cores one of them is faster than two.
     spare = 0 if _is_worthwhile(small) else 1
     return max(1, _fitting(settings, wanted, machine(), spare))
+
+
+def explain_fewer(settings: Settings, plan: LoadPlan, chosen: int) -> Warned | None:
+    """Return a warning if fewer processes load than were asked for, though there are more files."""
+    asked = settings.processes
+    files = plan.files - len(plan.failures)
+    if not isinstance(asked, int) or chosen >= min(asked, files):
+        return None
+    if chosen == _most(settings, plan):
+        reason = "each needs its share of --concurrency and --limit-rate"
+    else:
+        reason = f"--memory {settings.memory // MIB}MiB has no room for the parts of more"
+    return Warned(
+        f"--processes {asked}: only {chosen} can be used: {reason}",
+        hint="raise that limit, or lower --processes",
+    )
 
 
 def choose_on_cluster(settings: Settings, plan: LoadPlan, workers: int) -> int:
