@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import ceph as ceph_cluster
 from tests.support import servers
+from tests.support.observed import take_misfits
 from tests.support.quick_libraries import quicken
 
 # A busy machine must not make a test fail.
@@ -61,6 +62,13 @@ def _libraries_start_quickly(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         quicken(patch, tmp_path_factory.mktemp("libraries"))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _records_fit():
+    """All records that the test has read or stored are as the schemas describe them."""
+    yield
+    assert take_misfits() == []
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from asyncload import errors
 from asyncload.cli.app import make_app
 from asyncload.settings.options import COMMANDS
 from tests.support import options_table
-from tests.support.documents import OTHERS, PAGES, REPOSITORY, name_of, our_words, section
+from tests.support.documents import OTHERS, PAGES, REPOSITORY, everything, name_of, section
 from tests.support.loads import write_files
 
 
@@ -37,7 +37,7 @@ def test_the_documents_name_no_option_that_is_not_there():
     others = "--rm --read-only --cap-drop --security-opt --user --help --version --build "
     others += "--abort-on-container-exit --exit-code-from --pids-limit --write "
     others += "--seed --endpoint --fault --install-completion"
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", our_words()))
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", everything()))
     assert named <= known | set(others.split())
 
 

@@ -275,13 +275,6 @@ def collect(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **o
     return ending.exit_code
 
 
-def _bucket_of(address: str | None) -> str | None:
-    """Return the bucket of an `s3://` address; None if it is something else."""
-    if address is None or not address.startswith("s3://"):
-        return None
-    return address.removeprefix("s3://").partition("/")[0] or None
-
-
 def report(
     arguments: Arguments,
     *,
@@ -302,8 +295,7 @@ def report(
             ending.exit_code = report_file(Path(record), ending, quiet=quiet, html=html)
             return ending.exit_code
         named = record if run is None else run
-        bucket = arguments.bucket or _bucket_of(named)
-        if bucket is None:
+        if arguments.bucket is None:
             raise UsageError(
                 "--bucket is missing",
                 hint="the record of a run is in its bucket"
@@ -311,7 +303,7 @@ def report(
                 else f"{named!r} is not a file, so it is looked for in the bucket",
             )
         # The volume is not read.
-        settings = arguments.settings(volume=MOUNTED, bucket=bucket, run=named)
+        settings = arguments.settings(volume=MOUNTED, run=named)
         ending.bucket = settings.bucket
         import_s3()
         from asyncload.cli.report import report as do
@@ -397,6 +389,21 @@ def _demo(volume: Path | None, *, keep: bool) -> int:
     return do(volume, keep=keep)
 
 
+def schema(
+    name: Annotated[
+        str | None, typer.Argument(help="Its name. Default: list all names.", show_default=False)
+    ] = None,
+) -> Callable[[], int]:
+    """Print a JSON Schema of the records of --json, of manifests or of logs."""
+    return partial(_schema, name)
+
+
+def _schema(name: str | None) -> int:
+    from asyncload.cli.schema import schema as do
+
+    return do(name)
+
+
 _WITH_OPTIONS: tuple[Callable[..., int], ...] = (
     run,
     plan,
@@ -412,13 +419,15 @@ _WITH_OPTIONS: tuple[Callable[..., int], ...] = (
     where,
     config,
 )
-_OTHERS = "Other commands"
+_LAST = "Other commands"
 _PANELS = {
     "Commands that load": ("run", "plan", "watch", "collect"),
     "Commands that show what is loaded": ("verify", "report", "runs", "where"),
-    _OTHERS: ("check", "ddl", "doctor", "clean", "config"),
+    _LAST: ("check", "ddl", "doctor", "clean", "config"),
 }
-_NAMES = (*(function.__name__ for function in _WITH_OPTIONS), demo.__name__)
+# Their few parameters are their own.
+_OTHERS: tuple[Callable[..., Callable[[], int]], ...] = (demo, schema)
+_NAMES = tuple(function.__name__ for function in (*_WITH_OPTIONS, *_OTHERS))
 
 
 def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
@@ -442,8 +451,9 @@ def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
     for function in _WITH_OPTIONS:
         if function.__name__ in wanted:
             _add_command(app, function)
-    if demo.__name__ in wanted:
-        app.command(cls=Command, rich_help_panel=_OTHERS)(demo)
+    for other in _OTHERS:
+        if other.__name__ in wanted:
+            app.command(cls=Command, rich_help_panel=_LAST)(other)
     return app
 
 

@@ -90,6 +90,10 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("Load a sample into a store on this machine:", ""),
         ("Load your own files into it:", "exports"),
     ),
+    "schema": (
+        ("List all schemas:", ""),
+        ("Print that of the lines of run --json:", "run"),
+    ),
 }
 """For each command: what an example does, and its arguments."""
 
@@ -105,6 +109,6 @@ def help_lines(command: str) -> Iterator[str]:
     for text, line in EXAMPLES[command]:
         yield f"   {text}"
         yield f"     asyncload {command} {line}".rstrip()
-    if command != "demo":
+    if command not in ("demo", "schema"):
         yield ""
         yield from (f" {line}" for line in _VARIABLES)

@@ -15,7 +15,7 @@ from asyncload.settings.options import COMMANDS
 # Typer brings a copy of Click since 0.26, and used Click itself before.
 ClickError: type[Exception] = typer.BadParameter.__mro__[2]
 
-_ALL = (*COMMANDS, "demo")
+_ALL = (*COMMANDS, "demo", "schema")
 # Options that users may expect from other programs, and what to use instead.
 _INSTEAD = {
     "--verbose": "use --json or read the manifest for all details; --quiet prints less",

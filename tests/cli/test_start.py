@@ -93,6 +93,7 @@ COMMANDS = {"run", "plan", "watch", "collect", "verify", "clean", "report", "doc
     "check",
     "ddl",
     "runs",
+    "schema",
     "where",
 }
 

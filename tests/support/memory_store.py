@@ -28,6 +28,7 @@ from asyncload.store.protocol import (
     RemoteObject,
     StoredPart,
 )
+from tests.support.observed import observe
 
 MIN_PART = 5 * 1024 * 1024
 
@@ -221,6 +222,8 @@ class MemoryStore:
         return whole
 
     def _keep(self, key, body, algorithm, info) -> None:
+        if info.bookkeeping:
+            observe(bytes(body))
         self.objects[key] = body
         self.algorithms[key] = algorithm
         self.infos[key] = info

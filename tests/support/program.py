@@ -15,6 +15,7 @@ import pytest
 
 from asyncload.cli import main
 from asyncload.cli.interruption import SIGNALS
+from tests.support.observed import observe
 
 _RUNS = count(1)
 
@@ -57,10 +58,22 @@ def asyncload(capsys, monkeypatch):
             if not next(_RUNS) % 40:
                 gc.collect()
         captured = capsys.readouterr()
+        observe(captured.out)
+        observe(captured.err)
         code = ended.value.code or 0
         return Ended(code, without_times(captured.out), captured.err)
 
     return run
+
+
+class Program(subprocess.Popen):
+    """A program whose records are held to their schemas once they are read."""
+
+    def communicate(self, *arguments, **options):
+        out, err = super().communicate(*arguments, **options)
+        observe(out)
+        observe(err)
+        return out, err
 
 
 @pytest.fixture
@@ -69,7 +82,7 @@ def spawn():
     started = []
 
     def start(*arguments, prefix=(), **options):
-        process = subprocess.Popen(
+        process = Program(
             [*prefix, sys.executable, "-m", "asyncload", *map(str, arguments)],
             stdout=options.pop("stdout", subprocess.PIPE),
             stderr=options.pop("stderr", subprocess.PIPE),

@@ -19,6 +19,7 @@ import boto3
 from botocore.config import Config
 
 from asyncload.operations.demo import local_s3
+from tests.support.observed import observe
 from tests.support.processes import uncovered
 
 
@@ -62,11 +63,14 @@ class S3Server:
     def objects(self, prefix: str) -> dict[str, bytes]:
         client = self.client()
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
-        return {
+        objects = {
             entry["Key"]: client.get_object(Bucket=self.bucket, Key=entry["Key"])["Body"].read()
             for page in pages
             for entry in page.get("Contents", ())
         }
+        for body in objects.values():
+            observe(body)
+        return objects
 
     def open_uploads(self, prefix: str) -> list[str]:
         try:

@@ -1,67 +1,69 @@
-"""Hold records to the page on records: each field is described there, and is what is said of it."""
+"""Hold records to the package's schemas, and to what the page on records says of them besides.
+
+A program may meet fields that it does not know; here, a field that no schema declares is an error.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
-from typing import Any, NamedTuple, get_args
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, get_args
+
+import fastjsonschema
 
 from asyncload.model.values import LimitReason
+from asyncload.reporting.schemas import read_schema, schema_names
 from tests.support.documents import holding
 
 DOCUMENT = holding("# Records\n")
 
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "integer": int,
-    "number": (int, float),
-    "string": str,
-    "boolean": bool,
-    "object": dict,
-    "array": list,
-}
+
+class NotAsDescribedError(AssertionError):
+    """A record does not fit its schema."""
 
 
-class Described(NamedTuple):
-    name: str
-    kinds: list[str]
-    present: str
+def fit(definition: str, record: Mapping[str, Any]) -> None:
+    """Compare a record, or a part of one, with its schema, and allow no field besides."""
+    try:
+        _validator(definition)(record)
+    except fastjsonschema.JsonSchemaValueException as error:
+        raise NotAsDescribedError(f"{definition}: {error.message}: {record}") from error
 
 
-def tables() -> dict[str, list[Described]]:
-    """The fields by record; those of a summary by `summary of COMMAND`."""
-    found: dict[str, list[Described]] = {}
-    section = ""
-    for line in DOCUMENT.read_text().splitlines():
-        if begin := re.match(r"## `(\w+)`", line):
-            section = begin[1]
-        elif begin := re.match(r"Of `(\w+)`:", line):
-            section = f"summary of {begin[1]}"
-            if begin[1] in ("collect", "report"):
-                # They include those of a load, but for its dry run.
-                of_run = found["summary of run"]
-                found[section] = [f for f in of_run if f.present != "in a dry run"]
-            if begin[1] == "plan":
-                found[section] = found["summary of run"]
-        elif row := re.match(r"\| `(\w+)` \| ([a-z ]+) \| ([^|]+) \| ", line):
-            described = Described(row[1], row[2].split(" or "), row[3])
-            found.setdefault(section, []).append(described)
+@cache
+def _validator(definition: str) -> Callable[[Mapping[str, Any]], Any]:
+    """The compiled definition, found in any of the schemas."""
+    defined = _definitions()
+    if definition not in defined:
+        raise NotAsDescribedError(f"no schema has {definition}")
+    return fastjsonschema.compile({"$ref": f"#/$defs/{definition}", "$defs": defined})
+
+
+@cache
+def _definitions() -> dict[str, Any]:
+    """The definitions of all schemas, strict, and with times that know their time zone."""
+    found: dict[str, Any] = {}
+    for name in schema_names():
+        for definition, schema in json.loads(read_schema(name))["$defs"].items():
+            assert found.setdefault(definition, schema) == schema, definition
+    shared = found["log"] = json.loads(read_schema("log"))
+    for part in ("$schema", "$id", "title", "allOf", "$defs"):
+        del shared[part]
+    for schema in found.values():
+        schema["additionalProperties"] = False
     return found
 
 
-FIELDS = tables()
-
-
 def check_record(record: dict[str, Any]) -> None:
-    """A record of `--json`."""
-    assert record["version"] == 1, record
-    kind = record["type"]
-    fields = list(FIELDS[kind])
+    """A record of `--json`, or of a run of shards."""
+    kind = record.get("type")
     if kind == "summary" and record["command"] is not None:
-        fields += FIELDS[f"summary of {record['command']}"]
-    _check_fields(record, fields)
+        fit(f"summary_of_{record['command']}", record)
+    else:
+        fit(str(kind), record)
     if (concurrency := record.get("concurrency")) is not None:
-        _check_fields(concurrency, FIELDS["concurrency"])
         assert concurrency["reason"] in get_args(LimitReason)
         assert concurrency["peak"] >= 0
     if kind == "file":
@@ -73,12 +75,11 @@ def check_manifest(text: str | bytes) -> dict[str, Any]:
     manifest = json.loads(text)
     assert list(manifest) == ["run", "files", "summary"]
     run = manifest["run"]
-    assert run["version"] == 1
-    _check_fields(run, FIELDS["run"])
+    fit("run", run)
     days = [run["date"]] if run["date"] else [e["date"] for e in manifest["files"] if e["key"]]
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", day) for day in days)
     for entry in manifest["files"]:
-        _check_fields(entry, [f for f in FIELDS["file"] if "not in manifests" not in f.present])
+        fit("file_in_manifest", entry)
         _check_file(entry)
     check_record(manifest["summary"])
     assert manifest["summary"]["run_id"] == run["run_id"]
@@ -97,74 +98,22 @@ def check_lines(out: str) -> list[dict[str, Any]]:
 def check_log(err: str) -> list[dict[str, Any]]:
     """All that a command wrote to standard error with --log-format json."""
     records = [json.loads(line) for line in err.splitlines()]
-    shared = FIELDS["log"]
-    names = [field.name for field in shared]
     for record in records:
-        _check_fields({name: record[name] for name in names if name in record}, shared)
-        assert record["version"] == 1
-        assert record["type"] == "log"
-        _check_event(record["event"], {k: v for k, v in record.items() if k not in names})
+        check_log_record(record)
     return records
 
 
-def _check_event(event: str, fields: dict[str, Any]) -> None:
+def check_log_record(record: dict[str, Any]) -> None:
+    """A line of the log."""
+    names = _definitions()["log"]["properties"]
+    fit("log", {name: value for name, value in record.items() if name in names})
+    event = record["event"]
+    fields = {name: value for name, value in record.items() if name not in names}
     if event == "command.finished":
         of_run = {"run_id": None} if fields["command"] in ("run", "collect") else {}
         check_record({"version": 1, "type": "summary", **of_run, **fields})
-    elif event in ("file.failed", "file.skipped", "file.replaced"):
-        _check_fields(fields, [f for f in FIELDS["file"] if "not in manifests" not in f.present])
-    elif event == "watch.progress":
-        assert fields.keys() <= {field.name for field in FIELDS["progress"]}
     else:
-        assert fields.keys() == FIELDS_OF_EVENTS[event], event
-
-
-def _fields_of_events() -> dict[str, set[str]]:
-    """The further fields of the events of the log, as their table names them."""
-    section = DOCUMENT.read_text().partition("## `log`")[2].partition("\n## ")[0]
-    found: dict[str, set[str]] = {}
-    before: set[str] = set()
-    for line in section.splitlines():
-        if not line.startswith("| `") or line.count("|") != 4:
-            continue
-        _, events, _, fields, _ = (cell.strip() for cell in line.split("|"))
-        if fields != "as above":
-            before = set(re.findall(r"`(\w+)`", fields))
-        for event in re.findall(r"`([^`]+)`", events):
-            found[event] = before
-    return found
-
-
-FIELDS_OF_EVENTS = _fields_of_events()
-
-
-def _check_fields(record: dict[str, Any], fields: list[Described]) -> None:
-    known = {field.name: field for field in fields}
-    assert record.keys() <= known.keys(), record.keys() - known.keys()
-    for field in fields:
-        if field.name in record:
-            assert _fits(record[field.name], field.kinds), (field, record[field.name])
-        else:
-            assert not field.present.startswith("always"), (field, record)
-
-
-def _fits(value: Any, kinds: list[str]) -> bool:
-    return any(_is(value, kind) for kind in kinds)
-
-
-def _is(value: Any, kind: str) -> bool:
-    if kind == "null":
-        return value is None
-    if kind == "time":
-        return isinstance(value, str) and datetime.fromisoformat(value).utcoffset() is not None
-    if kind == "error":
-        if not isinstance(value, dict):
-            return False
-        _check_fields(value, FIELDS["error"])
-        return True
-    if isinstance(value, bool):
-        return kind == "boolean"
-    return isinstance(value, _TYPES[kind])
+        fit(f"event_{event}", fields)
 
 
 def _check_file(record: dict[str, Any]) -> None:
