@@ -69,7 +69,6 @@ if TYPE_CHECKING:
         TooManyOpenFiles,
         UnknownName,
         UsageError,
-        VolumeMissing,
         WorkersLost,
         WrongRegion,
     )
@@ -272,7 +271,6 @@ __all__ = [
     "Verification",
     "VerificationStarted",
     "VerifyEvent",
-    "VolumeMissing",
     "Warned",
     "WatchOptions",
     "WatchProgress",
@@ -302,7 +300,7 @@ _NAMES = {
         PartNotRecorded ProtectionIgnored Refused RequestLimitReached RequestRejected ServerError
         ShardRefused SourceChanged SourceStalled SourceTooLarge SourceUnreadable StoreError
         StoreRefused StoreUnavailable Throttled TimedOut TokenRejected TooManyOpenFiles
-        UnknownName UsageError VolumeMissing WorkersLost WrongRegion
+        UnknownName UsageError WorkersLost WrongRegion
     """,
     "model.values": """
         ApiRequestsMade Checksum ConcurrencyChanged ConcurrencySettled Disposed Event Excluded

@@ -91,15 +91,9 @@ class UsageError(AsyncloadError):
 
 
 class NothingToLoad(AsyncloadError):
-    """The volume has no CSV to load."""
+    """The volume, or one of several, has no CSV to load; nothing was sent."""
 
     exit_code = 4
-
-
-class VolumeMissing(AsyncloadError):
-    """One of several volumes does not exist or has no CSV to load; nothing was sent."""
-
-    exit_code = 3
 
 
 class Refused(AsyncloadError):

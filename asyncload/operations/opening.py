@@ -34,8 +34,7 @@ async def open_readers(
 
     Raises:
         UsageError: the volume does not exist, is not a folder, or can't be listed, or the list of
-            files can't be read; or volumes overlap.
-        VolumeMissing: one of several volumes does not exist.
+            files can't be read; or some of several volumes do not exist, or overlap.
         SourceUnreadable: the volume can't be opened, or does not respond.
     """
     with nullcontext(executor) if executor else ReaderThreads(threads) as through:
@@ -65,7 +64,7 @@ def open_volume(settings: Settings) -> tuple[Volume, Sequence[Root]]:
     """Open the folders of the volume, or of all volumes; one that is a file has a list of it.
 
     Raises:
-        UsageError, VolumeMissing, SourceUnreadable: see `open_readers`.
+        UsageError, SourceUnreadable: see `open_readers`.
     """
     roots = find_roots(settings.volumes, archives=settings.archives)
     if settings.files_from is not None and any(root.listed is not None for root in roots):

@@ -81,7 +81,7 @@ async def scan_plan(
     """Return the plan of a run that started at `now`, scanned by reader threads.
 
     Raises:
-        NothingToLoad, VolumeMissing, KeyCollision: see `finish_plan`.
+        NothingToLoad, KeyCollision: see `finish_plan`.
         UsageError: the files can't be divided among shards.
         SourceStalled: a folder does not respond.
     """

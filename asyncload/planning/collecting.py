@@ -16,7 +16,7 @@ from asyncload.model.values import (
     Warned,
 )
 from asyncload.planning.plan import LoadPlan
-from asyncload.source.roots import volume_missing
+from asyncload.source.roots import volumes_empty
 from asyncload.source.scanner import Found, Scanner
 
 if TYPE_CHECKING:
@@ -87,14 +87,14 @@ def finish_plan(
     """Emit the warnings about a complete scan, and check the plan. Raises as `check_plan`.
 
     Raises:
-        VolumeMissing: one of several volumes has no file to load, and must have one.
+        NothingToLoad: one of several volumes has no file to load, and must have one.
     """
     for warned in warnings_of(scanner, plan):
         observe(warned)
     listed = scanner.listed.origin if scanner.listed else ""
     check_plan(plan, allow_empty=allow_empty, listed=listed, others=others)
     if scanner.empty and not allow_empty:
-        raise volume_missing(scanner.empty, empty=True)
+        raise volumes_empty(scanner.empty)
 
 
 def check_plan(plan: LoadPlan, *, allow_empty: bool, listed: str = "", others: int = 0) -> None:

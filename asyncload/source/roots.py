@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from asyncload.errors import UsageError, VolumeMissing
+from asyncload.errors import NothingToLoad, UsageError
 from asyncload.model.names import to_text
 from asyncload.source.file_list import FileList, below_root, roots_of
 from asyncload.source.folders import split_volume, status_of
@@ -37,14 +37,15 @@ def find_roots(volumes: Sequence[Path], *, archives: bool = False) -> tuple[Root
     """Return the folders of volumes; one that is a single file is in its folder, with a list.
 
     Raises:
-        UsageError: see `check_volume`; or volumes are the same, or one is inside another.
-        VolumeMissing: one of several does not exist.
+        UsageError: see `check_volume`; or of several, some do not exist, are the same, or one is
+            inside another.
     """
     if len(volumes) == 1:
         folder, file = split_volume(volumes[0], archives=archives)
         return (Root(folder, listed=None if file is None else _list_of([file])),)
     if missing := [volume for volume in volumes if not _exists(volume)]:
-        raise volume_missing(list(map(str, missing)), empty=False)
+        message, details = _named(list(map(str, missing)), "does not exist", "do not exist")
+        raise UsageError(message, details=details, hint="check the paths and mounts")
     found = [split_volume(volume, archives=archives) for volume in volumes]
     _check_apart(volumes)
     files: dict[Path, list[str]] = {}
@@ -58,17 +59,17 @@ def find_roots(volumes: Sequence[Path], *, archives: bool = False) -> tuple[Root
     return tuple(roots.values())
 
 
-def volume_missing(names: Sequence[str], *, empty: bool) -> VolumeMissing:
-    """Return the error of volumes that do not exist, or with `empty` have no CSV to load."""
-    hint = "check the paths and mounts" + "; --allow-empty accepts volumes without CSVs" * empty
+def volumes_empty(names: Sequence[str]) -> NothingToLoad:
+    """Return the error of some of several volumes, which have no CSV to load."""
+    message, details = _named(names, "has no CSV to load", "have no CSV to load")
+    hint = "check the paths and mounts; --allow-empty accepts volumes without CSVs"
+    return NothingToLoad(message, details=details, hint=hint)
+
+
+def _named(names: Sequence[str], one: str, more: str) -> tuple[str, Sequence[str]]:
     if len(names) == 1:
-        what = "has no CSV to load" if empty else "does not exist"
-        return VolumeMissing(f"the volume {names[0]} {what}, so no volume was loaded", hint=hint)
-    what = "have no CSV to load" if empty else "do not exist"
-    details = [f"  {name}" for name in names]
-    return VolumeMissing(
-        f"{len(names):,} volumes {what}, so no volume was loaded:", details=details, hint=hint
-    )
+        return f"the volume {names[0]} {one}, so no volume was loaded", ()
+    return f"{len(names):,} volumes {more}, so no volume was loaded:", [f"  {n}" for n in names]
 
 
 def share_list(
