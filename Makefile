@@ -8,6 +8,9 @@ WORKERS ?= $(shell echo $$(( ($$(nproc 2>/dev/null || echo 2) * 3 + 1) / 2 )))
 ARCH ?= x86_64
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
+# Everything by the generic client, before the stricter server; at night, before both.
+WITHOUT_LANE := --no-fast-lane --ignore=tests/unit --ignore=tests/pipeline
+
 # Programs that tests start, and the second run of the tests, find what the first one compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -30,15 +33,15 @@ demo: $(READY)  ## Load the sample volume into a local S3, and show the lake
 	$(BIN)/asyncload demo
 
 test: check  ## Run all checks and tests, as CI does
-	$(PYTEST) -m "not nightly" --durations=25 --durations-min=4 --cov --cov-report= --cov-fail-under=0
-	$(PYTEST) -m "not nightly and not docker and (moto or seaweedfs)" --no-fast-lane \
-		--ignore=tests/unit --ignore=tests/pipeline --cov --cov-append --cov-report=term
+	$(PYTEST) -m "not nightly" --durations=25 --durations-min=4 --cov --cov-report=term
+	$(PYTEST) -m "not nightly and not docker and seaweedfs" $(WITHOUT_LANE)
 
 test-fast: $(READY)  ## Run the tests that need no server
 	$(PYTEST) tests/unit tests/pipeline
 
 test-nightly: $(READY) ceph browser spark  ## Run the tests that take long
 	$(PYTEST) -m nightly
+	$(PYTEST) -m "not docker and (moto or seaweedfs)" $(WITHOUT_LANE)
 
 test-browser: $(READY) browser  ## Open the page of `asyncload report --html` in Chromium
 	$(BIN)/python -m pytest -m browser

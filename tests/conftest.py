@@ -13,6 +13,8 @@ from tests.support import ceph as ceph_cluster
 from tests.support import servers
 from tests.support.observed import take_misfits
 from tests.support.quick_libraries import quicken
+from tests.support.rights import without_rights
+from tests.support.selection import mark_repetitions
 
 # A busy machine must not make a test fail.
 hypothesis.settings.register_profile("asyncload", deadline=None)
@@ -32,8 +34,10 @@ def pytest_addoption(parser):
     )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """With --fault, keep the tests that carry one of its ids."""
+    """Mark what is for the night; with --fault, keep the tests that carry one of its ids."""
+    mark_repetitions(items)
     wanted = set(config.getoption("--fault"))
     if wanted:
         kept, others = [], []
@@ -152,3 +156,16 @@ def volume(tmp_path):
     folder = tmp_path / "volume"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def unprivileged(volume, monkeypatch):
+    """A context with no more rights on files than an ordinary user has, be the tests run by root.
+
+    The volume is the working folder, because the folders above it may be closed to others.
+    """
+    monkeypatch.chdir(volume)
+    yield without_rights
+    for entry in volume.rglob("*"):
+        if not entry.is_symlink():
+            entry.chmod(0o700)

@@ -220,7 +220,7 @@ def test_an_unknown_source_names_the_known_ones(collect):
     ended = collect("--title", "a", source=("imdb",))
     assert ended.code == 2
     assert "source: 'imdb' is not a known source" in ended.err
-    assert "hint: use tmdb" in ended.err
+    assert "use tmdb, or describe another API" in ended.err
     assert collect("--title", "a", source=("",)).err.startswith("error: SOURCE is empty")
 
 

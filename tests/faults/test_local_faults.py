@@ -20,7 +20,6 @@ from tests.faults.lake import fail_first
 from tests.faults.proxy import Fault
 from tests.integration.test_memory import LAUNCHER
 from tests.support.loads import write_files
-from tests.support.rights import without_rights
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, put_accepted, scripted_s3
 from tests.support.vocabulary import check_lines
 
@@ -117,13 +116,10 @@ def test_a_file_that_changed_once_is_uploaded_in_its_new_version(
 
 
 @pytest.fixture
-def ordinary_user(lake, monkeypatch, volume):
-    """The volume is the working folder: those above it may be closed to others."""
-    monkeypatch.chdir(volume)
+def ordinary_user(lake, unprivileged):
+    """The lake loads the working folder, which is the volume."""
     lake.volume = Path()
-    yield without_rights
-    for path in volume.rglob("*"):
-        path.chmod(0o700)
+    return unprivileged
 
 
 @pytest.mark.fault("L6")

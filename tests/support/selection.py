@@ -1,0 +1,140 @@
+"""Which tests only `make test-nightly` runs, beside those with the mark: more of the same kind.
+
+`make test` runs each case of a fault once, by the fast lane or by the client in turn, and of the
+slow tests below the cases that are kept. The others get the mark `nightly` here, in one place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from fnmatch import fnmatchcase
+
+import pytest
+
+_WAY = re.compile(r"\b(lane|client)\b")
+KEPT = {
+    # Each seed, and each moment of a kill, is another sample of one behaviour.
+    "faults/test_simulation.py::test_no_seed_makes_a_load_lie_leak_or_hang": ["0"],
+    "faults/test_simulation.py::test_a_stop_at_any_step_is_obeyed": ["0"],
+    "faults/test_simulation.py::test_a_refusal_at_any_request_ends_the_run": ["0"],
+    "faults/test_seeds.py::test_a_load_through_chaos_*": ["lane-0", "client-1"],
+    "faults/test_kill.py::test_a_kill_at_any_request_*": ["0"],
+    "faults/test_worker_faults.py::test_a_killed_worker_loses_nothing": [
+        "before-9",
+        "after-1",
+        "after-33",
+    ],
+    "faults/test_worker_faults.py::test_a_signal_to_all_processes_ends_the_run_as_one": ["15"],
+    "faults/test_collect_kill.py::test_killed_at_a_request_to_the_api": ["2-after", "60-before"],
+    "faults/test_collect_kill.py::test_killed_at_a_request_to_the_store": ["40-after"],
+    "faults/test_watch_kill.py::test_each_quiet_version_is_loaded_once": ["events"],
+    # Programs of their own: these differ in one redirection, name or setting.
+    "faults/test_stream_faults.py::test_a_load_continues_if_its_output_fails": [
+        ">&- 2>&-",
+        ">/dev/full 2>&-",
+    ],
+    "faults/test_stream_faults.py::test_a_json_report_that_is_cut_short_is_never_a_success": [
+        "2>/dev/full",
+        "<&- >&- 2>&-",
+        ">/dev/full",
+    ],
+    "faults/test_stream_faults.py::test_other_commands_whose_records_are_cut_short_*": ["verify"],
+    "faults/test_stream_faults.py::test_a_command_that_sends_nothing_ends_as_ever": [
+        "help-*",
+        "option->&-",
+        "volume-2>&-",
+        "plan->/dev/full 2>/dev/full",
+    ],
+    "faults/test_scan_faults.py::test_an_excluded_folder_need_not_be_readable": [
+        "lost+found-*",
+        "d/.cache-*",
+        "private-options4",
+        "d/private-options7",
+    ],
+    "faults/test_name_faults.py::test_names_are_the_same_keys_in_any_locale": [
+        "lane-C",
+        "client-Latin-1",
+    ],
+    "faults/test_syscalls.py::test_a_read_that_fails_or_ends_too_soon_fails_its_file_alone": [
+        "lane-EIO-*",
+        "client-eof-*",
+    ],
+    "faults/test_ownership_faults.py::test_a_killed_runs_upload_is_resumed_by_*": [
+        "same",
+        "metadata",
+    ],
+    "faults/test_ownership_faults.py::test_a_damaged_or_huge_record_*": ["record0"],
+    "faults/test_chain_faults.py::test_a_variable_that_is_empty_is_not_set": ["-*"],
+    "faults/test_network_faults.py::test_a_body_that_is_never_read_*": ["lane-*"],
+    # What they load is large; the other server, or number, makes no difference to it.
+    "integration/test_processes.py::test_*": ["seaweedfs", "seaweedfs-*"],
+    "integration/test_second_run.py::test_*": ["seaweedfs", "seaweedfs-*"],
+    "cli/test_watch.py::test_files_are_loaded_until_a_signal": ["moto-poll0", "seaweedfs-poll1"],
+    "unit/test_auto_concurrency.py::test_a_store_that_serves_500_a_second_*": [
+        "model0-0.005",
+        "model1-0.1",
+        "model2-0.005",
+    ],
+    "unit/test_auto_concurrency.py::test_it_is_as_fast_as_the_best_number": ["0.005-*", "0.03-*"],
+}
+"""The cases that `make test` keeps of a test, by its path below tests; a test without cases, and
+what is not named here, is kept."""
+
+
+def mark_repetitions(items):
+    """Give the mark `nightly` to all that repeats what another test shows."""
+    tests, ways = defaultdict(list), defaultdict(list)
+    for item in items:
+        path, test, case = parts(item)
+        if cases_kept(path, test):
+            tests[path, test].append(item)
+        elif "lane" in _params(item) and _WAY.search(case):
+            ways[path, test].append(item)
+    for (path, test), cases in tests.items():
+        mark_other_cases(cases, cases_kept(path, test))
+    for cases in ways.values():
+        mark_other_ways(cases)
+
+
+def mark_other_cases(items, kept):
+    """Keep the cases that these patterns match; all, if none is among them."""
+    others = [
+        item
+        for item in items
+        if (case := parts(item)[2]) and not any(fnmatchcase(case, pattern) for pattern in kept)
+    ]
+    if len(others) < len(items):
+        for item in others:
+            item.add_marker(pytest.mark.nightly)
+
+
+def mark_other_ways(items):
+    """Keep each case of a test by lane or client in turn; one that has no other cases, by both."""
+    by_case = defaultdict(list)
+    for item in items:
+        by_case[_WAY.sub("", parts(item)[2])].append(item)
+    if len(by_case) == 1:
+        return
+    for number, case in enumerate(by_case.values()):
+        for item in case:
+            if len(case) > 1 and item.callspec.params["lane"] != (number % 2 == 0):
+                item.add_marker(pytest.mark.nightly)
+
+
+def _params(item):
+    callspec = getattr(item, "callspec", None)
+    return callspec.params if callspec else {}
+
+
+def cases_kept(path, test):
+    """The patterns of the cases that are kept; None if all are."""
+    found = (kept for name, kept in KEPT.items() if fnmatchcase(f"{path}::{test}", name))
+    return next(found, None)
+
+
+def parts(item):
+    """Its file below tests, its function, and its case."""
+    path = item.nodeid.split("::")[0].partition("tests/")[2]
+    case = item.name[len(item.originalname) + 1 : -1]
+    return path, item.originalname, case
