@@ -13,7 +13,7 @@ import asyncload
 from asyncload import errors
 from asyncload.cli.app import make_app
 from asyncload.settings.options import COMMANDS
-from tests.support import options_table
+from tests.support import options_table, reference
 from tests.support.documents import OTHERS, PAGES, REPOSITORY, everything, name_of, section
 from tests.support.loads import write_files
 
@@ -30,13 +30,30 @@ def test_the_documents_hold_the_table_of_options():
     assert options_table.filled(text) == text
 
 
+@pytest.mark.parametrize("page", reference.PAGES)
+def test_the_reference_says_what_the_code_says(page):
+    """As `python -m tests.support.reference --write` makes it from the code."""
+    path, text = reference.rendered(page)
+    assert path.read_text() == text
+
+
+def test_the_hints_of_an_error_are_found_in_the_code():
+    """Those of a message with values, of the store's codes, and of a class."""
+    found = reference.messages()
+    assert ("`--bucket: … is not a valid bucket name`") in dict(found["UsageError"])
+    assert ("the store's code `QuotaExceeded`") in dict(found["RequestRejected"])
+    assert found["BucketNotFound"] >= {
+        ("any other", "check --bucket and --endpoint-url, or create the bucket first")
+    }
+
+
 def test_the_documents_name_no_option_that_is_not_there():
     """An option that went away leaves the documents too."""
     options = [option for command in (*COMMANDS, "demo") for option in options_of(command)]
     known = {name for option in options for name in (*option.opts, *option.secondary_opts)}
     others = "--rm --read-only --cap-drop --security-opt --user --help --version --build "
     others += "--abort-on-container-exit --exit-code-from --pids-limit --write "
-    others += "--seed --endpoint --fault --install-completion"
+    others += "--out --env-file --seed --endpoint --fault --install-completion"
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", everything()))
     assert named <= known | set(others.split())
 

@@ -94,8 +94,10 @@ def test_the_documents_have_commands():
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.page}:{block.line}")
-def test_each_command_in_the_documents_has_valid_options(block, monkeypatch):
-    """As the program itself reads them; it is not run."""
+def test_each_command_in_the_documents_has_valid_options(block, monkeypatch, tmp_path):
+    """As the program itself reads them, with the settings file that one names; it is not run."""
+    (tmp_path / "nightly.toml").touch()
+    monkeypatch.chdir(tmp_path)
     app = typer.main.get_command(make_app())
     for name in list(os.environ):
         if name.startswith("ASYNCLOAD_"):

@@ -273,7 +273,7 @@ Outcome = Uploaded | Unchanged | Skipped | Failed | Present
 
 
 class Disposed(NamedTuple):
-    """What was done with a source file after it was loaded, as the user asked with `--then`.
+    """The fate of a source file after it was loaded, as the user asked with `--then`.
 
     `reason` says why it was kept, `failed` whether because of an error.
     """

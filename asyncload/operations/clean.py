@@ -49,8 +49,8 @@ async def clean(
 
     Args:
         settings: the bucket and the layout; the volume is not read.
-        older_than: only uploads without a new part for so long: seconds, a timedelta, or text such
-            as `24h`. 0 includes the uploads of running loads.
+        older_than: only uploads without a new part for this long: seconds, a timedelta, or text
+            such as `24h`. 0 includes the uploads of running loads.
         abort: whether to abort them; else they are only listed.
         observer: called with each event, in the event loop; must neither block nor be a coroutine
             function. If it raises an error, the cleanup ends.

@@ -103,7 +103,7 @@ class WatchOptions(NamedTuple):
 
 
 class WatchResult(NamedTuple):
-    """What a watch has loaded, and how many files were failing at its end.
+    """The files that a watch has loaded, and the number of those failing at its end.
 
     `finished`: whether all work in progress was completed.
     """

@@ -90,7 +90,7 @@ class SourcePlanned(NamedTuple):
 
 
 class FilePlanned(NamedTuple):
-    """What a run would do with one file, and its size in bytes.
+    """The action of a run on one file, and its size in bytes.
 
     `outcome` is the file's outcome if nothing is sent; None for a file that is sent. `reason` says
     why the action is unknown. `key` is None and `partition` and `dataset` are "" if the file has no
@@ -137,7 +137,7 @@ class PlannedPartition:
 
 @dataclass(slots=True)
 class Preview:
-    """What a run would do; an observer of a plan's events.
+    """The result of a plan of a run; an observer of its events.
 
     `counts` and `sizes` (in bytes) are by action. `partitions` are by their name, "" for files
     without a key; the files of partitions beyond the first 10,000 are counted in `more`. `named`

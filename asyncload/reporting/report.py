@@ -106,7 +106,7 @@ class RequestsNow(NamedTuple):
 class Report:
     """The totals of a run; an observer of its events. Sizes are in bytes.
 
-    `verified_by` counts landed files by the algorithm that verified them; `replaced` counts files
+    `verified_by` counts loaded files by the algorithm that verified them; `replaced` counts files
     that replaced different content. `sources` counts what was done with source files after their
     load, `sources_failed` those that could not be deleted or moved because of an error, and
     `kept_sources` names the first ones that were kept, with the reason. `failures` holds the first

@@ -60,7 +60,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Marking:
-    """What was written for a complete run of shards.
+    """The objects written for a complete run of shards.
 
     `manifest` is the key of the manifest of all shards, None if it could not be written.
     `partitions` counts those with a success marker now; `unmarked` are those that get none, and

@@ -31,7 +31,7 @@ _COPIES = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectSettings:
-    """What a collection requests, and where it stores the answers.
+    """The requests of a collection, and the place of their answers.
 
     `target` has the bucket, the keys and everything about stored objects; its volume is not used.
     `refresh` replaces answers that are there for the date. `max_requests` limits the requests to

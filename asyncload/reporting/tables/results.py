@@ -28,7 +28,7 @@ class Header(NamedTuple):
 
 
 class DatasetChecked(NamedTuple):
-    """What the CSVs of a dataset have in common, emitted once all of them have been checked.
+    """The common properties of the CSVs of a dataset, emitted once all of them have been checked.
 
     `columns` are those of all headers, with types that fit the values of all files. `dialects` are
     all that occur, with an example. `header` and `skipped_lines` are those of the first file.

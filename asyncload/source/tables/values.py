@@ -65,7 +65,7 @@ class Column(NamedTuple):
 
 @dataclass(slots=True)
 class CheckedFile:
-    """What was found out about one CSV.
+    """The findings about one CSV, and its columns.
 
     `rows` does not count the header, `ragged` rows and those that could not be read. `encoding` is
     "" for an empty file, and for one that is not a CSV. `null_markers` are the words that stand for
