@@ -76,7 +76,7 @@ def _records_fit():
 
 
 @pytest.fixture(autouse=True)
-def _lane(request, monkeypatch, _no_settings_of_the_machine):
+def _lane(request, _no_settings_of_the_machine, monkeypatch):
     """With --no-fast-lane there is none, neither in this process nor in those it starts."""
     if request.config.getoption("--no-fast-lane"):
         monkeypatch.setenv("ASYNCLOAD_FAST_LANE", "0")
@@ -88,7 +88,14 @@ def _lane(request, monkeypatch, _no_settings_of_the_machine):
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_the_machine(monkeypatch):
+def _files_outlive_patches(request):
+    """The test's folder is removed last, by functions of `os` that are no longer patched."""
+    if "tmp_path" in request.fixturenames:
+        request.getfixturevalue("tmp_path")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_machine(_files_outlive_patches, monkeypatch):
     """Tests see none of the user's AWS and asyncload settings, nor a metadata service."""
     for name in list(os.environ):
         if name.startswith(("AWS_", "ASYNCLOAD_")) or name.lower().endswith("_proxy"):

@@ -16,6 +16,9 @@ import pytest
 
 from asyncload.s3.hooks.models import QuickFiles
 
+read_model = QuickFiles.load_file
+"""As the program reads a model: each time anew."""
+
 _END = "-----END CERTIFICATE-----\n"
 
 
@@ -28,16 +31,24 @@ def quicken(patch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 def _parse_models_once(patch: pytest.MonkeyPatch) -> None:
-    """Each load gets fresh copies of botocore's models, which take long to parse."""
-    kept: dict[str, bytes] = {}
-    load_file = QuickFiles.load_file
+    """All sessions share botocore's models, which take long to parse.
 
-    def load_copy(self: QuickFiles, file_path: str) -> Any:
+    botocore changes a service's model, but the same way each time; of the endpoints, to which it
+    adds what was asked for, each session gets a copy.
+    """
+    kept: dict[str, Any] = {}
+
+    def load_shared(self: QuickFiles, file_path: str) -> Any:
         if file_path not in kept:
-            kept[file_path] = marshal.dumps(load_file(self, file_path))
-        return marshal.loads(kept[file_path])
+            model = read_model(self, file_path)
+            kept[file_path] = marshal.dumps(model) if _is_changed(file_path) else model
+        return marshal.loads(kept[file_path]) if _is_changed(file_path) else kept[file_path]
 
-    patch.setattr(QuickFiles, "load_file", load_copy)
+    patch.setattr(QuickFiles, "load_file", load_shared)
+
+
+def _is_changed(file_path: str) -> bool:
+    return Path(file_path).name == "endpoints"
 
 
 def _trust_one_authority(patch: pytest.MonkeyPatch, folder: Path) -> None:

@@ -16,7 +16,14 @@ from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import Loader
 
 from asyncload.s3 import S3Options, open_client
-from asyncload.s3.hooks.models import read_time, use_quick_models
+from asyncload.s3.hooks.models import QuickFiles, read_time, use_quick_models
+from tests.support.quick_libraries import read_model
+
+
+@pytest.fixture(autouse=True)
+def _models_are_read(monkeypatch):
+    """By the program's own code, and not shared with other tests."""
+    monkeypatch.setattr(QuickFiles, "load_file", read_model)
 
 
 @pytest.fixture
