@@ -183,7 +183,9 @@ class KeyLayout:
             if piece == _PATH:
                 break
             if isinstance(piece, _DateFormat):
-                date_format = str(piece) or "%Y-%m-%d"
+                # A second part of the date continues the first.
+                joined = "" if date_format is None else date_format + rest.replace("%", "%%")
+                date_format, rest = joined + (str(piece) or "%Y-%m-%d"), ""
             else:
                 text = dataset if piece == _DATASET else piece
                 before, rest = (before, rest + text) if date_format else (before + text, rest)

@@ -216,6 +216,16 @@ def test_files_whose_headers_differ_are_read_by_position():
         ("{dataset}/{date:%Y-%m}/x/{path}", ("D/", "%Y-%m", "/x/"), {"interval.unit": "MONTHS"}),
         ("{date:y%Y}/{path}", ("", "y%Y", "/"), {"format": "'y'yyyy", "range": "y2022,NOW"}),
         ("{date}/{dataset}/{path}", ("", "%Y-%m-%d", "/D/"), {"format": "yyyy-MM-dd"}),
+        (
+            "{dataset}/{date:%Y}/{date:%m}/x/{path}",
+            ("D/", "%Y/%m", "/x/"),
+            {"format": "yyyy/MM", "range": "2022/05,NOW"},
+        ),
+        (
+            "{date:%Y}/{dataset}/100%/{date:%d}/{path}",
+            ("", "%Y/D/100%%/%d", "/"),
+            {"format": "yyyy/'D'/100%/dd"},
+        ),
         ("{dataset}/{path}", ("D/", None, ""), None),
     ],
 )

@@ -33,7 +33,8 @@ _ATHENA_TYPES = {
 }
 # Of OpenCSVSerde, which takes dates and timestamps only as numbers, and no empty values.
 _OPEN_CSV_TYPES = ("BOOLEAN", "BIGINT", "DOUBLE")
-_JAVA_DATES = {"Y": "yyyy", "m": "MM", "d": "dd"}
+_JAVA_DATES = {"Y": "yyyy", "y": "yy", "m": "MM", "b": "MMM", "B": "MMMM", "d": "dd", "j": "DDD"}
+_JAVA_DATES |= {"%": "%"}
 _ENCODINGS = {"UTF-16LE": "utf-16", "UTF-16BE": "utf-16", "windows-1252": "latin-1"}
 _ENCODINGS |= {"ISO-8859-1": "latin-1"}
 
