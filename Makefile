@@ -15,7 +15,7 @@ WITHOUT_LANE := --no-fast-lane --ignore=tests/unit --ignore=tests/pipeline
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench bench-image check docs test test-fast test-nightly test-browser ceph spark test-spark browser lint format types architecture configuration wheel dist lambda-zip lock clean
+.PHONY: help demo bench bench-image check docs pictures test test-fast test-nightly test-browser ceph spark test-spark browser lint format types architecture configuration wheel dist lambda-zip lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,6 +104,9 @@ $(GENERATOR): requirements/docs.txt $(READY)
 
 docs: $(GENERATOR)  ## Build the documentation site into build/site, and check its links
 	$(BIN)/python -m tests.support.site
+
+pictures: $(READY)  ## Take the pictures of the documents again, from real runs
+	$(BIN)/python -m tests.support.pictures
 
 format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .
