@@ -53,14 +53,17 @@ def test_the_documents_name_no_option_that_is_not_there():
     known = {name for option in options for name in (*option.opts, *option.secondary_opts)}
     others = "--rm --read-only --cap-drop --security-opt --user --help --version --build "
     others += "--abort-on-container-exit --exit-code-from --pids-limit --write "
-    others += "--out --env-file --seed --endpoint --fault --install-completion"
+    others += "--seed --endpoint --fault --install-completion --out --env-file --from-date "
+    others += "--to-date --dag-id --cli-input-json --follow --from --filename --selector "
+    others += "--collector --key --edit --full --unit --now --nonblock"
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", everything()))
     assert named <= known | set(others.split())
 
 
 def library_examples():
-    """The Python of the section on the library, in its order."""
-    return re.findall(r"```python\n(.*?)```", section("As a library"), re.DOTALL)
+    """The Python of the sections on the library and on observers, in its order."""
+    text = section("As a library") + section("Write an observer in Python")
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
 @pytest.mark.moto
@@ -76,12 +79,19 @@ def test_the_examples_of_the_library_run(moto, tmp_path, monkeypatch, capsys):
     for example in library_examples():
         exec(compile(example, "the documents", "exec"), {"__name__": "__main__"})
         printed.append(capsys.readouterr().out.splitlines())
-    load, land, observe, plan, check = printed
+    load, land, observe, plan, check, totals, queued = printed
     assert re.fullmatch(r"2 of 2 files are in the raw zone, run \w+-\w+", load[0])
     assert land == ["exit code 0"]
     assert sorted(observe)[-2:] == ["unchanged movies.csv", "unchanged ratings/1.csv"]
     assert plan == ["0 files to send, 2 unchanged"]
     assert check == ["verified: {'MD5': 2}", "0 open uploads, 0 aborted"]
+    assert totals == ["Movies: 1 files, 2 bytes", "Ratings: 1 files, 2 bytes", "problems: []"]
+    assert queued == ["exit code 0"]
+    lines = (tmp_path / "outcomes.jsonl").read_text().splitlines()
+    assert sorted(json.loads(line)[:2] for line in lines) == [
+        ["movies.csv", "unchanged"],
+        ["ratings/1.csv", "unchanged"],
+    ]
 
 
 def test_the_examples_of_the_library_use_public_names_only():

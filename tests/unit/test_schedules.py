@@ -61,6 +61,14 @@ def test_ecs_accepts_the_task_definition():
     validate_parameters(task, model.operation_model("RegisterTaskDefinition").input_shape)
 
 
+def test_eventbridge_scheduler_accepts_the_schedule_in_the_documents():
+    """By the description of its API."""
+    text = (FOLDER.parents[1] / "docs/how-to/ecs.md").read_text()
+    schedule = json.loads(re.search(r"^```json\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[1])
+    model = botocore.session.get_session().get_service_model("scheduler")
+    validate_parameters(schedule, model.operation_model("CreateSchedule").input_shape)
+
+
 def test_the_units_are_valid():
     """As systemd itself reads them, if it is there; else their sections."""
     units = sorted(FOLDER.glob("*.service")) + sorted(FOLDER.glob("*.timer"))
