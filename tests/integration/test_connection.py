@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from asyncload.s3.fast.connection import ConnectionPool
+from asyncload.s3.fast.connection import Connection, ConnectionPool
 from tests.support.content import random_bytes
 
 OK = b'HTTP/1.1 200 OK\r\nETag: "1"\r\nContent-Length: 0\r\n\r\n'
@@ -452,3 +452,17 @@ async def test_a_put_cancelled_while_it_connects_leaves_no_socket(monkeypatch):
         await asyncio.sleep(0.05)
     assert len(sockets) > 3
     assert [one for one in sockets if one.fileno() != -1] == []
+
+
+async def test_a_body_is_not_written_to_a_broken_connection(caplog):
+    """Not a further piece of it: asyncio would warn of each on standard error."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        _, connection = await asyncio.get_running_loop().create_unix_connection(
+            Connection, sock=ours
+        )
+    with pytest.raises(BrokenPipeError):
+        await connection.send(head(b""), memoryview(bytes(LARGE)))
+    await connection.closed()
+    assert not connection.usable
+    assert caplog.messages == []

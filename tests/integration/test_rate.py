@@ -94,6 +94,9 @@ class Transport(asyncio.Transport):
     def get_extra_info(self, name, default=None):
         return default
 
+    def is_closing(self):
+        return False
+
     def abort(self):
         """Without waiting turns."""
 

@@ -160,6 +160,25 @@ def warnings(recorder):
     return [event.message for event in recorder.events if isinstance(event, Warned)]
 
 
+async def test_nothing_is_sent_once_a_channel_is_closed(caplog):
+    """Others may end in the same turn of the loop, and each end resizes the shares of the rest."""
+    ours, theirs = socket.socketpair()
+    lost = asyncio.Event()
+    channel = Channel(print, lost.set)
+    with theirs:
+        await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours)
+        channel.send(End(now=False))
+        sent = theirs.recv(1024)
+        channel.close()
+        for _ in range(10):
+            channel.send(End(now=False))
+        await lost.wait()
+        channel.send(End(now=False))
+        assert sent
+        assert not theirs.recv(1024)
+    assert caplog.messages == []
+
+
 # Before the load: workers start while the bucket is listed
 
 

@@ -120,8 +120,9 @@ class Channel(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def send(self, message: tuple[Any, ...]) -> None:
-        """Send a message, unless the other end is gone."""
-        if self._transport is not None:
+        """Send a message, unless this end is closed or the other one is gone."""
+        # A connection that was closed, or has just broken, stays until the event loop's next turn.
+        if self._transport is not None and not self._transport.is_closing():
             data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
             self._transport.writelines((len(data).to_bytes(_LENGTH), data))
 

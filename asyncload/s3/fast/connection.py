@@ -122,7 +122,8 @@ class Connection(asyncio.Protocol):
             if self._rate is not None and start:
                 # The caller has already taken the first slice from the rate limit.
                 await self._rate.take(min(step, len(body) - start))
-            if reply.done():
+            if reply.done() or self._transport.is_closing():
+                # If a write has failed, `connection_lost` is called soon, with its error.
                 self._usable = False
                 return
             self._transport.write(body[start : start + step])
