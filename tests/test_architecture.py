@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import importlib
 import inspect
 import pkgutil
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import asyncload
+from tests.support.syntax import parse, tree_of
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = Path(__file__).parents[1] / "asyncload"
@@ -32,6 +34,23 @@ def test_the_top_floor_has_few_names():
     assert len(top) <= 14
 
 
+def test_a_garbage_collection_that_parses_disturbs_no_parsing():
+    """As those of some libraries' callbacks and finalizers may, here or in another thread."""
+    source, before = "x = (1 + 2) * f(a, b)\n" * 200, gc.get_threshold()
+
+    def parse_too(*_):
+        ast.parse("y = f(1)")
+
+    gc.callbacks.append(parse_too)
+    gc.set_threshold(10)
+    try:
+        assert len(parse(source).body) == 200
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(parse_too)
+    assert gc.isenabled()
+
+
 def test_tasks_are_born_in_groups():
     """Only `offload` and `shielding` may start a task that outlives its caller's cancellation.
 
@@ -41,7 +60,7 @@ def test_tasks_are_born_in_groups():
     found = {
         module.stem
         for module in MODULES
-        for name, _ in calls(ast.parse(module.read_text()))
+        for name, _ in calls(tree_of(module))
         if name.endswith(bare) and not name.endswith("group.create_task")
     }
     assert found == {"groups", "offload", "shielding"}
@@ -52,7 +71,7 @@ def test_only_the_ways_in_print_exit_or_read_the_environment():
     for module in MODULES:
         if {"cli", "aws_lambda"} & {*module.parts}:
             continue
-        tree = ast.parse(module.read_text())
+        tree = tree_of(module)
         names = {name for name, _ in calls(tree)}
         # A worker process ends itself: it is a copy of another, whose clean-up is not its own.
         ends = set() if "workers" in module.parts else {"os._exit"}
@@ -98,8 +117,7 @@ def test_only_the_hooks_touch_private_parts_of_libraries():
     found = {
         str(module.relative_to(PACKAGE)): names
         for module in MODULES
-        if hooks not in module.parents
-        and (names := {*private_names(ast.parse(module.read_text()))})
+        if hooks not in module.parents and (names := {*private_names(tree_of(module))})
     }
     assert found == {}
 
@@ -117,7 +135,7 @@ def test_only_the_hooks_touch_private_parts_of_libraries():
 )
 def test_a_touch_of_a_private_part_is_found(source):
     """In each form that it may have."""
-    assert len([*private_names(ast.parse(source))]) == 1
+    assert len([*private_names(parse(source))]) == 1
 
 
 def classes():
@@ -173,7 +191,7 @@ def imports_between_packages():
     found = set()
     for module in MODULES:
         package = module.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        for node in ast.walk(ast.parse(module.read_text())):
+        for node in ast.walk(tree_of(module)):
             if isinstance(node, ast.ImportFrom) and node.module == "asyncload":
                 found |= {(package, alias.name) for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("asyncload."):

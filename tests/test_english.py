@@ -14,6 +14,7 @@ import pytest
 import asyncload
 from asyncload import errors
 from tests.support.documents import OTHERS, PAGES, name_of
+from tests.support.syntax import tree_of
 
 ROOT = Path(asyncload.__file__).parent
 TESTS = Path(__file__).parent
@@ -104,7 +105,7 @@ def comments(source: str) -> Iterator[tuple[int, str]]:
 def trees(package: str) -> Iterator[tuple[Path, ast.AST]]:
     path = ROOT / package
     for module in [path] if path.suffix else sorted(path.rglob("*.py")):
-        yield module.relative_to(ROOT), ast.parse(module.read_text())
+        yield module.relative_to(ROOT), tree_of(module)
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -11,6 +11,7 @@ import pytest
 from tests.faults.catalogue import CATALOGUE, KINDS
 from tests.faults.catalogue.table import BEGIN, filled
 from tests.support.documents import holding
+from tests.support.syntax import tree_of
 
 REPOSITORY = Path(__file__).parents[2]
 FILES = sorted((REPOSITORY / "tests").rglob("test_*.py"))
@@ -29,8 +30,7 @@ def marks(node):
 @pytest.fixture(scope="module")
 def trees():
     """Each file of tests that has a marker, parsed, by its path."""
-    texts = {file: file.read_text() for file in FILES}
-    return {file: ast.parse(text) for file, text in texts.items() if "mark.fault" in text}
+    return {file: tree_of(file) for file in FILES if "mark.fault" in file.read_text()}
 
 
 def marked_tests(tree):
