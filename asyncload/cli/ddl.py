@@ -19,7 +19,7 @@ from asyncload.settings.run import Settings
 
 _ENGINES: dict[str, Callable[[Table], str]] = {
     "athena": athena_sql,
-    "glue": lambda table: json.dumps(glue_input(table), indent=2),
+    "glue": lambda table: json.dumps(glue_input(table)),
     "duckdb": duckdb_sql,
 }
 

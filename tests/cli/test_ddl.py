@@ -56,7 +56,10 @@ def test_each_definition_of_the_sample_is_accepted(asyncload):
     """By sqlglot for Athena, by botocore's description of Glue's API."""
     options = (SAMPLE, "--bucket", "lake", "--date", "2022-05-02", "--exclude", "reviews/")
     ended = asyncload("ddl", *options, "--database", "Raw zone")
-    assert (ended.code, ended.err) == (0, "")
+    assert (ended.code, ended.err) == (
+        0,
+        "warning: People gets no table: people.csv: the file is empty\n",
+    )
     tables = sqlglot.parse(ended.out, read="athena")
     made = {made.find(sqlglot.exp.Table).sql() for made in tables}
     assert made == {f"`raw_zone`.`{name}`" for name in ("movies", "ratings", "series")} or {
@@ -68,14 +71,32 @@ def test_each_definition_of_the_sample_is_accepted(asyncload):
     model = botocore.session.get_session().get_service_model("glue")
     shape = model.operation_model("CreateTable").input_shape
     documents = asyncload("ddl", *options, "--engine", "glue", "--layout", "hive").out
-    decoder, at = json.JSONDecoder(), 0
-    while at < len(documents.strip()):
-        document, at = decoder.raw_decode(documents, at + (documents[at] == "\n"))
+    for document in map(json.loads, documents.splitlines()):
         assert not ParamValidator().validate(document, shape).has_errors()
         keys = document["TableInput"]["PartitionKeys"]
         assert keys == [{"Name": name, "Type": "int"} for name in ("year", "month", "day")]
         template = document["TableInput"]["Parameters"]["storage.location.template"]
         assert template.endswith("/year=${year}/month=${month}/day=${day}/")
+
+
+def test_a_dataset_without_columns_is_named(asyncload, tmp_path):
+    """With the first of its files, and why that has none; the others get their tables."""
+    write_files(
+        tmp_path,
+        {
+            "pages/a.csv": b"<!DOCTYPE html>\n<html><body>Log in</body></html>\n",
+            "pages/b.csv": b"",
+            "empty/a.csv": b"\n\n",
+            "sales/a.csv": b"id,name\n1,a\n",
+        },
+    )
+    ended = asyncload("ddl", tmp_path, "--bucket", "lake", "--engine", "glue")
+    (document,) = map(json.loads, ended.out.splitlines())
+    assert (ended.code, document["TableInput"]["Name"]) == (0, "sales")
+    assert [line for line in ended.err.splitlines() if "gets no table" in line] == [
+        "warning: Empty gets no table: empty/a.csv: the file has only blank lines",
+        "warning: Pages gets no table: pages/a.csv: this is not a CSV, but HTML",
+    ]
 
 
 @pytest.mark.parametrize("layout", ["default", "hive"])
