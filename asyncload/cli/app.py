@@ -209,15 +209,18 @@ def runs(
     *,
     since: str | None,
     calendar: bool,
+    weekdays: str | None,
     prune: str | int | None,
     yes: bool,
     json: bool,
 ) -> int:
     """List past runs from their records; exit with 3 if a day of a dataset is missing."""
     with Ending("runs", bucket=arguments.bucket, json=json) as ending:
-        if prune is not None and (calendar or since is not None):
-            named = "--calendar" if calendar else "--since"
-            raise UsageError(f"--prune and {named} can't be combined", hint="omit one of them")
+        if prune is not None:
+            given = {"calendar": calendar, "since": since is not None}
+            given["weekdays"] = weekdays is not None
+            for name in filter(given.__getitem__, given):
+                raise UsageError(f"--prune and --{name} can't be combined", hint="omit one of them")
         if yes and prune is None:
             raise UsageError("--yes has no effect without --prune", hint="omit it")
         older_than = None if prune is None else as_seconds("--prune", prune)
@@ -231,7 +234,9 @@ def runs(
         from asyncload.cli.runs import runs as do
 
         enable_garbage_collection()
-        ending.exit_code = do(settings, ending, since=since or "30d", calendar=calendar)
+        ending.exit_code = do(
+            settings, ending, since=since or "30d", calendar=calendar, weekdays=weekdays
+        )
     return ending.exit_code
 
 

@@ -12,14 +12,16 @@ from asyncload.reporting.records import to_json
 from asyncload.settings.run import Settings
 
 
-def runs(settings: Settings, ending: Ending, *, since: str, calendar: bool) -> int:
+def runs(
+    settings: Settings, ending: Ending, *, since: str, calendar: bool, weekdays: str | None
+) -> int:
     """Print each run, or with `calendar` each day, and return 0 if every day is complete, else 3.
 
     Raises:
         AsyncloadError: the records can't be read.
     """
     out = stdout()
-    history = run_interruptible(read_history(settings, since=since))
+    history = run_interruptible(read_history(settings, since=since, weekdays=weekdays))
     ending.totals = lambda: runs_totals(history)
     bucket = settings.bucket
     if ending.json:

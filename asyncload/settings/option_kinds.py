@@ -30,6 +30,7 @@ from asyncload.settings.parsing import (
     as_text,
     as_then,
     as_until,
+    as_weekdays,
     as_zone,
     optional,
 )
@@ -78,6 +79,7 @@ MOMENT = Kind(
 )
 UNTIL = Kind(_or_none(as_until), "a date, a date with a time, or a duration", (str, date, datetime))
 DAY = Kind(as_day, "a date, today, yesterday or mtime", (str, date))
+WEEKDAYS = Kind(_or_none(as_weekdays), "days of the week, such as mon-fri")
 ZONE = Kind(as_zone, "the name of a time zone")
 PATHS = Kind(as_paths, "a path or an array of paths", (str, list), word=Path, repeats=True)
 OPTIONAL_PATH = Kind(_or_none(as_path), "a path", word=Path)

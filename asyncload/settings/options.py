@@ -44,6 +44,7 @@ from asyncload.settings.option_kinds import (
     THEN,
     TRUSTED,
     UNTIL,
+    WEEKDAYS,
     ZONE,
     Kind,
 )
@@ -333,6 +334,19 @@ OPTIONS = (
         "Show the days of each dataset instead of the runs.",
         field="",
         default=False,
+        sources=PER_CALL,
+        first=True,
+    ),
+    Option(
+        "weekdays",
+        WEEKDAYS,
+        WHAT,
+        RUNS,
+        "Expect datasets only on these days of the week, such as `mon-fri` or `mon,wed,sat`: other "
+        "days without a load are not gaps.",
+        metavar="DAYS",
+        unset="all days",
+        field="",
         sources=PER_CALL,
         first=True,
     ),

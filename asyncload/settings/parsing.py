@@ -28,6 +28,7 @@ MAX_CONCURRENCY = 1024
 MAX_PROCESSES = 64
 _SCHEDULER = re.compile(r"(tcp|tls|wss?)://([\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}", re.ASCII)
 MAX_REQUEST_RATE = 1000
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _SIZE = re.compile(
     r"(\d{1,18}(?:\.\d{1,9})?)\s*([kmgt]i?b?)|(\d{1,18})\s*b?", re.IGNORECASE | re.ASCII
@@ -159,6 +160,30 @@ def as_processes(option: str, value: object) -> int | str:
         UsageError: the value is something else, or out of range.
     """
     return _number_or_auto(option, value, "processes", MAX_PROCESSES)
+
+
+def as_weekdays(option: str, value: object) -> frozenset[int]:
+    """Return days of the week, from 0 for Monday: names and ranges, such as `mon-wed,sat`.
+
+    A range may go over the end of a week, such as `sat-mon`.
+
+    Raises:
+        UsageError: the value is something else.
+    """
+    text = as_text(option, value)
+    days: set[int] = set()
+    for item in text.lower().split(","):
+        first, _, last = (name.strip() for name in item.partition("-"))
+        last = last or ("" if "-" in item else first)
+        if first not in _WEEKDAYS or last not in _WEEKDAYS:
+            raise UsageError(
+                f"{option}: {text!r} does not name days of the week",
+                hint=f"use names of {', '.join(_WEEKDAYS)}, such as mon-fri or mon,wed,sat",
+            )
+        begin = _WEEKDAYS.index(first)
+        length = (_WEEKDAYS.index(last) - begin) % 7 + 1
+        days |= {day % 7 for day in range(begin, begin + length)}
+    return frozenset(days)
 
 
 def as_scheduler(option: str, value: object) -> str:

@@ -75,6 +75,12 @@ def test_past_runs_are_shown_with_the_days_that_are_missing(asyncload, loaded, o
     assert summary["runs"] == {"complete": 2}
     assert summary["days"] == {"complete": 4, "failed": 0, "incomplete": 1, "missing": 9}
     assert (summary["exit_code"], summary["result"]) == (3, "incomplete")
+    # Only the day of the first load is a day on which datasets are expected.
+    weekday = f"{days[0]:%a}"
+    ended = asyncload("runs", *options, "--since", "7d", "--weekdays", weekday, "--json")
+    *records, summary = check_lines(ended.out)
+    assert [record["type"] for record in records] == ["past_run"] * 2
+    assert (summary["exit_code"], summary["days"]["missing"]) == (0, 0)
     shown = check_lines(asyncload("runs", *options, "--calendar", "--json").out)
     assert sum(r["type"] == "day" for r in shown) == 14
 
@@ -177,6 +183,9 @@ def test_old_records_are_listed_and_deleted_if_asked(asyncload, loaded, options,
         (["runs", "--prune", "soon"], "--prune: 'soon' is not a valid duration"),
         (["runs", "--prune", "1d", "--calendar"], "--prune and --calendar can't be combined"),
         (["runs", "--prune", "1d", "--since", "2d"], "--prune and --since can't be combined"),
+        (["runs", "--prune", "1d", "--weekdays", "mon"], "--prune and --weekdays can't be"),
+        (["runs", "--weekdays", "mon-"], "--weekdays: 'mon-' does not name days of the week"),
+        (["runs", "--weekdays", "mon,day"], "--weekdays: 'mon,day' does not name days of the"),
         (["runs", "--yes"], "--yes has no effect without --prune"),
         (["where"], "the name of a file is missing"),
         (["where", "s3://other/a.csv"], "'s3://other/a.csv' is not in bucket 'lake'"),

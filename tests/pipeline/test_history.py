@@ -17,9 +17,11 @@ from asyncload.operations.history.runs import first_moment, read_history
 from asyncload.operations.history.where import find_places
 from asyncload.operations.load import load_into
 from asyncload.operations.report import read_run
+from asyncload.reporting.history.calendar import WEEK
 from asyncload.reporting.history.summary import UnreadableRun
 from asyncload.reporting.history.text import calendar_lines, day_lines, history_lines, run_line
 from asyncload.reporting.text import failed_lines
+from asyncload.settings.parsing import as_weekdays
 from asyncload.settings.run import Settings
 from tests.support.loads import AT_ONCE, PREFIX, write_files
 from tests.support.memory_store import MemoryStore
@@ -64,9 +66,10 @@ class Month:
             if key.startswith("_asyncload/2"):
                 self.run_ids[day] = key.removeprefix("_asyncload/").removesuffix(".json")
 
-    async def history(self, since="2022-05-01", now=END, **options):
+    async def history(self, since="2022-05-01", now=END, weekdays=WEEK, **options):
         settings = self.settings(**options)
-        return await read_history(self.lake, settings, first_moment(settings, since, now), now)
+        start = first_moment(settings, since, now)
+        return await read_history(self.lake, settings, start, now, weekdays)
 
 
 @pytest.fixture
@@ -140,6 +143,20 @@ async def test_a_month_without_gaps_is_complete(month):
     assert history.statuses == {"complete": 8}
     history = await month.history(now=datetime(2022, 5, 6, 7, tzinfo=UTC))
     assert [str(day.day) for day in history.days if day.status == "missing"] == ["2022-05-05"] * 2
+
+
+@pytest.mark.parametrize(
+    ("weekdays", "missing"),
+    [(None, [2, 3, 4, 5, 7]), ("mon-fri", [2, 3, 4, 5]), ("sat - mon, Wed", [2, 4, 7])],
+)
+async def test_datasets_may_be_expected_on_some_weekdays_only(month, weekdays, missing):
+    """What is loaded on others is judged nevertheless: here on a Sunday and a Friday."""
+    for day in (1, 6):
+        await month.load(day, include="users/*")
+    days = as_weekdays("--weekdays", weekdays) if weekdays else WEEK
+    history = await month.history(now=datetime(2022, 5, 8, 7, tzinfo=UTC), weekdays=days)
+    assert history.statuses["complete"] == 2
+    assert [d.day.day for d in history.days if d.status == "missing"] == missing
 
 
 async def test_a_failure_is_forgotten_once_the_file_is_loaded(month, volume):

@@ -39,6 +39,7 @@ def test_each_field_of_settings_is_filled_by_one_option():
         "since",
         "file",
         "calendar",
+        "weekdays",
         "prune",
         "lineage",
         "manifest_run",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from asyncload.aio.groups import for_each
@@ -14,10 +15,11 @@ from asyncload.operations.history.records import find_records, read_runs
 from asyncload.operations.observing import check_arguments
 from asyncload.operations.run import utc_now
 from asyncload.planning.keys import KeyLayout
-from asyncload.reporting.history.calendar import Calendar, Day
+from asyncload.reporting.history.calendar import WEEK, Calendar, Day
 from asyncload.reporting.history.summary import History, UnreadableRun
 from asyncload.reporting.manifest_reading import UnreadableRecordError, read_entries
 from asyncload.reporting.recorded import LAYOUT_SETTINGS, PastRun
+from asyncload.settings.parsing import as_weekdays
 from asyncload.settings.run import Settings, find_timezone, resolve_moment
 from asyncload.store.protocol import ObjectStore
 
@@ -37,7 +39,11 @@ _FIRST_RUN = datetime(2000, 1, 8, tzinfo=UTC).timestamp()
 
 
 async def runs(
-    settings: Settings, *, since: str = DEFAULT_SINCE, now: datetime | None = None
+    settings: Settings,
+    *,
+    since: str = DEFAULT_SINCE,
+    weekdays: str | None = None,
+    now: datetime | None = None,
 ) -> History:
     """Read the records of the runs since a point in time. Nothing is written.
 
@@ -45,6 +51,8 @@ async def runs(
         settings: the bucket, the prefix of manifests and the time zone; the volume is not read.
         since: a date, a date with a time, `today`, `yesterday`, or a duration before `now`; the
             whole day counts.
+        weekdays: the days of the week on which datasets are expected, such as `mon-fri`; None for
+            all of them.
         now: the present time; None for this machine's.
 
     Returns:
@@ -52,7 +60,7 @@ async def runs(
         ones that a run has loaded.
 
     Raises:
-        UsageError: a setting or `since` is invalid.
+        UsageError: a setting, `since` or `weekdays` is invalid.
         Refused: credentials, permission, bucket or region; see its subclasses.
         ServerError: the store failed to answer a request, after all retries.
         StoreUnavailable: the store can't be reached, or became unavailable.
@@ -60,8 +68,9 @@ async def runs(
     check_arguments("runs", settings, None)
     present = now or utc_now()
     start = first_moment(settings, since, present)
+    expected = as_weekdays("--weekdays", weekdays) if weekdays is not None else WEEK
     async with open_bucket(settings, f"{settings.manifest_prefix}/") as store:
-        return await read_history(store, settings, start, present)
+        return await read_history(store, settings, start, present, expected)
 
 
 def first_moment(settings: Settings, since: str, now: datetime) -> datetime:
@@ -79,14 +88,18 @@ def first_moment(settings: Settings, since: str, now: datetime) -> datetime:
 
 
 async def read_history(
-    store: ObjectStore, settings: Settings, start: datetime, now: datetime
+    store: ObjectStore,
+    settings: Settings,
+    start: datetime,
+    now: datetime,
+    weekdays: Collection[int] = WEEK,
 ) -> History:
     """Read the records of the runs since `start`, as `runs` does, from an open store."""
     prefix = settings.manifest_prefix
     records = await find_records(store, prefix, start - timedelta(days=_DAYS_BEFORE))
     wanted = [record for record in records if record.started >= start]
     before = [record for record in records if record.started < start][-_MAX_BEFORE:]
-    calendar = Calendar()
+    calendar = Calendar(weekdays)
     for earlier in await read_runs(store, before, _AT_ONCE):
         if isinstance(earlier, PastRun):
             calendar.expect(earlier)

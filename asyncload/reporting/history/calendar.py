@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Literal, NamedTuple
@@ -17,6 +17,9 @@ DayStatus = Literal["complete", "failed", "incomplete", "missing"]
 """A day of a dataset: all files are in the raw zone; some failed; a run ended before it had
 reached all files; no run has loaded a file.
 """
+
+WEEK = range(7)
+"""All days of a week, from Monday on, as `date.weekday` numbers them."""
 
 MAX_FAILED = 10_000
 """Maximum number of failed files of one day that later runs are compared with."""
@@ -73,10 +76,11 @@ class Calendar:
     """Counts runs by zone, dataset and day; they are added in the order of their start.
 
     A failed file stays failed until a later run loads it. For that, `wants_files` says whether the
-    files of a run are needed, and `add_file` takes them.
+    files of a run are needed, and `add_file` takes them. Datasets are expected on `weekdays` only.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, weekdays: Collection[int] = WEEK) -> None:
+        self._weekdays = weekdays
         self._cells: dict[_Dataset, dict[date, _Cell]] = {}
         self._runs: dict[tuple[str, date], PastRun] = {}
         self._expected: dict[_Dataset, PastRun] = {}
@@ -140,7 +144,7 @@ class Calendar:
         """Yield the days of each dataset from `first` to `last`, and further ones up to `today`.
 
         A dataset is expected from its first day on, or from `first` if earlier runs had it. Days
-        after `last` are yielded only if a run had files for them.
+        after `last` and on other weekdays are yielded only if a run had files for them.
         """
         for dataset in sorted(self._cells.keys() | self._expected.keys()):
             cells = self._cells.get(dataset, {})
@@ -152,7 +156,7 @@ class Calendar:
             while day <= end:
                 if day in known:
                     yield _judge(dataset, day, cells[day])
-                elif dataset.name and day <= last:
+                elif dataset.name and day <= last and day.weekday() in self._weekdays:
                     yield self._missing(dataset, day)
                 day += timedelta(days=1)
 
