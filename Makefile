@@ -3,6 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 GENERATOR := $(VENV)/.generator
+RELEASE_TOOLS := $(VENV)/.release-tools
 # On more processes than there are cores: many tests wait for a server that is slow on purpose.
 WORKERS ?= $(shell echo $$(( ($$(nproc 2>/dev/null || echo 2) * 3 + 1) / 2 )))
 ARCH ?= x86_64
@@ -11,11 +12,18 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 # Everything by the generic client, before the stricter server; at night, before both.
 WITHOUT_LANE := --no-fast-lane --ignore=tests/unit --ignore=tests/pipeline
 
+# Times in what a release publishes are the commit's, so that two builds of it are equal.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+VERSION = $(shell sed -n 's/^VERSION = "\(.*\)"$$/\1/p' asyncload/model/version.py)
+DOCKER ?= docker
+# What is shipped, and what builds and tests it.
+AUDITED := image lambda store build dev release
+
 # Programs that tests start, and the second run of the tests, find what the first one compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench bench-image check docs pictures test test-fast test-nightly test-browser ceph spark test-spark browser lint format types architecture configuration wheel dist lambda-zip lock clean
+.PHONY: help demo bench bench-image check docs pictures test test-fast test-nightly test-browser ceph spark test-spark browser lint format types architecture configuration wheel dist release audit licences lambda-zip lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +47,7 @@ test: check  ## Run all checks and tests, as CI does
 test-fast: $(READY)  ## Run the tests that need no server
 	$(PYTEST) tests/unit tests/pipeline
 
-test-nightly: $(READY) ceph browser spark  ## Run the tests that take long
+test-nightly: $(READY) ceph browser spark $(RELEASE_TOOLS)  ## Run the tests that take long
 	$(PYTEST) -m nightly
 	$(PYTEST) -m "not docker and (moto or seaweedfs)" $(WITHOUT_LANE)
 
@@ -115,9 +123,36 @@ format: $(READY)  ## Format the code
 wheel: $(READY)  ## Build the wheel into dist/
 	$(BIN)/python -m build --no-isolation --wheel
 
-dist: $(READY)  ## Build what a release publishes into dist/
+dist: $(READY)  ## Build sdist and wheel into dist/
 	rm -rf dist
-	$(BIN)/python -m build --no-isolation --sdist --wheel
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(BIN)/python -m build --no-isolation --sdist --wheel
+
+$(RELEASE_TOOLS): requirements/release.txt $(READY)
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/release.txt
+	@touch $@
+
+# The bill of materials names the version, which pyproject.toml leaves to the code. The warning is of
+# the graph of dependencies, which pinned requirements do not have.
+release: dist $(RELEASE_TOOLS)  ## Build all that a release publishes into dist/, and its checksums
+	mkdir -p build
+	sed 's/^dynamic = .*/version = "$(VERSION)"/' pyproject.toml > build/release.toml
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(BIN)/python -W ignore::UserWarning -m cyclonedx_py requirements \
+		--output-reproducible --pyproject build/release.toml \
+		--output-file dist/asyncload-$(VERSION).cdx.json requirements/image.txt
+	@if $(DOCKER) version --format '{{.Server.Version}}' >/dev/null 2>&1; then set -ex; \
+		$(DOCKER) build --tag asyncload:$(VERSION) .; \
+		$(DOCKER) save --output dist/asyncload-$(VERSION)-image.tar asyncload:$(VERSION); \
+		gzip -n dist/asyncload-$(VERSION)-image.tar; \
+	else echo "No container engine answers '$(DOCKER) version': dist/ has no image."; fi
+	cd dist && LC_ALL=C sha256sum -- * > ../build/SHA256SUMS && mv ../build/SHA256SUMS .
+
+# pip-audit asks the package index for advisories, so it needs one that has them.
+audit: $(RELEASE_TOOLS)  ## Look for known vulnerabilities of what is pinned; needs the network
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
+		$(AUDITED:%=--requirement requirements/%.txt)
+
+licences: $(READY)  ## Print the licences of the packages that asyncload is installed with
+	$(BIN)/python -m tests.support.licences
 
 # For the version of Python in .venv, which Lambda's runtime must have as well: with PYTHON=python3.13
 # and VENV=.venv-3.13 for another one.
@@ -138,6 +173,7 @@ lock: $(READY)  ## Pin the requirements anew
 	$(PIN) requirements/lambda.in --constraints requirements/dev.txt --output-file requirements/lambda.txt
 	$(PIN) requirements/docs.in --constraints requirements/dev.txt --output-file requirements/docs.txt
 	$(PIN) requirements/browser.in --constraints requirements/dev.txt --output-file requirements/browser.txt
+	$(PIN) requirements/release.in --constraints requirements/dev.txt --output-file requirements/release.txt
 	$(PIN) requirements/spark.in --constraints requirements/dev.txt --output-file requirements/spark.txt
 	$(PIN) --no-deps requirements/emulator.in --output-file requirements/emulator.txt
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import venv
 import zipfile
@@ -13,6 +17,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from asyncload import __version__
+from tests.support import licences
+from tests.support.documents import holding
+from tests.support.markdown import cell
 from tests.support.processes import uncovered
 
 REPOSITORY = Path(__file__).parents[1]
@@ -74,31 +82,133 @@ def test_no_document_names_another_project_to_install():
     assert wrong == []
 
 
-def test_the_built_wheel_runs(wheel, tmp_path):
-    """Installed on its own, beside the pinned dependencies, it plans the sample volume."""
-    environment = tmp_path / "environment"
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """Run the command of the wheel, installed on its own beside the pinned dependencies."""
+    environment = tmp_path_factory.mktemp("environment")
     venv.create(environment, with_pip=False)
     python = environment / "bin/python"
-    site = next((environment / "lib").glob("python*/site-packages"))
-    install = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", "--no-index"]
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "-qq"]
     with uncovered():
-        subprocess.run([*install, "--target", site, wheel], check=True)
+        subprocess.run([*pip, "--no-compile", "--no-deps", "--no-index", wheel], check=True)
+    # Below the installed package on the path, and without the link to the editable checkout.
     dependencies = next(path for path in sys.path if path.endswith("site-packages"))
-    # Below the installed package on the path: the editable checkout must not be found first.
+    site = next((environment / "lib").glob("python*/site-packages"))
+    (site / "dependencies.pth").write_text(dependencies)
+
+    def run(*arguments, program="asyncload", code=0):
+        variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        done = subprocess.run(
+            [environment / "bin" / program, *arguments],
+            cwd=environment,
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    run.site = site
+    return run
+
+
+def test_the_built_wheel_runs(installed):
+    """It plans the sample volume, and has the version of the distribution."""
     program = (
-        f"import sys; sys.path.append({dependencies!r}); import asyncload; "
-        "from importlib.metadata import version; "
+        "import asyncload; from importlib.metadata import version; "
         "assert version('asyncload-s3') == asyncload.__version__; "
-        "from asyncload.operations.demo import sample_volume; from asyncload.cli import main; "
-        "sys.argv = ['asyncload', 'plan', str(sample_volume()), '--bucket', 'lake', '--offline']; "
-        "print(asyncload.__file__); main()"
+        "from asyncload.operations.demo import sample_volume; "
+        "print(asyncload.__file__); print(sample_volume())"
     )
-    done = subprocess.run(
-        [python, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    package, sample = installed("-c", program, program="python").splitlines()
+    assert Path(package).is_relative_to(installed.site)
+    assert Path(sample).is_relative_to(installed.site)
+    planned = installed("plan", sample, "--bucket", "lake", "--offline")
+    assert "would upload 8 of 8 files" in planned
+
+
+def test_the_built_wheel_has_the_schemas(installed, wheel):
+    """All of them; `asyncload schema` names and prints them."""
+    names = [path.stem for path in (REPOSITORY / "asyncload/reporting/schemas").glob("*.json")]
+    shipped = [Path(name) for name in zipfile.ZipFile(wheel).namelist() if "/schemas/" in name]
+    assert sorted(path.stem for path in shipped if path.suffix == ".json") == sorted(names)
+    assert installed("schema").split() == sorted(names)
+    assert json.loads(installed("schema", "manifest"))["$schema"].endswith("/2020-12/schema")
+
+
+@pytest.mark.nightly
+@pytest.mark.seaweedfs
+def test_the_built_wheel_runs_the_tutorial(installed, seaweedfs, monkeypatch):
+    """The demo, and then each command of the tutorial on a folder beside it."""
+    scripts = sysconfig.get_path("scripts")  # SeaweedFS is there
+    monkeypatch.setenv("PATH", scripts + os.pathsep + os.environ["PATH"])
+    assert "all 8 objects equal their files" in installed("demo")
+    for name, value in seaweedfs.environment.items():
+        monkeypatch.setenv(name, value)
+    exports = installed.site.parents[2] / "exports"
+    exports.mkdir()
+    (exports / "movies.csv").write_text("id|title\n1|Solaris\n")
+    seaweedfs.client().create_bucket(Bucket="tutorial")
+    text = (REPOSITORY / "docs/tutorial.md").read_text()
+    lines = re.findall(r"^\$ asyncload (.+ --endpoint-url) \S+$", text, re.MULTILINE)
+    commands = [line.replace("--bucket lake", "--bucket tutorial").split() for line in lines]
+    printed = {
+        words[0]: installed(*words, seaweedfs.endpoint_url, code=3 if words[0] == "runs" else 0)
+        for words in commands
+    }
+    assert list(printed) == ["plan", "run", "verify", "runs"]
+    stored = seaweedfs.client().get_object(
+        Bucket="tutorial", Key="Raw/Local/CSV/Movies/2022/05/02/movies.csv"
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(str(site))
-    assert "would upload 8 of 8 files" in done.stdout
+    assert stored["Body"].read() == (exports / "movies.csv").read_bytes()
+
+
+def released(folder, umask):
+    """The files of `make release`, but for the image, from a clone of this repository."""
+    subprocess.run(["git", "clone", "--quiet", REPOSITORY, folder], check=True, umask=umask)
+    environment = REPOSITORY / ".venv"
+    command = ["make", f"VENV={environment}", "DOCKER=false", "PYTHON=false", "release"]
+    for ready in (".ready", ".release-tools"):
+        command += ["--assume-old", environment / ready]
+    # `make` that runs the tests hands its own options down.
+    variables = {name: value for name, value in os.environ.items() if "MAKE" not in name}
+    with uncovered():
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=variables,
+            umask=umask,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "dist/ has no image" in done.stdout
+    return {path.name: path.read_bytes() for path in (folder / "dist").iterdir()}
+
+
+@pytest.mark.nightly
+def test_two_builds_of_a_release_are_equal(tmp_path):
+    """Byte for byte, from other folders and with other rights; the checksums fit."""
+    if not (REPOSITORY / ".venv/bin/cyclonedx-py").exists():
+        pytest.skip("the tools of requirements/release.txt are not installed: `make test-nightly`")
+    first = released(tmp_path / "here", 0o022)
+    second = released(tmp_path / "elsewhere" / "deeper", 0o077)
+    assert first == second
+    sums = dict(line.split("  ")[::-1] for line in first.pop("SHA256SUMS").decode().splitlines())
+    assert sums == {name: hashlib.sha256(data).hexdigest() for name, data in first.items()}
+    assert set(first) == {
+        f"asyncload-{__version__}.cdx.json",
+        f"asyncload_s3-{__version__}-py3-none-any.whl",
+        f"asyncload_s3-{__version__}.tar.gz",
+    }
+    (bill,) = (json.loads(data) for name, data in first.items() if name.endswith(".cdx.json"))
+    component = bill["metadata"]["component"]
+    assert (component["name"], component["version"]) == ("asyncload-s3", __version__)
+    found = {f"{part['name']}=={part['version']}" for part in bill["components"]}
+    pins = (REPOSITORY / "requirements/image.txt").read_text()
+    assert found == {re.sub(r"\[\w+\]", "", pin) for pin in re.findall(r"(?m)^\S+==\S+", pins)}
 
 
 @pytest.mark.parametrize("requirements", REQUIREMENTS, ids=lambda path: path.name)
@@ -137,6 +247,49 @@ def test_the_image_has_the_runtime_requirements_and_those_of_watch():
     assert "-r requirements/image.txt" in (REPOSITORY / "Dockerfile").read_text()
 
 
+def test_all_that_is_shipped_has_a_licence_that_is_allowed():
+    """Base, extras and the package for AWS Lambda, with all that they require."""
+    refused = {row: licences.refused(*row[:2]) for row in licences.rows()}
+    assert len(refused) > 50
+    assert {row: names for row, names in refused.items() if names} == {}
+    shipped = {name for name, _, _ in refused}
+    for name in ("image.txt", "lambda.txt", "store.txt"):
+        text = (REPOSITORY / "requirements" / name).read_text()
+        pins = set(re.findall(r"^([a-z0-9.-]+).*==(?!.*win32)", text, re.MULTILINE))
+        assert pins - shipped == set(), name
+
+
+@pytest.mark.parametrize(
+    ("name", "licence", "refused"),
+    [
+        ("some", "MIT AND GPL-3.0-only", {"GPL-3.0-only"}),
+        ("some", "(MIT OR Apache-2.0) AND MPL-2.0", {"MPL-2.0"}),
+        ("certifi", "MPL-2.0", set()),
+    ],
+)
+def test_a_licence_is_allowed_by_name_or_for_a_package(name, licence, refused):
+    """Each one of an expression."""
+    assert licences.refused(name, licence) == refused
+
+
+def test_a_package_without_a_clear_licence_is_an_error(monkeypatch):
+    """Its licence file has to be read, as for those in the table."""
+    monkeypatch.delitem(licences._READ, "wrapt")
+    with pytest.raises(ValueError, match="wrapt: its licence is not in its metadata"):
+        licences.licence_of("wrapt")
+
+
+def test_the_page_of_licences_has_all_packages():
+    """As `python -m tests.support.licences --write` renders them, on any system and Python."""
+    text = holding(licences.BEGIN).read_text()
+    table = text.partition(licences.BEGIN)[2].partition(licences.END)[0]
+    rows = {f"| {' | '.join(map(cell, row))} |" for row in licences.rows()}
+    assert rows - set(table.splitlines()) == set()
+    pins = (REPOSITORY / "requirements/dev.txt").read_text()
+    for name in re.findall(r"^\| ([a-z0-9-]+) \| (?!licence)", table, re.MULTILINE):
+        assert re.search(rf"^{name}(\[\w+\])?==", pins, re.MULTILINE | re.IGNORECASE), name
+
+
 WORKFLOWS = sorted((REPOSITORY / ".github/workflows").glob("*.yml"))
 
 
@@ -148,19 +301,26 @@ def test_ci_runs_the_same_script_as_anybody():
     """On every change; it may read the repository, and nothing else."""
     workflow = yaml.safe_load((REPOSITORY / ".github/workflows/ci.yml").read_text())
     assert workflow["permissions"] == {"contents": "read"}
-    (job,) = workflow["jobs"].values()
-    assert steps_of(job)[-1] == ".ci/run"
+    jobs = workflow["jobs"]
+    assert {name: steps_of(job)[-1] for name, job in jobs.items()} == {
+        "test": ".ci/run",
+        "audit": "make audit",
+    }
 
 
 def test_a_release_is_tested_built_attested_and_published_without_a_secret():
-    """Only the last two may prove who they are; none builds and publishes at once."""
+    """Only the last ones may write or prove who they are; none builds and publishes at once."""
     text = (REPOSITORY / ".github/workflows/release.yml").read_text()
     workflow = yaml.safe_load(text)
     jobs = workflow["jobs"]
-    assert list(jobs) == ["build", "attest", "publish"]
-    assert steps_of(jobs["build"])[-3:-1] == [".ci/run", "make dist"]
+    assert list(jobs) == ["build", "attest", "publish", "attach"]
+    build = steps_of(jobs["build"])
+    assert build.index(".ci/run") < build.index("make release")
+    assert "permissions" not in jobs["build"]
     assert jobs["publish"]["needs"] == ["build", "attest"]
     assert jobs["publish"]["permissions"] == {"id-token": "write"}
+    assert jobs["attach"]["needs"] == ["attest", "publish"]
+    assert jobs["attach"]["permissions"] == {"contents": "write"}
     assert workflow["permissions"] == {"contents": "read"}
     assert "secrets." not in text
     assert "password" not in text
