@@ -7,10 +7,7 @@ import json
 import os
 import re
 import subprocess
-import sys
-import sysconfig
 import tomllib
-import venv
 import zipfile
 from pathlib import Path
 
@@ -19,6 +16,7 @@ import yaml
 
 from asyncload import __version__
 from tests.support import licences
+from tests.support import wheel as wheels
 from tests.support.documents import holding
 from tests.support.markdown import cell
 from tests.support.processes import uncovered
@@ -30,13 +28,7 @@ REQUIREMENTS = sorted((REPOSITORY / "requirements").glob("*.txt"))
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """The wheel, built from this tree without reaching for an index."""
-    folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", folder, "."]
-    with uncovered():
-        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (built,) = folder.glob("*.whl")
-    return built
+    return wheels.build(tmp_path_factory.mktemp("dist"))
 
 
 def test_the_wheel_holds_package_types_and_sample(wheel):
@@ -86,17 +78,9 @@ def test_no_document_names_another_project_to_install():
 def installed(wheel, tmp_path_factory):
     """Run the command of the wheel, installed on its own beside the pinned dependencies."""
     environment = tmp_path_factory.mktemp("environment")
-    venv.create(environment, with_pip=False)
-    python = environment / "bin/python"
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "-qq"]
-    with uncovered():
-        subprocess.run([*pip, "--no-compile", "--no-deps", "--no-index", wheel], check=True)
-    # Below the installed package on the path, and without the link to the editable checkout.
-    dependencies = next(path for path in sys.path if path.endswith("site-packages"))
-    site = next((environment / "lib").glob("python*/site-packages"))
-    (site / "dependencies.pth").write_text(dependencies)
+    site = wheels.install(wheel, environment)
 
-    def run(*arguments, program="asyncload", code=0):
+    def run(*arguments, program="asyncload"):
         variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         done = subprocess.run(
             [environment / "bin" / program, *arguments],
@@ -106,7 +90,7 @@ def installed(wheel, tmp_path_factory):
             text=True,
             check=False,
         )
-        assert done.returncode == code, done.stdout + done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     run.site = site
@@ -135,33 +119,6 @@ def test_the_built_wheel_has_the_schemas(installed, wheel):
     assert sorted(path.stem for path in shipped if path.suffix == ".json") == sorted(names)
     assert installed("schema").split() == sorted(names)
     assert json.loads(installed("schema", "manifest"))["$schema"].endswith("/2020-12/schema")
-
-
-@pytest.mark.nightly
-@pytest.mark.seaweedfs
-def test_the_built_wheel_runs_the_tutorial(installed, seaweedfs, monkeypatch):
-    """The demo, and then each command of the tutorial on a folder beside it."""
-    scripts = sysconfig.get_path("scripts")  # SeaweedFS is there
-    monkeypatch.setenv("PATH", scripts + os.pathsep + os.environ["PATH"])
-    assert "all 8 objects equal their files" in installed("demo")
-    for name, value in seaweedfs.environment.items():
-        monkeypatch.setenv(name, value)
-    exports = installed.site.parents[2] / "exports"
-    exports.mkdir()
-    (exports / "movies.csv").write_text("id|title\n1|Solaris\n")
-    seaweedfs.client().create_bucket(Bucket="tutorial")
-    text = (REPOSITORY / "docs/tutorial.md").read_text()
-    lines = re.findall(r"^\$ asyncload (.+ --endpoint-url) \S+$", text, re.MULTILINE)
-    commands = [line.replace("--bucket lake", "--bucket tutorial").split() for line in lines]
-    printed = {
-        words[0]: installed(*words, seaweedfs.endpoint_url, code=3 if words[0] == "runs" else 0)
-        for words in commands
-    }
-    assert list(printed) == ["plan", "run", "verify", "runs"]
-    stored = seaweedfs.client().get_object(
-        Bucket="tutorial", Key="Raw/Local/CSV/Movies/2022/05/02/movies.csv"
-    )
-    assert stored["Body"].read() == (exports / "movies.csv").read_bytes()
 
 
 def released(folder, umask):

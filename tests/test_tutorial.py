@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
+import sysconfig
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
+from tests.support import wheel as wheels
 from tests.support.documents import DOCS, REPOSITORY, blocks_of
 from tests.support.processes import uncovered
 
@@ -30,17 +30,17 @@ def commands():
 
 @pytest.fixture
 def clone(tmp_path):
-    """What of a clone the tutorial uses: the sample, and the environment after `make demo`."""
+    """What of a clone the tutorial uses: the sample, and an environment of the wheel alone."""
     folder = tmp_path / "asyncload"
     shutil.copytree(REPOSITORY / "data", folder / "data")
-    (folder / ".venv/bin").mkdir(parents=True)
-    program = Path(sys.executable).with_name("asyncload")
-    (folder / ".venv/bin/asyncload").symlink_to(program)
-    (folder / ".venv/bin/activate").write_text(f"export PATH={folder}/.venv/bin:$PATH\n")
+    wheels.install(wheels.build(tmp_path), folder / ".venv")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ASYNCLOAD_"))}
     # Today and yesterday stay the same days for hours.
     zone = f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
-    environment |= {"ASYNCLOAD_TIMEZONE": zone, "PYTHONPATH": str(REPOSITORY)}
+    environment |= {"ASYNCLOAD_TIMEZONE": zone}
+    # SeaweedFS is beside this Python, as is a link to the checkout: it comes last.
+    environment["PATH"] += os.pathsep + sysconfig.get_path("scripts")
+    environment.pop("PYTHONPATH", None)
     environment |= {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     return folder, environment
 

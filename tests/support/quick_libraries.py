@@ -17,7 +17,7 @@ import pytest
 from asyncload.s3.hooks.models import QuickFiles
 
 read_model = QuickFiles.load_file
-"""As the program reads a model: each time anew."""
+"""As the program reads a model: again each time."""
 
 _END = "-----END CERTIFICATE-----\n"
 
