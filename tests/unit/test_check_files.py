@@ -311,7 +311,7 @@ def test_many_columns(check):
 def test_rows_that_duckdb_can_not_read_are_reported(check, monkeypatch):
     """With the line they begin at; the dialect is then guessed, and types are not tried."""
 
-    def fail(self, query):
+    def fail(self, query, *, small=False):
         raise duck.Unparsable("no")
 
     monkeypatch.setattr(duck.Engine, "_fetch", fail)
@@ -429,7 +429,7 @@ def test_a_first_line_with_two_delimiters_goes_to_the_first():
 def test_unknown_errors_of_duckdb_are_reported(check, monkeypatch):
     """By their messages."""
     monkeypatch.setattr(
-        duck.Engine, "_rejected", lambda self: {"NEW": duck.Rejected(2, 0, "for a reason")}
+        duck.Engine, "_rejected", lambda self, small: {"NEW": duck.Rejected(2, 0, "for a reason")}
     )
     checked = check(b"a,b\n1,2\n")
     assert [f.message for f in checked.findings] == ["2 rows could not be read: for a reason"]

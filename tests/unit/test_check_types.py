@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from asyncload.source.tables import duck
+from asyncload.source.tables.duck import Engine, Plan
 from asyncload.source.tables.types import (
     MAX_NAMED,
     TYPES,
@@ -12,7 +14,7 @@ from asyncload.source.tables.types import (
     findings_of_columns,
     merge_columns,
 )
-from asyncload.source.tables.values import Column
+from asyncload.source.tables.values import Column, Dialect
 
 INDEX = {(kind.name, kind.format): i for i, kind in enumerate(TYPES)}
 BIGINT, DOUBLE = INDEX["BIGINT", ""], INDEX["DOUBLE", ""]
@@ -87,3 +89,27 @@ def test_numbers_with_and_without_a_decimal_comma_have_nothing_in_common():
     comma, point = Column("a", "DOUBLE", "decimal comma", 1, 0), Column("a", "DOUBLE", "", 1, 0)
     assert merge_columns(comma, point) is None
     assert merge_columns(Column("a", "BIGINT", "", 1, 0), comma).format == "decimal comma"
+
+
+@pytest.mark.parametrize("width", [5, 210])
+def test_a_small_part_is_counted_as_a_large_one_is(width, monkeypatch):
+    """Its values are tested one by one, and remembered; a large part has a query for all."""
+    odd = ["", "NA", "007", " 5", "-5", "1_000", "1.5", "1,5", "1e5", "true", "it's", "é", "x\0y"]
+    odd += ["2022-05-02", "02/05/2022", "2022-05-02 10:00:00", "10:00:00", str(2**63)]
+    columns = [(odd[i:] + odd[:i])[: len(odd)] for i in range(width)]
+    # The first column is almost one of numbers, and has a number in quotes.
+    columns[0] = [*map(str, range(len(odd) - 2)), '"7"', "?"]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    rows.insert(3, ["ragged"])
+    data = "".join(f"{';'.join(row)}\n" for row in rows).encode()
+    dialect = Dialect(";", '"', '"')
+    # A query for many columns counts the types of all in each.
+    types = [tuple(range(i % 3 if width < 200 else 0, len(TYPES))) for i in range(width)]
+    plan = Plan(dialect, ["", "NA"], types)
+    engine = Engine()
+    monkeypatch.setattr(duck, "_MAX_KNOWN", 3)
+    small = [engine.count(data, plan), engine.count(data, plan), engine.count(b"", plan)]
+    monkeypatch.setattr(duck, "_SMALL", -1)
+    assert small == [engine.count(data, plan), small[0], engine.count(b"", plan)]
+    assert (small[0].rows, small[0].misfits[0]) == (len(odd), ("?", len(odd)))
+    engine.close()

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
+from itertools import chain, compress
 from typing import Any, NamedTuple
 
 import duckdb
@@ -36,6 +38,11 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 }
 # A query with aggregates of more columns takes long to plan.
 _MAX_COLUMNS = 200
+# Up to so many bytes, planning a query with an aggregate for each column and type takes longer than
+# testing the distinct values by a statement that is prepared already.
+_SMALL = 64 * 1024
+# In characters: the values whose tests a thread remembers, before it forgets them all.
+_MAX_KNOWN = 1024 * 1024
 _SLACK = 64 * 1024
 
 
@@ -121,7 +128,8 @@ class Engine:
         found = self._fetch(
             "SELECT Delimiter, Quote, Escape, SkipRows, HasHeader, len(Columns) "
             f"FROM sniff_csv({literal(path)}, nullstr=[{words}], ignore_errors={ragged}, "
-            f"max_line_size={size + _SLACK}, buffer_size={size + _SLACK})"
+            f"max_line_size={size + _SLACK}, buffer_size={size + _SLACK})",
+            small=size <= _SMALL,
         )
         delimiter, quote, escape, skip, header, columns = found[0]
         quote, escape = (_character(value) for value in (quote, escape))
@@ -137,7 +145,8 @@ class Engine:
         with held(data) as path:
             rows = self._fetch(
                 f"SELECT DISTINCT v FROM (SELECT unnest([{', '.join(columns)}]) AS v "
-                f"FROM {_read(path, plan, len(data))}) WHERE v IN ({known})"
+                f"FROM {_read(path, plan, len(data))}) WHERE v IN ({known})",
+                small=len(data) <= _SMALL,
             )
         return [word for word in NULL_WORDS if (word,) in rows]
 
@@ -147,11 +156,13 @@ class Engine:
         Raises:
             Unparsable: see there.
         """
+        small = len(data) <= _SMALL
         with held(data) as path:
             try:
-                return self._count_all(_read(path, plan, len(data)), plan)[1]
+                return self._count_all(_read(path, plan, len(data)), plan, small=small)[1]
             except Unparsable:
-                return self._count_all(_read(path, plan, len(data), strict=False), plan)[1]
+                table = _read(path, plan, len(data), strict=False)
+                return self._count_all(table, plan, small=small)[1]
 
     def count(self, data: bytes, plan: Plan) -> Counted:
         """Count rows, values and their types in a part of a file, in UTF-8.
@@ -168,12 +179,14 @@ class Engine:
 
     def _count(self, path: str, plan: Plan, size: int, *, strict: bool) -> Counted:
         table = _read(path, plan, size, rejects=True, strict=strict)
-        rows, counts = self._count_all(table, plan)
-        rejected = self._rejected()
+        rows, counts = self._count_all(table, plan, small=size <= _SMALL)
+        rejected = self._rejected(small=size <= _SMALL)
         misfits = self._misfits(_read(path, plan, size, strict=strict), plan, counts)
         return Counted(rows, counts, rejected, misfits)
 
-    def _count_all(self, table: str, plan: Plan) -> tuple[int, list[ColumnCount]]:
+    def _count_all(self, table: str, plan: Plan, *, small: bool) -> tuple[int, list[ColumnCount]]:
+        if small:
+            return self._count_small(table, plan)
         if len(plan.types) > _MAX_COLUMNS:
             return self._count_long(table, plan)
         first = [(i, _without_implied(types)) for i, types in enumerate(plan.types)]
@@ -202,6 +215,38 @@ class Engine:
             ColumnCount(next(found), {index: next(found) for index in types})
             for _, types in columns
         ]
+
+    def _count_small(self, table: str, plan: Plan) -> tuple[int, list[ColumnCount]]:
+        """Do the same for few values, each of which is tested once."""
+        columns = ", ".join(f"c{i}" for i in range(len(plan.types)))
+        rows = self._fetch(f"SELECT {columns} FROM {table}", small=True)
+        values = [
+            Counter(value for value in column if value is not None)
+            for column in (zip(*rows, strict=True) if rows else [()] * len(plan.types))
+        ]
+        tested = {*chain.from_iterable(compress(values, plan.types))}
+        fits = self._fits([*tested])
+        return len(rows), [
+            ColumnCount(
+                counter.total(),
+                {i: sum(n for value, n in counter.items() if fits[value][i]) for i in types},
+            )
+            for counter, types in zip(values, plan.types, strict=True)
+        ]
+
+    def _fits(self, values: Sequence[str]) -> dict[str, tuple[bool, ...]]:
+        """Return for each value which of the `TYPES` it fits."""
+        # The same values are tested several times, and files that belong together have many.
+        local = self._local.__dict__
+        if local.get("size", _MAX_KNOWN) >= _MAX_KNOWN:
+            local |= {"known": {}, "size": 0}
+        known: dict[str, tuple[bool, ...]] = local["known"]
+        if new := [value for value in values if value not in known]:
+            texts = ", ".join(map(literal, new))
+            found = self._fetch(f"EXECUTE tests([{texts}])", small=True)
+            known.update(zip(new, found, strict=True))
+            local["size"] += sum(map(len, new))
+        return known
 
     def _count_long(self, table: str, plan: Plan) -> tuple[int, list[ColumnCount]]:
         """Do the same for many columns, for which a query with an aggregate for each is slow."""
@@ -242,25 +287,36 @@ class Engine:
                 break
         return found
 
-    def _rejected(self) -> dict[str, Rejected]:
+    def _rejected(self, *, small: bool) -> dict[str, Rejected]:
         rows = self._fetch(
             "SELECT error_type, count(DISTINCT line_byte_position), min(line_byte_position), "
-            "arg_min(error_message, line_byte_position) FROM reject_errors GROUP BY error_type"
+            "arg_min(error_message, line_byte_position) FROM reject_errors GROUP BY error_type",
+            small=small,
         )
         if rows:
-            self._fetch("DROP TABLE reject_errors; DROP TABLE reject_scans")
+            self._fetch("DROP TABLE reject_errors; DROP TABLE reject_scans", small=small)
         return {kind: Rejected(*others) for kind, *others in rows}
 
-    def _fetch(self, query: str) -> list[tuple[Any, ...]]:
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            with self._lock:
-                connection = self._local.connection = self._database.cursor()
+    def _fetch(self, query: str, *, small: bool = False) -> list[tuple[Any, ...]]:
+        """Return the rows of a query; `small`: it reads so few that optimizing it does not pay."""
+        connections = getattr(self._local, "connections", None)
+        if connections is None:
+            connections = self._local.connections = self._connect()
         try:
-            rows: list[tuple[Any, ...]] = connection.execute(query).fetchall()
+            rows: list[tuple[Any, ...]] = connections[small].execute(query).fetchall()
         except duckdb.Error as error:
             raise Unparsable(str(error).partition("\n")[0]) from error
         return rows
+
+    def _connect(self) -> tuple[duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection]:
+        """Return two connections for a thread; the second one is for small reads."""
+        with self._lock:
+            first, second = self._database.cursor(), self._database.cursor()
+        second.execute("PRAGMA disable_optimizer")
+        tests = ", ".join(f"coalesce({kind.condition.format(c='v')}, false)" for kind in TYPES)
+        # Unnesting keeps the order.
+        second.execute(f"PREPARE tests AS SELECT {tests} FROM (SELECT unnest($1::VARCHAR[]) AS v)")
+        return first, second
 
 
 _MAX_MISFITS = 20
