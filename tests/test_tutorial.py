@@ -46,6 +46,7 @@ def clone(tmp_path):
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(300)
 def test_the_tutorial_can_be_followed(clone):
     """The store in one shell, the other commands in another; what `make` does is not repeated."""
     folder, environment = clone
