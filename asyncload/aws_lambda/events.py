@@ -26,7 +26,7 @@ _PLACE = "event"
 # They concern a terminal, or a settings file.
 _NOT_HERE = (
     "config", "dry_run", "files", "json", "lineage", "log_format", "metrics_file", "offline",
-    "price", "quiet", "traces", "yes",
+    "price", "quiet", "traces", "tree", "yes",
 )  # fmt: skip
 _INSTEAD = {
     "log_format": "omit it: the log of a function is always lines of JSON",

@@ -34,7 +34,7 @@ def test_help_needs_neither_network_nor_volume(loader):
     ended = loader.run("run", "--help", options=["--network", "none"])
 
     assert ended.returncode == 0
-    assert "ASYNCLOAD_BUCKET" in ended.stdout
+    assert "ASYNCLOAD_DATE" in ended.stdout
 
 
 def test_the_default_command_is_run_data(loader):
