@@ -45,7 +45,7 @@ test: check  ## Run all checks and tests, as CI does
 	$(PYTEST) -m "not nightly and not docker and seaweedfs" $(WITHOUT_LANE)
 
 test-fast: $(READY)  ## Run the tests that need no server
-	$(PYTEST) tests/unit tests/pipeline
+	$(PYTEST) -m "not nightly" tests/unit tests/pipeline
 
 test-nightly: $(READY) ceph browser spark $(RELEASE_TOOLS)  ## Run the tests that take long
 	$(PYTEST) -m nightly

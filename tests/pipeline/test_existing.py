@@ -42,14 +42,14 @@ async def test_a_first_run_lists_the_bucket_and_puts_each_file_once(volume, file
 
 
 async def test_a_second_run_sends_nothing_and_asks_for_no_single_key(volume):
-    """2,500 files in one partition: three pages of listing, whose ETags are the files' MD5s."""
-    write_files(volume, {f"d/{n:05}.csv": f"{n}\n".encode() for n in range(2_500)})
-    store = MemoryStore()
+    """250 files in one partition: three pages of listing, whose ETags are the files' MD5s."""
+    write_files(volume, {f"d/{n:05}.csv": f"{n}\n".encode() for n in range(250)})
+    store = MemoryStore(page=100)
     await load(store, volume)
     report, recorder, calls, sent = await load(store, volume)
     assert calls == {"check_bucket": 1, "list_objects": 3}
     assert sent == 0
-    assert report.counts == {"unchanged": 2_500}
+    assert report.counts == {"unchanged": 250}
     assert {o.checksum.algorithm for o in recorder.outcomes.values()} == {"MD5"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from bisect import bisect_right
 from datetime import date, timedelta
 
@@ -25,10 +26,13 @@ FILES = 2_500
 LAYOUT = KeyLayout("default", "Raw", "Local", "CSV", date(2022, 5, 2))
 
 
-@pytest.fixture
-def flat(volume):
+@pytest.fixture(scope="module")
+def flat(tmp_path_factory):
+    """Many files in one folder: no test changes them."""
+    volume = tmp_path_factory.mktemp("flat")
     write_files(volume, {f"export_{n:05}.csv": b"%d\n" % n for n in range(FILES)})
-    return volume
+    yield volume
+    shutil.rmtree(volume)
 
 
 class SortedStore(MemoryStore):
@@ -121,13 +125,12 @@ async def test_a_short_history_is_listed(flat):
     assert calls["head"] <= 3
 
 
-async def test_a_history_of_some_datasets_costs_heads_for_these_only(volume):
+async def test_a_history_of_some_datasets_costs_heads_for_these_only(flat):
     """It is decided span by span, so pages continue as long as they pay."""
-    write_files(volume, {f"export_{n:05}.csv": b"1" for n in range(5_400)})
-    store = SortedStore(history(exports(range(1_800)), 40))
-    calls, _ = await calls_of(store, volume)
-    assert calls["list_objects"] <= 54
-    assert 1_700 <= calls["head"] <= 2_000
+    store = SortedStore(history(exports(range(800)), 40))
+    calls, _ = await calls_of(store, flat)
+    assert calls["list_objects"] <= FILES / 100
+    assert 700 <= calls["head"] <= 1_000
 
 
 async def test_many_folders_of_few_files_share_pages(volume):

@@ -128,7 +128,7 @@ async def test_it_is_sent_with_the_checksum_of_the_run(volume, monkeypatch, chec
 async def test_one_that_can_not_be_written_is_a_warning(volume, monkeypatch, error, part_size):
     """The load succeeds, and says that its record is missing and why; nothing stays open."""
     monkeypatch.setattr("asyncload.reporting.manifest.PART_SIZE", part_size)
-    write_files(volume, {f"d/{n:04}.csv": b"1" for n in range(2000)})
+    write_files(volume, {f"d/{n:03}.csv": b"1" for n in range(200)})
 
     class Denies(MemoryStore):
         async def put(self, key, *arguments, **options):
@@ -156,7 +156,7 @@ async def test_one_that_can_not_be_written_is_a_warning(volume, monkeypatch, err
 async def test_an_interrupted_run_records_the_uploaded_files(volume, monkeypatch, step):
     """The record is whole and says how the run ended; no upload is left open."""
     monkeypatch.setattr("asyncload.reporting.manifest.PART_SIZE", 500)
-    write_files(volume, {f"d/{n:03}.csv": b"1" for n in range(2000)})
+    write_files(volume, {f"d/{n:03}.csv": b"1" for n in range(400)})
 
     class Hangs(MemoryStore):
         reached = asyncio.Event()
@@ -164,7 +164,7 @@ async def test_an_interrupted_run_records_the_uploaded_files(volume, monkeypatch
         async def _answer(self, call, body=b""):
             ordinal = self.calls[call] + 1
             await super()._answer(call, body)
-            if call == step and ordinal == (1500 if step == "put" else 1):
+            if call == step and ordinal == (300 if step == "put" else 1):
                 self.reached.set()
                 if step == "create_multipart":
                     await asyncio.sleep(0.05)
@@ -188,7 +188,7 @@ async def test_an_interrupted_run_records_the_uploaded_files(volume, monkeypatch
     assert (summary["exit_code"], summary["result"]) == (130, "interrupted")
     assert summary["error"]["kind"] == "Interrupted"
     assert summary["uploaded"] == len(recorded)
-    assert summary["not_reached"] == 2000 - len(recorded)
+    assert summary["not_reached"] == 400 - len(recorded)
 
 
 @pytest.mark.fault("I18")
@@ -271,7 +271,7 @@ async def test_a_run_that_is_stopped_again_while_it_records_a_failure_ends(volum
 async def test_a_run_that_is_refused_records_why(volume, monkeypatch):
     """With what landed before, although the record was begun in parts."""
     monkeypatch.setattr("asyncload.reporting.manifest.PART_SIZE", 500)
-    write_files(volume, {f"d/{n:03}.csv": b"1" for n in range(2000)})
+    write_files(volume, {f"d/{n:03}.csv": b"1" for n in range(400)})
 
     class Refuses(MemoryStore):
         async def put(self, *arguments, **options):

@@ -48,9 +48,9 @@ def test_counting_may_continue_after_reading():
 
 
 def test_a_partition_takes_a_few_bytes():
-    """100,000 files at the top: 15 bytes for each, besides the 8,192 latest; few more to read."""
+    """50,000 files at the top: 15 bytes for each, besides the 8,192 latest; few more to read."""
     counts = PartitionCounts()
-    names = [f"Raw/Local/CSV/Export_{n * 7919 % 100_000:05}/2022/05/02/" for n in range(100_000)]
+    names = [f"Raw/Local/CSV/Export_{n * 7919 % 50_000:05}/2022/05/02/" for n in range(50_000)]
     tracemalloc.start()
     for name in names:
         counts.add(name)
