@@ -492,6 +492,12 @@ def test_streams_that_end_too_early_or_too_late_are_damaged(scan, tmp_path, meth
             read(tmp_path, found["a.zip//a.csv"])
 
 
+@pytest.fixture(scope="module")
+def one_volume(tmp_path_factory):
+    """A folder for one archive, which each example of a test replaces."""
+    return tmp_path_factory.mktemp("volume")
+
+
 NAMES = st.sampled_from(["a.csv", "b/c.csv", "é.csv", "n.txt", "../d.csv", "e.csv.gz"])
 MEMBERS = st.lists(st.tuples(NAMES, st.binary(max_size=300), st.sampled_from(METHODS)), max_size=4)
 
@@ -499,7 +505,7 @@ MEMBERS = st.lists(st.tuples(NAMES, st.binary(max_size=300), st.sampled_from(MET
 @pytest.mark.fault("J2")
 @settings(deadline=None, max_examples=300)
 @given(MEMBERS, st.data())
-def test_a_member_lands_whole_or_fails_if_any_byte_is_damaged(tmp_path_factory, members, data):
+def test_a_member_lands_whole_or_fails_if_any_byte_is_damaged(one_volume, members, data):
     """One byte is changed, or the archive is cut: no crash, no hang, no other bytes."""
     archive = bytearray(
         make_zip(
@@ -511,23 +517,21 @@ def test_a_member_lands_whole_or_fails_if_any_byte_is_damaged(tmp_path_factory, 
         archive[at] ^= data.draw(st.integers(1, 255))
     else:
         del archive[at:]
-    volume = tmp_path_factory.mktemp("volume", numbered=True)
-    (volume / "a.zip").write_bytes(archive)
+    (one_volume / "a.zip").write_bytes(archive)
     bodies = [body for _, body, _ in members]
-    for found in Scanner(volume, archives=LOAD).scan():
+    for found in Scanner(one_volume, archives=LOAD).scan():
         if not isinstance(found, SourceFile):
             continue
         assert found.size <= len(archive) * 1000
         with suppress(FileFailed):
-            assert read(volume, found) in bodies
+            assert read(one_volume, found) in bodies
 
 
 @settings(deadline=None)
 @given(MEMBERS)
 @example([("a.csv", b"1", DEFLATED)])
-def test_zipfile_reads_the_same(tmp_path_factory, members):
+def test_zipfile_reads_the_same(one_volume, members):
     """Any archive that the standard library wrote, behind a script that unpacks it."""
-    volume = tmp_path_factory.mktemp("volume", numbered=True)
     names = list(dict.fromkeys(name for name, _, _ in members if ".." not in name))
     bodies = {name: body for name, body, _ in members}
     methods = {name: method for name, _, method in members}
@@ -535,13 +539,13 @@ def test_zipfile_reads_the_same(tmp_path_factory, members):
     with zipfile.ZipFile(archive, "w") as written:
         for name in names:
             written.writestr(name, bodies[name], methods[name])
-    (volume / "a.zip").write_bytes(b"#!/bin/sh\n" + archive.getvalue())
+    (one_volume / "a.zip").write_bytes(b"#!/bin/sh\n" + archive.getvalue())
     found = {
-        path[7:]: item for path, item in by_path(Scanner(volume, archives=LOAD).scan()).items()
+        path[7:]: item for path, item in by_path(Scanner(one_volume, archives=LOAD).scan()).items()
     }
     assert found.keys() == {name for name in names if name != "n.txt"}
     for name, source in found.items():
-        assert read(volume, source) == bodies[name]
+        assert read(one_volume, source) == bodies[name]
 
 
 def test_a_plan_of_many_members_is_compact_and_complete(scan):
