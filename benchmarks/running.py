@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.clusters import dask_cluster
 from benchmarks.datasets import totals
 from benchmarks.figures import Run
 from benchmarks.measuring import CommandFailed, measure
-from benchmarks.peers.every import PEERS
+from benchmarks.peers.every import ON_DASK, PEERS
 from benchmarks.peers.peer import Job
 from benchmarks.real_store import compare_bucket, make_bucket
 from benchmarks.servers import Conditions, Server, null_server, seaweedfs
@@ -58,6 +59,7 @@ class WorkloadRunner:
         self._say = say
         self._volumes: dict[str, Volume] = {}
         self._known = {} if verified is None else verified
+        self._scheduler: str | None = None
 
     def volume(self, entry: Entry | None = None) -> Volume:
         """Return the volume of a row, or of the workload; create it if it doesn't exist."""
@@ -72,16 +74,17 @@ class WorkloadRunner:
         A row without verification must not be timed.
         """
         verified, failed = {}, {}
-        for entry in entries:
-            key = self._command_of(entry)
-            try:
-                if key not in self._known:
-                    self._known[key] = self._verify_once(entry)
-                verified[entry.name] = self._known[key]
-            except (CommandFailed, NotVerified) as error:
-                failed[entry.name] = str(error)
-            said = verified.get(entry.name) or f"FAILED: {failed[entry.name]}"
-            self._say(f"  {entry.name}: {said}")
+        with self._cluster(entries):
+            for entry in entries:
+                key = self._command_of(entry)
+                try:
+                    if key not in self._known:
+                        self._known[key] = self._verify_once(entry)
+                    verified[entry.name] = self._known[key]
+                except (CommandFailed, NotVerified) as error:
+                    failed[entry.name] = str(error)
+                said = verified.get(entry.name) or f"FAILED: {failed[entry.name]}"
+                self._say(f"  {entry.name}: {said}")
         return verified, failed
 
     def time(
@@ -95,6 +98,7 @@ class WorkloadRunner:
         runs: dict[str, list[Run]] = {entry.name: [] for entry in entries}
         failed: dict[str, str] = {}
         with ExitStack() as stack:
+            stack.enter_context(self._cluster(entries))
             servers: dict[object, Server] = {}
             for number in range(rounds):
                 for entry in entries:
@@ -174,6 +178,7 @@ class WorkloadRunner:
             single=next(volume.root.iterdir()) if volume.files == 1 else None,
             concurrency=entry.concurrency,
             processes=entry.processes,
+            scheduler=self._scheduler if entry.tool == ON_DASK else None,
             tuned=entry.tuned,
             again=again,
             signed=workload.signed,
@@ -189,6 +194,18 @@ class WorkloadRunner:
         how = (entry.tool, entry.concurrency, entry.processes, entry.tuned, entry.zone, data)
         where = (workload.server, workload.signed, workload.capacity)
         return (*how, *where, workload.dry_run, workload.memory)
+
+    @contextmanager
+    def _cluster(self, entries: tuple[Entry, ...]) -> Iterator[None]:
+        """Run the workload's Dask cluster while the context is active, if a row needs it."""
+        if not any(entry.tool == ON_DASK for entry in entries):
+            yield
+            return
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            dask_cluster(Path(folder), self._workload.workers) as self._scheduler,
+        ):
+            yield
 
     @contextmanager
     def _server(self, entry: Entry, digests: bool) -> Iterator[Server]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from benchmarks.datasets import DATA_SETS, GIB, MIB, DataSet, sparse
 from benchmarks.figures import Target
-from benchmarks.peers.every import OURS, UNOPTIMISED
+from benchmarks.peers.every import ON_DASK, OURS, UNOPTIMISED
 
 Server = Literal["null", "null over TLS", "SeaweedFS"]
 Zone = Literal["empty", "history", "unchanged"]
@@ -67,7 +67,8 @@ class Workload:
     """One table of the benchmark; its rows are run in turn.
 
     `delay` is the null server's delay in seconds per request; `rate` the bytes per second that it
-    reads from one connection; `capacity` the requests per second that it serves. `excluded` has the
+    reads from one connection; `capacity` the requests per second that it serves;
+    `workers` the number of workers of the Dask cluster. `excluded` has the
     tools that can't do the work, with the reason. `minutes` is the approximate duration with five
     rounds on two cores; `on_defaults` says whether it is about default settings.
     """
@@ -86,6 +87,7 @@ class Workload:
     signed: bool = True
     dry_run: bool = False
     memory: str | None = None
+    workers: int = 0
     excluded: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -478,6 +480,15 @@ def _processes(sizes: _Sizes) -> list[Workload]:
         workload("small", "HTTP", "small", minutes=1.5),
         workload("large", "TLS, payload unsigned", "large", minutes=1.5, server=tls),
         workload("four", "TLS, payload unsigned", "four", minutes=1.5, server=tls),
+        Workload(
+            name="dask-small",
+            where="HTTP, a Dask cluster of two workers on the same machine",
+            data=sizes.of(DATA_SETS["small"]),
+            entries=(two, Entry(tool=ON_DASK)),
+            targets=(Target("wall", 1.3, (two.name,), ours=ON_DASK),),
+            workers=2,
+            minutes=1,
+        ),
     ]
 
 

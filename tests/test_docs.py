@@ -14,7 +14,14 @@ from asyncload import errors
 from asyncload.cli.app import make_app
 from asyncload.settings.options import COMMANDS
 from tests.support import options_table, reference
-from tests.support.documents import OTHERS, PAGES, REPOSITORY, everything, name_of, section
+from tests.support.documents import (
+    OTHERS,
+    PAGES,
+    REPOSITORY,
+    name_of,
+    our_words,
+    section,
+)
 from tests.support.loads import write_files
 
 
@@ -56,7 +63,7 @@ def test_the_documents_name_no_option_that_is_not_there():
     others += "--seed --endpoint --fault --install-completion --out --env-file --from-date "
     others += "--to-date --dag-id --cli-input-json --follow --from --filename --selector "
     others += "--collector --key --edit --full --unit --now --nonblock"
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", everything()))
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", our_words()))
     assert named <= known | set(others.split())
 
 

@@ -280,6 +280,13 @@ def collect(arguments: Arguments, *, dry_run: bool, quiet: bool, json: bool, **o
     return ending.exit_code
 
 
+def _bucket_of(address: str | None) -> str | None:
+    """Return the bucket of an `s3://` address; None if it is something else."""
+    if address is None or not address.startswith("s3://"):
+        return None
+    return address.removeprefix("s3://").partition("/")[0] or None
+
+
 def report(
     arguments: Arguments,
     *,
@@ -300,7 +307,8 @@ def report(
             ending.exit_code = report_file(Path(record), ending, quiet=quiet, html=html)
             return ending.exit_code
         named = record if run is None else run
-        if arguments.bucket is None:
+        bucket = arguments.bucket or _bucket_of(named)
+        if bucket is None:
             raise UsageError(
                 "--bucket is missing",
                 hint="the record of a run is in its bucket"
@@ -308,7 +316,7 @@ def report(
                 else f"{named!r} is not a file, so it is looked for in the bucket",
             )
         # The volume is not read.
-        settings = arguments.settings(volume=MOUNTED, run=named)
+        settings = arguments.settings(volume=MOUNTED, bucket=bucket, run=named)
         ending.bucket = settings.bucket
         import_s3()
         from asyncload.cli.report import report as do

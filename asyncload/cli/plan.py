@@ -23,7 +23,7 @@ from asyncload.reporting.text import (
     failed_lines,
 )
 from asyncload.settings.parsing import as_pairs
-from asyncload.settings.run import Settings
+from asyncload.settings.run import Settings, lock_of
 
 # Of requests, with a price.
 _KINDS = ("put", "list", "get")
@@ -54,6 +54,8 @@ class _PlanOutput:
         self._quiet = quiet
         self._files = files
         self._given = given
+        # Before the plan: its time may be in the past.
+        self._lock = lock_of(settings, datetime.now(UTC))
         # Others cost more.
         self._is_standard = (settings.storage_class or "STANDARD").upper() == "STANDARD"
         self._out, self._err = stdout(), stderr()
@@ -75,6 +77,9 @@ class _PlanOutput:
         elif not self._json:
             for line in preview_lines(self.preview, self._prices()):
                 self._out.line(line)
+            if self._lock is not None:
+                mode, until = self._lock.mode.lower(), self._lock.until_text
+                self._out.line(f"uploaded objects will be locked until {until} ({mode})")
         self._out.flush()
 
     def _prices(self) -> Prices | None:

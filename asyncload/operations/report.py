@@ -130,7 +130,7 @@ async def read_run(store: ObjectStore, key: ObjectKey) -> PastRun:
     ends = await read_ends(store, key)
     if ends is None:
         raise NoRecordError(
-            f"--run: object {key!r} does not exist",
+            f"object {key!r} does not exist, so there is no such run",
             hint="give the name of a run of shards, a run id, or the key of a manifest; they are "
             "stored below --manifest-prefix",
         )

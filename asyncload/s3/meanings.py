@@ -54,10 +54,10 @@ _PATH_STYLE = re.compile(
 )
 # "The retain until date must be in the future!", "Bucket is missing Object Lock Configuration", and
 # "S3 Transfer Acceleration is not configured on this bucket": their codes are InvalidRequest and
-# InvalidArgument.
-_UNTIL = re.compile(r"retain.?until|retention", re.IGNORECASE)
-_LOCK = re.compile(r"object.?lock|worm", re.IGNORECASE)
-_ACCELERATION = re.compile(r"Transfer Acceleration", re.IGNORECASE)
+# InvalidArgument. Several words of each are compared, as a message may contain a file's name.
+_UNTIL = re.compile(r"retain.?until.?date|retention (?:period|date)", re.IGNORECASE)
+_LOCK = re.compile(r"object ?lock ?config|object ?lock .{0,12}not ", re.IGNORECASE)
+_ACCELERATION = re.compile(r"S3 Transfer Acceleration", re.IGNORECASE)
 PROXY_WANTS_LOGIN = 407
 
 

@@ -26,6 +26,8 @@ def _command(job: Job) -> Command:
         options.append(f"--concurrency={job.concurrency}")
     if job.processes:
         options.append(f"--processes={job.processes}")
+    if job.scheduler:
+        options.append(f"--dask={job.scheduler}")
     if job.dry_run:
         options += ["--dry-run", "--offline"]
     if job.memory:
@@ -48,5 +50,14 @@ UNOPTIMISED = Peer(
     installed("asyncload-s3"),
     "as asyncload, every request through aioboto3's client",
     lambda job: Command((*_command(job).argv, "--no-fast-lane")),
+    looks_first=True,
+)
+
+ON_DASK = Peer(
+    "asyncload --dask",
+    installed("distributed"),
+    "as asyncload, with workers of a Dask cluster on the same machine (the version is Dask's); CPU "
+    "and memory are without theirs",
+    _command,
     looks_first=True,
 )

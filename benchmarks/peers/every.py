@@ -18,11 +18,13 @@ from benchmarks.peers.peer import Peer
 
 OURS = asyncload.PEER.name
 UNOPTIMISED = asyncload.UNOPTIMISED.name
+ON_DASK = asyncload.ON_DASK.name
 PEERS: dict[str, Peer] = {
     peer.name: peer
     for peer in (
         asyncload.PEER,
         asyncload.UNOPTIMISED,
+        asyncload.ON_DASK,
         s5cmd.PEER,
         obstore.PEER,
         opendal.PEER,

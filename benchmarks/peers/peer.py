@@ -20,7 +20,7 @@ class Job:
     A tool runs with its defaults, or if `tuned` with its fastest settings. `concurrency` is the
     number of concurrent requests or files, None for the number in these settings. `again` says that
     all objects exist already. `scratch` is an empty folder for configuration files. `memory` and
-    `processes` are asyncload's options.
+    `processes` are asyncload's options; `scheduler` is the address of a Dask cluster's.
     """
 
     volume: Path
@@ -35,6 +35,7 @@ class Job:
     dry_run: bool = False
     memory: str | None = None
     processes: int | None = None
+    scheduler: str | None = None
     ca_bundle: Path | None = None
 
     @property

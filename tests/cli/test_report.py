@@ -74,7 +74,7 @@ def test_why_a_run_ended_early_is_shown(asyncload, volume, options, s3):
 @pytest.mark.parametrize(
     ("run", "message"),
     [
-        (["--run", "20220502T060000Z-00000000"], "00000000.json' does not exist"),
+        (["--run", "20220502T060000Z-00000000"], "00000000.json' does not exist, so there is no"),
         (["--run", "s3://another/run.json"], "--run: 's3://another/run.json' is not in bucket"),
         (["--run", "x/../y"], "--run: 'x/../y' is not a valid key"),
         ([], "--run is missing"),
@@ -86,6 +86,15 @@ def test_a_run_that_is_not_there_is_a_usage_error(asyncload, options, run, messa
     assert ended.code == 2
     assert ended.err.startswith("error: ")
     assert message in ended.err
+
+
+def test_the_address_of_a_manifest_names_its_bucket(asyncload, options, recorded, s3):
+    """So that --bucket can be omitted; an address without one does not."""
+    address = f"s3://{s3.bucket}/{recorded['manifest']}"
+    ended = asyncload("report", address, *options[2:])
+    assert ended.out.startswith(f"run {recorded['run_id']}, started 20")
+    for named in ("s3://", "20220502T060000Z-00000000"):
+        assert "--bucket is missing" in asyncload("report", named, *options[2:]).err
 
 
 def test_an_object_that_is_not_a_manifest_is_a_usage_error(asyncload, options, s3, layer):

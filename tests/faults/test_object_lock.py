@@ -142,6 +142,18 @@ def test_a_store_that_refuses_the_lock_ends_the_run_at_the_first_put(told, lane,
     assert [put.headers["x-amz-object-lock-mode"] for put in puts] == ["GOVERNANCE"]
 
 
+def test_a_file_that_is_named_after_locks_fails_alone(told):
+    """A refusal that quotes its name is about this file only."""
+
+    def answer(request):
+        if request.method != "PUT":
+            return EMPTY_LISTING if request.method == "GET" else Answer(404)
+        return error(400, "InvalidArgument", "object_lock/retention/worm.csv is refused")
+
+    ended, _ = told(answer, "--no-manifest")
+    assert ended.code == 3
+
+
 def test_a_store_that_ignores_the_lock_is_a_warning(told, lane):
     """Its answer to HEAD names none, though the bucket has Object Lock."""
     stored = []
@@ -161,11 +173,21 @@ def test_a_store_that_ignores_the_lock_is_a_warning(told, lane):
     assert "the store did not keep --lock-mode of Raw/Local/CSV/A/" in ended.err
 
 
-def test_a_time_in_the_past_is_a_usage_error(told):
+@pytest.mark.parametrize("command", [("run",), ("plan", "--offline")])
+def test_a_time_in_the_past_is_a_usage_error(told, command):
     """No request is made."""
-    ended, requests = told(None, "--lock-mode", "compliance", "--lock-until", "2022-05-02")
+    past = ("--lock-mode", "compliance", "--lock-until", "2022-05-02")
+    ended, requests = told(None, *past, *command[1:], command=command[0])
     assert (ended.code, requests) == (2, [])
     assert "--lock-until: '2022-05-02' is not in the future" in ended.err
+
+
+def test_a_plan_says_until_when_objects_would_be_locked(told):
+    """A lock can't be taken back."""
+    lock = ("--lock-mode", "compliance", "--lock-until", "2099-05-02", "--offline")
+    ended, _ = told(None, *lock, command="plan")
+    assert ended.code == 0
+    assert "uploaded objects will be locked until 2099-05-02T00:00:00Z (compliance)\n" in ended.out
 
 
 def test_a_bucket_without_transfer_acceleration_is_told_as_such(told):

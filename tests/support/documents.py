@@ -60,6 +60,15 @@ def everything() -> str:
     return "\n".join(path.read_text() for path in PAGES)
 
 
+def our_words() -> str:
+    """The text of all pages without commands of other tools, and the table columns on them."""
+    without_commands = re.sub(r"^\$ (aws|s5cmd|rclone) .*", "", everything(), flags=re.MULTILINE)
+    theirs_first = re.compile(r"^\| [^|]+ \| asyncload \|\n(\|.*\n)+", re.MULTILINE)
+    return theirs_first.sub(
+        lambda t: re.sub(r"^\|[^|]*", "", t[0], flags=re.MULTILINE), without_commands
+    )
+
+
 def holding(text: str) -> Path:
     """The one page that has this text."""
     (page,) = (path for path in PAGES if text in path.read_text())
