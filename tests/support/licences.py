@@ -85,11 +85,12 @@ def licence_of(name):
     """
     if name in _READ:
         return _READ[name]
+    # `importlib_metadata`, once it is imported, raises KeyError where this module returns None.
     described = metadata.metadata(name)
-    if expression := described["License-Expression"]:
+    if expression := described.get("License-Expression"):
         return expression
     classifiers = described.get_all("Classifier") or ()
-    said = [described["License"] or "", *(c.rpartition(" :: ")[2] for c in classifiers)]
+    said = [described.get("License") or "", *(c.rpartition(" :: ")[2] for c in classifiers)]
     for words in said:
         if re.fullmatch(r"[\w.-]+( (AND|OR) [\w.-]+)+", words):
             return words
