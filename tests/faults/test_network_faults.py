@@ -115,7 +115,8 @@ def test_a_server_that_comes_up_meanwhile_is_used(lake, volume, spawn):
     write_files(volume, {"a.csv": b"1"})
     port = free_port()
     process = spawn(*lake.arguments(f"http://127.0.0.1:{port}"))
-    time.sleep(4)
+    # Ten attempts may take only 4 s, as the waits between them are random.
+    time.sleep(2)
     with proxy_before(lake.server.endpoint_url, port=port) as proxy:
         _, err = process.communicate(timeout=30)
     assert process.returncode == 0, err
