@@ -29,7 +29,7 @@ def clean(settings: Settings, ending: Ending, *, older_than: int, yes: bool) -> 
         yes: whether to abort.
 
     Raises:
-        UsageError: the keys of the layout share no prefix.
+        UsageError: the keys of the layout do not share a prefix.
         AsyncloadError: the store can't be queried.
     """
     output = _CleanOutput(settings.bucket, abort=yes, json=ending.json)

@@ -61,7 +61,8 @@ async def clean(
         be aborted raises nothing; its `error` says why.
 
     Raises:
-        UsageError: a setting or `older_than` is invalid, or the keys of the layout share no prefix.
+        UsageError: a setting or `older_than` is invalid, or the keys of the layout do not share a
+            prefix.
         Refused: credentials, permission, bucket or region; see its subclasses.
         ServerError: the store failed to answer a request, after all retries.
         StoreUnavailable: the store can't be reached, or became unavailable.
@@ -76,7 +77,8 @@ async def clean(
     prefix = layout_of(settings, started).fixed_prefix()
     if not prefix:
         raise UsageError(
-            "--layout: the keys share no prefix, so uploads of other programs can't be excluded",
+            "--layout: the keys do not share a prefix, so uploads of other programs can't be "
+            "excluded",
             hint="start the layout with a fixed segment, or with {layer}",
         )
     emit(CleanupStarted(prefix, abort))

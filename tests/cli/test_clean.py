@@ -112,7 +112,7 @@ def test_an_upload_that_can_not_be_aborted_is_reported(asyncload, leftovers, opt
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--layout", "{dataset}/{path}"], "share no prefix"),
+        (["--layout", "{dataset}/{path}"], "do not share a prefix"),
         (["--older-than", "soon"], "--older-than"),
     ],
 )

@@ -97,7 +97,7 @@ async def test_wrong_arguments_are_refused_before_anything_is_done(
 async def test_uploads_of_a_bucket_without_a_prefix_are_not_cleaned(volume):
     """They may be anybody's."""
     settings = asyncload.Settings(volume=volume, bucket="lake", layout="{dataset}/{path}")
-    with pytest.raises(asyncload.UsageError, match="share no prefix"):
+    with pytest.raises(asyncload.UsageError, match="do not share a prefix"):
         await asyncload.clean(settings)
 
 
