@@ -126,6 +126,7 @@ if TYPE_CHECKING:
     from asyncload.reporting.preview import (
         FilePlanned,
         PlanEvent,
+        PlannedFiles,
         PlannedPartition,
         PlanStarted,
         Preview,
@@ -227,6 +228,7 @@ __all__ = [
     "PartitionUnmarked",
     "PlanEvent",
     "PlanStarted",
+    "PlannedFiles",
     "PlannedPartition",
     "Present",
     "Preview",
@@ -320,7 +322,7 @@ _NAMES = {
     "reporting.cleanup": "CleanEvent Cleanup CleanupStarted Leftover SkippedUpload",
     "reporting.diagnosis": "Check Diagnosis DoctorEvent Remnant",
     "reporting.preview": """
-        FilePlanned PlanEvent PlanStarted PlannedPartition Preview Prices RequestCounts
+        FilePlanned PlanEvent PlanStarted PlannedFiles PlannedPartition Preview Prices RequestCounts
         RequestsPlanned
     """,
     "reporting.report": "FailureGroup Report",

@@ -7,7 +7,7 @@ different types are equal if their fields are, so events that share their fields
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
@@ -286,13 +286,15 @@ class Disposed(NamedTuple):
 class RunStarted(NamedTuple):
     """A run began at `started`: it loads into `bucket`, under the processing date `day`.
 
-    `day` is None if each file has a date of its own.
+    `day` is None if each file has a date of its own. `volumes` are the names of its volumes if it
+    has several.
     """
 
     run_id: str
     bucket: str
     day: date | None
     started: datetime
+    volumes: Collection[str] = ()
 
 
 class ShardJoined(NamedTuple):

@@ -55,7 +55,8 @@ async def plan(
     started = now or datetime.now(UTC)
     preview = Preview()
     emit = Emitter(preview.observe, observer)
-    emit(PlanStarted(settings.bucket, layout_of(settings, started).date, offline))
+    day, volumes = layout_of(settings, started).date, tuple(sorted(settings.volume_names))
+    emit(PlanStarted(settings.bucket, day, offline, volumes))
     async with open_readers(settings) as readers:
         disposal = open_disposal(settings, readers.roots)
         if offline:

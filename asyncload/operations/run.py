@@ -24,7 +24,7 @@ from asyncload.operations.recording import Recording
 from asyncload.operations.requests import Counted, Requests, add_up, share_of
 from asyncload.reporting.manifest import describe_settings, manifest_key
 from asyncload.reporting.records import collect_totals, run_totals
-from asyncload.reporting.report import DatasetTotals, Report, RequestsNow
+from asyncload.reporting.report import Report, RequestsNow
 from asyncload.reporting.success_markers import SuccessMarkers
 from asyncload.settings.run import Settings, layout_of
 from asyncload.source.disposal import Disposal
@@ -64,7 +64,6 @@ class Run:
         self.by_clock = by_clock
         self.started = started
         self.report = report
-        report.volumes = {name: DatasetTotals() for name in settings.volume_names}
         self.layout = layout_of(settings, started)
         self.prefix = self.layout.common_prefix()
         self.markers: SuccessMarkers | None = None
@@ -80,7 +79,8 @@ class Run:
         self.deadline = Deadline(settings.deadline)
         run_id = policy.provenance.run_id
         report.requests_now = self._requests_now
-        self.observe(RunStarted(run_id, settings.bucket, self.layout.date, started))
+        volumes = tuple(sorted(settings.volume_names))
+        self.observe(RunStarted(run_id, settings.bucket, self.layout.date, started, volumes))
 
     def observe(self, event: Event) -> None:
         """Pass an event to the report, to all observers that were added, and to the caller's."""

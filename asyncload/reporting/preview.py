@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, NamedTuple
 
+from asyncload.model.names import volume_of
 from asyncload.model.values import (
     Disposed,
     Failed,
@@ -73,12 +74,13 @@ class Prices(NamedTuple):
 class PlanStarted(NamedTuple):
     """A plan of a run into `bucket` for the date `day`, None if each file has its own.
 
-    `offline`: the bucket is not asked.
+    `offline`: the bucket is not asked. `volumes` are the names of the volumes if there are several.
     """
 
     bucket: str
     day: date | None
     offline: bool
+    volumes: Collection[str] = ()
 
 
 class SourcePlanned(NamedTuple):
@@ -126,13 +128,29 @@ PlanEvent = PlanStarted | ScanEvent | FilePlanned | RequestsPlanned
 
 
 @dataclass(slots=True)
-class PlannedPartition:
-    """The files of one partition by action: their numbers, and their sizes in bytes."""
+class PlannedFiles:
+    """Files by action: their numbers, and their sizes in bytes."""
+
+    counts: Counter[PlannedAction] = field(default_factory=Counter)
+    sizes: Counter[PlannedAction] = field(default_factory=Counter)
+
+    def count(self, action: PlannedAction, size: int) -> None:
+        """Count a file."""
+        self.counts[action] += 1
+        self.sizes[action] += size
+
+    def add(self, other: PlannedFiles) -> None:
+        """Add other files."""
+        self.counts.update(other.counts)
+        self.sizes.update(other.sizes)
+
+
+@dataclass(slots=True, kw_only=True)
+class PlannedPartition(PlannedFiles):
+    """The files of one partition."""
 
     partition: str
     dataset: str
-    counts: Counter[PlannedAction] = field(default_factory=Counter)
-    sizes: Counter[PlannedAction] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -140,9 +158,10 @@ class Preview:
     """The result of a plan of a run; an observer of its events.
 
     `counts` and `sizes` (in bytes) are by action. `partitions` are by their name, "" for files
-    without a key; the files of partitions beyond the first 10,000 are counted in `more`. `named`
-    has the first files that would be replaced or skipped, conflict, or are unknown, by action.
-    `report` has the totals that are known without a run: failures, excluded entries, warnings.
+    without a key; the files of partitions beyond the first 10,000 are counted in `more`. `volumes`
+    are by their name if there are several. `named` has the first files that would be replaced or
+    skipped, conflict, or are unknown, by action. `report` has the totals that are known without a
+    run: failures, excluded entries, warnings.
     `sources` counts what would be done with source files, `source_sizes` their bytes, and
     `kept_sources` names the first that could not be deleted or moved, with the reason.
     `made` are the requests that were made for the plan, `needed` about those that the run would
@@ -154,7 +173,8 @@ class Preview:
     counts: Counter[PlannedAction] = field(default_factory=Counter)
     sizes: Counter[PlannedAction] = field(default_factory=Counter)
     partitions: dict[str, PlannedPartition] = field(default_factory=dict)
-    more: PlannedPartition = field(default_factory=lambda: PlannedPartition("", ""))
+    more: PlannedFiles = field(default_factory=PlannedFiles)
+    volumes: dict[str, PlannedFiles] = field(default_factory=dict)
     named: dict[PlannedAction, list[FilePlanned]] = field(default_factory=dict)
     sources: Counter[str] = field(default_factory=Counter)
     source_sizes: Counter[str] = field(default_factory=Counter)
@@ -171,6 +191,8 @@ class Preview:
         elif isinstance(event, PlanStarted):
             self.report.bucket, self.report.day = event.bucket, event.day
             self.offline = event.offline
+            self.report.name_volumes(event.volumes)
+            self.volumes = {name: PlannedFiles() for name in event.volumes}
         elif isinstance(event, RequestsPlanned):
             self.made, self.needed, self.aws = event
             self.report.requests = event.made.total
@@ -181,14 +203,9 @@ class Preview:
         action = planned.action
         self.counts[action] += 1
         self.sizes[action] += planned.size
-        group = self.partitions.get(planned.partition)
-        if group is None:
-            group = self.more
-            if len(self.partitions) < MAX_PARTITIONS:
-                group = PlannedPartition(planned.partition, planned.dataset)
-                self.partitions[planned.partition] = group
-        group.counts[action] += 1
-        group.sizes[action] += planned.size
+        self._partition_of(planned).count(action, planned.size)
+        if self.volumes and (volume := volume_of(planned.path, self.volumes)):
+            self.volumes[volume].count(action, planned.size)
         if action in ("replace", "unknown"):
             first = self.named.setdefault(action, [])
             if len(first) < MAX_NAMED:
@@ -199,6 +216,17 @@ class Preview:
             self.report.observe(finished(planned, planned.outcome))
         else:
             self.report.count_in(planned.dataset, "planned", planned.size)
+            self.report.count_in_volume(planned.path, "planned", planned.size)
+
+    def _partition_of(self, planned: FilePlanned) -> PlannedFiles:
+        group = self.partitions.get(planned.partition)
+        if group is not None:
+            return group
+        if len(self.partitions) >= MAX_PARTITIONS:
+            return self.more
+        group = PlannedPartition(partition=planned.partition, dataset=planned.dataset)
+        self.partitions[planned.partition] = group
+        return group
 
     def _count_source(self, source: SourcePlanned) -> None:
         status = source.result.status

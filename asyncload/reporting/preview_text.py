@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from asyncload.reporting.preview import (
     FilePlanned,
     PlannedAction,
+    PlannedFiles,
     PlannedPartition,
     Preview,
     Prices,
     RequestCounts,
 )
 from asyncload.reporting.text import (
+    MAX_VOLUMES,
     excluded_counts,
     failed_lines,
     format_count,
@@ -77,6 +79,7 @@ def preview_lines(preview: Preview, prices: Prices | None) -> Iterator[str]:
         f"would upload {preview.to_send:,} of {format_count(report.files, 'file')}, "
         f"{format_size(preview.bytes_to_send)}{more}"
     )
+    yield from _volume_lines(preview)
     yield from _source_lines(preview)
     yield from excluded_counts(report)
     if preview.needed is not None:
@@ -89,18 +92,18 @@ def _tree_lines(preview: Preview) -> Iterator[str]:
         datasets[group.dataset].append(group)
     bucket = preview.report.bucket
     written = 0
-    left = PlannedPartition("", "")
+    left = PlannedFiles()
     left_out = 0
     for dataset in sorted(datasets):
         groups = sorted(datasets[dataset], key=lambda group: group.partition)
         lines = list(_dataset_lines(dataset, groups, bucket))
         if written + len(lines) > MAX_LINES and written:
             left_out += 1
-            _add_up([left, *groups], left)
+            left.add(_together(groups))
             continue
         written += len(lines)
         yield from lines
-    _add_up([left, preview.more], left)
+    left.add(preview.more)
     if left.counts:
         named = format_count(left_out, "more dataset") if left_out else "more partitions"
         yield f"and {named}: {_totals(left)}"
@@ -111,30 +114,38 @@ def _dataset_lines(dataset: str, groups: list[PlannedPartition], bucket: str) ->
     if len(groups) == 1:
         yield f"{name}: {_totals(groups[0])}{_target(groups[0], bucket)}"
         return
-    whole = PlannedPartition("", dataset)
-    _add_up(groups, whole)
-    yield f"{name}: {_totals(whole)}"
+    yield f"{name}: {_totals(_together(groups))}"
     for group in groups[: MAX_LINES // 2]:
         yield f"  {_totals(group)}{_target(group, bucket)}"
     if len(groups) > MAX_LINES // 2:
-        rest = PlannedPartition("", dataset)
-        _add_up(groups[MAX_LINES // 2 :], rest)
         more = format_count(len(groups) - MAX_LINES // 2, "more partition")
-        yield f"  and {more}: {_totals(rest)}"
+        yield f"  and {more}: {_totals(_together(groups[MAX_LINES // 2 :]))}"
 
 
-def _add_up(groups: list[PlannedPartition], total: PlannedPartition) -> None:
-    total.counts = sum((group.counts for group in groups), Counter())
-    total.sizes = sum((group.sizes for group in groups), Counter())
+def _volume_lines(preview: Preview) -> Iterator[str]:
+    """Yield a line for each of the first volumes, if there are several."""
+    ordered = sorted(preview.volumes.items())
+    for volume, files in ordered[:MAX_VOLUMES]:
+        yield f"  from {printable(volume)}: {_totals(files)}"
+    if further := ordered[MAX_VOLUMES:]:
+        yield f"  from further volumes: {_totals(_together(files for _, files in further))}"
+
+
+def _together(groups: Iterable[PlannedFiles]) -> PlannedFiles:
+    total = PlannedFiles()
+    for group in groups:
+        total.add(group)
+    return total
 
 
 def _target(group: PlannedPartition, bucket: str) -> str:
     return f" -> {_address(bucket, group.partition)}" if group.partition else ""
 
 
-def _totals(group: PlannedPartition) -> str:
-    files = format_count(group.counts.total(), "file")
-    return f"{files}, {format_size(group.sizes.total())}: {_counts(group.counts)}"
+def _totals(group: PlannedFiles) -> str:
+    files = f"{format_count(group.counts.total(), 'file')}, {format_size(group.sizes.total())}"
+    # A volume may have none.
+    return f"{files}: {_counts(group.counts)}" if group.counts else files
 
 
 def _counts(counts: Counter[PlannedAction]) -> str:

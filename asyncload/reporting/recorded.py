@@ -199,16 +199,23 @@ def _report_of(run: Mapping[str, Any], summary: Mapping[str, Any]) -> Report:
         sent = [name for name in store["checks"] if name != "MD5"] or proofs[:1] or [""]
         report.store = StoreJudged(sent[0], proofs, others)
     _add_datasets(report, summary.get("datasets", ()))
+    for each in summary.get("volumes", ()):
+        report.add_volume(each["volume"], _totals(each))
     return report
 
 
 def _add_datasets(report: Report, datasets: Iterable[Mapping[str, Any]]) -> None:
     for at, each in enumerate(datasets):
-        totals = DatasetTotals()
-        totals.files, totals.size = int(each["files"]), int(each["bytes"])
-        totals.counts.update(_numbers(each["statuses"]))
         # Without a name, files without a key come first, those of further datasets last.
-        report.add_dataset("" if each["dataset"] is None and not at else each["dataset"], totals)
+        name = "" if each["dataset"] is None and not at else each["dataset"]
+        report.add_dataset(name, _totals(each))
+
+
+def _totals(record: Mapping[str, Any]) -> DatasetTotals:
+    totals = DatasetTotals()
+    totals.files, totals.size = int(record["files"]), int(record["bytes"])
+    totals.counts.update(_numbers(record["statuses"]))
+    return totals
 
 
 def _numbers(counts: Mapping[str, Any]) -> dict[str, int]:
@@ -238,6 +245,9 @@ def add_report(total: Report, part: Report) -> None:
     for dataset, totals in part.datasets.items():
         total.add_dataset(dataset, totals)
     total.other_datasets.add(part.other_datasets)
+    for volume, totals in part.volumes.items():
+        total.add_volume(volume, totals)
+    total.other_volumes.add(part.other_volumes)
     total.store = total.store or part.store
 
 

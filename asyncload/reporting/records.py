@@ -45,7 +45,7 @@ _RESULTS = {
     6: "store unavailable",
 }
 
-# Datasets in a summary; the others are counted together.
+# Datasets in a summary, and volumes; the others are counted together.
 _MAX_DATASETS = 100
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -235,6 +235,7 @@ def run_totals(report: Report) -> dict[str, Any]:
         ],
         "replaced": report.replaced,
         "datasets": _datasets(report),
+        "volumes": _volumes(report),
         "sources": dict(report.sources),
         "verified_by": dict(report.verified_by),
         "bytes_sent": report.sent,
@@ -275,10 +276,24 @@ def _datasets(report: Report) -> list[dict[str, Any]]:
     return [*records, dataset_record(None, rest)] if rest.files else records
 
 
+def _volumes(report: Report) -> list[dict[str, Any]]:
+    first, rest = report.first_volumes(_MAX_DATASETS)
+    records = [volume_record(name, totals) for name, totals in first]
+    return [*records, volume_record(None, rest)] if rest.files else records
+
+
 def dataset_record(dataset: str | None, totals: DatasetTotals) -> dict[str, Any]:
     """Return the totals of a dataset, None for several or for files without a key."""
+    return {"dataset": dataset, **_totals(totals)}
+
+
+def volume_record(volume: str | None, totals: DatasetTotals) -> dict[str, Any]:
+    """Return the totals of one of several volumes, None for those beyond the first ones."""
+    return {"volume": volume, **_totals(totals)}
+
+
+def _totals(totals: DatasetTotals) -> dict[str, Any]:
     return {
-        "dataset": dataset,
         "files": totals.files,
         "bytes": totals.size,
         "statuses": dict(totals.counts),

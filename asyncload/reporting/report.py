@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
@@ -53,7 +53,7 @@ MAX_LIMITS = 200
 
 
 class DatasetTotals:
-    """The files of one dataset, their size in bytes, and their number by status."""
+    """The files of one dataset or volume, their size in bytes, and their number by status."""
 
     __slots__ = ("counts", "files", "size")
 
@@ -73,6 +73,12 @@ class DatasetTotals:
         self.files += 1
         self.size += size
         self.counts[status] += 1
+
+    def forget(self, status: str, size: int) -> None:
+        """Count a file no longer."""
+        self.files -= 1
+        self.size -= size
+        self.counts[status] -= 1
 
 
 @dataclass(slots=True)
@@ -113,7 +119,8 @@ class Report:
     failed files, `skipped` the first skipped and `replaced_files` the first that replaced different
     content; `failure_groups` counts all failures. `datasets` counts the files of each dataset, ""
     for those without a key; `other_datasets` those of datasets beyond the first 1,000. `volumes`
-    counts the files of each volume if the run has several.
+    counts the files of each volume if the run has several; `other_volumes` those of volumes that a
+    record of the run does not name.
     `kept` is the number of bytes that an earlier run had already sent; `aborted_uploads` counts
     stale uploads of earlier runs that were aborted. `unmarked` lists partitions without a success
     marker because a file is missing. `store` says which checks the store enforces, None if it was
@@ -146,6 +153,7 @@ class Report:
     datasets: dict[str, DatasetTotals] = field(default_factory=dict)
     other_datasets: DatasetTotals = field(default_factory=DatasetTotals)
     volumes: dict[str, DatasetTotals] = field(default_factory=dict)
+    other_volumes: DatasetTotals = field(default_factory=DatasetTotals)
     sources: Counter[str] = field(default_factory=Counter)
     sources_failed: int = 0
     kept_sources: list[tuple[str, str]] = field(default_factory=list)
@@ -204,6 +212,7 @@ class Report:
         if isinstance(event, RunStarted):
             self.run_id, self.bucket = event.run_id, event.bucket
             self.day, self.started = event.day, event.started
+            self.name_volumes(event.volumes)
         elif isinstance(event, RequestsMade):
             self.requests, self.retries = event.requests, event.retries
             self.sent = event.sent
@@ -222,8 +231,7 @@ class Report:
         kind = outcome.status
         self.counts[kind] += 1
         self.sizes[kind] += outcome.size
-        if self.volumes and (volume := volume_of(outcome.path, self.volumes)):
-            self.volumes[volume].count(kind, outcome.size)
+        self.count_in_volume(outcome.path, kind, outcome.size)
         if isinstance(outcome, Uploaded | Unchanged):
             self.verified_by[outcome.checksum.algorithm] += 1
         if isinstance(outcome, Uploaded):
@@ -234,6 +242,17 @@ class Report:
             self.skipped.append(outcome)
         if isinstance(outcome, Failed):
             self._count_failure(outcome)
+
+    def name_volumes(self, volumes: Iterable[str]) -> None:
+        """Count the files of these volumes one by one: those of a run that has several."""
+        for volume in volumes:
+            # A watch has one run after the other.
+            self.volumes.setdefault(volume, DatasetTotals())
+
+    def count_in_volume(self, path: str, status: str, size: int) -> None:
+        """Count a file in its volume, if the run has several."""
+        if self.volumes and (volume := volume_of(path, self.volumes)):
+            self.volumes[volume].count(status, size)
 
     def count_in(self, dataset: str, status: str, size: int) -> None:
         """Count a file in its dataset."""
@@ -252,6 +271,13 @@ class Report:
             added = self.datasets.setdefault(dataset, DatasetTotals())
         added.add(totals)
 
+    def add_volume(self, volume: str | None, totals: DatasetTotals) -> None:
+        """Add the totals of a volume, or with None those of several."""
+        added = self.other_volumes
+        if volume is not None:
+            added = self.volumes.setdefault(volume, DatasetTotals())
+        added.add(totals)
+
     def add_limit(self, seconds: float, limit: int, reason: str) -> None:
         """Add the limit on concurrent requests, unless it is as it was."""
         if self.limits and self.limits[-1][1:] == (limit, reason):
@@ -262,7 +288,9 @@ class Report:
 
     def first_volumes(self, most: int) -> tuple[list[tuple[str, DatasetTotals]], DatasetTotals]:
         """Return at most so many of several volumes, and the rest together."""
-        return _first(self.volumes, most)
+        first, rest = _first(self.volumes, most)
+        rest.add(self.other_volumes)
+        return first, rest
 
     def first_datasets(self, most: int) -> tuple[list[tuple[str, DatasetTotals]], DatasetTotals]:
         """Return at most so many datasets, in the order of their names, and the rest together."""
@@ -300,10 +328,9 @@ class Report:
         self.counts["failed"] -= 1
         self.sizes["failed"] -= failed.size
         self.failure_group(type(failed.error).__name__, failed.error.hint).files -= 1
-        totals = self.datasets.get("", self.other_datasets)
-        totals.files -= 1
-        totals.size -= failed.size
-        totals.counts["failed"] -= 1
+        self.datasets.get("", self.other_datasets).forget("failed", failed.size)
+        if volume := volume_of(failed.path, self.volumes):
+            self.volumes[volume].forget("failed", failed.size)
 
     @property
     def landed(self) -> int:

@@ -10,6 +10,8 @@ from asyncload.reporting.report import MAX_NAMED, DatasetTotals, Report
 
 _MAX_UNMARKED = 20
 _MAX_DATASETS = 10
+MAX_VOLUMES = 10
+"""Maximum number of volumes with a line each; the files of others are counted together."""
 
 
 def printable(text: str) -> str:
@@ -130,7 +132,7 @@ def _dataset_lines(report: Report) -> Iterator[str]:
 
 def _volume_lines(report: Report) -> Iterator[str]:
     """Yield a line for each of the first volumes, if there are several."""
-    first, rest = report.first_volumes(_MAX_DATASETS)
+    first, rest = report.first_volumes(MAX_VOLUMES)
     for volume, totals in first:
         yield f"  from {printable(volume)}: {_describe_totals(totals)}"
     if rest.files:

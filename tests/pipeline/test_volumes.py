@@ -7,14 +7,22 @@ import pytest
 from asyncload.errors import KeyCollision, NothingToLoad, UsageError
 from asyncload.model import reserved
 from asyncload.model.names import below_volume, split_volume
-from asyncload.model.values import Warned
+from asyncload.model.values import ObjectKey, Warned
+from asyncload.operations.plan import plan
+from asyncload.operations.report import read_run
+from asyncload.operations.shards.merging import find_run, merge
 from asyncload.operations.workers.loading import as_seen_from_elsewhere
 from asyncload.operations.workers.remote import _look_at_all
 from asyncload.planning.keys import KeyLayout
+from asyncload.reporting.page.figures import Figures
+from asyncload.reporting.page.page import render_page
+from asyncload.reporting.preview_records import plan_totals
+from asyncload.reporting.preview_text import preview_lines
+from asyncload.reporting.records import run_totals
 from asyncload.reporting.text import summary_lines
 from asyncload.settings.run import Settings
 from tests.support.archives import zip_of
-from tests.support.loads import PREFIX, Recorder, load_volume, write_files
+from tests.support.loads import NOW, PREFIX, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
 DAY = "2022/05/02"
@@ -90,6 +98,73 @@ async def test_only_the_first_volumes_have_a_line_each(tmp_path):
     further = 40 - len(lines) + 1
     assert lines[-1] == f"  from further volumes: {further} files, {further} B: {further} uploaded"
     assert len(lines) < 40
+
+
+async def test_a_record_has_the_totals_of_each_volume(volumes):
+    """A report that is read back says what the run itself did, and so does its page."""
+    write_files(volumes[1], {"films/c.csv": b"66"})
+    store = MemoryStore()
+    store.objects[f"{PREFIX}/Films/{DAY}/c.csv"] = b"other"
+    report = await load_volume(store, volumes, manifest=True)
+    eu, us, single = map(str, volumes)
+    totals = [
+        {"volume": eu, "files": 2, "bytes": 2, "statuses": {"uploaded": 2}},
+        {"volume": single, "files": 1, "bytes": 1, "statuses": {"uploaded": 1}},
+        {"volume": us, "files": 2, "bytes": 3, "statuses": {"uploaded": 1, "failed": 1}},
+    ]
+    assert run_totals(report)["volumes"] == totals
+    (key,) = (key for key in store.objects if key.startswith("_asyncload/2"))
+    past = await read_run(store, ObjectKey(key))
+    assert run_totals(past.report)["volumes"] == totals
+    line = f"  from {us}: 2 files, 3 B: 1 failed, 1 uploaded"
+    assert line in summary_lines(report, 1.0)
+    assert line in summary_lines(past.report, 1.0)
+    page = render_page(past, Figures(past.started))
+    row = f"<th scope='row'>{us}</th><td class='number'>2</td><td class='number'>3 B</td>"
+    assert "<h2>Volumes</h2>" in page
+    assert f"{row}<td>1 failed, 1 uploaded</td>" in page.replace("\n", "")
+
+
+async def test_a_plan_has_the_totals_of_each_volume(volumes):
+    """By action in words, by status in the record; a volume may have no file."""
+    (volumes[0].parent / "empty").mkdir()
+    volumes.append(volumes[0].parent / "empty")
+    preview = await plan(settings(volumes, allow_empty=True), offline=True, now=NOW)
+    eu, us, single, empty = map(str, volumes)
+    assert [line for line in preview_lines(preview, None) if line.startswith("  from ")] == [
+        f"  from {empty}: 0 files, 0 B",
+        f"  from {eu}: 2 files, 2 B: 2 to upload",
+        f"  from {single}: 1 file, 1 B: 1 to upload",
+        f"  from {us}: 1 file, 1 B: 1 to upload",
+    ]
+    found = {each["volume"]: each["statuses"] for each in plan_totals(preview, None)["volumes"]}
+    assert found == {eu: {"planned": 2}, us: {"planned": 1}, single: {"planned": 1}, empty: {}}
+    alone = await plan(settings(volumes[:1]), offline=True, now=NOW)
+    assert not [line for line in preview_lines(alone, None) if line.startswith("  from ")]
+    assert plan_totals(alone, None)["volumes"] == []
+
+
+async def test_many_volumes_are_counted_together_beyond_the_first(tmp_path):
+    """In a plan, in a record, and in what is read from it."""
+    names = [f"{n:03}.csv" for n in range(120)]
+    write_files(tmp_path, dict.fromkeys(names, b"1"))
+    volumes = [tmp_path / name for name in names]
+    preview = await plan(settings(volumes), offline=True, now=NOW)
+    lines = [line for line in preview_lines(preview, None) if line.startswith("  from ")]
+    further = 120 - len(lines) + 1
+    assert lines[-1] == f"  from further volumes: {further} files, {further} B: {further} to upload"
+    store = MemoryStore()
+    report = await load_volume(store, volumes, manifest=True)
+    (key,) = (key for key in store.objects if key.startswith("_asyncload/"))
+    past = await read_run(store, ObjectKey(key))
+    for totals in (run_totals(report), run_totals(past.report)):
+        assert len(totals["volumes"]) == 101
+        assert totals["volumes"][-1] == {
+            "volume": None,
+            "files": 20,
+            "bytes": 20,
+            "statuses": {"uploaded": 20},
+        }
 
 
 async def test_files_of_two_volumes_for_one_key_are_named(volumes):
@@ -230,11 +305,23 @@ async def test_shards_divide_all_volumes(tmp_path):
     write_files(tmp_path / "a", {f"{n}.csv": b"1" for n in range(6)})
     write_files(tmp_path / "b", {"one.csv": b"2"})
     store, volumes = MemoryStore(), [tmp_path / "a", tmp_path / "b"]
+    write_files(tmp_path / "a", {"bad\nname.csv": b"1"})
     landed = [
         (await load_volume(store, volumes, manifest=True, shard=f"{n}/3", run="night")).landed
         for n in (1, 2, 3)
     ]
     assert sum(landed) == 7
+    sharded = await find_run(store, "_asyncload", "night")
+    merged = await merge(store, "_asyncload", sharded)
+    assert run_totals(merged.report)["volumes"] == [
+        {
+            "volume": str(tmp_path / "a"),
+            "files": 7,
+            "bytes": 7,
+            "statuses": {"uploaded": 6, "failed": 1},
+        },
+        {"volume": str(tmp_path / "b"), "files": 1, "bytes": 1, "statuses": {"uploaded": 1}},
+    ]
     assert len([key for key in store.objects if not key.startswith("_asyncload/")]) == 7
 
 

@@ -544,6 +544,7 @@ def test_the_summary_record_of_a_run():
                 "statuses": {"uploaded": 1, "unchanged": 1, "failed": 1},
             }
         ],
+        "volumes": [],
         "sources": {},
         "verified_by": {"CRC64NVME": 1, "MD5": 1},
         "bytes_sent": 1_234_567,

@@ -15,7 +15,7 @@ from asyncload.reporting.manifest_reading import ManifestEntry
 from asyncload.reporting.page.charts import area_chart, bar, duration, step_chart
 from asyncload.reporting.page.figures import SIZES, TIMES, Figures
 from asyncload.reporting.records import result_of
-from asyncload.reporting.report import Report
+from asyncload.reporting.report import DatasetTotals, Report
 from asyncload.reporting.text import describe_limit, format_count, format_size, printable
 
 MAX_TABLE_BYTES = 650_000
@@ -71,7 +71,8 @@ def render_page(past: RunEnded, figures: Figures, note: str = "") -> str:
             *_groups("Times", "Time per file", _time_labels(), figures.times),
             *_failures(past, figures),
             *_slowest(figures),
-            *_datasets(past),
+            *_breakdown("Datasets", "Dataset", "no key", past.report.first_datasets(_MAX_NAMED)),
+            *_breakdown("Volumes", "Volume", "", past.report.first_volumes(_MAX_NAMED)),
             *_objects(figures, len(table.rows)),
             f'</main><footer><p class="soft">Written by asyncload {VERSION}.</p></footer>',
             script,
@@ -204,16 +205,23 @@ def _slowest(figures: Figures) -> Iterator[str]:
     yield "</tbody></table>"
 
 
-def _datasets(past: RunEnded) -> Iterator[str]:
-    first, rest = past.report.first_datasets(_MAX_NAMED)
+def _breakdown(
+    title: str,
+    heading: str,
+    unnamed: str,
+    totals_of: tuple[list[tuple[str, DatasetTotals]], DatasetTotals],
+) -> Iterator[str]:
+    """Yield the table of totals by dataset or volume: the first ones, and the rest together."""
+    first, rest = totals_of
     if not first:
         return
-    yield "<h2>Datasets</h2><table><thead><tr><th scope='col'>Dataset</th>"
+    yield f"<h2>{title}</h2><table><thead><tr><th scope='col'>{heading}</th>"
     yield "<th scope='col' class='number'>Files</th><th scope='col' class='number'>Size</th>"
     yield "<th scope='col'>Results</th></tr></thead><tbody>"
-    for dataset, totals in [*first, *([("further datasets", rest)] if rest.files else [])]:
+    further = [(f"further {title.lower()}", rest)] if rest.files else []
+    for name, totals in [*first, *further]:
         counts = ", ".join(f"{n:,} {status}" for status, n in sorted(totals.counts.items()))
-        yield f"<tr><th scope='row'>{_text(dataset or 'no key')}</th>"
+        yield f"<tr><th scope='row'>{_text(name or unnamed)}</th>"
         yield f"<td class='number'>{totals.files:,}</td>"
         yield f"<td class='number'>{format_size(totals.size)}</td><td>{_text(counts)}</td></tr>"
     yield "</tbody></table>"
