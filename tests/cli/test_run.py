@@ -144,6 +144,7 @@ def test_json_is_a_line_for_each_file_and_a_summary(asyncload, volume, lake):
             {"dataset": "A", "files": 1, "bytes": 9, "statuses": {"uploaded": 1}},
             {"dataset": "Bad", "files": 1, "bytes": 1, "statuses": {"failed": 1}},
         ],
+        "volumes": [],
         "sources": {},
         "verified_by": {"CRC64NVME": 1},
         "bytes_sent": 9,
