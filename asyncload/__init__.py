@@ -84,6 +84,7 @@ if TYPE_CHECKING:
         FileFinished,
         FileState,
         LoadStarted,
+        LoadStartedEarly,
         ManifestWritten,
         MarkerFailed,
         ObjectKey,
@@ -208,6 +209,7 @@ __all__ = [
     "KeyCollision",
     "Leftover",
     "LoadStarted",
+    "LoadStartedEarly",
     "ManifestWritten",
     "MarkerFailed",
     "Marking",
@@ -306,9 +308,9 @@ _NAMES = {
     """,
     "model.values": """
         ApiRequestsMade Checksum ConcurrencyChanged ConcurrencySettled Disposed Event Excluded
-        Failed FileFinished FileState LoadStarted ManifestWritten MarkerFailed ObjectKey Outcome
-        PartKept PartSent PartitionUnmarked Present ProcessesStarted RequestMade RequestsMade
-        RunStarted Scanned ShardJoined Skipped StaleUploadAborted StoreJudged Unchanged
+        Failed FileFinished FileState LoadStarted LoadStartedEarly ManifestWritten MarkerFailed
+        ObjectKey Outcome PartKept PartSent PartitionUnmarked Present ProcessesStarted RequestMade
+        RequestsMade RunStarted Scanned ShardJoined Skipped StaleUploadAborted StoreJudged Unchanged
         UploadLeftOpen Uploaded Warned WatchProgress
     """,
     "operations.check": "check",

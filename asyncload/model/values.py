@@ -323,7 +323,18 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class LoadStarted:
-    """The plan is complete, and the first file is about to be sent."""
+    """The plan is complete, and its first file is about to be sent."""
+
+    files: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadStartedEarly:
+    """The first file is about to be sent while the volume is still scanned.
+
+    `files` and `size` are what was found so far. `LoadStarted` follows when the plan is complete.
+    """
 
     files: int
     size: int
@@ -525,6 +536,7 @@ Event = (
     | ProcessesStarted
     | Scanned
     | Excluded
+    | LoadStartedEarly
     | LoadStarted
     | PartSent
     | PartKept

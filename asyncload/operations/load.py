@@ -7,9 +7,8 @@ from concurrent.futures import Executor
 from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from asyncload.bucket.listing import list_existing
 from asyncload.errors import (
     AsyncloadError,
     Interrupted,
@@ -17,16 +16,14 @@ from asyncload.errors import (
 from asyncload.model.values import LoadStarted
 from asyncload.operations.bucket import Stores, s3_options
 from asyncload.operations.disposing import open_disposal
+from asyncload.operations.early import Patience, load_while_scanning, loads_early
+from asyncload.operations.loading import Loading
 from asyncload.operations.opening import open_readers
 from asyncload.operations.planning import scan_plan
-from asyncload.operations.probing import probe_store
-from asyncload.operations.readback import ReadBack
-from asyncload.operations.run import Run, utc_now
+from asyncload.operations.run import Run
 from asyncload.operations.running import begin_run, record_failure, run_recorded
-from asyncload.operations.tools import find_left_open, transfer_tools
 from asyncload.operations.workers.choosing import Machine, choose_processes, explain_fewer
 from asyncload.operations.workers.forking import Forking
-from asyncload.planning.plan import LoadPlan
 from asyncload.reporting.report import Report
 from asyncload.reporting.success_markers import SuccessMarkers
 from asyncload.s3 import Lent, open_store
@@ -34,10 +31,7 @@ from asyncload.settings.run import Settings
 from asyncload.source.readers import Readers
 from asyncload.store.protocol import ObjectStore
 from asyncload.store.retries import RetryPolicy
-from asyncload.transfer.pipeline import Observer, Pipeline
-
-if TYPE_CHECKING:
-    from asyncload.operations.workers.fleet import Fleet
+from asyncload.transfer.pipeline import Observer
 
 
 async def load(
@@ -122,15 +116,17 @@ async def load_into(
     now: datetime | None = None,
     retries: RetryPolicy | None = None,
     executor: Executor | None = None,
+    patience: Patience = Patience(),  # noqa: B008  # it is immutable
 ) -> Report:
     """Do the same as `load`, into a store that is already open.
 
-    `executor` reads the volume and is not shut down; None uses new threads.
+    `executor` reads the volume and is not shut down; None uses new threads. `patience` says when
+    files are loaded before the scan has ended.
     """
     run = begin_run(settings, observer, now, Interrupted)
     async with run.deadline.enforced(), open_readers(settings, executor) as readers:
         run.disposal = open_disposal(settings, readers.roots)
-        return await _load(store, run, readers, retries)
+        return await _load(store, run, readers, retries, patience=patience)
 
 
 class Workers(NamedTuple):
@@ -146,16 +142,20 @@ async def _load(
     readers: Readers,
     retries: RetryPolicy | None = None,
     workers: Workers | None = None,
+    patience: Patience = Patience(),  # noqa: B008  # it is immutable
 ) -> Report:
-    work = partial(_load_files, run, readers, workers)
+    work = partial(_load_files, run, readers, workers, patience)
     return await run_recorded(store, run, work, retries)
 
 
-async def _load_files(run: Run, readers: Readers, workers: Workers | None, stores: Stores) -> None:
+async def _load_files(
+    run: Run, readers: Readers, workers: Workers | None, patience: Patience, stores: Stores
+) -> None:
     settings, observe = run.settings, run.observe
     if settings.success_marker:
         run.markers = SuccessMarkers(run.layout, stores.most, observe)
         run.add_observer(run.markers.observe)
+    loading = Loading(run, readers, stores)
     async with AsyncExitStack() as stack:
         cluster = None
         if workers is not None and settings.dask is not None:
@@ -164,9 +164,13 @@ async def _load_files(run: Run, readers: Readers, workers: Workers | None, store
 
             # Before the scan, which may take long.
             cluster = await stack.enter_async_context(connected(settings.dask))
-        plan = await scan_plan(
-            settings, run.layout, readers, observe, run.started, put_limit=run.policy.put_limit
-        )
+        if loads_early(settings, run, readers):
+            plan, partitions = await load_while_scanning(run, readers, loading.load, patience)
+        else:
+            plan = await scan_plan(
+                settings, run.layout, readers, observe, run.started, put_limit=run.policy.put_limit
+            )
+            partitions = plan.partitions
         fleet = None
         # Workers start while the bucket is listed.
         if workers is not None and cluster is not None:
@@ -184,43 +188,5 @@ async def _load_files(run: Run, readers: Readers, workers: Workers | None, store
                 fleet = await stack.enter_async_context(
                     started_fleet(run, readers, workers.forking, workers.lend, processes)
                 )
-        await _load_plan(run, plan, readers, stores, fleet)
-
-
-async def _load_plan(
-    run: Run, plan: LoadPlan, readers: Readers, stores: Stores, fleet: Fleet | None
-) -> None:
-    settings, observe = run.settings, run.observe
-    policy = await probe_store(
-        stores.probing,
-        settings,
-        run.policy,
-        utc_now(),
-        observe,
-        backslashes=plan.has_backslashes,
-    )
-    observe(LoadStarted(plan.files, plan.size))
-    key_index = await list_existing(plan, stores.most, markers=run.markers is not None)
-    if run.markers is not None and policy.create_only:
-        # With --overwrite, a marker that another run has just written must be removed too.
-        run.markers.listed = key_index
-    left_open = await find_left_open(plan, stores.most, run.prefix, observe)
-    tools = transfer_tools(run, policy, readers, stores, key_index, left_open, plan.archives)
-    written = ReadBack(settings, policy.put_limit, policy.lock)
-    run.add_observer(written.observe)
-    pipeline = Pipeline(tools, observe, run.requests.at_once)
-    try:
-        if fleet is None:
-            await pipeline.run(plan)
-        else:
-            from asyncload.operations.workers.loading import load_together
-
-            await load_together(fleet, run, plan, pipeline, stores.most, stores.retries, key_index)
-    finally:
-        tools.buffers.close()
-    for warned in await written.check(stores.probing):
-        observe(warned)
-    if run.markers is not None:
-        partitions = (partition for partition, _ in plan.partitions)
-        # One shard alone does not know whether all files of a partition are in the raw zone.
-        await run.markers.write(partitions, policy, mark=settings.shard is None)
+        await loading.load(plan, LoadStarted(run.report.files, run.report.size), fleet)
+    await loading.conclude(partition for partition, _ in partitions)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from asyncload.model.values import ScanEvent
+from asyncload.model.values import ScanEvent, Scanned
 from asyncload.planning.collecting import SLICE, add_found, drop_duplicates, finish_plan
 from asyncload.planning.keys import KeyLayout
 from asyncload.planning.plan import PUT_LIMIT, LoadPlan
@@ -93,6 +93,7 @@ async def scan_plan(
     found = readers.scan(scanner.scan)
     while entries := await readers.take(found, SLICE):
         add_found(plan, entries, observe)
+        observe(Scanned(plan.files, plan.size))
     await drop_equal(plan, readers, observe)
     finish_plan(
         plan,

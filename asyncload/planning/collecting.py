@@ -15,6 +15,7 @@ from asyncload.model.values import (
     SourceFile,
     Warned,
 )
+from asyncload.planning.keys import KeyLayout
 from asyncload.planning.plan import LoadPlan
 from asyncload.source.roots import volumes_empty
 from asyncload.source.scanner import Found, Scanner
@@ -30,7 +31,7 @@ _LINKS_HINT = "--follow-symlinks follows symbolic links that stay inside the vol
 
 
 def add_found(plan: LoadPlan, found: Iterable[Found], observe: Callable[[ScanEvent], None]) -> None:
-    """Add a slice of a scan's results to the plan."""
+    """Add a slice of a scan's results to the plan, and emit what is excluded."""
     for item in found:
         if isinstance(item, SourceFile):
             plan.add(item)
@@ -41,7 +42,6 @@ def add_found(plan: LoadPlan, found: Iterable[Found], observe: Callable[[ScanEve
             observe(item)
         else:
             plan.add_failure(item)
-    observe(Scanned(plan.files, plan.size))
 
 
 def drop_duplicates(
@@ -53,6 +53,7 @@ def drop_duplicates(
         for upload in others:
             plan.drop(upload)
             add_found(plan, [Excluded(upload.source.path, "duplicate")], observe)
+            observe(Scanned(plan.files, plan.size))
 
 
 _PACKED_HINTS = {
@@ -61,14 +62,19 @@ _PACKED_HINTS = {
 }
 
 
-def warnings_of(scanner: Scanner | Scanners, plan: LoadPlan) -> Iterator[Warned]:
-    """Yield warnings after the scan: about packed files, and options without effect."""
-    kinds = [kind for kind in ("compressed", "archive") if plan.excluded[kind]]
+def warnings_of(
+    scanner: Scanner | Scanners, layout: KeyLayout, excluded: Mapping[str, int]
+) -> Iterator[Warned]:
+    """Yield warnings after the scan: about packed files, and options without effect.
+
+    `excluded` is the number of excluded entries by reason.
+    """
+    kinds = [kind for kind in ("compressed", "archive") if excluded.get(kind)]
     if kinds:
-        counts = ", ".join(f"{plan.excluded[kind]:,} {kind}" for kind in kinds)
+        counts = ", ".join(f"{excluded[kind]:,} {kind}" for kind in kinds)
         hints = [*(_PACKED_HINTS[kind] for kind in kinds), "unpack the others, or use --exclude"]
         yield Warned(f"packed files were excluded ({counts})", hint="; ".join(hints))
-    for rule in (*scanner.unused_rules, *plan.layout.unused_rules):
+    for rule in (*scanner.unused_rules, *layout.unused_rules):
         yield Warned(
             f"{rule} matched no file",
             hint="a pattern without '/' matches names, one with '/' matches paths relative to the "
@@ -89,7 +95,7 @@ def finish_plan(
     Raises:
         NothingToLoad: one of several volumes has no file to load, and must have one.
     """
-    for warned in warnings_of(scanner, plan):
+    for warned in warnings_of(scanner, plan.layout, plan.excluded):
         observe(warned)
     listed = scanner.listed.origin if scanner.listed else ""
     check_plan(plan, allow_empty=allow_empty, listed=listed, others=others)

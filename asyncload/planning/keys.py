@@ -156,6 +156,15 @@ class KeyLayout:
         )
 
     @property
+    def separates_datasets(self) -> bool:
+        """Whether files of different datasets have different keys, on one date.
+
+        So it is if a slash stands between the dataset and the path behind it.
+        """
+        head = "".join(map(str, takewhile(lambda piece: piece != _PATH, self._pieces)))
+        return _DATASET in head and "/" in head[head.index(_DATASET) :]
+
+    @property
     def unused_rules(self) -> list[str]:
         """The rules for datasets that have not applied to any file so far, each with its option."""
         return [

@@ -32,8 +32,21 @@ class PartitionCounts:
         """Count one more file, or other numbers of them."""
         self._recent[partition] += files
         if len(self._recent) == _RECENT:
-            self._runs.append(list(_deflate(sorted(self._recent.items()))))
-            self._recent.clear()
+            self._end_run()
+
+    def absorb(self, other: PartitionCounts) -> None:
+        """Count the files of another one, too."""
+        self._runs += other.sorted_runs()
+
+    def sorted_runs(self) -> list[list[bytes]]:
+        """Return all counts as sorted runs, each in deflated blocks."""
+        if self._recent:
+            self._end_run()
+        return self._runs
+
+    def _end_run(self) -> None:
+        self._runs.append(list(_deflate(sorted(self._recent.items()))))
+        self._recent.clear()
 
     def __iter__(self) -> Iterator[tuple[str, int]]:
         """Yield each partition and the number of its files, in the order of their UTF-8 bytes."""

@@ -172,7 +172,7 @@ class LoadPlan:
         self.has_backslashes = False
         self._put_limit = put_limit
         self._large: list[tuple[SourceFile, date | None]] = []
-        self._small = _ExactSources() if exact else _CompactSources()
+        self._small: _Sources = _ExactSources() if exact else _CompactSources()
         self._members = _CompactMembers()
         self.dropped: set[str] = set()
         self._hashes = tuple(array("q") for _ in range(_HASH_BUCKETS))
@@ -269,12 +269,31 @@ class LoadPlan:
         self.files -= 1
         self.size -= upload.source.size
 
+    def absorb(self, later: LoadPlan) -> None:
+        """Plan the files of another plan after those of this one.
+
+        Both are of one layout, without `exact` and without members.
+        """
+        large, small = later.sources()
+        assert isinstance(self._small, _CompactSources)
+        assert isinstance(small, _CompactSources)
+        self.files += later.files
+        self.size += later.size
+        self.failures += later.failures
+        self.has_backslashes = self.has_backslashes or later.has_backslashes
+        self._large += large
+        self._small.absorb(small)
+        self._sorted = False
+        for hashes, others in zip(self._hashes, later.key_hashes(), strict=True):
+            hashes.extend(others)
+        self.partitions.absorb(later.partitions)
+
     def possible_duplicates(self) -> list[list[PlannedUpload]]:
         """Return groups of files for one key that may have the same bytes, each by their paths.
 
         Members of archives are among them, all have one size, and the members one CRC-32.
         """
-        groups = [sorted(found, key=_path_of) for _, found in self._collisions()]
+        groups = [sorted(found, key=_path_of) for _, found in _collisions([self])]
         return [group for group in groups if _may_be_equal(group)]
 
     def check_collisions(self) -> None:
@@ -286,23 +305,38 @@ class LoadPlan:
         if collisions := self.find_collisions():
             raise collision_error(collisions, several=bool(self.layout.volumes))
 
+    def sources(self) -> tuple[list[tuple[SourceFile, date | None]], _Sources]:
+        """Return the files over the put limit, and those up to it, in the order of the scan."""
+        return self._large, self._small
+
+    def key_hashes(self) -> tuple[array[int], ...]:
+        """Return the hashes of the keys, in buckets, in any order."""
+        return self._hashes
+
     def find_collisions(self) -> list[tuple[str, list[str]]]:
         """Return the keys that several files map to, each with its paths."""
-        return [(key, sorted(map(_path_of, found))) for key, found in self._collisions()]
+        return find_collisions([self])
 
-    def _collisions(self) -> list[tuple[str, list[PlannedUpload]]]:
-        """Return the keys of several files, in order, with the files."""
-        suspects: set[int] = set()
-        for hashes in self._hashes:
-            if len(set(hashes)) != len(hashes):
-                suspects.update(value for value, times in Counter(hashes).items() if times > 1)
-        if not suspects:
-            return []
-        uploads: dict[str, list[PlannedUpload]] = defaultdict(list)
-        for upload in self.uploads():
-            if hash(upload.key) in suspects:
-                uploads[upload.key].append(upload)
-        return [(key, uploads[key]) for key in sorted(uploads) if len(uploads[key]) > 1]
+
+def find_collisions(plans: Sequence[LoadPlan]) -> list[tuple[str, list[str]]]:
+    """Return the keys that several files of any of these plans map to, each with its paths."""
+    return [(key, sorted(map(_path_of, found))) for key, found in _collisions(plans)]
+
+
+def _collisions(plans: Sequence[LoadPlan]) -> list[tuple[str, list[PlannedUpload]]]:
+    """Return the keys of several files, in order, with the files."""
+    suspects: set[int] = set()
+    for of_plans in zip(*(plan.key_hashes() for plan in plans), strict=True):
+        hashes = list(chain.from_iterable(of_plans))
+        if len(set(hashes)) != len(hashes):
+            suspects.update(value for value, times in Counter(hashes).items() if times > 1)
+    if not suspects:
+        return []
+    uploads: dict[str, list[PlannedUpload]] = defaultdict(list)
+    for upload in chain.from_iterable(plan.uploads() for plan in plans):
+        if hash(upload.key) in suspects:
+            uploads[upload.key].append(upload)
+    return [(key, uploads[key]) for key in sorted(uploads) if len(uploads[key]) > 1]
 
 
 def _path_of(upload: PlannedUpload) -> str:
@@ -350,16 +384,32 @@ class _CompactSources:
         if day is not None:
             self._days.append(day.toordinal())
         if len(self._paths) == self._SLICE:
-            joined = b"\0".join(map(to_bytes, self._paths))
-            # Neighbours share most of their paths, so the fastest level finds nearly all of it.
-            self._packed.append((zlib.compress(joined, 1), self._sizes, self._days))
-            self._paths, self._sizes, self._days = [], array("q"), array("l")
+            self._pack()
+
+    def absorb(self, later: _CompactSources) -> None:
+        """Append the source files of another one."""
+        self._packed = [*self.packed(), *later.packed()]
+
+    def packed(self) -> list[tuple[bytes, array[int], array[int]]]:
+        """Return all source files as slices: deflated paths, sizes, and days if they have any."""
+        if self._paths:
+            self._pack()
+        return self._packed
+
+    def _pack(self) -> None:
+        joined = b"\0".join(map(to_bytes, self._paths))
+        # Neighbours share most of their paths, so the fastest level finds nearly all of it.
+        self._packed.append((zlib.compress(joined, 1), self._sizes, self._days))
+        self._paths, self._sizes, self._days = [], array("q"), array("l")
 
     def __iter__(self) -> Iterator[tuple[SourceFile, date | None]]:
         for packed, sizes, days in self._packed:
             paths = zlib.decompress(packed).split(b"\0")
             yield from zip(map(SourceFile, map(to_text, paths), sizes), _days(days), strict=False)
         yield from zip(map(SourceFile, self._paths, self._sizes), _days(self._days), strict=False)
+
+
+_Sources = _ExactSources | _CompactSources
 
 
 def _days(ordinals: array[int]) -> Iterator[date | None]:
@@ -400,14 +450,19 @@ class _CompactMembers:
 
 
 def collision_error(
-    collisions: list[tuple[str, list[str]]], *, several: bool = False
+    collisions: list[tuple[str, list[str]]], *, several: bool = False, started: bool = False
 ) -> KeyCollision:
-    """Return the error of files that map to one key; `several`: of several volumes."""
+    """Return the error of files that map to one key.
+
+    `several`: of several volumes. `started`: files were uploaded before the scan had ended.
+    """
     lines = [f"  {key}  <-  {', '.join(paths)}" for key, paths in collisions[:_COLLISIONS_NAMED]]
     if len(collisions) > _COLLISIONS_NAMED:
         lines.append(f"  and {len(collisions) - _COLLISIONS_NAMED:,} more keys")
     return KeyCollision(
-        "several files map to one object key, so nothing was uploaded:",
+        "several files map to one object key, so the run ended before the rest was uploaded:"
+        if started
+        else "several files map to one object key, so nothing was uploaded:",
         details=lines,
         hint="rename a file, or load each volume in a run with its own --origin"
         if several

@@ -20,6 +20,7 @@ from asyncload.model.values import (
     Event,
     FileFinished,
     LoadStarted,
+    LoadStartedEarly,
     PartKept,
     PartSent,
     RunStarted,
@@ -115,16 +116,19 @@ class Watching:
     def observe(self, event: Event) -> None:
         """Count an event."""
         done = self._advance
-        sent = done.size_sent
+        sent, was_early = done.size_sent, done.is_early
         done.count(event)
         if isinstance(event, FileFinished | PartSent | PartKept):
             now = self._progressed = self._clock()
             self._phase = "loading"
             if done.size_sent > sent:
                 self._throughput.add(now, done.size_sent - sent)
+        elif was_early:
+            # Between two portions there are files to come, or the bucket is listed.
+            return
         elif isinstance(event, Scanned):
             self._phase = "scanning"
-        elif isinstance(event, LoadStarted):
+        elif isinstance(event, LoadStartedEarly | LoadStarted):
             now = self._begun = self._measured = self._clock()
             self._throughput, self._pace = Throughput(now), Pace(now)
             self._phase = "listing"
@@ -146,6 +150,7 @@ class Watching:
         failed = [Piece(f" ({done.failed:,} failed)", "red")] if done.failed else []
         left = self._time_left(now)
         of_files = f"{done.files_done:,} of {format_count(done.files, 'file')}"
+        of_files += " found so far" * done.is_early
         yield [Piece(of_files), *failed, Piece(left)]
         columns = self._throughput.columns(now)
         passed = min(_COLUMNS * _COLUMN_SECONDS, max(now - self._begun, 1.0))
@@ -213,6 +218,8 @@ class Watching:
         if self._phase == "listing":
             return "listing the bucket"
         if done.files_done >= done.files:
+            if done.is_early:
+                return f"looking for {self._found}s"
             return "writing the record of the run"
         seconds = now - self._progressed
         if seconds < _PATIENCE:

@@ -14,6 +14,7 @@ from asyncload.model.values import (
     Failed,
     FileFinished,
     LoadStarted,
+    LoadStartedEarly,
     PartKept,
     PartSent,
     Scanned,
@@ -47,7 +48,8 @@ class Advance:
 
     A part that is sent again counts once, and a file that has grown since the scan counts with its
     size at the scan. So `size_done` never decreases, and ends at `size`. `size_sent` counts all
-    bytes sent over the network, including repetitions. `failed` is a number of files. `throttled`
+    bytes sent over the network, including repetitions. `failed` is a number of files. `is_early` is
+    whether files are loaded while the volume is scanned: `files` and `size` still grow. `throttled`
     describes a reduced request limit, "" if the store does not throttle. `at_once` describes the
     limit that was chosen automatically, "" if it is not yet known or was given by the user.
     """
@@ -59,14 +61,17 @@ class Advance:
         self.size_done = 0
         self.size_sent = 0
         self.failed = 0
+        self.is_early = False
         self.throttled = ""
         self.at_once = ""
         self.in_parts: dict[str, InParts] = {}
 
     def count(self, event: Event) -> None:
         """Count an event."""
-        if isinstance(event, Scanned | LoadStarted):
+        if isinstance(event, Scanned | LoadStartedEarly | LoadStarted):
             self.files, self.size = event.files, event.size
+            if not isinstance(event, Scanned):
+                self.is_early = isinstance(event, LoadStartedEarly)
         elif isinstance(event, PartSent | PartKept):
             self._count_part(event)
         elif isinstance(event, FileFinished):
@@ -156,19 +161,23 @@ class PlainProgress:
 
     def observe(self, event: Event) -> None:
         """Count an event, and write a line if one is due."""
+        was_early = self._advance.is_early
         self._advance.count(event)
         now = self._clock()
-        if isinstance(event, LoadStarted):
-            self._started = self._written = now
-            self._pace = Pace(now)
-            self._write(
-                f"found {format_count(event.files, self._found)}, {format_size(event.size)}"
-            )
+        if isinstance(event, LoadStartedEarly | LoadStarted):
+            if not was_early:
+                self._started = self._written = now
+                self._pace = Pace(now)
+            found = f"found {format_count(event.files, self._found)}"
+            if isinstance(event, LoadStarted):
+                self._write(f"{found}, {format_size(event.size)}")
+            elif not was_early:
+                self._write(f"{found} so far, loading begins while the volume is scanned")
         elif isinstance(event, Scanned | PartSent | PartKept | FileFinished):
             if now - self._written < seconds_between_lines(now - self._started):
                 return
             self._written = now
-            if isinstance(event, Scanned):
+            if isinstance(event, Scanned) and not was_early:
                 self._write(f"found {format_count(event.files, self._found)} so far")
             else:
                 self._write(self._line(now))
@@ -182,7 +191,8 @@ class PlainProgress:
         rate, left = self._pace.measure(now, done)
         failed = f" ({done.failed:,} failed)" if done.failed else ""
         line = (
-            f"{done.files_done:,} of {format_count(done.files, 'file')}{failed}, "
+            f"{done.files_done:,} of {format_count(done.files, 'file')}"
+            f"{' found so far' * done.is_early}{failed}, "
             f"{format_size(done.size_done)} "
             f"of {format_size(done.size)}, {format_size(round(rate))}/s"
         )
@@ -233,6 +243,8 @@ class Pace:
             share=done.size_done / done.size if done.size else 1.0,
             elapsed=now - self._begun,
         )
+        # How much there is to do is known once the volume is scanned.
+        left = None if done.is_early else left
         return Measured((done.size_sent - since.sent) / (now - since.at), left)
 
 

@@ -18,6 +18,7 @@ from asyncload.model.values import (
     Failed,
     FileFinished,
     LoadStarted,
+    LoadStartedEarly,
     ManifestWritten,
     MarkerFailed,
     Outcome,
@@ -184,7 +185,7 @@ class Report:
                 self._count_source(event.outcome.path, event.source)
         elif isinstance(event, Excluded):
             self.excluded[event.reason] += 1
-        elif isinstance(event, Scanned | LoadStarted):
+        elif isinstance(event, Scanned | LoadStartedEarly | LoadStarted):
             self.files, self.size = event.files, event.size
         else:
             self._count_besides(event)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from asyncload.errors import UsageError
+from asyncload.model.names import to_text
 from asyncload.source.file_state import means_too_many_open, permission_hint
 from asyncload.source.name_kinds import compressed_csv, file_kind, is_zip
 
@@ -86,6 +87,22 @@ def by_name(listing: Iterator[os.DirEntry[bytes]]) -> Iterator[os.DirEntry[bytes
         entries = []
     if failure is not None:
         raise failure
+
+
+def names_at_top(root: Path, beat: Callable[[], None], *, folders: bool) -> Iterator[str]:
+    """Yield the names of the folders at the top of a volume, or those of its other entries.
+
+    A link counts as a folder unless it is named as a CSV. Raises OSError.
+    """
+    with list_folder(os.fsencode(root), beat) as listing:
+        for entry in listing:
+            beat()
+            name = to_text(entry.name)
+            is_folder = entry.is_dir(follow_symlinks=False) or (
+                entry.is_symlink() and file_kind(name) == "other"
+            )
+            if is_folder == folders:
+                yield name
 
 
 def list_folder(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
 from contextlib import asynccontextmanager, nullcontext
@@ -281,14 +282,18 @@ class Readers:
         """Do the same with a function that needs the volume."""
         return self.scan(partial(begin, self._volume))
 
-    async def take(self, scan: Scan[T], count: int) -> list[T]:
+    async def take(self, scan: Scan[T], count: int, *, seconds: float | None = None) -> list[T]:
         """Return the next `count` items of a scan; fewer only at its end.
+
+        With `seconds`, there are also fewer if these have passed, but none only at the end.
 
         Raises:
             SourceStalled: it made no progress; the scan can't be continued.
         """
         try:
-            return await self._offload.run(_take, scan.items, count, heartbeat=scan.heartbeat)
+            return await self._offload.run(
+                _take, scan.items, count, seconds, heartbeat=scan.heartbeat
+            )
         except SourceStalled as error:
             raise scan_stalled(scan.heartbeat.at, error) from error
 
@@ -339,5 +344,13 @@ def _close(opened: tuple[OpenFile | OpenMember, FileState]) -> None:
     opened[0].close()
 
 
-def _take(items: Iterator[T], count: int) -> list[T]:
-    return list(islice(items, count))
+def _take(items: Iterator[T], count: int, seconds: float | None) -> list[T]:
+    if seconds is None:
+        return list(islice(items, count))
+    taken: list[T] = []
+    end = time.monotonic() + seconds
+    for item in islice(items, count):
+        taken.append(item)
+        if time.monotonic() >= end:
+            break
+    return taken

@@ -19,6 +19,7 @@ from asyncload.model.values import (
     Failed,
     FileFinished,
     LoadStarted,
+    LoadStartedEarly,
     ManifestWritten,
     MarkerFailed,
     ObjectKey,
@@ -171,6 +172,17 @@ class Log:
             self.report.observe(event)
             self.log.observe(event, self.report)
         return check_log("\n".join(self.lines[before:]))
+
+
+def test_a_load_that_begins_during_the_scan_is_logged_once():
+    """Then the scan's progress is not; the complete plan is."""
+    log = Log()
+    early, *others = log.add(LoadStartedEarly(2, 9), LoadStartedEarly(3, 12))
+    assert (early["event"], early["files"], others) == ("load.started_early", 2, [])
+    log.now += 6
+    assert log.add(Scanned(4, 16)) == []
+    started, *others = log.add(LoadStarted(5, 20))
+    assert (started["event"], started["files"], others) == ("load.started", 5, [])
 
 
 @pytest.mark.parametrize(

@@ -148,10 +148,10 @@ async def test_cancelled_during_the_scan_nothing_is_sent(volume, monkeypatch):
     scanning = asyncio.Event()
     take = Readers.take
 
-    async def take_and_tell(self, items, count):
+    async def take_and_tell(self, items, count, **options):
         scanning.set()
         await asyncio.sleep(0.01)
-        return await take(self, items, 1)
+        return await take(self, items, 1, **options)
 
     monkeypatch.setattr(Readers, "take", take_and_tell)
     store = MemoryStore()

@@ -16,6 +16,7 @@ from asyncload.model.values import (
     Failed,
     FileFinished,
     LoadStarted,
+    LoadStartedEarly,
     ObjectKey,
     PartKept,
     PartSent,
@@ -143,6 +144,22 @@ def test_before_the_load_the_view_says_what_it_waits_for(monkeypatch):
         assert view.screen() == ["looking for CSVs: 1,200 found"]
         view.add(LoadStarted(1_200, MB))
         assert view.screen()[-1] == "listing the bucket"
+
+
+def test_a_load_during_the_scan_counts_what_was_found_so_far(monkeypatch):
+    """It is not taken for a scan again; the time left is told once all is known."""
+    view = View(monkeypatch, 80)
+    with view.live:
+        view.add(Scanned(2, 2 * MB), LoadStartedEarly(2, 2 * MB))
+        assert view.screen()[-1] == "listing the bucket"
+        view.now += 1
+        view.add(uploaded("a.csv", MB), Scanned(4, 8 * MB))
+        assert view.screen()[1] == "1 of 4 files found so far"
+        view.add(*(uploaded(f"{name}.csv", MB) for name in "bcd"))
+        assert view.screen()[-1] == "looking for CSVs"
+        view.add(LoadStartedEarly(5, 9 * MB), LoadStarted(8, 9 * MB))
+        view.now += 1
+        assert view.screen()[1] == "4 of 8 files, 2 s left"
 
 
 def test_a_load_without_progress_says_what_it_waits_for(monkeypatch):

@@ -17,6 +17,7 @@ from asyncload.model.values import (
     Failed,
     FileFinished,
     LoadStarted,
+    LoadStartedEarly,
     ObjectKey,
     PartKept,
     PartSent,
@@ -224,6 +225,29 @@ def test_the_lines_of_a_run(clock, stream):
         "1 of 4,100 files, 10.0 MB of 20.0 MB, 1.2 MB/s, 8 s left",
         "3 of 4,100 files, 13.0 MB of 20.0 MB, 1.0 MB/s, 7 s left",
         "4 of 4,100 files, 20.0 MB of 20.0 MB, 1.0 MB/s",
+    ]
+
+
+def test_the_lines_of_a_load_that_begins_during_the_scan(clock, stream):
+    """No time left before all is known; the pace continues after that."""
+    progress = PlainProgress(stream, clock)
+    for seconds, event in [
+        (2, Scanned(2_000, 9 * MB)),
+        (0, LoadStartedEarly(2_000, 9 * MB)),
+        (5, uploaded("a.csv", 5 * MB)),
+        (1, LoadStartedEarly(3_000, 12 * MB)),
+        (5, Scanned(4_000, 18 * MB)),
+        (1, LoadStarted(4_000, 18 * MB)),
+        (5, uploaded("b.csv", 5 * MB)),
+    ]:
+        clock.now += seconds
+        progress.observe(event)
+    assert stream.getvalue().splitlines() == [
+        "found 2,000 CSVs so far, loading begins while the volume is scanned",
+        "1 of 2,000 files found so far, 5.0 MB of 9.0 MB, 1.0 MB/s",
+        "1 of 4,000 files found so far, 5.0 MB of 18.0 MB, 454.5 kB/s",
+        "found 4,000 CSVs, 18.0 MB",
+        "2 of 4,000 files, 10.0 MB of 18.0 MB, 588.2 kB/s, 14 s left",
     ]
 
 

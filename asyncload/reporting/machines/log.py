@@ -20,6 +20,7 @@ from asyncload.model.values import (
     Failed,
     FileFinished,
     LoadStarted,
+    LoadStartedEarly,
     ManifestWritten,
     MarkerFailed,
     PartitionUnmarked,
@@ -105,7 +106,7 @@ class JsonLog:
         self._pace = Pace(clock())
         self._begun = clock()
         self._due = self._begun + PLAIN_SECONDS
-        self._throttled = False
+        self._is_early = self._throttled = False
         self._run_id: str | None = None
         self._files: Counter[str] = Counter()
         self._end: RunEnd | None = None
@@ -115,6 +116,7 @@ class JsonLog:
             ShardJoined: self._joined,
             Scanned: self._scanned,
             Excluded: self._excluded,
+            LoadStartedEarly: self._load_started,
             LoadStarted: self._load_started,
             PartSent: self._advanced,
             PartKept: self._advanced,
@@ -170,7 +172,7 @@ class JsonLog:
         self._log("shard.joined", "info", message, **event._asdict())
 
     def _scanned(self, event: Scanned, _: Report) -> None:
-        if self._is_due():
+        if not self._is_early and self._is_due():
             message = f"{format_count(event.files, 'file')} found so far"
             self._log("scan.progress", "info", message, files=event.files, bytes=event.size)
 
@@ -181,14 +183,19 @@ class JsonLog:
         fields = {"path": event.path, "reason": event.reason, "csvs": event.csvs}
         self._log("entry.excluded", "info", excluded_line(event), **fields)
 
-    def _load_started(self, event: LoadStarted, _: Report) -> None:
-        if self._watching:
+    def _load_started(self, event: LoadStartedEarly | LoadStarted, _: Report) -> None:
+        early = isinstance(event, LoadStartedEarly)
+        if self._watching or (early and self._is_early):
             return
-        now = self._clock()
-        self._begun, self._pace = now, Pace(now)
-        self._due = now + PLAIN_SECONDS
+        if not self._is_early:
+            now = self._clock()
+            self._begun, self._pace = now, Pace(now)
+            self._due = now + PLAIN_SECONDS
+        self._is_early = early
+        name = "load.started_early" if early else "load.started"
         message = f"{format_count(event.files, 'file')}, {format_size(event.size)}"
-        self._log("load.started", "info", message, files=event.files, bytes=event.size)
+        message += " so far" * early
+        self._log(name, "info", message, files=event.files, bytes=event.size)
 
     def _advanced(self, *_: object) -> None:
         if self._watching or not self._is_due():

@@ -1,0 +1,93 @@
+"""Load a plan, or one portion of a volume after another, into the bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from asyncload.bucket.listing import list_existing
+from asyncload.model.values import Event
+from asyncload.operations.bucket import Stores
+from asyncload.operations.probing import probe_store
+from asyncload.operations.readback import ReadBack
+from asyncload.operations.run import Run, utc_now
+from asyncload.operations.tools import find_left_open, transfer_tools
+from asyncload.planning.plan import LoadPlan
+from asyncload.source.readers import Readers
+from asyncload.transfer import TransferPolicy
+from asyncload.transfer.concluding import Outage
+from asyncload.transfer.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from asyncload.operations.workers.fleet import Fleet
+
+
+class Loading:
+    """Loads the files of a run: `load` for each plan, then `conclude`."""
+
+    def __init__(self, run: Run, readers: Readers, stores: Stores) -> None:
+        self._run = run
+        self._readers = readers
+        self._stores = stores
+        self._policy: TransferPolicy | None = None
+        self._outage = Outage()
+        self._written = ReadBack(run.settings, run.policy.put_limit, run.policy.lock)
+        run.add_observer(self._written.observe)
+
+    async def load(self, plan: LoadPlan, started: Event, fleet: Fleet | None = None) -> None:
+        """Load all files of a plan, in this process and in the workers of a fleet.
+
+        `started` is emitted before anything is asked about the files.
+
+        Raises:
+            Refused, StoreUnavailable: the run can't continue; uploaded files are kept.
+            DeadlineReached: the deadline left no time for all files.
+        """
+        run, stores = self._run, self._stores
+        policy = await self._probe(backslashes=plan.has_backslashes)
+        run.observe(started)
+        key_index = await list_existing(plan, stores.most, markers=run.markers is not None)
+        if run.markers is not None and policy.create_only:
+            # With --overwrite, a marker that another run has just written must be removed too.
+            run.markers.listed = key_index
+        left_open = await find_left_open(plan, stores.most, run.prefix, run.observe)
+        tools = transfer_tools(
+            run, policy, self._readers, stores, key_index, left_open, plan.archives
+        )
+        pipeline = Pipeline(tools, run.observe, run.requests.at_once, self._outage)
+        try:
+            if fleet is None:
+                await pipeline.run(plan)
+            else:
+                from asyncload.operations.workers.loading import load_together
+
+                await load_together(
+                    fleet, run, plan, pipeline, stores.most, stores.retries, key_index
+                )
+        finally:
+            tools.buffers.close()
+
+    async def conclude(self, partitions: Iterable[str]) -> None:
+        """Check what was written, and mark the complete partitions of those that were planned."""
+        run = self._run
+        for warned in await self._written.check(self._stores.probing):
+            run.observe(warned)
+        if run.markers is not None:
+            assert self._policy is not None, "a plan was loaded"
+            # One shard alone does not know whether all files of a partition are in the raw zone.
+            await run.markers.write(partitions, self._policy, mark=run.settings.shard is None)
+
+    async def _probe(self, *, backslashes: bool) -> TransferPolicy:
+        """Return the policy with what the store enforces, which is asked only once."""
+        asked = self._policy
+        foreign = self._stores.probing.foreign_endpoint is not None
+        if asked is None or (backslashes and foreign and asked.worth.keeps_backslashes is None):
+            self._policy = asked = await probe_store(
+                self._stores.probing,
+                self._run.settings,
+                self._run.policy,
+                utc_now(),
+                self._run.observe,
+                backslashes=backslashes,
+            )
+        return asked

@@ -1,0 +1,162 @@
+"""Files are loaded before the scan has ended, if that takes long and can do no harm."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+
+import pytest
+
+from asyncload.errors import KeyCollision
+from asyncload.model.reserved import SUCCESS_MARKER
+from asyncload.model.values import FileFinished, LoadStarted, LoadStartedEarly, Scanned
+from asyncload.operations.early import Patience
+from asyncload.operations.load import load_into
+from asyncload.settings.run import Settings
+from tests.support.loads import AT_ONCE, NOW, PREFIX, Recorder, write_files
+from tests.support.memory_store import MemoryStore
+
+AT_ONCE_EARLY = Patience(scan=0.0, portion=0.01, slice=0.0)
+DAY = "2022/05/02"
+
+
+class Held:
+    """Listings of a folder that wait for `release`."""
+
+    def __init__(self, folder):
+        self.folder = os.fsencode(folder)
+        self.reached, self.released = threading.Event(), threading.Event()
+        self.in_time = True
+
+    def wait(self, path):
+        if path == self.folder:
+            self.reached.set()
+            self.in_time = self.released.wait(20)
+
+
+@pytest.fixture
+def held(tmp_path, monkeypatch):
+    """The folder `z` of the volume, whose listing waits until it is released."""
+    gate, listed = Held(tmp_path / "z"), os.scandir
+
+    def scandir(path):
+        gate.wait(path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    yield gate
+    gate.released.set()
+
+
+class Releasing(MemoryStore):
+    """A store that releases a folder after so many files were put."""
+
+    def __init__(self, gate, after):
+        super().__init__()
+        self._gate, self._after = gate, after
+
+    async def put(self, key, body, *arguments, **options):
+        result = await super().put(key, body, *arguments, **options)
+        if len(self.objects) == self._after:
+            self._gate.released.set()
+        return result
+
+
+async def load_early(store, volume, recorder=None, **options):
+    settings = Settings(volume=volume, bucket="lake", **{"manifest": False} | options)
+    return await load_into(
+        store, settings, observer=recorder, now=NOW, retries=AT_ONCE, patience=AT_ONCE_EARLY
+    )
+
+
+FILES = {"top.csv": b"1", "a/1.csv": b"22", "a/2.csv": b"333", "z/9.csv": b"4444"}
+
+
+async def test_files_are_sent_while_a_folder_is_not_yet_listed(tmp_path, held):
+    """All that was found before it; in the end all is as if it had been scanned first."""
+    write_files(tmp_path, FILES)
+    store, recorder = Releasing(held, after=3), Recorder()
+    report = await load_early(store, tmp_path, recorder, success_marker=True)
+    assert held.in_time, "nothing was sent before the scan had ended"
+    markers = {f"{PREFIX}/{name}/{DAY}/{SUCCESS_MARKER}": b"" for name in ("Top", "A", "Z")}
+    assert store.objects == markers | {
+        f"{PREFIX}/Top/{DAY}/top.csv": b"1",
+        f"{PREFIX}/A/{DAY}/1.csv": b"22",
+        f"{PREFIX}/A/{DAY}/2.csv": b"333",
+        f"{PREFIX}/Z/{DAY}/9.csv": b"4444",
+    }
+    assert (report.files, report.size, report.counts["uploaded"]) == (4, 10, 4)
+    assert recorder.statuses == dict.fromkeys(FILES, "uploaded")
+
+
+async def test_events_tell_what_was_found_so_far(tmp_path, held):
+    """The start that is early, and then the one that knows all."""
+    write_files(tmp_path, FILES)
+    recorder = Recorder()
+    await load_early(Releasing(held, after=3), tmp_path, recorder)
+    kinds = (LoadStarted, LoadStartedEarly)
+    started = [event for event in recorder.events if isinstance(event, kinds)]
+    *early, last = started
+    assert early
+    assert all(isinstance(event, LoadStartedEarly) and event.files < 4 for event in early)
+    assert last == LoadStarted(4, 10)
+    before = recorder.events[: recorder.events.index(last)]
+    assert sum(isinstance(event, FileFinished) for event in before) == 3
+    scanned = [event.files for event in recorder.events if isinstance(event, Scanned)]
+    assert scanned == sorted(scanned)
+
+
+async def test_a_second_run_sends_nothing_again(tmp_path, held):
+    """Portions are compared with the bucket as whole plans are."""
+    write_files(tmp_path, FILES)
+    store = Releasing(held, after=3)
+    await load_early(store, tmp_path)
+    sent = store.body_bytes
+    report = await load_early(store, tmp_path)
+    assert (report.counts["unchanged"], store.body_bytes) == (4, sent)
+
+
+async def test_all_may_be_sent_before_the_scan_ends(tmp_path, held):
+    """The last folder is empty."""
+    write_files(tmp_path, {"top.csv": b"1"})
+    (tmp_path / "z").mkdir()
+    report = await load_early(Releasing(held, after=1), tmp_path, success_marker=True)
+    assert held.in_time
+    assert (report.files, report.counts["uploaded"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"archives": True},
+        {"datasets": [("*.csv", "All")]},
+        {"then": "delete"},
+        {"layout": "{layer}/{path}"},
+        {"shard": "1/1"},
+        {"date": "mtime"},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+async def test_some_options_need_the_whole_scan(tmp_path, held, options):
+    """What may be sent, or be in the way of the scan, is known only then."""
+    write_files(tmp_path, FILES)
+    store = MemoryStore()
+    if "shard" in options:
+        options = options | {"run": "test", "manifest": True}
+    loading = asyncio.create_task(load_early(store, tmp_path, **options))
+    await asyncio.to_thread(held.reached.wait, 20)
+    await asyncio.sleep(0.1)
+    assert not any(key.endswith(".csv") for key in store.objects)
+    held.released.set()
+    assert (await loading).counts["uploaded"] == 4
+
+
+async def test_names_that_may_collide_need_the_whole_scan(tmp_path, held):
+    """Nothing was sent when a collision is found."""
+    write_files(tmp_path, {**FILES, "Z.csv": b"5", "z/Z.csv": b"6"})
+    held.released.set()
+    store = MemoryStore()
+    with pytest.raises(KeyCollision, match="so nothing was uploaded"):
+        await load_early(store, tmp_path)
+    assert store.objects == {}
