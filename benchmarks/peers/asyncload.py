@@ -29,7 +29,7 @@ def _command(job: Job) -> Command:
     if job.scheduler:
         options.append(f"--dask={job.scheduler}")
     if job.dry_run:
-        options += ["--dry-run", "--offline"]
+        options += ["--dry-run", "--offline", "--files"]
     if job.memory:
         options.append(f"--memory={job.memory}")
     if not job.signed and not job.encrypted and not job.dry_run:

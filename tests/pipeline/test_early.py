@@ -11,9 +11,10 @@ import pytest
 from asyncload.errors import KeyCollision
 from asyncload.model.reserved import SUCCESS_MARKER
 from asyncload.model.values import FileFinished, LoadStarted, LoadStartedEarly, Scanned
-from asyncload.operations.early import Patience
+from asyncload.operations.early import Patience, _look
 from asyncload.operations.load import load_into
 from asyncload.settings.run import Settings
+from asyncload.source.folders import names_at_top
 from tests.support.loads import AT_ONCE, NOW, PREFIX, Recorder, write_files
 from tests.support.memory_store import MemoryStore
 
@@ -117,6 +118,22 @@ async def test_a_second_run_sends_nothing_again(tmp_path, held):
     assert (report.counts["unchanged"], store.body_bytes) == (4, sent)
 
 
+async def test_a_slow_scan_is_waited_for(tmp_path, held):
+    """All that was found is loaded; the rest when it is found."""
+    write_files(tmp_path, FILES)
+    loop, loaded = asyncio.get_running_loop(), []
+
+    def observe(event):
+        if isinstance(event, FileFinished):
+            loaded.append(event.outcome.path)
+            if len(loaded) == 3:
+                loop.call_later(0.1, held.released.set)
+
+    await load_early(MemoryStore(), tmp_path, observe)
+    assert held.in_time
+    assert loaded[3:] == ["z/9.csv"]
+
+
 async def test_all_may_be_sent_before_the_scan_ends(tmp_path, held):
     """The last folder is empty."""
     write_files(tmp_path, {"top.csv": b"1"})
@@ -160,3 +177,29 @@ async def test_names_that_may_collide_need_the_whole_scan(tmp_path, held):
     with pytest.raises(KeyCollision, match="so nothing was uploaded"):
         await load_early(store, tmp_path)
     assert store.objects == {}
+
+
+async def test_a_backslash_that_is_found_later_is_asked_about(tmp_path, held):
+    """The first portion had none, so whether the store keeps it was not yet known."""
+    write_files(tmp_path, {"top.csv": b"1", "z/back\\slash.csv": b"2"})
+    store = Releasing(held, after=1)
+    store.foreign_endpoint = "http://store.example"
+    report = await load_early(store, tmp_path)
+    assert report.counts["uploaded"] == 2
+    assert f"{PREFIX}/Z/{DAY}/back\\slash.csv" in store.objects
+
+
+def test_names_that_can_not_be_listed_may_collide(tmp_path):
+    """The scan tells of the folder's error."""
+    beats = []
+    assert list(_look(tmp_path / "missing", beats.append)) == [True]
+    assert set(beats) == {"."}
+
+
+def test_links_at_the_top_count_as_folders(tmp_path):
+    """Unless they are named as CSVs: what they lead to is not looked at."""
+    write_files(tmp_path, {"a/1.csv": b"1", "b.csv": b"2"})
+    (tmp_path / "c").symlink_to("a")
+    (tmp_path / "d.csv").symlink_to("b.csv")
+    assert sorted(names_at_top(tmp_path, lambda: None, folders=True)) == ["a", "c"]
+    assert sorted(names_at_top(tmp_path, lambda: None, folders=False)) == ["b.csv", "d.csv"]
