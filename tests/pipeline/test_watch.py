@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 import pytest
 
 from asyncload.errors import ObserverFailed, Refused, StoreUnavailable, UsageError
-from asyncload.model.values import LoadStarted
-from asyncload.operations import watch as watch_module
+from asyncload.model.values import LoadStarted, WatchProgress
 from asyncload.operations.watch import WatchOptions, watch_into
+from asyncload.operations.watching import arrivals as noticing
+from asyncload.operations.watching import sessions
 from asyncload.planning.plan import MIB
 from asyncload.settings.run import Settings
 from asyncload.source import arrivals, settling
@@ -23,7 +24,7 @@ from tests.support.content import random_bytes
 from tests.support.loads import AT_ONCE, PREFIX, write_files
 from tests.support.memory_store import MemoryStore
 from tests.support.vocabulary import check_manifest
-from tests.support.watches import watching
+from tests.support.watches import set_clock, watching
 
 
 def day_of(path):
@@ -260,7 +261,7 @@ async def test_an_outage_while_a_session_begins_is_waited_for(volume, quick, mon
 
     write_files(volume, {"d/a.csv": b"1"})
     store, tries = MemoryStore(), []
-    probe = watch_module.probe_store
+    probe = sessions.probe_store
 
     async def probing(*arguments, **options):
         tries.append(1)
@@ -268,7 +269,7 @@ async def test_an_outage_while_a_session_begins_is_waited_for(volume, quick, mon
             raise StoreUnavailable("no answer to the probe")
         return await probe(*arguments, **options)
 
-    monkeypatch.setattr(watch_module, "probe_store", probing)
+    monkeypatch.setattr(sessions, "probe_store", probing)
     async with watching(store, volume) as watch:
         await watch.until(lambda: store.objects)
     assert watch.outcomes == [("d/a.csv", "uploaded")]
@@ -357,8 +358,7 @@ async def test_a_day_has_one_manifest(volume, monkeypatch):
     """It ends at midnight in the time zone, without waiting for the next file."""
     write_files(volume, {"d/a.csv": b"1"})
     store, now = MemoryStore(), [datetime(2022, 5, 2, 2, 59, tzinfo=UTC)]
-    monkeypatch.setattr(watch_module, "utc_now", lambda: now[0])
-    monkeypatch.setattr("asyncload.operations.running.utc_now", lambda: now[0])
+    set_clock(monkeypatch, lambda: now[0])
     async with watching(store, volume, manifest=True, timezone="America/Sao_Paulo") as watch:
         await watch.until(lambda: len(watch.outcomes) == 1)
         assert not manifests(store)
@@ -372,8 +372,7 @@ async def test_each_file_is_locked_for_as_long_as_was_asked_for(volume, monkeypa
     write_files(volume, {"d/a.csv": b"1"})
     store, now = MemoryStore(), [datetime(2022, 5, 2, 23, 59, tzinfo=UTC)]
     store.locks = True
-    monkeypatch.setattr(watch_module, "utc_now", lambda: now[0])
-    monkeypatch.setattr("asyncload.operations.running.utc_now", lambda: now[0])
+    set_clock(monkeypatch, lambda: now[0])
     asked = {"lock_mode": "governance", "lock_until": "1d", "more": {"manifest_every": 864_000}}
     async with watching(store, volume, **asked) as watch:
         await watch.until(lambda: len(watch.outcomes) == 1)
@@ -388,8 +387,7 @@ async def test_a_watch_ends_when_nothing_can_be_locked_any_more(volume, monkeypa
     """Its files would be loaded without the lock; at its start it is a usage error."""
     store, now = MemoryStore(), [datetime(2022, 5, 2, 12, tzinfo=UTC)]
     store.locks = True
-    monkeypatch.setattr(watch_module, "utc_now", lambda: now[0])
-    monkeypatch.setattr("asyncload.operations.running.utc_now", lambda: now[0])
+    set_clock(monkeypatch, lambda: now[0])
     asked = {"lock_mode": "governance", "lock_until": "2022-05-03"}
 
     async def watch_on():
@@ -433,13 +431,13 @@ async def test_files_in_work_are_completed_after_a_stop(volume):
 
 async def test_the_health_file_shows_that_the_program_works(volume, tmp_path, monkeypatch):
     """With its state; a file that can't be written ends nothing."""
-    monkeypatch.setattr(watch_module, "_HEALTH", 0.02)
-    monkeypatch.setattr(watch_module, "_PROGRESS", 0.1)
+    monkeypatch.setattr("asyncload.operations.watching.status._HEALTH", 0.02)
+    monkeypatch.setattr("asyncload.operations.watching.status._PROGRESS", 0.1)
     write_files(volume, {"d/a.csv": b"1"})
     health = tmp_path / "health"
     async with watching(MemoryStore(), volume, more={"health_file": health}) as watch:
         await watch.until(lambda: health.exists() and json.loads(health.read_text())["loaded"] == 1)
-        progress = watch_module.WatchProgress(1, 0, 0, 0, "")
+        progress = WatchProgress(1, 0, 0, 0, "")
         await watch.until(lambda: progress in watch.events)
         health.unlink()
         health.mkdir()
@@ -454,7 +452,7 @@ async def test_without_room_for_events_the_volume_is_scanned(volume, monkeypatch
         raise OSError(errno.ENOSPC, "OS file watch limit reached")
         yield
 
-    monkeypatch.setattr(watch_module, "changes", refused)
+    monkeypatch.setattr(noticing, "changes", refused)
     store = MemoryStore()
     async with watching(store, volume) as watch:
         await watch.until(lambda: watch.warnings)
@@ -465,8 +463,8 @@ async def test_without_room_for_events_the_volume_is_scanned(volume, monkeypatch
 
 async def test_a_file_system_without_events_is_scanned(volume, monkeypatch):
     """Without being asked to: no event would come."""
-    monkeypatch.setattr(watch_module, "has_events", lambda _: False)
-    monkeypatch.setattr(watch_module, "changes", None)
+    monkeypatch.setattr(noticing, "has_events", lambda _: False)
+    monkeypatch.setattr(noticing, "changes", None)
     store = MemoryStore()
     async with watching(store, volume) as watch:
         write_files(volume, {"d/a.csv": b"1"})
@@ -481,8 +479,8 @@ async def test_events_that_were_lost_are_made_up_for(volume, monkeypatch):
         await asyncio.Event().wait()
         yield
 
-    monkeypatch.setattr(watch_module, "changes", silent)
-    monkeypatch.setattr(watch_module, "_RESCAN", 0.2)
+    monkeypatch.setattr(noticing, "changes", silent)
+    monkeypatch.setattr(noticing, "_RESCAN", 0.2)
     store = MemoryStore()
     async with watching(store, volume) as watch:
         await asyncio.sleep(0.3)
@@ -518,8 +516,8 @@ async def test_a_settle_time_of_nothing_is_refused(volume):
 
 async def test_no_batch_is_begun_after_a_stop(volume, monkeypatch):
     """Also if its files were complete, and waited for their turn."""
-    monkeypatch.setattr(watch_module, "_BATCH", 1)
-    monkeypatch.setattr(watch_module, "_BATCHES", 1)
+    monkeypatch.setattr(noticing, "BATCH", 1)
+    monkeypatch.setattr(sessions, "_BATCHES", 1)
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     class Slow(MemoryStore):
@@ -579,15 +577,15 @@ async def test_a_file_that_is_gone_when_it_is_due_is_forgotten(volume, monkeypat
         await asyncio.Event().wait()
         yield
 
-    monkeypatch.setattr(watch_module, "changes", silent)
+    monkeypatch.setattr(noticing, "changes", silent)
     write_files(volume, {"d/a.csv": b"1", "d/b.csv": b"2"})
-    store, seen = MemoryStore(), watch_module.Settling.seen
+    store, seen = MemoryStore(), settling.Settling.seen
 
     def remove(self, path, *arguments, **options):
         seen(self, path, *arguments, **options)
         (volume / "d/a.csv").unlink(missing_ok=True)
 
-    monkeypatch.setattr(watch_module.Settling, "seen", remove)
+    monkeypatch.setattr(settling.Settling, "seen", remove)
     async with watching(store, volume) as watch:
         await watch.until(lambda: watch.outcomes)
     assert (watch.outcomes, watch.result.failing) == ([("d/b.csv", "uploaded")], 0)
@@ -612,7 +610,7 @@ async def test_a_timeout_inside_is_not_taken_for_a_stop(volume, monkeypatch):
     async def failing(*_):
         raise TimeoutError("of another kind")
 
-    monkeypatch.setattr(watch_module, "preflight", failing)
+    monkeypatch.setattr(sessions, "preflight", failing)
     given = Settings(volume=volume, bucket="lake")
     with pytest.raises(TimeoutError, match="of another kind"):
         await watch_into(MemoryStore(), given, WatchOptions(), stop=asyncio.Event())

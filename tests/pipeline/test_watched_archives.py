@@ -6,8 +6,9 @@ import os
 
 import pytest
 
+from asyncload.errors import ServerError
 from asyncload.model.values import Excluded, LoadStarted
-from asyncload.operations import watch as watch_module
+from asyncload.operations.watching.archives import WatchedArchives
 from asyncload.source import settling
 from asyncload.source.scanner import Scanner
 from tests.support.archives import Made, make_zip, zip_of
@@ -142,7 +143,7 @@ class Refusing(MemoryStore):
 
     async def put(self, key, *arguments, **options):
         if self.refused and key.endswith(self.refused):
-            raise watch_module.ServerError("no room", status=507)
+            raise ServerError("no room", status=507)
         return await super().put(key, *arguments, **options)
 
 
@@ -219,13 +220,13 @@ async def test_what_is_known_of_a_failing_archive_goes_with_it(volume, monkeypat
     """Also if only a scan notices that it is gone."""
     write_files(volume, {"a.zip": make_zip(Made(b"a.csv", b"1", crc=2))})
     kept = []
-    begin = watch_module.WatchedArchives.__init__
+    begin = WatchedArchives.__init__
 
     def keep(self, *arguments, **options):
         begin(self, *arguments, **options)
         kept.append(self)
 
-    monkeypatch.setattr(watch_module.WatchedArchives, "__init__", keep)
+    monkeypatch.setattr(WatchedArchives, "__init__", keep)
     monkeypatch.setattr(settling, "FIRST_RETRY", 60.0)
     monkeypatch.setattr(settling, "MAX_RETRY", 60.0)
     async with watching(MemoryStore(), volume, archives=True, poll=True) as watch:

@@ -11,6 +11,15 @@ from asyncload.settings.run import Settings
 
 PATIENCE = 60.0
 
+# The modules of a watch that ask for the time.
+_CLOCKS = ("watch", "running", "watching.loading", "watching.sessions")
+
+
+def set_clock(monkeypatch, now):
+    """Let a watch take the function's result for the time."""
+    for module in _CLOCKS:
+        monkeypatch.setattr(f"asyncload.operations.{module}.utc_now", now)
+
 
 class Watching:
     """A watch under way; its events, and at the end its result."""

@@ -1,0 +1,155 @@
+"""Note what happens in a watched volume, by events and scans, and find its complete files."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from asyncload.aio.groups import Group
+from asyncload.errors import SourceUnreadable
+from asyncload.model.values import Failed, SourceFile, Warned
+from asyncload.operations.watching.files import Files
+from asyncload.planning.collecting import SLICE
+from asyncload.source.arrivals import changes, has_events, look_at
+from asyncload.source.folders import status_of
+from asyncload.source.readers import Readers
+from asyncload.source.scanner import Scanner
+from asyncload.transfer.pipeline import Observer
+
+BATCH = 1_000
+"""The maximum number of files that are looked at in one call, and handed out together."""
+
+# In seconds.
+_RESCAN = 60.0
+# A scan of the whole volume may take this share of the time.
+_SCANNING = 0.1
+
+
+class VolumeGone(SourceUnreadable):
+    """The watched folder was removed, replaced or unmounted."""
+
+
+class Arrivals:
+    """Notes which files of a volume appear, change and disappear.
+
+    Args:
+        volume: the volume's folder.
+        scanner: of the volume; notes versions.
+        files: the files of the volume.
+        emit: receives warnings.
+        settle: how long a file must be quiet, in seconds.
+        poll: scan the volume again and again, also if its file system reports events.
+        tick: how often it looks at what it has heard of, in seconds.
+    """
+
+    def __init__(
+        self,
+        volume: Path,
+        scanner: Scanner,
+        files: Files,
+        emit: Observer,
+        *,
+        settle: float,
+        poll: bool,
+        tick: float,
+    ) -> None:
+        self._volume = volume
+        self._scanner = scanner
+        self._files = files
+        self._emit = emit
+        self._settle = settle
+        self._poll = self._polling = poll
+        self._tick = tick
+        self._heard: set[str] = set()
+
+    async def watch(self, readers: Readers) -> None:
+        """Note what happens, until the volume is gone.
+
+        Raises:
+            VolumeGone: the folder was removed or replaced.
+            SourceStalled: it does not respond.
+        """
+        status = await readers.run(status_of, os.fsencode(self._volume))
+        self._polling = self._poll or not has_events(self._volume)
+        async with Group() as group:
+            listening = None if self._polling else group.create_task(self._listen())
+            await self._look(readers, status)
+            if listening is not None:
+                group.stop(listening)
+        raise VolumeGone(f"the volume {self._volume} was removed or replaced")
+
+    async def find_complete(self, readers: Readers) -> Sequence[SourceFile] | None:
+        """Return files that are complete now; they are in work then. None if none is due."""
+        due = self._files.due(BATCH)
+        if not due:
+            return None
+        seen = await readers.run(look_at, self._scanner, due)
+        ready = self._files.take(seen.files)
+        for path in seen.others:
+            self._files.gone(path)
+        return ready
+
+    async def _listen(self) -> None:
+        try:
+            async for paths in changes(self._volume):
+                self._heard |= paths
+        except (OSError, RuntimeError) as error:
+            # Of the library: its errors of the system's limits are of both kinds.
+            self._emit(
+                Warned(
+                    f"no events of the file system, so the volume is scanned instead: {error}",
+                    "raise fs.inotify.max_user_watches and max_user_instances",
+                )
+            )
+            self._polling = True
+
+    async def _look(self, readers: Readers, opened: os.stat_result | None) -> None:
+        """Note what was heard of, and scan the volume from time to time, until it is gone."""
+        clock, volume = asyncio.get_running_loop().time, os.fsencode(self._volume)
+        rescan = clock()
+        while True:
+            now = await readers.run(status_of, volume)
+            if now is None or opened is None or not os.path.samestat(now, opened):
+                return
+            if await self._look_at_heard(readers):
+                # Files may have come with a new folder, before anything was heard of it.
+                rescan = min(rescan, clock() + self._settle)
+            if clock() >= rescan:
+                begun = clock()
+                await self._rescan(readers)
+                pause = self._settle / 2 if self._polling else _RESCAN
+                rescan = clock() + max(pause, (clock() - begun) / _SCANNING)
+            elif self._polling:
+                rescan = min(rescan, clock() + self._settle / 2)
+            await asyncio.sleep(self._tick)
+
+    async def _look_at_heard(self, readers: Readers) -> bool:
+        """Look at what was heard of; return whether a folder is among it."""
+        heard, self._heard = sorted(self._heard), set()
+        folders = False
+        for start in range(0, len(heard), BATCH):
+            seen = await readers.run(look_at, self._scanner, heard[start : start + BATCH])
+            for source in seen.files:
+                self._files.seen(source, event=True)
+            for path in seen.others:
+                self._files.gone(path)
+            folders = folders or seen.folders
+        return folders
+
+    async def _rescan(self, readers: Readers) -> None:
+        self._files.begin_rescan()
+        scan, complete = readers.scan(partial(self._scanner.scan, expand=False)), True
+        while entries := await readers.take(scan, SLICE):
+            for found in entries:
+                if isinstance(found, SourceFile):
+                    self._files.seen(found)
+                elif isinstance(found, Failed) and await readers.run(
+                    os.path.lexists, self._scanner.path_of(found.path)
+                ):
+                    complete = False
+                    if self._files.is_news(found.path, found.error.message):
+                        self._emit(Warned(f"{found.path}: {found.error.message}", found.error.hint))
+        self._files.end_rescan(complete=complete)
