@@ -55,6 +55,15 @@ def test_a_row_has_the_seconds_of_each_tool_estimated_for_smaller_data(results):
     ]
 
 
+def test_a_short_table_has_the_most_common_work_and_tools(results):
+    """The README has it."""
+    header, _, row = format_summary(load_results(results), short=True).splitlines()
+    assert header == (
+        "| with default settings | asyncload | s5cmd | obstore | aioboto3 | aws cli | boto3 |"
+    )
+    assert row.split(" | ", 1)[1] == "3.1 | 12 |  |  |  |  |"
+
+
 def test_the_command_replaces_what_is_between_the_marks_only(results, tmp_path):
     page = tmp_path / "README.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
