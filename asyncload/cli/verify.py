@@ -30,6 +30,7 @@ def verify(
         manifest=result.manifest,
         day=result.day,
         verified_by=result.verified_by,
+        locked=result.locked,
         differences=result.counts,
         run=result.run,
         marked=result.marking.partitions if result.marking else None,
@@ -95,6 +96,8 @@ def _conclude(result: Verification, out: Output, *, quiet: bool) -> None:
     if matching:
         counts = sorted(result.verified_by.items())
         text += f" ({', '.join(f'{n:,} by {name}' for name, n in counts)})"
+    if result.locked:
+        text += f", {result.locked:,} locked as asked for"
     if result.matches:
         text = f"OK: {text}"
     else:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from asyncload.aio.buffers import BufferPool
 from asyncload.aio.groups import for_each
 from asyncload.errors import FileFailed, InvalidKey, UsageError
-from asyncload.model.values import ObjectKey, PlannedUpload
+from asyncload.model.values import ObjectKey, PlannedUpload, Warned
+from asyncload.operations.lock_check import WantedLock, recorded_lock, unreadable_lock
 from asyncload.planning.plan import LoadPlan, lay_out_parts
 from asyncload.reporting.manifest_reading import ManifestEntry, read_manifest
 from asyncload.reporting.text import format_count
@@ -36,18 +38,48 @@ class Comparison:
     """The common parts of the comparisons of a verification.
 
     `policy` says which checksums count as proof, `concurrency` how many objects are compared at
-    once. `emit` receives each verified file and each difference.
+    once. `emit` receives each verified file, each difference, and warnings. `lock` is how objects
+    should be locked; None if that is not compared.
     """
 
     store: ObjectStore
     policy: TransferPolicy
     concurrency: int
-    emit: Callable[[FileVerified | Difference], None]
+    emit: Callable[[FileVerified | Difference | Warned], None]
+    lock: WantedLock | None = None
 
-    def add_verdict(self, verdict: Verdict, path: str, key: str | None) -> None:
+    def with_recorded_lock(self, run: Mapping[str, Any]) -> Comparison:
+        """Return the comparison with the objects of a recorded run: locked as it locked them.
+
+        What the options say comes first.
+        """
+        if self.lock is not None:
+            return self
+        try:
+            return replace(self, lock=recorded_lock(run))
+        except UsageError as error:
+            self.emit(Warned(unreadable_lock(error), "name it with --lock-mode and --lock-until"))
+            return self
+
+    def compare_lock(self, remote: RemoteObject, path: str, key: str | None) -> bool:
+        """Return whether an object is locked as it should be; emit a difference if it is not.
+
+        False, too, if locks are not compared.
+        """
+        if self.lock is None:
+            return False
+        flaw = self.lock.flaw_of(remote)
+        if flaw is not None:
+            kind, detail = flaw
+            self.add_difference(kind, path, key, detail)
+        return flaw is None
+
+    def add_verdict(
+        self, verdict: Verdict, path: str, key: str | None, *, locked: bool = False
+    ) -> None:
         """Emit an object that matches its file, or a difference."""
         if verdict.checksum is not None:
-            self.emit(FileVerified(path, key, verdict.checksum))
+            self.emit(FileVerified(path, key, verdict.checksum, locked=locked))
         else:
             kind: DifferenceKind = "different" if verdict.standing == "different" else "unverified"
             self.add_difference(kind, path, key, verdict.detail)
@@ -108,12 +140,13 @@ async def _compare_file(
     if remote is None:
         comparison.add_difference("missing", path, key, "the object does not exist")
         return
+    locked = comparison.compare_lock(remote, path, key)
     try:
         verdict = await _verdict(upload, remote, comparison.policy, readers, buffers)
     except FileFailed as error:
         comparison.add_difference("unreadable", path, key, error.message)
         return
-    comparison.add_verdict(verdict, path, key)
+    comparison.add_verdict(verdict, path, key, locked=locked)
 
 
 async def _verdict(
@@ -139,11 +172,15 @@ async def compare_manifest(key: ObjectKey, comparison: Comparison) -> None:
         StoreError: the store can't be queried.
     """
 
+    def describe(run: Mapping[str, Any]) -> None:
+        nonlocal comparison
+        comparison = comparison.with_recorded_lock(run)
+
     async def compare_one(entry: ManifestEntry) -> None:
         await _compare_entry(entry, comparison)
 
     batch: list[ManifestEntry] = []
-    async for entry in read_manifest(comparison.store, key):
+    async for entry in read_manifest(comparison.store, key, describe):
         batch.append(entry)
         if len(batch) == _BATCH:
             await for_each(iter(batch), compare_one, comparison.concurrency)
@@ -157,6 +194,9 @@ async def _compare_entry(entry: ManifestEntry, comparison: Comparison) -> None:
         return
     remote = await comparison.store.head(key) if key is not None else None
     then = f"the file failed in that run: {entry.error}; " if entry.status == "failed" else ""
+    locked = False
+    if remote is not None and not then:
+        locked = comparison.compare_lock(remote, path, key)
     if remote is None:
         comparison.add_difference("missing", path, key, f"{then}the object does not exist")
     elif remote.size != entry.size:
@@ -166,7 +206,8 @@ async def _compare_entry(entry: ManifestEntry, comparison: Comparison) -> None:
     elif entry.status != "present":
         # The manifest of the run that collected a present answer has its checksums.
         verdict = compare_recorded(entry.checksums, remote.checksums, comparison.policy)
-        comparison.add_verdict(verdict._replace(detail=f"{then}{verdict.detail}"), path, key)
+        verdict = verdict._replace(detail=f"{then}{verdict.detail}")
+        comparison.add_verdict(verdict, path, key, locked=locked)
 
 
 def manifest_key_of(text: str, bucket: str, prefix: str, option: str = "--manifest") -> ObjectKey:

@@ -17,6 +17,7 @@ from asyncload.operations.comparison import (
     manifest_key_of,
 )
 from asyncload.operations.history.near import suggesting_runs
+from asyncload.operations.lock_check import wanted_lock
 from asyncload.operations.observing import Emitter, check_arguments
 from asyncload.operations.opening import open_readers
 from asyncload.operations.planning import scan_plan
@@ -40,7 +41,8 @@ async def verify(
 ) -> Verification:
     """Compare the raw zone with a volume, or with the manifest of a past run.
 
-    Nothing is written, except with `mark`.
+    Nothing is written, except with `mark`. If the settings ask for a lock, or the manifest is that
+    of a run that did, objects that are not locked so are differences.
 
     Args:
         settings: as for the load: the volume, the bucket, the date and all options of keys.
@@ -162,4 +164,5 @@ async def _comparison(
 ) -> Comparison:
     # Checksums count as proof according to earlier probes of the store.
     worth = await remembered_worth(store, settings.manifest_prefix, utc_now())
-    return Comparison(store, TransferPolicy(worth=worth), settings.max_requests, emit)
+    lock = wanted_lock(settings)
+    return Comparison(store, TransferPolicy(worth=worth), settings.max_requests, emit, lock)

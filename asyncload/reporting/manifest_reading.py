@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -47,12 +47,18 @@ class ManifestEntry(NamedTuple):
     hint: str = ""
 
 
+Describe = Callable[[Mapping[str, Any]], None]
+"""Receives what a manifest says of its run: the record `run`."""
+
+
 class OddEntryError(ValueError):
     """A line of a manifest does not describe a file."""
 
 
-async def read_manifest(store: ObjectStore, key: ObjectKey) -> AsyncIterator[ManifestEntry]:
-    """Yield the files of a manifest.
+async def read_manifest(
+    store: ObjectStore, key: ObjectKey, describe: Describe | None = None
+) -> AsyncIterator[ManifestEntry]:
+    """Yield the files of a manifest; `describe` is called with what it says of its run, if given.
 
     Raises:
         NoRecordError: the object does not exist.
@@ -60,7 +66,7 @@ async def read_manifest(store: ObjectStore, key: ObjectKey) -> AsyncIterator[Man
         StoreError: the store can't be queried.
     """
     try:
-        async for entry in read_entries(store, key):
+        async for entry in read_entries(store, key, describe=describe):
             yield entry
     except UnreadableRecordError as error:
         kind = NoRecordError if isinstance(error, _MissingError) else UsageError
@@ -80,16 +86,22 @@ class _MissingError(UnreadableRecordError):
 
 
 async def read_entries(
-    store: ObjectStore, key: ObjectKey, wanted: bytes = b""
+    store: ObjectStore,
+    key: ObjectKey,
+    wanted: bytes = b"",
+    *,
+    describe: Describe | None = None,
 ) -> AsyncIterator[ManifestEntry]:
     """Yield the files of a manifest; only those whose line holds the `wanted` bytes.
+
+    `describe` is as for `read_manifest`.
 
     Raises:
         UnreadableRecordError: the object does not exist, or is not a complete manifest.
         StoreError: the store can't be queried.
     """
     number = 1
-    async for line in entry_lines(store, key):
+    async for line in entry_lines(store, key, describe):
         number += 1
         if wanted in line:
             try:
@@ -98,8 +110,12 @@ async def read_entries(
                 raise UnreadableRecordError(f"can't be read: line {number}: {error}") from error
 
 
-async def entry_lines(store: ObjectStore, key: ObjectKey) -> AsyncIterator[bytes]:
+async def entry_lines(
+    store: ObjectStore, key: ObjectKey, describe: Describe | None = None
+) -> AsyncIterator[bytes]:
     """Yield the entries of a manifest as they are, without the separators between them.
+
+    `describe` is as for `read_manifest`.
 
     Raises:
         UnreadableRecordError: the object does not exist, or is not a complete manifest.
@@ -109,7 +125,9 @@ async def entry_lines(store: ObjectStore, key: ObjectKey) -> AsyncIterator[bytes
     head = await anext(lines, b"")
     if not head.startswith(b'{"run":'):
         raise UnreadableRecordError("is not a manifest of asyncload")
-    _check_version(head)
+    run = _checked_run(head)
+    if describe is not None:
+        describe(run)
     async for line in lines:
         if line.startswith(b"]"):
             return
@@ -118,19 +136,23 @@ async def entry_lines(store: ObjectStore, key: ObjectKey) -> AsyncIterator[bytes
     raise UnreadableRecordError("is incomplete")
 
 
-def _check_version(head: bytes) -> None:
-    """Check the version in a manifest's first line.
+def _checked_run(head: bytes) -> Mapping[str, Any]:
+    """Return what a manifest's first line says of its run; nothing if that can't be read.
 
     Raises:
-        UnreadableRecordError: it is newer than this program.
+        UnreadableRecordError: its version is newer than this program.
     """
     try:
-        version = json.loads(head.removesuffix(b',"files":[') + b"}")["run"]["version"]
+        run = json.loads(head.removesuffix(b',"files":[') + b"}")["run"]
     except (ValueError, RecursionError, LookupError, TypeError):
+        run = None
+    if not isinstance(run, dict):
         # The entries can be read without it.
-        return
+        return {}
+    version = run.get("version")
     if isinstance(version, int) and version > VERSION:
         raise UnreadableRecordError(f"is of version {version}, which needs a newer asyncload")
+    return run
 
 
 def parse_entry(line: bytes) -> ManifestEntry:

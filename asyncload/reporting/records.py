@@ -358,6 +358,7 @@ def verify_totals(
     manifest: str | None = None,
     day: date | None = None,
     verified_by: Mapping[str, int] = MappingProxyType({}),
+    locked: int = 0,
     differences: Mapping[str, int] = MappingProxyType({}),
     run: str | None = None,
     marked: int | None = None,
@@ -370,6 +371,7 @@ def verify_totals(
         "date": format_day(day),
         "matching": sum(verified_by.values()),
         "verified_by": dict(verified_by),
+        "locked": locked,
         "differences": dict(sorted(differences.items())),
     }
 

@@ -16,7 +16,16 @@ from asyncload.model.values import (
     Warned,
 )
 
-DifferenceKind = Literal["missing", "different", "unverified", "extra", "unreadable", "incomplete"]
+DifferenceKind = Literal[
+    "missing",
+    "different",
+    "unverified",
+    "unlocked",
+    "weak lock",
+    "extra",
+    "unreadable",
+    "incomplete",
+]
 
 DIFFERENCES_KEPT = 10_000
 """Further differences are counted and emitted, but not kept in the result."""
@@ -36,11 +45,15 @@ class VerificationStarted:
 
 @dataclass(frozen=True, slots=True)
 class FileVerified:
-    """An object holds the bytes of its file, as `checksum` proves."""
+    """An object holds the bytes of its file, as `checksum` proves.
+
+    `locked`: it also has the lock that the options or the record of the run name.
+    """
 
     path: str
     key: str | None
     checksum: Checksum
+    locked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,7 @@ class Difference:
     """One difference: its kind, path, key and details.
 
     `unverified` is an object that can't be compared, because the store returns no usable checksum.
+    `weak lock` is one that is locked for a shorter time than it should be, or in a weaker mode.
     `path` is None for an object without a file, `key` is None for a file without a valid key. Both
     are None for a shard that is `incomplete`.
     """
@@ -80,7 +94,8 @@ VerifyEvent = VerificationStarted | FileVerified | Difference | Marking | Warned
 class Verification:
     """The result of a verification; an observer of its events.
 
-    `verified_by` counts the verified files by algorithm, `counts` the differences by kind.
+    `verified_by` counts the verified files by algorithm, `counts` the differences by kind, `locked`
+    the verified files whose objects have the lock that they should have.
     `differences` are the first 10,000 of them. `manifest` is the key of the manifest, `day` the
     date of the volume, `run` the name of the run of shards; the others are None, and all are if
     each file has its own date. `marking` is what was written for a complete run of shards.
@@ -90,6 +105,7 @@ class Verification:
     manifest: str | None = None
     run: str | None = None
     verified_by: Counter[str] = field(default_factory=Counter)
+    locked: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     differences: list[Difference] = field(default_factory=list)
     warnings: list[Warned] = field(default_factory=list)
@@ -99,6 +115,7 @@ class Verification:
         """Count an event."""
         if isinstance(event, FileVerified):
             self.verified_by[event.checksum.algorithm] += 1
+            self.locked += event.locked
         elif isinstance(event, Difference):
             self.counts[event.kind] += 1
             if len(self.differences) < DIFFERENCES_KEPT:

@@ -65,6 +65,11 @@ def lock_until(text: str, now: datetime) -> datetime:
     return until.astimezone(UTC)
 
 
+def is_duration(text: str) -> bool:
+    """Return whether a text that `read_until` accepts is a duration, not a time."""
+    return _LASTING.fullmatch(text.strip()) is not None
+
+
 def read_until(text: str, now: datetime) -> datetime:
     """Return the time that a text means: a date, a date with a time, or `90d`, `12 weeks`, `7y`.
 

@@ -882,9 +882,9 @@ OPTIONS = (
         "lock_mode",
         OPTIONAL_TEXT,
         OBJECTS,
-        LOADING,
+        LOADING_VERIFY,
         "Lock each object with S3 Object Lock until `--lock-until`: `governance`, or `compliance`, "
-        "which nobody can undo.",
+        "which nobody can undo. `verify` compares the locks of objects with it.",
         "See [Objects that nobody can delete](../how-to/lock.md).",
         metavar="MODE",
         unset="the bucket's",
@@ -893,7 +893,7 @@ OPTIONS = (
         "lock_until",
         UNTIL,
         OBJECTS,
-        LOADING,
+        LOADING_VERIFY,
         "Time until which `--lock-mode` locks objects: a date, a date with a time, or days, weeks "
         "or years from the start of the run, such as `90d` or `7y`.",
         metavar="TIME",

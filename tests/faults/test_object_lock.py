@@ -53,6 +53,8 @@ async def test_objects_are_locked_and_what_is_written_about_them_is_not(locking,
         )
         report = await library.load(settings)
         assert (report.exit_code, report.warnings) == (0, [])
+        compared = await library.verify(settings)
+        assert (compared.exit_code, compared.locked) == (0, 2)
         for item in client.list_objects_v2(Bucket=locking.bucket)["Contents"]:
             head = client.head_object(Bucket=locking.bucket, Key=item["Key"])
             kept[item["Key"], head["VersionId"]] = head
@@ -171,6 +173,34 @@ def test_a_store_that_ignores_the_lock_is_a_warning(told, lane):
     ended, _ = told(answer, *LOCK, "--no-manifest", *([] if lane else ["--no-fast-lane"]))
     assert ended.code == 0
     assert "the store did not keep --lock-mode of Raw/Local/CSV/A/" in ended.err
+
+
+def test_verify_compares_locks(told):
+    """As the store's answer to HEAD has them; the exit code is 3 if one is not as asked for."""
+    wanted = ("--lock-mode", "governance", "--lock-until", "2099-05-02")
+    crc = {"x-amz-checksum-crc64nvme": "I5Whw0YbvtI=", "x-amz-checksum-type": "FULL_OBJECT"}
+
+    def verify(**lock):
+        def answer(request):
+            if "object-lock" in request.query:
+                return ENABLED
+            if request.method == "HEAD":
+                headers = {f"x-amz-object-lock-{name}": value for name, value in lock.items()}
+                return Answer(200, b"1", {"ETag": '"opaque"', **crc, **headers})
+            return EMPTY_LISTING
+
+        return told(answer, *wanted, command="verify")[0]
+
+    ended = verify(mode="GOVERNANCE", **{"retain-until-date": "2099-05-02T00:00:00Z"})
+    assert ended.out == "OK: 1 file matches (1 by CRC64NVME), 1 locked as asked for\n"
+    assert ended.code == 0
+    ended = verify(mode="GOVERNANCE", **{"retain-until-date": "2099-05-01T00:00:00Z"})
+    assert ended.out.startswith("weak lock: a.csv -> s3://lake/Raw/Local/CSV/A/")
+    assert ended.out.endswith("; 1 difference: 1 weak lock\n")
+    assert ended.code == 3
+    ended = verify()
+    assert ended.out.startswith("unlocked: a.csv -> s3://lake/Raw/Local/CSV/A/")
+    assert ended.code == 3
 
 
 @pytest.mark.parametrize("command", [("run",), ("plan", "--offline")])
