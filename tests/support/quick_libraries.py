@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import marshal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ read_model = QuickFiles.load_file
 """As the program reads a model: again each time."""
 
 _END = "-----END CERTIFICATE-----\n"
+
+# As it is imported, jsonschema would make 38 parsers, for formats of addresses that no test checks.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 
 def quicken(patch: pytest.MonkeyPatch, folder: Path) -> None:
