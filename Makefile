@@ -47,11 +47,11 @@ test: check  ## Run all checks and tests, as CI does
 test-fast: $(READY)  ## Run the tests that need no server
 	$(PYTEST) -m "not nightly" tests/unit tests/pipeline
 
-test-nightly: $(READY) ceph browser spark $(RELEASE_TOOLS)  ## Run the tests that take long
+test-nightly: $(READY) ceph browser spark $(GENERATOR) $(RELEASE_TOOLS)  ## Run the tests that take long
 	$(PYTEST) -m nightly
 	$(PYTEST) -m "not docker and (moto or seaweedfs)" $(WITHOUT_LANE)
 
-test-browser: $(READY) browser  ## Open the page of `asyncload report --html` in Chromium
+test-browser: $(READY) browser $(GENERATOR)  ## Open the documentation, and a report's page, in Chromium
 	$(BIN)/python -m pytest -m browser
 
 # Ceph's S3 for the nightly tests; elsewhere than on Debian and its kin they skip it, and say so.

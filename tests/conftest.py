@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import ceph as ceph_cluster
 from tests.support import servers
+from tests.support.browser import headless_chromium
 from tests.support.observed import take_misfits
 from tests.support.quick_libraries import quicken
 from tests.support.rights import without_rights
@@ -134,6 +135,13 @@ def ceph():
         can_not(f"not installed: {' '.join(missing)}; `make ceph` installs them on Debian")
     with ceph_cluster.ceph_s3() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A headless Chromium."""
+    with headless_chromium() as browser:
+        yield browser
 
 
 SERVERS = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import tomllib
 from collections.abc import Iterator
 
@@ -13,7 +12,8 @@ import typer
 
 from asyncload.cli.app import make_app
 from asyncload.cli.usage import normalized_arguments
-from tests.support.documents import DOCS, Block, all_blocks
+from tests.support.commands import all_commands, calls_of, commands_of
+from tests.support.documents import DOCS, Block
 from tests.support.site import CONFIGURATION, faults_of
 
 
@@ -56,45 +56,30 @@ def test_dead_links_dead_anchors_and_what_is_fetched_from_elsewhere_are_found(tm
     ]
 
 
-def commands_of(block: Block) -> Iterator[list[str]]:
-    """The arguments of each `asyncload` in a block of a shell."""
-    text = re.sub(r" *\\\n\s*(?:> )?", " ", block.text)
-    for line in text.splitlines():
-        if block.language == "console" and not line.startswith("$ "):
-            continue
-        lexer = shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars=True)
-        lexer.whitespace_split = True
-        words: list[str] = []
-        for word in [*lexer, ";"]:
-            if word.strip(";&|<>") and not words:
-                # Assignments stand before a command.
-                words = [] if re.match(r"\w+=", word) else [word]
-            elif word in (";", "&&", "||", "|", "&"):
-                if words and words[0].rpartition("/")[2] == "asyncload":
-                    yield words[1 : words.index(">") if ">" in words else None]
-                words = []
-            else:
-                words.append(word)
-
-
 def test_the_commands_of_a_block_are_found():
-    """Behind a prompt, an assignment or a pipe, over several lines, without comment and output."""
-    text = "$ A=1 asyncload run x \\\n    --date y > f || exit 1  # z\nasyncload\n"
-    text += "$ a | asyncload where f\n"
-    found = commands_of(Block("", 1, "console", (), text))
-    assert list(found) == [["run", "x", "--date", "y"], ["where", "f"]]
+    """With their output, and each `asyncload` behind an assignment or a pipe, without comments."""
+    text = "# Of the next\n$ A=1 asyncload run x \\\n    --date y > f || exit 1  # z\nasyncload\n"
+    text += "# Of the next\n$ a | asyncload where f\n"
+    first, second = commands_of(Block("page", 1, "console", (), text))
+    assert first == ("page", 3, "A=1 asyncload run x --date y > f || exit 1", "asyncload\n")
+    assert second == ("page", 7, "a | asyncload where f", "")
+    assert list(calls_of(first.text)) == [["run", "x", "--date", "y"]]
+    assert list(calls_of(second.text)) == [["where", "f"]]
+    script = "for x in a b; do\n  asyncload run $x\ndone\n"
+    (whole,) = commands_of(Block("page", 1, "sh", (), script))
+    assert whole == ("page", 2, script, "")
 
 
-BLOCKS = [b for b in all_blocks("console", "sh", "bash") if any(True for _ in commands_of(b))]
+COMMANDS = [command for command in all_commands() if any(True for _ in calls_of(command.text))]
 
 
 def test_the_documents_have_commands():
     """Those that the next test checks."""
-    assert len(BLOCKS) > 20
+    assert len(COMMANDS) > 90
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.page}:{block.line}")
-def test_each_command_in_the_documents_has_valid_options(block, monkeypatch, tmp_path):
+@pytest.mark.parametrize("page", sorted({command.page for command in COMMANDS}))
+def test_each_command_of_a_page_has_valid_options(page, monkeypatch, tmp_path):
     """As the program itself reads them, with the settings file that one names; it is not run."""
     (tmp_path / "nightly.toml").touch()
     monkeypatch.chdir(tmp_path)
@@ -102,8 +87,9 @@ def test_each_command_in_the_documents_has_valid_options(block, monkeypatch, tmp
     for name in list(os.environ):
         if name.startswith("ASYNCLOAD_"):
             monkeypatch.delenv(name)
-    for arguments in map(normalized_arguments, commands_of(block)):
+    calls = [c for command in COMMANDS if command.page == page for c in calls_of(command.text)]
+    for arguments in map(normalized_arguments, calls):
         with app.make_context("asyncload", list(arguments)) as context:
             if arguments[0] in app.commands:
-                command = app.commands[arguments[0]]
-                command.make_context(arguments[0], arguments[1:], parent=context)
+                called = app.commands[arguments[0]]
+                called.make_context(arguments[0], arguments[1:], parent=context)

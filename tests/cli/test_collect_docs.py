@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import shlex
 
 import pytest
 
 import asyncload
 from asyncload.settings.options import options_of
 from asyncload.source.web.tmdb import TMDB, Wish, queries_of
-from tests.support.documents import section
+from tests.support.commands import calls_of, commands_of
+from tests.support.documents import blocks_of, section
 from tests.support.tmdb import TOKEN, Double, serving
 
 COLLECTING = section("Collect from the web")
@@ -32,10 +32,9 @@ def test_the_description_of_an_api_in_the_documentation_is_valid(tmp_path, async
 
 def test_the_first_collection_in_the_documentation_prints_what_it_says(asyncload):
     """Command and output of the example."""
-    command, output = re.search(
-        r"\$ asyncload (collect .*--dry-run)\n\s*(would .*)\n", COLLECTING
-    ).groups()
-    assert asyncload(*shlex.split(command)).out.strip() == output
+    (example,) = (c for b in blocks_of(COLLECTING) for c in commands_of(b) if c.output)
+    (call,) = calls_of(example.text)
+    assert asyncload(*call).out == example.output
 
 
 def test_the_documentation_of_collections_names_options_and_datasets_that_exist():

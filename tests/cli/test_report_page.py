@@ -1,16 +1,15 @@
-"""The page of `asyncload report --html` in a browser: Debian's Chromium, driven by Playwright."""
+"""The page of `asyncload report --html` in a browser."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
+from tests.support.browser import DESK, PHONE
 
 FILES = 3_000
 FAILED = 7
@@ -18,23 +17,6 @@ START = datetime(2022, 5, 2, 6, tzinfo=UTC)
 LONG = "a-folder-with-a-name-that-does-not-fit-on-a-phone/" * 3
 
 pytestmark = [pytest.mark.browser, pytest.mark.nightly]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """A headless Chromium."""
-    missing = [] if shutil.which("chromium") else ["chromium"]
-    missing += [] if importlib.util.find_spec("playwright") else ["playwright"]
-    if missing:
-        can_not = pytest.fail if os.environ.get("CI") else pytest.skip
-        can_not(f"not installed: {' '.join(missing)}; `make test-browser` installs them on Debian")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        # As root, Chromium has no sandbox; the page is ours.
-        options = {"executable_path": shutil.which("chromium"), "args": ["--no-sandbox"]}
-        with playwright.chromium.launch(**options) as browser:
-            yield browser
 
 
 def line(number):
@@ -74,7 +56,7 @@ def page(tmp_path_factory):
     return html.as_uri()
 
 
-@pytest.fixture(params=[375, 1280])
+@pytest.fixture(params=[PHONE, DESK])
 def opened(chromium, page, request):
     """The page on a phone and on a desk: nothing is fetched, and nothing is complained of."""
     said, asked = [], []

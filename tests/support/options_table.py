@@ -32,21 +32,24 @@ def rendered():
 
 def table(heading, options):
     """A table with a row for each option."""
-    lines = [f"| {heading} | variable | default | description |", "|---|---|---|---|"]
+    lines = [f"| {heading}, variable | default | description |", "|---|---|---|"]
     lines += [f"| {' | '.join(map(cell, row(option)))} |" for option in options]
     return "\n".join(lines)
 
 
 def row(option):
-    """What is told of an option: flags, variables, default, and what it does."""
+    """What is told of an option: flags above variables, default, and what it does.
+
+    In one column, so that the table fits into a window.
+    """
     flags = [option.flag, *([option.short] if option.short else [])]
     if default_of(option) is True:
         flags.append(f"--no-{option.key}")
     commands = ", ".join(f"`{command}`" for command in option.commands)
     whose = "" if "run" in option.commands else f" Of {commands}."
+    names = [", ".join(f"`{name}`" for name in group) for group in (flags, option.variables)]
     return (
-        ", ".join(f"`{flag}`" for flag in flags),
-        ", ".join(f"`{name}`" for name in option.variables) or "none",
+        "<br>".join(filter(None, names)),
         default(option),
         # The help quotes punctuation, for which Markdown has backticks.
         re.sub("`'([^']+)'`", r"`\1`", f"{option.help} {option.notes}".strip()) + whose,

@@ -1,7 +1,8 @@
 """The documentation site, built from docs/: `python -m tests.support.site` (`make docs`).
 
 Files of the repository that the pages link to are part of the site, below `project/`, so that no
-link leaves it but those to the web. The site fetches nothing: it works offline, and from a folder.
+link leaves it but those to the web. The site fetches nothing: it works offline, and from a folder;
+only its search needs a server, as browsers let no page read other files.
 """
 
 from __future__ import annotations
@@ -19,8 +20,7 @@ from urllib.parse import unquote, urlsplit
 from tests.support.documents import DOCS, README, REPOSITORY
 
 CONFIGURATION = REPOSITORY / "zensical.toml"
-STAGE = REPOSITORY / "build" / "docs"
-SITE = REPOSITORY / "build" / "site"
+SITE = Path("build/site")
 _LINK = re.compile(r"(?<=\]\()([^)\s:]+)(?=\))")
 
 
@@ -110,21 +110,24 @@ def faults_of(site: Path) -> Iterator[str]:
                 yield f"{name} links to {address}, which has no such heading"
 
 
-def build() -> list[str]:
-    """Build the site; return its faults.
+def build(folder: Path = REPOSITORY) -> list[str]:
+    """Build the site into `build/site` below a folder; return its faults.
 
     Raises:
         subprocess.CalledProcessError: the generator warned or failed.
     """
-    write_sources(STAGE)
-    shutil.rmtree(SITE, ignore_errors=True)
+    write_sources(folder / "build" / "docs")
+    shutil.rmtree(folder / SITE, ignore_errors=True)
+    configuration = folder / CONFIGURATION.name
+    if folder != REPOSITORY:  # its paths are relative to it
+        shutil.copyfile(CONFIGURATION, configuration)
     generator = Path(sys.executable).with_name("zensical")
-    command = [generator, "build", "--strict", "--clean", "--config-file", CONFIGURATION]
+    command = [generator, "build", "--strict", "--clean", "--config-file", configuration]
     subprocess.run(command, check=True, env={**os.environ, "NO_COLOR": "1"})
-    return sorted(faults_of(SITE))
+    return sorted(faults_of(folder / SITE))
 
 
 if __name__ == "__main__":
     found = build()
-    print("\n".join(found) or f"the site is {SITE.relative_to(Path.cwd())}/index.html")
+    print("\n".join(found) or f"the site is {SITE}/index.html")
     sys.exit(bool(found))
