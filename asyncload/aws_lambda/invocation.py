@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from asyncload.aws_lambda.commands import COMMANDS, Context, Work
 from asyncload.aws_lambda.events import read_event
 from asyncload.aws_lambda.logs import Log
+from asyncload.aws_lambda.wording import Wording
 from asyncload.cli.ending import to_asyncload_error
 from asyncload.cli.output import without_secrets
 from asyncload.cli.variables import forget_empty_variables, unknown_variables
@@ -76,6 +77,7 @@ class _Invocation:
         if isinstance(command, str) and command in COMMANDS:
             self._command = command
         read = read_event(event, os.environ, COMMANDS)
+        self._log.wording = Wording(read.arguments)
         work = self._work = COMMANDS[read.command](read, context)
         if work.notice:
             self._log.write("INFO", notice_record(work.notice))
@@ -99,8 +101,7 @@ class _Invocation:
             exit_code=exit_code,
             error=error,
         )
-        self._log.write("ERROR" if exit_code else "INFO", summary)
-        return summary
+        return self._log.write("ERROR" if exit_code else "INFO", summary)
 
     def _fail(self, error: Exception) -> NoReturn:
         ours = to_asyncload_error(error)
@@ -117,9 +118,10 @@ class _Invocation:
 
     def _raise(self, kind: str, error: AsyncloadError, exit_code: int) -> NoReturn:
         """Raise an exception of a class with the name `kind`."""
-        parts = [f"{error.message} (exit code {exit_code})."]
-        if error.hint:
-            parts.append(f"{error.hint[0].upper()}{error.hint[1:]}.")
+        wording = self._log.wording
+        parts = [f"{wording.text(error.message)} (exit code {exit_code})."]
+        if hint := wording.text(error.hint):
+            parts.append(f"{hint[0].upper()}{hint[1:]}.")
         if self._work and self._work.report.manifest:
             parts.append(f"Manifest: s3://{self._work.bucket}/{self._work.report.manifest}")
         text = without_secrets(printable(" ".join(parts)))

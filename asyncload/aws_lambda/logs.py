@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from asyncload.aws_lambda.wording import Wording
 from asyncload.cli.output import secrets_of_environment
 from asyncload.model.values import Event, Excluded, Failed, FileFinished, Warned
 from asyncload.reporting.records import (
@@ -29,21 +30,27 @@ class Log:
 
     Args:
         request_id: Lambda's id of the invocation.
+
+    Attributes:
+        wording: how messages name options.
     """
 
     def __init__(self, request_id: str) -> None:
+        self.wording = Wording()
         self._request_id = request_id
         self._secrets = secrets_of_environment()
 
-    def write(self, level: str, record: Mapping[str, Any]) -> None:
-        """Write a record with a level (`INFO`, `WARN` or `ERROR`)."""
+    def write(self, level: str, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Write a record with a level (`INFO`, `WARN` or `ERROR`), and return it as written."""
+        record = self.wording.record(record)
         fields = {
             "timestamp": format_time(datetime.now(UTC)),
             "level": level,
             "request_id": self._request_id,
         }
         # The stream of today: Lambda's runtime replaces it.
-        print(self._secrets.mask(to_json(fields | dict(record))), file=sys.stdout, flush=True)
+        print(self._secrets.mask(to_json(fields | record)), file=sys.stdout, flush=True)
+        return record
 
     def observe(self, event: Event, report: Report) -> None:
         """Write an event that users should see; `report` has counted it."""

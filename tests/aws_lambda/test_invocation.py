@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from asyncload.aws_lambda import handler
+from asyncload.aws_lambda.events import read_event
 from asyncload.aws_lambda.invocation import InvocationFailed
 from asyncload.aws_lambda.logs import MAX_FAILURES
+from asyncload.aws_lambda.wording import Wording
 from tests.aws_lambda.conftest import Context
 from tests.support.loads import write_files
 from tests.support.scripted_s3 import EMPTY_LISTING, error, put_accepted, scripted_s3
@@ -89,10 +91,12 @@ def test_failed_files_fail_the_invocation(event, volume, log):
     kind, text = failure_of(event)
     assert kind == "FilesFailed"
     assert text.startswith("1 of 2 files failed. a.csv: the key already holds an object")
+    assert ' Replace it with "overwrite", ' in text
     assert "(exit code 3)" in text
     assert f"Manifest: s3://{event['bucket']}/_asyncload/" in text
     (record,) = log().of("file")
     assert (record["level"], record["path"], record["status"]) == ("ERROR", "a.csv", "failed")
+    assert record["error"]["hint"].startswith('replace it with "overwrite", keep it with "skip-')
 
 
 def test_a_source_file_that_stays_fails_the_invocation(event, tmp_path):
@@ -233,3 +237,81 @@ def test_a_context_without_memory_takes_that_of_the_environment(event, volume, m
     assert type(caught.value).__name__ == "UsageError"
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
     assert handler(event, Without())["exit_code"] == 0
+
+
+def of_event(volume, **options):
+    """An event for a store that is never asked."""
+    return {"command": "run", "bucket": "lake", "volume": str(volume), **options}
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "expected"),
+    [
+        (
+            {"memory": "1MiB"},
+            {},
+            '"memory": 1,048,576 bytes is too small; the minimum is 16 MiB (exit code 2). The',
+        ),
+        (
+            {},
+            {"ASYNCLOAD_MEMORY": "1MiB"},
+            "ASYNCLOAD_MEMORY: 1,048,576 bytes is too small; the minimum is 16 MiB (exit code 2).",
+        ),
+        (
+            {"lock-until": "90d"},
+            {},
+            '"lock-until" has no effect without "lock-mode" (exit code 2). Add "lock-mode" govern',
+        ),
+        (
+            {"null": True},
+            {"ASYNCLOAD_MAX_AGE": "1h", "ASYNCLOAD_MIN_AGE": "2h"},
+            '"null" has no effect without "files-from"',
+        ),
+        (
+            {},
+            {"ASYNCLOAD_MAX_AGE": "1h", "ASYNCLOAD_MIN_AGE": "2h"},
+            "ASYNCLOAD_MAX_AGE is shorter than ASYNCLOAD_MIN_AGE, so that no file can be loaded",
+        ),
+    ],
+)
+def test_messages_name_options_as_the_function_has_them(
+    volume, monkeypatch, log, options, variables, expected
+):
+    """By their keys in the event, or by variable; a function has no flags."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    kind, text = failure_of(of_event(volume, **options))
+    assert kind == "UsageError"
+    assert text.startswith(expected)
+    (summary,) = log().of("summary")
+    told = f"{summary['error']['message']} {summary['error']['hint']}"
+    assert "--" not in told + text
+    assert "comes from" not in told + text
+
+
+def test_all_texts_of_records_name_options_so():
+    """Also in lists, and those that are switched off; commands for a shell stay as they are."""
+    environment = {"ASYNCLOAD_SUCCESS_MARKER": "true", "ASYNCLOAD_OVERWRITE": "true"}
+    arguments = read_event(of_event("/data"), environment, ["run"]).arguments
+    record = {
+        "path": "--overwrite.csv",
+        "files": 3,
+        "error": {"message": "see --overwrite", "hint": "use --no-manifest, or --manifest"},
+        "unmarked": [{"reason": "--no-success-marker; asyncload report --run X, or --run X"}],
+        "notes": ["--overwrite"],
+        "message": "pre--overwrite --overwrites --date=today",
+    }
+    assert Wording(arguments).record(record) == {
+        "path": "--overwrite.csv",
+        "files": 3,
+        "error": {
+            "message": "see ASYNCLOAD_OVERWRITE",
+            "hint": 'use "manifest": false, or "manifest"',
+        },
+        "unmarked": [
+            {"reason": 'ASYNCLOAD_SUCCESS_MARKER=false; asyncload report --run X, or "run" X'}
+        ],
+        "notes": ["--overwrite"],
+        "message": 'pre--overwrite --overwrites "date"=today',
+    }
+    assert Wording().record(record) == record
