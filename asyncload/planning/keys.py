@@ -69,6 +69,8 @@ class KeyLayout:
     datasets: Sequence[tuple[str, str]] = ()
     volumes: frozenset[str] = frozenset()
     _pieces: tuple[str, ...] = field(init=False)
+    # Each file at the top of a volume has a dataset of its own, so filling one in must be cheap.
+    _around: tuple[list[str], list[str]] = field(init=False, repr=False, compare=False)
     _rules: tuple[tuple[Glob, str], ...] = field(init=False)
     _used: set[Glob] = field(init=False, repr=False, compare=False)
     _heads: dict[object, tuple[str, str, str]] = field(init=False, repr=False, compare=False)
@@ -80,6 +82,7 @@ class KeyLayout:
             _check_segment("--dataset", name)
         rules = tuple((Glob(pattern), name) for pattern, name in self.datasets)
         object.__setattr__(self, "_pieces", tuple(self._fill()))
+        object.__setattr__(self, "_around", self._around_path(None))
         object.__setattr__(self, "_rules", rules)
         object.__setattr__(self, "_used", set())
         object.__setattr__(self, "_heads", {})
@@ -226,19 +229,21 @@ class KeyLayout:
 
     def _fill_dataset(self, dataset: str, day: Day | None) -> tuple[str, str, str]:
         """Fill in dataset and date once; a volume has few of them and many files."""
-        text = "".join(
-            dataset
-            if piece == _DATASET
-            else _format_date(day, piece)
-            if isinstance(piece, _DateFormat) and day
-            else piece
-            for piece in self._pieces
-        )
-        head, tail = text.split(_PATH)
+        around = self._around if day is None else self._around_path(day)
+        head, tail = (dataset.join(texts) for texts in around)
         filled = head, tail, head[: head.rfind("/") + 1]
         if len(self._heads) < _MANY_DATASETS:
             self._heads[dataset if day is None else (dataset, day)] = filled
         return filled
+
+    def _around_path(self, day: Day | None) -> tuple[list[str], list[str]]:
+        """Return the texts before and after the path, each cut at the places of the dataset."""
+        text = "".join(
+            _format_date(day, piece) if isinstance(piece, _DateFormat) and day else piece
+            for piece in self._pieces
+        )
+        head, tail = text.split(_PATH)
+        return head.split(_DATASET), tail.split(_DATASET)
 
     def _fill(self) -> list[str]:
         pieces: list[str] = []

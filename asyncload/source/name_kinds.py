@@ -18,6 +18,8 @@ COMPRESSED_CSVS = {
 }
 """Endings of compressed CSVs that query engines read as they are, with their content types."""
 
+_COMPRESSED_CSVS = tuple(COMPRESSED_CSVS)
+
 # Files that editors, office programs and unfinished exports leave beside or instead of a CSV.
 _TEMPORARY = re.compile(
     r"(?:^~\$|^#.*#$|~$"
@@ -92,7 +94,9 @@ def file_kind(name: str) -> FileKind:
 def compressed_csv(name: str) -> str | None:
     """Return the ending of a compressed CSV that is loaded as it is, in lower case; else None."""
     tail = name[-8:].lower()
-    return next((ending for ending in COMPRESSED_CSVS if tail.endswith(ending)), None)
+    if not tail.endswith(_COMPRESSED_CSVS):
+        return None
+    return next(ending for ending in _COMPRESSED_CSVS if tail.endswith(ending))
 
 
 def is_zip(name: str) -> bool:

@@ -8,7 +8,7 @@ from asyncload.transfer.multipart import upload_multipart
 from asyncload.transfer.policy import ChecksumChoice, Existing, TransferPolicy
 from asyncload.transfer.proof import Verdict, compare_recorded
 from asyncload.transfer.provenance import Provenance
-from asyncload.transfer.put import put_file, wanted_digests
+from asyncload.transfer.put import is_listed, put_file, wanted_digests
 from asyncload.transfer.resume import last_activity, list_all_parts, seconds_idle
 from asyncload.transfer.upload_records import UploadRecords
 from asyncload.transfer.verify import LocalFile, compare
@@ -34,6 +34,7 @@ __all__ = [
     "compare",
     "compare_recorded",
     "compare_with_existing",
+    "is_listed",
     "last_activity",
     "list_all_parts",
     "no_change",

@@ -21,7 +21,7 @@ from asyncload.errors import DeadlineReached
 from asyncload.model.values import Event, Failed, FileFinished, PlannedUpload
 from asyncload.planning.plan import MIB
 from asyncload.source.batches import LoadedFile, OutgrownFile
-from asyncload.transfer import TransferTools, put_file, upload_multipart, wanted_digests
+from asyncload.transfer import TransferTools, is_listed, put_file, upload_multipart, wanted_digests
 from asyncload.transfer.concluding import Concluding, Outage
 
 Observer = Callable[[Event], None]
@@ -143,7 +143,12 @@ class Pipeline:
                 batch.spoil()
             for item in read.items:
                 if isinstance(item, LoadedFile):
-                    await queue.put(_Loaded(item, known[item.upload.source.path], batch.share()))
+                    key = known[item.upload.source.path]
+                    if is_listed(item, key, tools.policy):
+                        # No request is made, so it needs no sender.
+                        await self._ending.conclude(item.upload, put_file(item, key, tools))
+                    else:
+                        await queue.put(_Loaded(item, key, batch.share()))
                 elif isinstance(item, OutgrownFile):
                     outgrown.append(item.upload)
                 else:

@@ -20,6 +20,7 @@ from asyncload.planning.plan import plausible_part_sizes
 from asyncload.source.batches import Digests, LoadedFile, UnloadedFile
 from asyncload.transfer.context import PutTools
 from asyncload.transfer.existing import compare_with_existing, resolve_existing
+from asyncload.transfer.policy import TransferPolicy
 from asyncload.transfer.verify import LocalFile, find_proof, prove_by_head
 
 
@@ -32,6 +33,16 @@ def wanted_digests(tools: PutTools, known: Mapping[str, Known]) -> Digests:
     # The MD5 in a listing may already show that the object equals the file.
     listed = {path: key.size for path, key in known.items() if key.md5 and policy.accepts("MD5")}
     return Digests(policy.crc, tools.store.wanted_digest, policy.wants_md5, listed)
+
+
+def is_listed(loaded: LoadedFile, known: Known, policy: TransferPolicy) -> bool:
+    """Return whether the listing proves that the object has the bytes of a file."""
+    return (
+        loaded.md5 is not None
+        and known.md5 == loaded.md5
+        and known.size == len(loaded.body)
+        and policy.accepts("MD5")
+    )
 
 
 async def put_file(
