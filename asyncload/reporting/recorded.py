@@ -32,6 +32,15 @@ LAYOUT_SETTINGS = ("layout", "layer", "origin", "format")
 """The settings that make keys, in the order of `KeyLayout`."""
 
 
+# Those that decide which files a run finds, and which dates they get.
+_CHOOSING = (
+    "volume", "include", "exclude", "follow_symlinks", "compressed", "archives", "datasets",
+    "date_from",
+)  # fmt: skip
+# Those with which only some of the files are meant, by their values if they are not given.
+_NARROWING = {"files_from": None, "modified_since": None, "max_age": None, "min_age": 0}
+
+
 class OddRecordError(ValueError):
     """The bytes are not the record of a run; the text says why."""
 
@@ -49,7 +58,9 @@ class PastRun:
 
     `manifest` is the key of its manifest. `error` is what ended it early, if anything. `command`
     and `result` are as in its summary. `lists_datasets`: the totals have each dataset.
-    `layout` has the settings that make its keys, by their names in `LAYOUT_SETTINGS`.
+    `layout` has the settings that make its keys, by their names in `LAYOUT_SETTINGS`. `choice` is
+    equal for runs that would find the same files of one volume and give them the same dates; ""
+    if only some of the files are meant.
     """
 
     report: Report
@@ -62,6 +73,14 @@ class PastRun:
     result: str = ""
     lists_datasets: bool = False
     layout: Mapping[str, str] = field(default_factory=dict)
+    choice: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has loaded all files that its volume had, and was not to load fewer."""
+        report = self.report
+        loads = self.command == "run" and bool(self.choice) and self.error is None
+        return loads and not report.counts["failed"] and not report.not_reached
 
     @property
     def run_id(self) -> str:
@@ -140,11 +159,23 @@ def past_run(record: RunRecord, manifest: ObjectKey) -> PastRun:
                 for name in LAYOUT_SETTINGS
                 if name in run["settings"]
             },
+            choice=_choice_of(run),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise OddRecordError(
             f"the record of the run can't be read: {type(error).__name__}: {error}"
         ) from error
+
+
+def _choice_of(run: Mapping[str, Any]) -> str:
+    settings = run["settings"]
+    narrowed = any(settings.get(name, none) != none for name, none in _NARROWING.items())
+    if "volume" not in settings or narrowed:
+        return ""
+    chosen = [settings.get(name) for name in _CHOOSING]
+    # Without one, each file has its own.
+    chosen.append(None if run["date"] is not None else settings.get("date"))
+    return json.dumps(chosen, sort_keys=True)
 
 
 def _report_of(run: Mapping[str, Any], summary: Mapping[str, Any]) -> Report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 
@@ -30,6 +31,7 @@ KILLED = (
     "has stored objects and left no record: it was killed, is still running, or had --no-manifest"
 )
 END = datetime(2022, 6, 1, 12, tzinfo=UTC)
+NIGHT = datetime(2022, 5, 1, 1, tzinfo=UTC).timestamp()
 
 
 class Lake(MemoryStore):
@@ -171,6 +173,51 @@ async def test_a_failure_is_forgotten_once_the_file_is_loaded(month, volume):
     await month.load(1, hour=8, include="sales/1.csv", overwrite=True)
     history = await month.history(now=now)
     assert (history.statuses, history.exit_code) == ({"complete": 2}, 0)
+
+
+@pytest.mark.parametrize("dates", [{}, {"date": "mtime"}], ids=["of the run", "of each file"])
+async def test_a_failed_file_that_was_renamed_is_forgotten_once_all_is_loaded(month, volume, dates):
+    """Not by a run of fewer files, with other patterns, or that fails itself."""
+    for name in ("sales/1.csv", "sales/2.csv", "users/1.csv"):
+        os.utime(volume / name, (NIGHT, NIGHT))
+    month.lake.objects[f"{PREFIX}/Sales/2022/05/01/1.csv"] = b"of another program"
+    await month.load(1, **dates)
+    (volume / "sales/1.csv").rename(volume / "sales/3.csv")
+    now = datetime(2022, 5, 2, 5, tzinfo=UTC)
+    listed = volume.parent / "list.txt"
+    listed.write_text("sales/2.csv")
+    narrower = (
+        {"max_age": "900d"},
+        {"exclude": "none*"},
+        {"files_from": listed},
+        {"min_age": "1s"},
+    )
+    month.lake.objects[f"{PREFIX}/Users/2022/05/01/new.csv"] = b"of another program"
+    write_files(volume, {"users/new.csv": b"1"})
+    os.utime(volume / "users/new.csv", (NIGHT, NIGHT))
+    await month.load(1, hour=7, **dates)
+    (volume / "users/new.csv").unlink()
+    for options in narrower:
+        await month.load(1, hour=8, **options, **dates)
+        history = await month.history(now=now)
+        assert {(day.dataset, day.status) for day in history.days} == {
+            ("Sales", "failed"),
+            ("Users", "failed"),
+        }, options
+    await month.load(1, hour=9, **dates)
+    history = await month.history(now=now)
+    assert history.statuses == {"complete": 2}
+
+
+async def test_a_failed_file_of_another_volume_is_not_forgotten(month, volume, tmp_path):
+    """Its dataset comes from both."""
+    month.lake.objects[f"{PREFIX}/Sales/2022/05/01/1.csv"] = b"of another program"
+    await month.load(1)
+    month.volume = tmp_path / "other"
+    write_files(month.volume, {"sales/9.csv": b"9"})
+    await month.load(1, hour=7)
+    history = await month.history(now=datetime(2022, 5, 2, 5, tzinfo=UTC))
+    assert history.statuses == {"failed": 1, "complete": 1}
 
 
 async def test_a_run_that_ended_early_leaves_its_day_incomplete(month, volume):

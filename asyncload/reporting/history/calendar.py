@@ -54,7 +54,8 @@ class _Dataset(NamedTuple):
 
 @dataclass(slots=True)
 class _Cell:
-    """What the runs up to now say of a day; `failed` are the files that still have to be loaded.
+    """What the runs up to now say of a day; `failed` are the files that still have to be loaded,
+    each with the `choice` of the run in which it failed.
 
     `more_failed` counts failed files beyond the first 10,000. `reached` is the largest number of
     files of a run of the day that reached all of its files.
@@ -62,7 +63,7 @@ class _Cell:
 
     run: PastRun
     files: int = 0
-    failed: set[str] = field(default_factory=set)
+    failed: dict[str, str] = field(default_factory=dict)
     more_failed: int = 0
     reached: int = 0
 
@@ -75,8 +76,10 @@ class _Cell:
 class Calendar:
     """Counts runs by zone, dataset and day; they are added in the order of their start.
 
-    A failed file stays failed until a later run loads it. For that, `wants_files` says whether the
-    files of a run are needed, and `add_file` takes them. Datasets are expected on `weekdays` only.
+    A failed file stays failed until a later run loads it, or loads the whole dataset for the day
+    from the same volume without it: then it was renamed or removed. For that, `wants_files` says
+    whether the files of a run are needed, and `add_file` takes them. Datasets are expected on
+    `weekdays` only.
     """
 
     def __init__(self, weekdays: Collection[int] = WEEK) -> None:
@@ -114,11 +117,11 @@ class Calendar:
         cell = self._begin(run, dataset, day)
         if status == "failed":
             if len(cell.failed) < MAX_FAILED:
-                cell.failed.add(path)
+                cell.failed[path] = run.choice
             else:
                 cell.more_failed += 1
         else:
-            cell.failed.discard(path)
+            cell.failed.pop(path, None)
             # Totals that list all datasets have counted it.
             cell.files += run.day is None or not run.lists_datasets
 
@@ -130,6 +133,9 @@ class Calendar:
             cell = cells[day] = _Cell(run)
         elif cell.run.manifest != run.manifest:
             cell.run, cell.files, cell.more_failed = run, 0, 0
+            if run.is_whole:
+                failed = cell.failed.items()
+                cell.failed = {path: choice for path, choice in failed if choice != run.choice}
         if not run.report.not_reached:
             cell.reached = max(cell.reached, run.report.files)
         return cell
