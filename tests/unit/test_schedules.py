@@ -72,7 +72,7 @@ def test_eventbridge_scheduler_accepts_the_schedule_in_the_documents():
 def test_the_units_are_valid():
     """As systemd itself reads them, if it is there; else their sections."""
     units = sorted(FOLDER.glob("*.service")) + sorted(FOLDER.glob("*.timer"))
-    assert len(units) == 3
+    assert len(units) == 4
     for unit in units:
         sections = re.findall(r"(?m)^\[(\w+)\]$", unit.read_text())
         assert sections[0] == "Unit"
