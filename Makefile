@@ -57,8 +57,8 @@ test: check  ## Run all checks and tests, as CI does
 	$(PYTEST) -m "not nightly" --durations=25 --durations-min=4 --cov --cov-report=term
 	$(PYTEST) -m "not nightly and not docker and seaweedfs" $(WITHOUT_LANE)
 
-test-fast: $(READY)  ## Run the tests that need no server
-	$(PYTEST) -m "not nightly" tests/unit tests/pipeline
+test-fast: $(READY)  ## Run the quick tests that need no server, for an answer while you edit
+	$(PYTEST) -m "not nightly and not slow" tests/unit tests/pipeline
 
 test-nightly: $(READY) ceph browser spark $(GENERATOR) $(RELEASE_TOOLS)  ## Run the tests that take long
 	$(PYTEST) -m nightly

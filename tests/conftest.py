@@ -15,7 +15,7 @@ from tests.support.browser import headless_chromium
 from tests.support.observed import take_misfits
 from tests.support.quick_libraries import quicken
 from tests.support.rights import without_rights
-from tests.support.selection import mark_repetitions
+from tests.support.selection import mark_repetitions, mark_slow
 
 # A busy machine must not make a test fail.
 hypothesis.settings.register_profile("asyncload", deadline=None)
@@ -37,8 +37,9 @@ def pytest_addoption(parser):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Mark what is for the night; with --fault, keep the tests that carry one of its ids."""
+    """Mark what is slow or for the night; with --fault, keep the tests with one of its ids."""
     mark_repetitions(items)
+    mark_slow(items)
     wanted = set(config.getoption("--fault"))
     if wanted:
         kept, others = [], []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.selection import KEPT
+from tests.support.selection import KEPT, SLOW
 
 
 @pytest.mark.parametrize("name", KEPT)
@@ -16,5 +16,17 @@ def test_each_row_names_a_test(name):
     """A test that is renamed takes its row along."""
     path, _, test = name.partition("::")
     text = (Path(__file__).parent / path).read_text()
-    tests = re.findall(r"(?m)^(?:async )?def (test_\w+)", text)
-    assert any(fnmatchcase(found, test) for found in tests)
+    assert any(fnmatchcase(found, test) for found in names_in(text))
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_each_slow_test_is_one_of_those_without_servers(name):
+    """And there is at least one for each row."""
+    path, _, test = name.partition("::")
+    assert path.startswith(("unit/", "pipeline/"))
+    files = Path(__file__).parent.glob(path)
+    assert any(fnmatchcase(found, test) for file in files for found in names_in(file.read_text()))
+
+
+def names_in(text):
+    return re.findall(r"(?m)^(?:async )?def (test_\w+)", text)

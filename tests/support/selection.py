@@ -2,6 +2,9 @@
 
 `make test` runs each case of a fault once, by the fast lane or by the client in turn, and of the
 slow tests below the cases that are kept. The others get the mark `nightly` here, in one place.
+
+`make test-fast` is for a quick answer while one edits. It leaves out those of its tests that take
+long; they get the mark `slow` here.
 """
 
 from __future__ import annotations
@@ -80,6 +83,56 @@ KEPT = {
 }
 """The cases that `make test` keeps of a test, by its path below tests; a test without cases, and
 what is not named here, is kept."""
+
+
+SLOW = (
+    # Thousands of puts in virtual time.
+    "unit/test_auto_concurrency.py::*",
+    "unit/test_growth.py::test_successes_bring_the_ceiling_back",
+    # Thousands of files, to see what one takes.
+    "unit/test_plan.py::test_a_plan_takes_less_than_50_bytes_a_file",
+    "unit/test_partitions.py::test_a_partition_takes_a_few_bytes",
+    "unit/test_page.py::test_the_page_of_any_run_has_a_bounded_size",
+    "unit/test_check_files.py::test_many_columns",
+    "pipeline/test_flat.py::test_*_histor*",
+    "pipeline/test_flat.py::test_a_zone_that_was_loaded_costs_a_page_for_a_thousand_files",
+    "pipeline/test_flat.py::test_an_empty_zone_costs_one_listing",
+    "pipeline/test_flat.py::test_many_folders_of_few_files_share_pages",
+    "pipeline/test_flat.py::test_markers_of_a_flat_volume_cost_a_put_each",
+    "pipeline/test_collect*.py::test_a_query_with_*",
+    "pipeline/test_collect.py::test_a_search_with_too_many_pages_*",
+    "pipeline/test_collect_apis.py::test_queries_of_a_file_may_be_for_tmdb",
+    "pipeline/test_collect_faults.py::test_a_day_with_too_many_results_*",
+    "pipeline/test_days.py::test_two_runs_at_once_write_each_object_once",
+    # Archives of large files.
+    "pipeline/test_archives.py::test_*_resumed*",
+    "pipeline/test_archives.py::test_a_member_is_inflated_once",
+    "pipeline/test_archives.py::test_more_members_than_threads_are_read_at_once",
+    # Many examples.
+    "unit/test_archives.py::test_a_member_lands_whole_or_fails_if_any_byte_is_damaged",
+    "unit/test_endpoints.py::test_any_text_is_judged",
+    "pipeline/test_flat.py::test_the_state_of_each_key_is_right_for_any_bucket",
+    # Programs of their own.
+    "unit/test_public_api.py::test_dask_is_not_imported_without_need",
+    "unit/test_public_api.py::test_help_does_not_wait_for_s3",
+    "unit/test_public_api.py::test_an_offline_plan_is_made_without_the_s3_libraries",
+    "unit/test_s3_models.py::test_opening_a_store_imports_no_file_transfers",
+    # Large files.
+    "pipeline/test_deadline.py::test_a_large_file_*",
+    "pipeline/test_deadline.py::test_an_upload_that_could_not_be_recorded_is_aborted",
+    "pipeline/test_load.py::test_file_bytes_in_memory_stay_within_the_option",
+    "pipeline/test_shards.py::test_a_long_manifest_is_sent_in_parts",
+    "pipeline/test_stalls.py::test_more_stalls_than_memory_hold_nothing_up",
+)
+"""The tests that `make test-fast` leaves out; `make test` runs them all."""
+
+
+def mark_slow(items):
+    """Give the mark `slow` to what takes too long for `make test-fast`."""
+    for item in items:
+        path, test, _ = parts(item)
+        if any(fnmatchcase(f"{path}::{test}", pattern) for pattern in SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 def mark_repetitions(items):
