@@ -17,8 +17,9 @@ from asyncload.store.protocol import ObjectStore
 from asyncload.store.retries import RetryingStore, RetryPolicy, Traffic
 
 # Long enough for a store or network that is just starting, as in a pod or with compose; short
-# enough for a user who mistyped an endpoint.
-PREFLIGHT = RetryPolicy(seconds=10.0, max_wait=2.0)
+# enough for a user who mistyped an endpoint. Only the time decides: ten attempts might take three
+# seconds, as their waits are random.
+PREFLIGHT = RetryPolicy(attempts=1_000, seconds=10.0, max_wait=2.0)
 
 
 def s3_options(settings: Settings) -> S3Options:

@@ -115,7 +115,7 @@ def test_a_server_that_comes_up_meanwhile_is_used(lake, volume, spawn):
     write_files(volume, {"a.csv": b"1"})
     port = free_port()
     process = spawn(*lake.arguments(f"http://127.0.0.1:{port}"))
-    # Ten attempts may take only 4 s, as the waits between them are random.
+    # It is waited for for at least 8 s, from the start of the program.
     time.sleep(2)
     with proxy_before(lake.server.endpoint_url, port=port) as proxy:
         _, err = process.communicate(timeout=30)

@@ -21,6 +21,7 @@ from asyncload.errors import (
     WriteConflict,
 )
 from asyncload.model.values import Checksum, ObjectKey
+from asyncload.operations.bucket import PREFLIGHT
 from asyncload.store.limits import AdaptiveLimit
 from asyncload.store.protocol import CSV, Page, Part, PutResult, RemoteObject
 from asyncload.store.retries import RetryingStore, RetryPolicy
@@ -277,6 +278,18 @@ def test_no_wait_is_too_long_and_none_ends_too_late(error, tries, throttled, ela
         assert error.retryable
         assert min(error.retry_after or 0, 60) <= wait <= 80
         assert elapsed + wait < 300
+
+
+@given(st.lists(st.floats(0.05, 1), min_size=200, max_size=200))
+def test_a_store_that_is_just_starting_is_waited_for(draws):
+    """For at least 8 of the 10 s of the first request, however short the random waits are."""
+    error, elapsed = StoreUnavailable("refused"), 0.0
+    for tries, draw in enumerate(draws, 1):
+        wait = PREFLIGHT.next_wait(error, tries=tries, throttled=0, elapsed=elapsed, draw=draw)
+        if wait is None:
+            break
+        elapsed += wait
+    assert 8 <= elapsed < 10
 
 
 @pytest.mark.parametrize(
