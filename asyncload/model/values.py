@@ -275,10 +275,11 @@ Outcome = Uploaded | Unchanged | Skipped | Failed | Present
 class Disposed(NamedTuple):
     """The fate of a source file after it was loaded, as the user asked with `--then`.
 
+    It is `gone` if another program, such as another run, has removed or renamed it meanwhile.
     `reason` says why it was kept, `failed` whether because of an error.
     """
 
-    status: Literal["deleted", "moved", "kept"]
+    status: Literal["deleted", "moved", "kept", "gone"]
     reason: str = ""
     failed: bool = False
 

@@ -154,6 +154,8 @@ def _source_lines(report: Report) -> Iterator[str]:
     for status in ("deleted", "moved"):
         if files := report.sources[status]:
             yield f"{status}: {format_count(files, 'source file')}"
+    if files := report.sources["gone"]:
+        yield f"already removed or renamed by another program: {format_count(files, 'source file')}"
     for path, reason in report.kept_sources:
         yield f"source kept: {printable(path)}: {printable(reason)}"
     more = report.sources["kept"] - len(report.kept_sources)

@@ -84,7 +84,7 @@ class Disposal:
             if self._is_moved(below, version):
                 # By another run over the same volume.
                 return Disposed("moved")
-            return Disposed("kept", "the file was already removed or renamed")
+            return Disposed("gone", "the file was already removed or renamed")
         except OSError as error:
             action = "deleted" if self._target is None else "moved"
             return Disposed(

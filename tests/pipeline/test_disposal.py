@@ -177,12 +177,15 @@ async def test_a_file_that_changed_since_is_kept(volume, tmp_path, size, change,
     assert (below(tmp_path / "done"), report.exit_code) == ({}, 0)
 
 
-async def test_a_file_that_is_gone_or_whose_folder_is_a_link_is_kept(volume, tmp_path):
-    """No path is followed that the load would not follow."""
+async def test_a_file_that_is_gone_is_not_called_kept(volume, tmp_path):
+    """And no path is followed that the load would not follow: a file below a link stays."""
     write_files(volume, {"d/a.csv": b"1"})
     store = Changing((volume / "d/a.csv").unlink)
-    _, sources = await load(store, volume, then="delete")
-    assert sources["d/a.csv"] == ("kept", "the file was already removed or renamed", False)
+    report, sources = await load(store, volume, then="delete")
+    assert sources["d/a.csv"] == ("gone", "the file was already removed or renamed", False)
+    assert (report.exit_code, report.sources, report.kept_sources) == (0, {"gone": 1}, [])
+    line = "already removed or renamed by another program: 1 source file"
+    assert line in summary_lines(report, 1.0)
 
     def divert():
         (volume / "d").rename(tmp_path / "e")
@@ -207,12 +210,12 @@ async def test_a_file_that_another_run_has_moved_counts_as_moved(volume, tmp_pat
     write_files(volume, {"d/a.csv": b"1"})
     store = Changing((volume / "d/a.csv").unlink)
     _, sources = await load(store, volume, then=f"move {tmp_path / 'done'}")
-    assert sources["d/a.csv"].status == "kept"
+    assert sources["d/a.csv"].status == "gone"
     moved.unlink()
     write_files(volume, {"d/a.csv": b"1"})
     store = Changing((volume / "d/a.csv").unlink)
     _, sources = await load(store, volume, then=f"move {tmp_path / 'done'}")
-    assert sources["d/a.csv"].status == "kept"
+    assert sources["d/a.csv"].status == "gone"
 
 
 async def test_failed_and_skipped_files_stay(volume):
