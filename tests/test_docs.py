@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import tomllib
 
 import pytest
 import typer
@@ -105,6 +106,16 @@ def test_the_examples_of_the_library_use_public_names_only():
     """All of them by `asyncload.`."""
     used = {name for text in library_examples() for name in re.findall(r"asyncload\.(\w+)", text)}
     assert {"load", "verify", "clean", "Settings", "Event"} <= used <= set(asyncload.__all__)
+
+
+def test_a_hint_to_install_an_extra_names_it_and_the_python_that_needs_it():
+    """`pip` alone may be that of another Python, and a mistyped name installs nothing."""
+    extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    hints = {hint for rows in reference.messages().values() for _, hint in rows}
+    installing = {hint for hint in hints if "pip install" in hint}
+    named = {re.match(r"run … -m pip install 'asyncload-s3\[(\w+)\]'", h) for h in installing}
+    assert None not in named, installing
+    assert {found[1] for found in named} == set(extras["optional-dependencies"])
 
 
 def policies():

@@ -10,13 +10,17 @@ import typer
 from asyncload.cli.settings_file import UnusableFileError, settings_file_of
 from asyncload.errors import UsageError
 from asyncload.model.suggestions import with_guess
-from asyncload.settings.options import COMMANDS
+from asyncload.settings.option_kinds import FLAG
+from asyncload.settings.options import COMMANDS, OPTIONS
 
 # Typer brings a copy of Click since 0.26, and used Click itself before.
 ClickError: type[Exception] = typer.BadParameter.__mro__[2]
 
 _ALL = (*COMMANDS, "demo", "schema")
 # Options that users may expect from other programs, and what to use instead.
+_CREDENTIALS = "credentials come from the AWS chain: environment, profile, SSO or role"
+_COMPARED = "existing objects are compared by checksum, never by size or time"
+_SKIPPING = "use --skip-existing; without it, a file whose object has different content fails"
 _INSTEAD = {
     "--verbose": "use --json or read the manifest for all details; --quiet prints less",
     "-v": "use --json or read the manifest for all details; --quiet prints less",
@@ -32,9 +36,26 @@ _INSTEAD = {
     "--prefix": "use --layout, --layer, --origin and --format to choose the keys",
     "--no-verify-ssl": "certificates are always verified; --ca-bundle names your own authority",
     "--insecure": "certificates are always verified; --ca-bundle names your own authority",
-    "--key": "credentials come from the AWS chain: environment, profile, SSO or role",
-    "--access-key": "credentials come from the AWS chain: environment, profile, SSO or role",
-    "--secret-key": "credentials come from the AWS chain: environment, profile, SSO or role",
+    "--key": _CREDENTIALS,
+    "--access-key": _CREDENTIALS,
+    "--secret-key": _CREDENTIALS,
+    "--size-only": _COMPARED,
+    "--exact-timestamps": _COMPARED,
+    "--ignore-times": _COMPARED,
+    "--no-overwrite": _SKIPPING,
+    "--no-clobber": _SKIPPING,
+    "--ignore-existing": _SKIPPING,
+    "--immutable": "this is the default; --overwrite replaces objects with different content",
+    "--only-show-errors": "use --quiet",
+    "--numworkers": "use --concurrency, which adapts itself by default",
+    "--transfers": "use --concurrency, which adapts itself by default",
+    "--retry-count": "a request is tried up to ten times in five minutes",
+    "--bwlimit": "use --limit-rate",
+    "--max-duration": "use --deadline",
+    "--copy-links": "use --follow-symlinks, for links within the volume",
+    "--s3-storage-class": "use --storage-class",
+    "--s3-acl": "use --acl",
+    "--s3-server-side-encryption": "use --sse",
 }
 _YES = ("1", "true", "t", "yes", "y", "on")
 
@@ -130,10 +151,19 @@ def usage_error(error: Exception) -> UsageError:
     hint = getattr(error, "hint", "") or f"see {command} --help"
     if wrong is not None and context is not None:
         known = [name for p in context.command.params for name in (*p.opts, *p.secondary_opts)]
-        hint = _INSTEAD[wrong] if wrong in _INSTEAD else with_guess(wrong, known, hint)
+        hint = _INSTEAD.get(wrong) or _off(wrong, known) or with_guess(wrong, known, hint)
     elif name := _unknown_command(message):
         hint = with_guess(name, _ALL, hint)
     return UsageError(message, hint=hint)
+
+
+def _off(wrong: str, known: Sequence[str]) -> str:
+    """Return a hint for `--no-x` if there is only `--x`, which would do the opposite; else ""."""
+    flag = wrong.replace("--no-", "--", 1)
+    for option in OPTIONS if flag != wrong and flag in known else ():
+        if option.flag == flag and option.kind is FLAG and option.variables:
+            return f"{flag} is off by default; {option.variables[0]}=0 overrides a settings file"
+    return ""
 
 
 def _unknown_command(message: str) -> str:

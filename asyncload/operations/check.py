@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -77,7 +78,7 @@ def require_duckdb(command: str) -> None:
     if find_spec("duckdb") is None:
         raise UsageError(
             f"{command} needs DuckDB, which is not installed",
-            hint="run pip install 'asyncload-s3[check]'",
+            hint=f"run {sys.executable} -m pip install 'asyncload-s3[check]'",
         )
 
 

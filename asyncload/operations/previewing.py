@@ -65,6 +65,8 @@ from asyncload.transfer.pipeline import cut_batches
 _LARGE_AT_ONCE = 8
 # Batches of small files in progress; the store's limit is on requests.
 _BATCHES_AT_ONCE = 32
+# A partition with a file of these actions gets no success marker.
+_UNMARKED: set[PlannedAction] = {"conflict", "fail", "skip"}
 
 
 async def plan_online(
@@ -145,10 +147,9 @@ def _needed(
     records = 1 + looking.uploads if settings.manifest else 0
     markers = 0
     if settings.success_marker:
-        markers = sum(
-            {"conflict", "fail", "skip"}.isdisjoint(group.counts)
-            for group in preview.partitions.values()
-        )
+        groups = preview.partitions.values()
+        unmarked = {g.partition for g in groups if not _UNMARKED.isdisjoint(g.counts)}
+        markers = len({group.partition for group in groups} - unmarked)
     puts = looking.puts + records + markers
     return RequestCounts(puts, made.listings + found.has_large, made.gets)
 

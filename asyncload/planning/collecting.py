@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asyncload.errors import NothingToLoad, UsageError
+from asyncload.model.reasons import excluded_text
 from asyncload.model.values import (
     Archive,
     Excluded,
@@ -71,7 +72,7 @@ def warnings_of(
     """
     kinds = [kind for kind in ("compressed", "archive") if excluded.get(kind)]
     if kinds:
-        counts = ", ".join(f"{excluded[kind]:,} {kind}" for kind in kinds)
+        counts = excluded_text({kind: excluded[kind] for kind in kinds})
         hints = [*(_PACKED_HINTS[kind] for kind in kinds), "unpack the others, or use --exclude"]
         yield Warned(f"packed files were excluded ({counts})", hint="; ".join(hints))
     for rule in (*scanner.unused_rules, *layout.unused_rules):
@@ -139,7 +140,7 @@ _EXCLUDED_HINTS = {
 
 def _nothing_to_load(excluded: Mapping[str, int], listed: str, *, several: bool) -> NothingToLoad:
     """Return the error of an empty plan: what was excluded, and a hint for each kind."""
-    counts = ", ".join(f"{n:,} {reason}" for reason, n in sorted(excluded.items()) if n)
+    counts = excluded_text(excluded)
     hints = [hint for reason, hint in _EXCLUDED_HINTS.items() if excluded.get(reason)]
     if not counts and listed:
         hints = ["give one path a line, relative to the volume"]

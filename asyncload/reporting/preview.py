@@ -147,7 +147,7 @@ class PlannedFiles:
 
 @dataclass(slots=True, kw_only=True)
 class PlannedPartition(PlannedFiles):
-    """The files of one partition."""
+    """The files of one dataset in one partition."""
 
     partition: str
     dataset: str
@@ -158,10 +158,11 @@ class Preview:
     """The result of a plan of a run; an observer of its events.
 
     `counts` and `sizes` (in bytes) are by action. `partitions` are by their name, "" for files
-    without a key; the files of partitions beyond the first 10,000 are counted in `more`. `volumes`
-    are by their name if there are several. `named` has the first files that would be replaced or
-    skipped, conflict, or are unknown, by action. `report` has the totals that are known without a
-    run: failures, excluded entries, warnings.
+    without a key, and by dataset, as a layout may put several into one; the files of those beyond
+    the first 10,000 are counted in `more`. `volumes` are by their name if there are several.
+    `named` has the first files that would be replaced or skipped, conflict, or are unknown, by
+    action.
+    `report` has the totals that are known without a run: failures, excluded entries, warnings.
     `sources` counts what would be done with source files, `source_sizes` their bytes, and
     `kept_sources` names the first that could not be deleted or moved, with the reason.
     `made` are the requests that were made for the plan, `needed` about those that the run would
@@ -172,7 +173,7 @@ class Preview:
     report: Report = field(default_factory=Report)
     counts: Counter[PlannedAction] = field(default_factory=Counter)
     sizes: Counter[PlannedAction] = field(default_factory=Counter)
-    partitions: dict[str, PlannedPartition] = field(default_factory=dict)
+    partitions: dict[tuple[str, str], PlannedPartition] = field(default_factory=dict)
     more: PlannedFiles = field(default_factory=PlannedFiles)
     volumes: dict[str, PlannedFiles] = field(default_factory=dict)
     named: dict[PlannedAction, list[FilePlanned]] = field(default_factory=dict)
@@ -219,13 +220,14 @@ class Preview:
             self.report.count_in_volume(planned.path, "planned", planned.size)
 
     def _partition_of(self, planned: FilePlanned) -> PlannedFiles:
-        group = self.partitions.get(planned.partition)
+        key = planned.partition, planned.dataset
+        group = self.partitions.get(key)
         if group is not None:
             return group
         if len(self.partitions) >= MAX_PARTITIONS:
             return self.more
         group = PlannedPartition(partition=planned.partition, dataset=planned.dataset)
-        self.partitions[planned.partition] = group
+        self.partitions[key] = group
         return group
 
     def _count_source(self, source: SourcePlanned) -> None:

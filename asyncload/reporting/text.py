@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncload.errors import AsyncloadError
+from asyncload.model.reasons import excluded_text, reason_text
 from asyncload.model.values import Excluded, Failed, LimitReason, Warned
 from asyncload.reporting.report import MAX_NAMED, DatasetTotals, Report
 
@@ -225,8 +226,7 @@ def warning_lines(warned: Warned) -> Iterator[str]:
 def excluded_counts(report: Report) -> Iterator[str]:
     """Yield the numbers of excluded entries by reason, if any."""
     if report.excluded:
-        counts = ", ".join(f"{n:,} {reason}" for reason, n in sorted(report.excluded.items()))
-        yield f"excluded: {counts}"
+        yield f"excluded: {excluded_text(report.excluded)}"
 
 
 def excluded_entry_lines(entry: Excluded, count: int) -> Iterator[str]:
@@ -240,13 +240,14 @@ def excluded_entry_lines(entry: Excluded, count: int) -> Iterator[str]:
     if count <= MAX_NAMED:
         yield excluded_line(entry)
     elif count == MAX_NAMED + 1:
-        yield f"excluded: further entries ({entry.reason}) are counted in the summary"
+        reason = reason_text(entry.reason)
+        yield f"excluded: further entries ({reason}) are counted in the summary"
 
 
 def excluded_line(entry: Excluded) -> str:
     """Describe an excluded entry and the reason."""
     csvs = f" with {format_count(entry.csvs, 'CSV')}: see --archives" if entry.csvs else ""
-    return f"excluded: {printable(entry.path)} ({entry.reason}{csvs})"
+    return f"excluded: {printable(entry.path)} ({reason_text(entry.reason)}{csvs})"
 
 
 def failure_lines(failure: Failed, bucket: str, *, hint: bool = True) -> Iterator[str]:

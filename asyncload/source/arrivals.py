@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -101,7 +102,7 @@ def check_events() -> None:
     except ImportError as error:
         raise UsageError(
             "asyncload watch needs the package watchfiles",
-            hint="install 'asyncload-s3[watch]', or use --poll",
+            hint=f"run {sys.executable} -m pip install 'asyncload-s3[watch]', or use --poll",
         ) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -163,7 +164,7 @@ def test_without_duckdb_the_extra_is_named(asyncload, volume, monkeypatch):
     assert ended.code == 2
     assert ended.err.splitlines() == [
         "error: asyncload check needs DuckDB, which is not installed",
-        "  hint: run pip install 'asyncload-s3[check]'",
+        f"  hint: run {sys.executable} -m pip install 'asyncload-s3[check]'",
     ]
 
 

@@ -508,8 +508,24 @@ async def test_a_plan_is_a_function_of_the_library(volume, s3, layer):
     assert failed.path == "b.csv"
     planned = [event.action for event in seen if isinstance(event, library.FilePlanned)]
     assert sorted(planned) == ["fail", "upload"]
-    assert sorted(preview.partitions) == [f"{layer}/Local/CSV/{name}/{DAY}/" for name in "AB"]
+    assert sorted(preview.partitions) == [
+        (f"{layer}/Local/CSV/{name}/{DAY}/", name) for name in "AB"
+    ]
     assert preview.made.puts == 0
+
+
+def test_datasets_of_one_partition_have_a_line_each(asyncload, volume, target, layer):
+    """As a layout without the dataset puts them together; the partition gets one marker."""
+    write_files(volume, {"a/1.csv": b"1", "b/2.csv": b"22", "b/3.csv": b"3"})
+    layout = ("--layout", "{layer}/{date:%Y}/{path}", "--success-marker")
+    lines = asyncload("plan", volume, *target, *layout).out.splitlines()
+    place = f"s3://lake/{layer}/{DAY[:4]}/"
+    assert lines[:2] == [
+        f"A: 1 file, 1 B: 1 to upload -> {place}",
+        f"B: 2 files, 3 B: 2 to upload -> {place}",
+    ]
+    # Three files, the manifest and the marker.
+    assert "(5 PUT, " in lines[-1]
 
 
 @pytest.mark.parametrize(("puts", "price"), [(20_000, "about 0.10 USD"), (1, "less than 0.01 USD")])

@@ -234,7 +234,7 @@ def test_two_files_for_one_key_stop_the_run_before_any_upload(asyncload, volume,
             "rename files and folders that begin with a dot",
         ),
         ({"a.csv": b""}, ("--min-age", "1h"), "; excluded: 1 too recent", "--min-age"),
-        ({"a.csv": b""}, ("--exclude", "a*"), "; excluded: 1 excluded", "--exclude"),
+        ({"a.csv": b""}, ("--exclude", "a*"), "; excluded: 1 by pattern", "--exclude"),
         ({"a.csv.xz": b""}, (), "; excluded: 1 compressed", "unpack"),
     ],
 )
@@ -638,7 +638,7 @@ def test_include_and_exclude_choose_files(asyncload, volume, lake):
     options, _ = lake
     chosen = ("--include", "1.csv", "--exclude", "b/**")
     ended = asyncload("run", volume, *options, "--dry-run", "--files", *chosen)
-    assert "would upload 1 of 1 file, 0 B\nexcluded: 2 excluded\n" in ended.out
+    assert "would upload 1 of 1 file, 0 B\nexcluded: 2 by pattern\n" in ended.out
     assert "would upload a/1.csv" in ended.out
 
 
@@ -668,7 +668,7 @@ def test_every_option_has_an_environment_variable(asyncload, volume, lake, monke
     ended = asyncload("run")
     assert ended.out == (
         "A1: 1 file, 1 B: 1 to upload -> s3://pond/L/O/F/A1/year=2021/month=12/day=31/\n"
-        "would upload 1 of 1 file, 1 B\nexcluded: 1 excluded\n"
+        "would upload 1 of 1 file, 1 B\nexcluded: 1 by pattern\n"
         "requests of the run: about 5 (2 PUT, 1 LIST, 2 GET and HEAD)\n"
     )
 

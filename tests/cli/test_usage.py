@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncload.model.suggestions import nearest
 from asyncload.model.version import VERSION
+from tests.support.documents import section
 from tests.test_docs import options_of
 
 
@@ -164,3 +167,42 @@ def test_a_price_without_a_plan_is_refused_unless_it_is_set_for_all(asyncload, v
     monkeypatch.setenv("ASYNCLOAD_PRICE", "put=1")
     # It gets as far as the credentials, of which there are none.
     assert asyncload("run", *options).code == 5
+
+
+def options_of_others():
+    """The options of other programs on the page about moving, with what it names instead."""
+    for row in re.findall(
+        r"^\| (.+?) \| (.+) \|$", section("Move from aws s3, s5cmd, rclone or boto3"), re.MULTILINE
+    ):
+        theirs, ours = (re.findall(r"`(--[a-z0-9-]+)", cell) for cell in row)
+        for place, option in enumerate(theirs):
+            yield option, [ours[place]] if len(ours) == len(theirs) else ours
+
+
+@pytest.mark.fault("I10")
+def test_options_of_other_programs_get_the_hint_that_the_page_on_moving_has(asyncload):
+    """Each names the options that the page does, and none is guessed: it may do the opposite."""
+    known = {
+        name for option in options_of("run") for name in (*option.opts, *option.secondary_opts)
+    }
+    foreign = {theirs: ours for theirs, ours in options_of_others() if theirs not in known}
+    assert len(foreign) > 15
+    for theirs, ours in foreign.items():
+        ended = asyncload("run", theirs)
+        *_, hint = ended.err.splitlines()
+        assert ended.code == 2
+        assert all(option in hint for option in ours), (theirs, hint)
+        assert "did you mean" not in hint, (theirs, hint)
+        assert "--help" not in hint, (theirs, hint)
+
+
+@pytest.mark.fault("I10")
+@pytest.mark.parametrize("flag", ["success-marker", "quiet", "json", "layout"])
+def test_the_negation_of_an_option_never_gets_the_option_itself(asyncload, flag):
+    """It would do the opposite; only for options that take a value there is nothing to turn off."""
+    ended = asyncload("run", f"--no-{flag}")
+    *_, hint = ended.err.splitlines()
+    off = flag in ("success-marker", "quiet", "json")
+    variable = f"ASYNCLOAD_{flag.upper().replace('-', '_')}=0"
+    assert (variable in hint) == off
+    assert ("did you mean" in hint) != off

@@ -155,7 +155,7 @@ def test_packed_files_are_excluded_counted_and_named(lake, volume, lane):
     for path, reason in packed.items():
         assert f"excluded: {path} ({reason})\n" in landed.ended.err
     assert (
-        "warning: packed files were excluded (3 compressed, 2 archive)\n"
+        "warning: packed files were excluded (2 archives, 3 compressed)\n"
         "  hint: CSVs are loaded if they end in .csv.gz, .csv.zst or .csv.bz2; --archives loads "
         "the CSVs of ZIP archives; unpack the others, or use --exclude\n"
     ) in landed.ended.err

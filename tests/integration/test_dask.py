@@ -177,7 +177,9 @@ async def test_without_dask(settings, monkeypatch):
     """It is an extra."""
     monkeypatch.setitem(sys.modules, "distributed", None)
     error = await refused(settings("tcp://127.0.0.1:8786"), asyncload.UsageError)
-    assert error.hint == "install 'asyncload-s3[dask]', here and on all workers"
+    assert error.hint == (
+        f"run {sys.executable} -m pip install 'asyncload-s3[dask]', and the same on all workers"
+    )
 
 
 HERE = Proof([(1, 2, 3)], "http://store in us-east-1")

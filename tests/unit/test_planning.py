@@ -41,7 +41,7 @@ def test_each_entry_is_added_to_the_plan_or_reported(plan):
         (["hidden"], "; excluded: 1 hidden", "rename files and folders that begin with a dot"),
         (
             ["too recent", "excluded", "too recent"],
-            "; excluded: 1 excluded, 2 too recent",
+            "; excluded: 1 by pattern, 2 too recent",
             (
                 "--min-age excludes recently modified files: run later, or lower it; "
                 "check --include and --exclude"

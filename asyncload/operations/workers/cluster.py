@@ -71,7 +71,8 @@ async def _connect(address: str) -> Any:
     except ImportError as error:
         raise UsageError(
             "--dask needs the package distributed",
-            hint="install 'asyncload-s3[dask]', here and on all workers",
+            hint=f"run {sys.executable} -m pip install 'asyncload-s3[dask]', "
+            "and the same on all workers",
         ) from error
     if is_first:
         # It would print what is reported anyway.

@@ -7,6 +7,7 @@ long for a span as a note takes, and its threads would keep a run from copying i
 from __future__ import annotations
 
 import heapq
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -53,7 +54,7 @@ def require_opentelemetry() -> None:
     if not installed:
         raise UsageError(
             "--traces: OpenTelemetry is not installed",
-            hint="install it: python3 -m pip install '.[otel]', or omit --traces",
+            hint=f"run {sys.executable} -m pip install 'asyncload-s3[otel]', or omit --traces",
         )
 
 
