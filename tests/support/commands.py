@@ -30,8 +30,9 @@ def commands_of(block: Block) -> Iterator[Command]:
     for match in found.finditer(block.text):
         line = block.line + 1 + block.text[: match.start()].count("\n")
         text = _CONTINUED.sub(" ", match[1]).partition("  #")[0].strip()
-        # A comment on a line of its own is about the command below it.
-        yield Command(block.page, line, text, re.sub(r"(?m)^# .*\n", "", match[2]))
+        # A comment just above a command is about it.
+        output = re.sub(r"(^# .*\n)+\Z", "", match[2], flags=re.MULTILINE)
+        yield Command(block.page, line, text, output)
 
 
 def all_commands() -> list[Command]:
