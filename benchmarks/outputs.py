@@ -7,8 +7,10 @@ of whole runs would drown in the noise of the machine.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import io
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -17,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from asyncload.cli.imports import enable_garbage_collection, import_s3
 from asyncload.model.values import (
     Checksum,
     Event,
@@ -27,6 +30,7 @@ from asyncload.model.values import (
     RunStarted,
     Uploaded,
 )
+from asyncload.operations.observing import Emitter
 from asyncload.reporting.live import LiveProgress
 from asyncload.reporting.machines.lineage import Described, Lineage
 from asyncload.reporting.machines.log import JsonLog
@@ -35,6 +39,7 @@ from asyncload.reporting.machines.outlet import Outlet, RunEnd
 from asyncload.reporting.machines.traces import Span, Traces
 from asyncload.reporting.progress import PlainProgress
 from asyncload.reporting.report import Report
+from asyncload.store.retries import Tracer
 from benchmarks.datasets import DATA_SETS
 from benchmarks.measuring import measure
 from benchmarks.servers import null_server
@@ -101,9 +106,8 @@ def _costs() -> Iterator[Cost]:
     yield _outlet("--lineage", lambda: Lineage(_ignore, "file", described), files)
     with_requests = [event for pair in zip(requests, files, strict=True) for event in pair]
     traces = _outlet("--traces", lambda: Traces("run", _ignore_span), with_requests)
-    # Events of requests pass through the report and the plain lines, too.
-    report = _of(lambda: Report().observe, requests) + _plain(requests)
-    yield traces._replace(per_file=traces.per_file + report, once=traces.once + _spans(files))
+    once = traces.once + _spans_alone()
+    yield traces._replace(per_file=traces.per_file + _tracing(), once=once)
 
 
 def _events() -> tuple[list[Event], list[Event]]:
@@ -169,6 +173,46 @@ def _frames(files: Sequence[Event]) -> float:
         return (time.process_time() - begun) / _FRAMES * _FRAMES_OF_RUN
 
 
+def _tracing() -> float:
+    """Return the CPU seconds of making the event of a request, and of passing it on."""
+    tracer = Tracer(Emitter[Event](_ignore_event, _ignore_event).pass_on)
+
+    async def call() -> None:
+        """Answer at once."""
+
+    async def make(wrapped: bool) -> None:
+        for _ in range(_FILES):
+            await (tracer.traced("PutObject", "key", call, _SIZE)() if wrapped else call())
+
+    def seconds(wrapped: bool) -> float:
+        taken = []
+        for _ in range(_ROUNDS):
+            begun = time.process_time()
+            asyncio.run(make(wrapped))
+            taken.append(time.process_time() - begun)
+        return min(taken)
+
+    return (seconds(wrapped=True) - seconds(wrapped=False)) / _FILES
+
+
+def _spans_alone() -> float:
+    """Return what `_spans` does, in a process of its own that has imported what a run has."""
+    argv = (sys.executable, "-c", "from benchmarks.outputs import print_spans; print_spans()")
+    # S603: our own code.
+    answers = (
+        subprocess.run(argv, capture_output=True, text=True, check=True)  # noqa: S603
+        for _ in range(_ROUNDS)
+    )
+    return min(float(answer.stdout) for answer in answers)
+
+
+def print_spans() -> None:
+    """Print what `_spans` does, in a process of its own."""
+    import_s3()
+    enable_garbage_collection()
+    print(_spans(_events()[0]))
+
+
 def _spans(files: Sequence[Event]) -> float:
     """Return the CPU seconds of importing OpenTelemetry and making the spans of a run."""
     spans: list[Span] = []
@@ -187,6 +231,10 @@ def _spans(files: Sequence[Event]) -> float:
 
 def _ignore(_: str) -> None:
     """Send nothing."""
+
+
+def _ignore_event(_: Event) -> None:
+    """Count nothing."""
 
 
 def _ignore_span(_: Span) -> None:

@@ -14,7 +14,7 @@ from asyncload.cli.output import Output, logs_json, stderr, stdout
 from asyncload.cli.signals import run_interruptible
 from asyncload.cli.streams import can_be_drawn_on
 from asyncload.errors import AsyncloadError, Interrupted
-from asyncload.model.values import Event, Excluded, FileFinished, Warned
+from asyncload.model.values import Event, Excluded, FileFinished, RequestMade, Warned
 from asyncload.operations.load import load_forking as load
 from asyncload.reporting.progress import PlainProgress, ProgressView
 from asyncload.reporting.records import excluded_record, file_record, run_totals, to_json
@@ -107,8 +107,10 @@ class RunOutput:
         outlets = [outlet.observe for outlet in self.ending.outlets]
 
         def observe(event: Event) -> None:
-            for observe in observers:
-                observe(event)
+            # Requests are for traces only, and as many as files.
+            if type(event) is not RequestMade:
+                for observe in observers:
+                    observe(event)
             for observe_counted in outlets:
                 observe_counted(event, report)
 

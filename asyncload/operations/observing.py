@@ -33,6 +33,14 @@ class Emitter(Generic[E]):
             ObserverFailed: the caller's observer raised an error, or returned an awaitable.
         """
         self._own(event)
+        self.pass_on(event)
+
+    def pass_on(self, event: E) -> None:
+        """Pass an event to the caller's observer only: it is of no use to our own.
+
+        Raises:
+            ObserverFailed: as above.
+        """
         if self._observer is None:
             return
         try:
@@ -44,7 +52,8 @@ class Emitter(Generic[E]):
                 f"the observer raised {type(error).__name__}: {error}",
                 hint="the run was ended; files that were already uploaded stay",
             ) from error
-        if inspect.isawaitable(returned):
+        # Usually it returns nothing; to examine that takes longer than all else here.
+        if returned is not None and inspect.isawaitable(returned):
             self._observer = None
             if inspect.iscoroutine(returned):
                 returned.close()

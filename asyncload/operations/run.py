@@ -68,12 +68,14 @@ class Run:
         self.prefix = self.layout.common_prefix()
         self.markers: SuccessMarkers | None = None
         self.disposal: Disposal | None = None
-        self.requests = Requests(settings, share_of(settings), self._report_limit, self.observe)
         self.running: Mapping[int, Counted] = {}
         self.ended: Sequence[Counted] = ()
         self._settled: Counted | None = None
         self._observers: list[Observer] = [report.observe]
         self._emit = Emitter(self._observe, observer)
+        # Our own observers need no event for each request: traces do.
+        on_request = self._emit.pass_on
+        self.requests = Requests(settings, share_of(settings), self._report_limit, on_request)
         self._interruption = interruption
         self.policy = policy
         self.deadline = Deadline(settings.deadline)

@@ -128,17 +128,18 @@ class Tracer:
         self, name: str, key: str, call: Callable[[], Awaitable[T]], size: int
     ) -> Callable[[], Awaitable[T]]:
         """Return a call that makes the same request, and emits its event."""
+        emit, clock = self._emit, self._clock
 
         async def attempt() -> T:
-            error, began = "", self._clock()
+            began = clock()
             try:
-                return await call()
+                answer = await call()
             except BaseException as raised:
-                error = type(raised).__name__
+                seconds = (clock() - began) / 1e9
+                emit(RequestMade(name, key, began, seconds, size, type(raised).__name__))
                 raise
-            finally:
-                seconds = (self._clock() - began) / 1e9
-                self._emit(RequestMade(name, key, began, seconds, size, error))
+            emit(RequestMade(name, key, began, (clock() - began) / 1e9, size))
+            return answer
 
         return attempt
 

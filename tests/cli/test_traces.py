@@ -8,22 +8,28 @@ import sys
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from asyncload.errors import ServerError, UsageError
+from asyncload.errors import Interrupted, ServerError, UsageError
 from asyncload.model.values import (
     Checksum,
+    ConcurrencySettled,
     Failed,
     FileFinished,
     LoadStarted,
     ObjectKey,
     RequestMade,
+    RequestsMade,
     RunStarted,
     Uploaded,
 )
+from asyncload.operations.running import begin_run
 from asyncload.reporting.machines import otlp, traces
 from asyncload.reporting.machines.outlet import RunEnd
 from asyncload.reporting.machines.traces import Traces, require_opentelemetry
 from asyncload.reporting.report import Report
+from asyncload.settings.run import Settings
+from asyncload.store.retries import RetryPolicy
 from tests.support.loads import NOW, write_files
+from tests.support.memory_store import MemoryStore
 from tests.support.scripted_s3 import Answer, scripted_s3
 
 pytestmark = pytest.mark.usefixtures("patient")
@@ -219,6 +225,48 @@ def test_requests_are_limited_in_number(monkeypatch):
     assert sorted(requests) == ["S3.ListParts"] * 2 + ["S3.PutObject"] * 2
     (file,) = [child for child in span.children if not child.is_request]
     assert len(file.children) == 2
+
+
+def test_a_file_with_a_failed_request_is_known_by_any_of_them(monkeypatch):
+    """Also by one that is not in the trace."""
+    monkeypatch.setattr(traces, "MAX_REQUESTS", 1)
+    monkeypatch.setattr(traces, "MAX_FILES", 1)
+    part = RequestMade("UploadPart", "a.csv", 0, 0.1)
+    events = (part, part._replace(error="ServerError"), uploaded("a.csv"), uploaded("b.csv", 9))
+    (span,) = spans_after(started(), *events)
+    assert files_in(span) == ["a.csv", "b.csv"]
+
+
+def test_a_request_costs_few_calls():
+    """Most files have one request, and are neither slow nor failed; a run has many thousands."""
+    outlet, calls, report = Traces("run", [].append), [], Report()
+    events = [started(), *(uploaded(f"{n}.csv", 1.0) for n in range(traces.MAX_FILES))]
+    for number in range(1_000):
+        name = f"{number}.csv"
+        events += [RequestMade("PutObject", name, 0, 0.1), uploaded(name, 0.5)]
+    for event in events[:-2_000]:
+        outlet.observe(event, report)
+    sys.setprofile(lambda frame, kind, _: calls.append(kind) if "call" in kind else None)
+    try:
+        for event in events[-2_000:]:
+            outlet.observe(event, report)
+    finally:
+        sys.setprofile(None)
+    # Of both: `observe`, its tests of types, and a look into the requests by key.
+    assert len(calls) < 16 * 1_000
+
+
+async def test_events_of_requests_are_for_the_caller_only(tmp_path):
+    """Our own observers are spared them: report, manifest, markers."""
+    caller, own = [], []
+    settings = Settings(volume=tmp_path, bucket="lake", traces=True)
+    run = begin_run(settings, caller.append, NOW, Interrupted)
+    run.add_observer(own.append)
+    await run.requests.of_others(MemoryStore(), RetryPolicy()).head(KEY)
+    run.count_requests()
+    assert [type(event) for event in own] == [RequestsMade, ConcurrencySettled]
+    assert [event.name for event in caller if isinstance(event, RequestMade)] == ["HeadObject"]
+    assert run.report.requests == 1
 
 
 def test_a_watch_sends_one_trace_after_the_other():

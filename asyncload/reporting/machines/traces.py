@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -124,39 +124,54 @@ class _File(NamedTuple):
 
     event: FileFinished
     ended: int
-    requests: list[RequestMade]
+    requests: Sequence[RequestMade]
 
 
 @dataclass(slots=True)
 class _Run:
-    """What is noted of one run: the slowest files, those with errors, and the requests by key."""
+    """What is noted of one run: the slowest files, those with errors, and the requests by key.
+
+    `files` counts those that were among the slowest when they ended; `with_failed_requests` are the
+    keys of those that had errors.
+    """
 
     started: RunStarted
     slowest: list[tuple[float, int, _File]] = field(default_factory=list)
     with_errors: list[_File] = field(default_factory=list)
     files: int = 0
-    by_key: dict[str, list[RequestMade]] = field(default_factory=dict)
+    by_key: dict[str, tuple[RequestMade, ...]] = field(default_factory=dict)
     others: list[RequestMade] = field(default_factory=list)
+    with_failed_requests: set[str] = field(default_factory=set)
 
     def add_request(self, request: RequestMade) -> None:
-        requests = self.by_key.setdefault(request.key, []) if request.key else self.others
+        key = request.key
+        if not key:
+            if len(self.others) < MAX_REQUESTS:
+                self.others.append(request)
+            return
+        if request.error:
+            self.with_failed_requests.add(key)
+        # Nearly every file has one only.
+        requests = self.by_key.get(key, ())
         if len(requests) < MAX_REQUESTS:
-            requests.append(request)
+            self.by_key[key] = (*requests, request)
 
     def add_file(self, event: FileFinished, ended: int) -> None:
-        self.files += 1
-        outcome = event.outcome
-        requests = self.by_key.pop(outcome.key, []) if outcome.key else []
-        file = _File(event, ended, requests)
-        if isinstance(outcome, Failed) or any(request.error for request in requests):
+        outcome, key = event.outcome, event.outcome.key or ""
+        requests = self.by_key.pop(key, ())
+        if isinstance(outcome, Failed) or key in self.with_failed_requests:
+            self.with_failed_requests.discard(key)
             if len(self.with_errors) < MAX_FILES:
-                self.with_errors.append(file)
+                self.with_errors.append(_File(event, ended, requests))
             return
-        place = (event.seconds, self.files, file)
-        if len(self.slowest) < MAX_FILES:
-            heapq.heappush(self.slowest, place)
-        elif event.seconds > self.slowest[0][0]:
-            heapq.heapreplace(self.slowest, place)
+        slowest = self.slowest
+        if len(slowest) < MAX_FILES:
+            self.files += 1
+            heapq.heappush(slowest, (event.seconds, self.files, _File(event, ended, requests)))
+        elif event.seconds > slowest[0][0]:
+            self.files += 1
+            place = (event.seconds, self.files, _File(event, ended, requests))
+            heapq.heapreplace(slowest, place)
 
     def span(self, name: str, ended: int, attributes: Attributes, error: str) -> Span:
         """Return the span of the run with all its children."""
