@@ -33,13 +33,20 @@ def report_file(path: Path, ending: Ending, *, quiet: bool, html: Path | None) -
     """
     name = str(path)
     ending.totals = lambda: report_totals(name, Report())
-    past, figures, is_cut = run_interruptible(read_local(path))
+    past, figures, is_cut, runs = run_interruptible(read_local(path))
     ending.bucket = past.report.bucket
     ending.totals = lambda: report_totals(
         name, past.report, exit_code=past.exit_code, seconds=past.seconds, error=past.error
     )
     name_failures(past.report, figures.failed)
     out = stdout()
+    if runs > 1:
+        warn(
+            Warned(
+                f"the file has the records of {runs:,} runs: the last one is shown",
+                "write the records of each run to a file of its own, or give a run id",
+            )
+        )
     if is_cut:
         warn(Warned(_CUT, "the run was killed, or is still running"))
     if not ending.json and not (quiet and past.exit_code == 0):

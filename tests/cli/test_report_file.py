@@ -84,6 +84,21 @@ def test_a_record_that_was_cut_is_reported_as_far_as_it_goes(asyncload, loaded, 
     assert "line 2 is not valid JSON" in asyncload("report", lines).err
 
 
+def test_of_several_runs_in_a_file_the_last_one_is_reported(asyncload, loaded, tmp_path):
+    """As `--json >> runs.jsonl` collects them; a warning says so."""
+    lines, _, summary = loaded
+    text = lines.read_text()
+    lines.write_text(text.replace(summary["run_id"], "20200101T000000Z-00000000") + text)
+    ended = asyncload("report", lines)
+    assert ended.code == 3
+    assert ended.out.startswith(f"run {summary['run_id']}, started ")
+    assert "\n1 of 2 files are in the raw zone" in ended.out
+    assert ended.err == (
+        "warning: the file has the records of 2 runs: the last one is shown\n"
+        "  hint: write the records of each run to a file of its own, or give a run id\n"
+    )
+
+
 def test_a_page_that_can_not_be_written_does_not_lose_the_report(asyncload, loaded, tmp_path):
     """It is printed first; then the error says what to do."""
     lines, where, summary = loaded

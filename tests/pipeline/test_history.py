@@ -590,6 +590,22 @@ async def test_a_file_is_found_by_path_name_key_and_end_of_a_longer_path(month):
     assert await found("none.csv") == []
 
 
+async def test_a_file_is_found_by_its_path_in_one_of_several_volumes(month, tmp_path):
+    """A run of several volumes records longer paths, which are as exact as those of other runs."""
+    other = tmp_path / "other"
+    write_files(other, {"x/users/1.csv": b"4"})
+    await month.load(1)
+    one, month.volume = month.volume, [month.volume, other]
+    await month.load(2)
+    records = await find_records(month.lake, "_asyncload")
+    places = await find_places(month.lake, records, "users/1.csv", pytest.fail)
+    assert [place.entry.path for place in places.found] == [f"{one}/users/1.csv", "users/1.csv"]
+    places = await find_places(month.lake, records, "x/users/1.csv", pytest.fail)
+    assert [place.entry.path for place in places.found] == [f"{other}/x/users/1.csv"]
+    places = await find_places(month.lake, records, "1.csv", pytest.fail)
+    assert len(places.found) == 5
+
+
 async def test_a_long_record_is_found_in_pieces(month, volume, monkeypatch):
     """Lines of several reads are put together."""
     monkeypatch.setattr("asyncload.reporting.manifest_reading._READ", 100)

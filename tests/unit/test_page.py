@@ -334,6 +334,35 @@ def test_a_finished_manifest_is_read_to_its_end():
     assert (run.report.files, run.seconds, run.result) == (7, 2.5, "incomplete")
 
 
+def summary_of(run_id, files):
+    return (
+        b'{"version":1,"type":"summary","command":"run","bucket":"lake","run_id":"%s","files":%d,'
+        b'"started":"2022-05-03T06:00:00+00:00","finished":"2022-05-03T06:00:00+00:00","seconds":1,'
+        b'"error":null,"exit_code":0,"result":"complete","manifest":null}'
+    ) % (run_id, files)
+
+
+def test_lines_of_several_runs_are_not_mixed():
+    """As `>>` collects them: the last run counts, also after one that was killed."""
+    first, second = LINE + FAILED[1:], LINE.replace(b"Z-1", b"Z-2") + FAILED[1:]
+    ended = summary_of(b"20220502T060000Z-1", 1)
+    for before, runs in (((first, ended), 2), ((first,), 2), ((first, ended, first), 3)):
+        reader = read(*before, second, second, summary_of(b"20220502T060000Z-2", 2))
+        assert (reader.runs, reader.figures.files, reader.is_cut) == (runs, 2, False)
+        assert reader.past_run().run_id == "20220502T060000Z-2"
+        reader = read(*before, second)
+        assert (reader.runs, reader.figures.files, reader.is_cut) == (runs, 1, True)
+        assert reader.past_run().run_id == "20220502T060000Z-2"
+    # A run that ended before it had an id.
+    refused = summary_of(b"", 0).replace(b'""', b"null")
+    for before, runs in (((first, ended), 2), ((first,), 2)):
+        reader = read(*before, refused)
+        assert (reader.runs, reader.figures.files) == (runs, 0)
+        assert reader.past_run().run_id == "unknown"
+    watch = read(b'{"type":"progress","version":1}', first, second)
+    assert (watch.runs, watch.figures.files) == (1, 2)
+
+
 def test_other_lines_of_a_run_are_passed_over():
     """Excluded entries, and the progress of a watch, whose summary does not count what it found."""
     reader = read(

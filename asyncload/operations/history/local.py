@@ -18,11 +18,15 @@ _MAX_LINE_BYTES = 8 * 1024 * 1024
 
 
 class LocalRecord(NamedTuple):
-    """A run from a local file; `is_cut`: the file ends before the summary of the run."""
+    """The last run in a local file.
+
+    `is_cut`: the file ends before the summary of the run. `runs` is the number of runs in the file.
+    """
 
     past: PastRun
     figures: Figures
     is_cut: bool
+    runs: int
 
 
 async def read_local(path: Path) -> LocalRecord:
@@ -54,7 +58,7 @@ async def read_local(path: Path) -> LocalRecord:
             f"the record {path} can't be read: {error}",
             hint="give the lines of run --json, or a manifest",
         ) from error
-    return LocalRecord(past, reader.figures, reader.is_cut)
+    return LocalRecord(past, reader.figures, reader.is_cut, reader.runs)
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

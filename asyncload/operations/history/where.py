@@ -14,7 +14,7 @@ from asyncload.operations.history.records import FoundRecord, find_records, read
 from asyncload.operations.history.runs import first_moment
 from asyncload.operations.observing import check_arguments
 from asyncload.operations.run import utc_now
-from asyncload.reporting.history.places import Place, needle_of, rank_of
+from asyncload.reporting.history.places import NO_MATCH, Place, needle_of, rank_of
 from asyncload.reporting.manifest_reading import UnreadableRecordError, read_entries
 from asyncload.reporting.recorded import OddRecordError
 from asyncload.settings.run import Settings
@@ -77,9 +77,9 @@ async def find_places(
     async def look(record: FoundRecord) -> None:
         try:
             matching = [
-                (rank, entry)
+                entry
                 async for entry in read_entries(store, record.key, needle_of(wanted))
-                if (rank := rank_of(entry, wanted)) is not None
+                if rank_of(entry, wanted) < NO_MATCH
             ]
             if not matching:
                 return
@@ -87,7 +87,8 @@ async def find_places(
         except (UnreadableRecordError, OddRecordError) as error:
             warn(Warned(f"the record of run {record.run_id} was not searched: {error}"))
             return
-        for rank, entry in matching:
+        for entry in matching:
+            rank = rank_of(entry, wanted, run.report.volumes)
             ranked.setdefault(rank, []).append(Place(run, entry, entry.day or run.day))
 
     await for_each(iter(records), look, _AT_ONCE)

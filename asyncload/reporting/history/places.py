@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from typing import Any, NamedTuple
 
+from asyncload.model.names import split_volume
 from asyncload.reporting.manifest_reading import ManifestEntry
 from asyncload.reporting.recorded import PastRun
 from asyncload.reporting.records import VERSION, format_day
 from asyncload.reporting.text import format_count, printable
+
+NO_MATCH = 3
+"""The rank of an entry about another file."""
 
 
 class Place(NamedTuple):
@@ -26,17 +30,18 @@ def needle_of(file: str) -> bytes:
     return json.dumps(file.rpartition("/")[2])[1:-1].encode()
 
 
-def rank_of(entry: ManifestEntry, file: str) -> int | None:
-    """Return how well a file that a user has named matches an entry; 0 is best, None not at all.
+def rank_of(entry: ManifestEntry, file: str, volumes: Collection[str] = ()) -> int:
+    """Return how well a file that a user has named matches an entry; 0 is best.
 
-    0: its path or its key; 1: the end of its path; 2: the path with folders before it, such as the
-    volume's.
+    0: its path, its path below its volume, or its key; 1: the end of its path; 2: the path with
+    folders before it, such as the volume's; else `NO_MATCH`. `volumes` are those of the entry's run
+    if it has several; whether an entry matches at all does not depend on them.
     """
     if file in (entry.path, entry.key):
         return 0
     if entry.path.endswith(f"/{file}"):
-        return 1
-    return 2 if file.endswith(f"/{entry.path}") else None
+        return 0 if split_volume(entry.path, volumes)[1] == file else 1
+    return 2 if file.endswith(f"/{entry.path}") else NO_MATCH
 
 
 def place_lines(places: Iterable[Place], bucket: str) -> Iterator[str]:

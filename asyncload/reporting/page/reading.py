@@ -34,16 +34,26 @@ class CutLineError(OddRecordError):
 class RecordReader:
     """Collects what a record says of its run; lines are fed in their order.
 
+    Lines of several runs, as of a file to which each run appends its own, are told apart: what is
+    collected is the last run.
+
     Attributes:
         figures: the files, as soon as the start of the run is known.
         is_cut: whether the record ends before its summary.
+        runs: the number of runs in the record.
     """
 
     def __init__(self) -> None:
-        self.figures = Figures(None)
-        self.is_cut = True
+        self.runs = 0
         self._number = 0
         self._is_manifest = False
+        self._begin_record()
+
+    def _begin_record(self) -> None:
+        self.runs += 1
+        self.figures = Figures(None)
+        self.is_cut = True
+        self._is_watch = False
         self._run: dict[str, Any] = {}
         self._summary: Mapping[str, Any] = {}
         self._last = ""
@@ -76,6 +86,10 @@ class RecordReader:
     def _feed_record(self, line: bytes) -> None:
         record = json.loads(line)
         kind = record["type"]
+        if not self.is_cut or self._is_other_run(record):
+            self._begin_record()
+        # A watch begins with its progress. Its files have the ids of several manifests.
+        self._is_watch |= kind == "progress"
         if kind == "file":
             if not self._run:
                 self._begin(record)
@@ -89,12 +103,18 @@ class RecordReader:
         elif kind not in _OTHERS:
             raise OddRecordError(f"line {self._number}: a record of the type {kind!r} is not known")
 
+    def _is_other_run(self, record: Mapping[str, Any]) -> bool:
+        """Return whether a record is of another run than those before it, which has no summary."""
+        if not self._run or self._is_watch or record["type"] not in ("file", "summary"):
+            return False
+        return bool(_id_of(record) != self._run["run_id"])
+
     def _begin(self, run: Mapping[str, Any]) -> None:
         _check_version(run)
         started = run.get("started")
         time = datetime.fromisoformat(started) if started else _start_of(str(run["run_id"]))
         self._run = {
-            "run_id": run["run_id"] or "unknown",
+            "run_id": _id_of(run),
             "bucket": run["bucket"],
             "date": run.get("date"),
             "started": format_time(time),
@@ -139,6 +159,10 @@ class RecordReader:
             "result": "not recorded",
             "error": None,
         }
+
+
+def _id_of(record: Mapping[str, Any]) -> str:
+    return str(record["run_id"] or "unknown")
 
 
 def _check_version(record: Mapping[str, Any]) -> None:
