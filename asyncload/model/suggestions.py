@@ -26,6 +26,9 @@ def nearest(wrong: str, known: Iterable[str]) -> str | None:
 
 
 def with_guess(wrong: str, known: Iterable[str], hint: str) -> str:
-    """Return a hint that first asks for the known name closest to a mistyped one, if any is."""
+    """Return a hint that first asks for the known name closest to a mistyped one, if any is.
+
+    A known name that was written correctly has another fault, which the hint says.
+    """
     near = nearest(wrong, known)
-    return hint if near is None else f"did you mean {near}? {hint}"
+    return hint if near in (None, wrong) else f"did you mean {near}? {hint}"

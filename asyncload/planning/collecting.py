@@ -18,7 +18,7 @@ from asyncload.model.values import (
 )
 from asyncload.planning.keys import KeyLayout
 from asyncload.planning.plan import LoadPlan
-from asyncload.source.roots import volumes_empty
+from asyncload.source.roots import named_volumes
 from asyncload.source.scanner import Found, Scanner
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def finish_plan(
     listed = scanner.listed.origin if scanner.listed else ""
     check_plan(plan, allow_empty=allow_empty, listed=listed, others=others)
     if scanner.empty and not allow_empty:
-        raise volumes_empty(scanner.empty)
+        raise _volumes_empty(scanner.empty)
 
 
 def check_plan(plan: LoadPlan, *, allow_empty: bool, listed: str = "", others: int = 0) -> None:
@@ -136,6 +136,21 @@ _EXCLUDED_HINTS = {
     "compressed": "unpack the compressed files, or recompress them as .csv.gz",
     "archive": "--archives loads the CSVs of ZIP archives; unpack other archives",
 }
+
+
+def _volumes_empty(empty: Mapping[str, Mapping[str, int]]) -> NothingToLoad:
+    """Return the error of some of several volumes, which have no CSV to load."""
+    names = [
+        f"{name} (excluded: {excluded_text(excluded)})" if excluded else name
+        for name, excluded in empty.items()
+    ]
+    message, details = named_volumes(names, "has no CSV to load", "have no CSV to load")
+    reasons = {reason for excluded in empty.values() for reason in excluded}
+    hints = [hint for reason, hint in _EXCLUDED_HINTS.items() if reason in reasons]
+    if not all(empty.values()):
+        hints.insert(0, "check the paths and mounts")
+    hints.append("--allow-empty accepts volumes without CSVs")
+    return NothingToLoad(message, details=details, hint="; ".join(hints))
 
 
 def _nothing_to_load(excluded: Mapping[str, int], listed: str, *, several: bool) -> NothingToLoad:

@@ -142,7 +142,9 @@ def _volume_lines(report: Report) -> Iterator[str]:
 
 def _describe_totals(totals: DatasetTotals) -> str:
     counts = ", ".join(f"{files:,} {status}" for status, files in sorted(totals.counts.items()))
-    return f"{format_count(totals.files, 'file')}, {format_size(totals.size)}: {counts}"
+    text = f"{format_count(totals.files, 'file')}, {format_size(totals.size)}"
+    # Of several volumes, one may have no files.
+    return f"{text}: {counts}" if counts else text
 
 
 def _manifest_line(report: Report) -> Iterator[str]:

@@ -888,6 +888,7 @@ OPTIONS = (
         "See [Objects that nobody can delete](../how-to/lock.md).",
         metavar="MODE",
         unset="the bucket's",
+        choices=("governance", "compliance"),
     ),
     Option(
         "lock_until",

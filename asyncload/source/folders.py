@@ -43,11 +43,10 @@ def check_volume(root: Path) -> None:
             hint="name a folder: asyncload run FOLDER; in a container, mount one at /data",
         )
     if not root.is_dir():
-        archives = "--archives " * is_zip(root.name)
-        raise UsageError(
-            f"the volume {root} is not a folder",
-            hint=f"name its folder, and {archives}--include {root.name!r} to load only this file",
-        )
+        hint = "name a folder, or a file whose name ends in .csv, .csv.gz, .csv.zst or .csv.bz2"
+        if is_zip(root.name):
+            hint = "--archives loads the CSVs of a ZIP archive"
+        raise UsageError(f"the volume {root} is neither a folder nor a CSV", hint=hint)
 
 
 def split_volume(root: Path, *, archives: bool = False) -> tuple[Path, str | None]:

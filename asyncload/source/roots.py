@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from asyncload.errors import NothingToLoad, UsageError
+from asyncload.errors import UsageError
 from asyncload.model.names import to_text
 from asyncload.source.file_list import FileList, below_root, roots_of
 from asyncload.source.folders import split_volume, status_of
@@ -44,7 +44,7 @@ def find_roots(volumes: Sequence[Path], *, archives: bool = False) -> tuple[Root
         folder, file = split_volume(volumes[0], archives=archives)
         return (Root(folder, listed=None if file is None else _list_of([file])),)
     if missing := [volume for volume in volumes if not _exists(volume)]:
-        message, details = _named(list(map(str, missing)), "does not exist", "do not exist")
+        message, details = named_volumes(list(map(str, missing)), "does not exist", "do not exist")
         raise UsageError(message, details=details, hint="check the paths and mounts")
     found = [split_volume(volume, archives=archives) for volume in volumes]
     _check_apart(volumes)
@@ -59,14 +59,11 @@ def find_roots(volumes: Sequence[Path], *, archives: bool = False) -> tuple[Root
     return tuple(roots.values())
 
 
-def volumes_empty(names: Sequence[str]) -> NothingToLoad:
-    """Return the error of some of several volumes, which have no CSV to load."""
-    message, details = _named(names, "has no CSV to load", "have no CSV to load")
-    hint = "check the paths and mounts; --allow-empty accepts volumes without CSVs"
-    return NothingToLoad(message, details=details, hint=hint)
+def named_volumes(names: Sequence[str], one: str, more: str) -> tuple[str, Sequence[str]]:
+    """Return message and details of an error of some of several volumes.
 
-
-def _named(names: Sequence[str], one: str, more: str) -> tuple[str, Sequence[str]]:
+    `one` and `more` say what is wrong with one of them, or with more.
+    """
     if len(names) == 1:
         return f"the volume {names[0]} {one}, so no volume was loaded", ()
     return f"{len(names):,} volumes {more}, so no volume was loaded:", [f"  {n}" for n in names]

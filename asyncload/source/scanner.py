@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
@@ -137,9 +137,9 @@ class Scanner:
         return self._selection.unused_rules
 
     @property
-    def empty(self) -> Sequence[str]:
+    def empty(self) -> Mapping[str, Mapping[str, int]]:
         """The folders of several in which nothing was found: none, as there is one."""
-        return ()
+        return {}
 
     def scan(
         self, beat: Callable[[str], None] = unwatched, *, expand: bool = True

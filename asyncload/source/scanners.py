@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from asyncload.errors import SourceUnreadable
 from asyncload.model.names import below_volume, to_text
-from asyncload.model.values import Failed, SourceFile
+from asyncload.model.values import Excluded, Failed, SourceFile
 from asyncload.source.file_list import FileList, outside_error
 from asyncload.source.heartbeat import unwatched
 from asyncload.source.scanner import Found, Part, Scanner
@@ -36,7 +37,7 @@ class Scanners:
         self._scanners = scanners
         self._unplaced = unplaced
         self._part = part
-        self._empty = set(scanners) if needed else set()
+        self._empty = {name: Counter[str]() for name in scanners} if needed else {}
 
     @property
     def unused_rules(self) -> list[str]:
@@ -45,9 +46,18 @@ class Scanners:
         return [rule for rule in first if all(rule in rules for rules in others)]
 
     @property
-    def empty(self) -> list[str]:
-        """The folders that must have something to load, and in which nothing was found so far."""
-        return sorted(self._empty)
+    def empty(self) -> Mapping[str, Mapping[str, int]]:
+        """The volumes that must have something to load, and in which nothing was found so far.
+
+        By name, with the number of their excluded entries by reason. A volume that is a file has
+        its own name, not that of its folder.
+        """
+        empty: dict[str, Mapping[str, int]] = {}
+        for name, reasons in sorted(self._empty.items()):
+            listed = self._scanners[name].listed
+            files = [] if listed is None else map(to_text, listed.names())
+            empty |= dict.fromkeys([below_volume(name, file) for file in files] or [name], reasons)
+        return empty
 
     def scan(
         self, beat: Callable[[str], None] = unwatched, *, expand: bool = True
@@ -63,10 +73,12 @@ class Scanners:
 
             for found in scanner.scan(beat_below, expand=expand):
                 if isinstance(found, SourceFile | Failed):
-                    self._empty.discard(name)
+                    self._empty.pop(name, None)
+                elif isinstance(found, Excluded) and name in self._empty:
+                    self._empty[name][found.reason] += 1
                 yield found._replace(path=below_volume(name, found.path))
             if self._others() > others:
-                self._empty.discard(name)
+                self._empty.pop(name, None)
 
     def _others(self) -> int:
         return 0 if self._part is None else self._part.others

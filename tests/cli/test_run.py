@@ -284,7 +284,7 @@ def test_a_volume_that_is_another_file_is_a_usage_error(asyncload, tmp_path, lak
     (tmp_path / "a.txt").write_bytes(b"")
     options, _ = lake
     ended = asyncload("run", tmp_path / "a.txt", *options)
-    assert (ended.code, "is not a folder" in ended.err) == (2, True)
+    assert (ended.code, "is neither a folder nor a CSV" in ended.err) == (2, True)
     write_files(tmp_path, {"a.csv": b"1"})
     ended = asyncload("run", tmp_path / "a.csv", *options, "--files-from", tmp_path / "a.txt")
     assert ended.code == 2

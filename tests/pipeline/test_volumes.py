@@ -200,8 +200,26 @@ async def test_a_volume_without_csvs_stops_the_run(volumes, tmp_path):
     assert store.objects == {}
     report = await load_volume(store, volumes, allow_empty=True)
     assert (report.landed, report.exit_code) == (4, 0)
+    assert f"  from {volumes[-1]}: 0 files, 0 B" in list(summary_lines(report, 1.0))
     report = await load_volume(store, volumes, max_age="7d")
     assert report.exit_code == 0
+
+
+async def test_volumes_without_csvs_are_named_with_what_was_excluded(volumes, tmp_path):
+    """One that is a file by its own name."""
+    write_files(tmp_path, {"a/.1.csv": b"", "a/2.csv": b"", "other/y.csv": b""})
+    volumes += [tmp_path / "a", tmp_path / "other/y.csv"]
+    with pytest.raises(NothingToLoad) as raised:
+        await load_volume(MemoryStore(), volumes, exclude=["2.csv", "y.csv"])
+    assert str(raised.value).splitlines() == [
+        "2 volumes have no CSV to load, so no volume was loaded:",
+        f"  {tmp_path}/a (excluded: 1 by pattern, 1 hidden)",
+        f"  {tmp_path}/other/y.csv (excluded: 1 by pattern)",
+    ]
+    assert raised.value.hint == (
+        "check --include and --exclude; rename files and folders that begin with a dot; "
+        "--allow-empty accepts volumes without CSVs"
+    )
 
 
 async def test_a_volume_that_cant_be_examined_is_an_error_as_for_one(volumes):

@@ -283,13 +283,17 @@ def test_a_csv_is_a_volume_of_one_file(volume):
             split_volume(root)
 
 
-def test_a_file_is_not_a_volume(volume):
-    """The hint tells how to load one file."""
-    write_empty(volume, "a.csv")
-    with pytest.raises(UsageError) as error:
-        check_volume(volume / "a.csv")
-    assert error.value.message == f"the volume {volume / 'a.csv'} is not a folder"
-    assert error.value.hint == "name its folder, and --include 'a.csv' to load only this file"
+def test_another_file_is_not_a_volume(volume):
+    """No option loads it, but one loads the CSVs of an archive."""
+    for name, hint in {
+        "a.txt": "name a folder, or a file whose name ends in .csv, .csv.gz, .csv.zst or .csv.bz2",
+        "a.zip": "--archives loads the CSVs of a ZIP archive",
+    }.items():
+        write_empty(volume, name)
+        with pytest.raises(UsageError) as error:
+            check_volume(volume / name)
+        assert error.value.message == f"the volume {volume / name} is neither a folder nor a CSV"
+        assert error.value.hint == hint
 
 
 def test_a_volume_that_cannot_be_looked_up_is_refused_by_name(volume, unprivileged):

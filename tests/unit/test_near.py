@@ -58,6 +58,8 @@ def test_a_variable_that_is_none_of_ours_is_a_warning(name, hint):
         ({"trust": "size,mtme"}, "mtime"),
         ({"then": "delte"}, "delete"),
         ({"then": "mvoe /archive"}, "move"),
+        # The name is right, and the folder is missing.
+        ({"then": "move"}, None),
         ({"concurrency": "atuo"}, "auto"),
         ({"processes": "ato"}, "auto"),
         ({"shard": "atuo"}, "auto"),

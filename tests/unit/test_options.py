@@ -8,8 +8,16 @@ from typing import get_type_hints
 import pytest
 
 from asyncload.cli.parameters import default_of, is_required, shown_default
+from asyncload.errors import UsageError
 from asyncload.operations.watch import WatchOptions
-from asyncload.settings.options import COMMANDS, OPTIONS, SETTINGS, options_of
+from asyncload.settings.options import (
+    COMMANDS,
+    OPTIONAL_TEXT,
+    OPTIONS,
+    SETTINGS,
+    TEXT,
+    options_of,
+)
 from asyncload.settings.run import Settings
 
 by_name = pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
@@ -137,7 +145,22 @@ def test_each_value_that_a_shell_completes_is_accepted(option):
         value += "1" * value.endswith("=") + ",size" * (option.name == "trust")
         value = option.kind.convert(option.flag, value)
         if option.setting:
-            Settings(**{"volume": "data", "bucket": "lake", option.setting: value})
+            with_it = {"lock_until": "1d"} if option.name == "lock_mode" else {}
+            Settings(**{"volume": "data", "bucket": "lake", option.setting: value} | with_it)
+
+
+@by_name
+def test_a_shell_completes_the_values_that_an_error_lists(option):
+    """All of them, in any case of letters."""
+    if not option.setting or option.kind not in (TEXT, OPTIONAL_TEXT):
+        return
+    with_it = {"lock_until": "1d"} if option.name == "lock_mode" else {}
+    try:
+        Settings(**{"volume": "data", "bucket": "lake", option.setting: "none"} | with_it)
+    except UsageError as error:
+        listed = error.hint.partition("use one of ")[2].casefold()
+        known = {choice.casefold() for choice in option.choices}
+        assert not listed or set(listed.split(", ")) <= known
 
 
 @by_name
