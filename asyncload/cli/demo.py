@@ -164,17 +164,22 @@ def _exports(store: LocalS3) -> list[str]:
 
 
 def _commands(volume: Path, key: str) -> list[str]:
-    """Return commands to try: list the lake, load another day, and read the object of a key."""
+    """Return commands to try: list the lake, load another day, and read the object of a key.
+
+    In another terminal, `asyncload` may not be on the path.
+    """
+    python = shlex.quote(sys.executable)
+    folder = shlex.quote(str(volume.absolute()))
     lines = [
         f"aws s3 ls --recursive s3://{_BUCKET}",
-        f"asyncload run {shlex.quote(str(volume.absolute()))} --bucket {_BUCKET} --date yesterday",
+        f"{python} -m asyncload run {folder} --bucket {_BUCKET} --date yesterday",
     ]
     if key:
         code = (
             'import boto3; print(boto3.client("s3").get_object('
             f'Bucket="{_BUCKET}", Key={json.dumps(key)})["Body"].read(300).decode())'
         )
-        lines.append(f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}")
+        lines.append(f"{python} -c {shlex.quote(code)}")
     return [printable(line) for line in lines]
 
 

@@ -166,14 +166,15 @@ def test_a_store_that_is_kept_can_be_used_until_a_signal(spawn, volume, monkeypa
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
     process = spawn("demo", volume, "--keep")
     lines, exported = [], {}
-    while not lines or not lines[-1].startswith(sys.executable):
+    while not lines or not lines[-1].startswith(f"{sys.executable} -c"):
         lines.append(process.stdout.readline())
         assert lines[-1], process.communicate()
         name, equals, value = lines[-1].removeprefix("export ").partition("=")
         exported |= {name: value.strip()} if equals and name.startswith("AWS_") else {}
     assert "5. the store stays until Ctrl-C, with the lake in s3://lake\n" in lines
     assert "aws s3 ls --recursive s3://lake\n" in lines
-    assert f"asyncload run {volume} --bucket lake --date yesterday\n" in lines
+    again = f"{sys.executable} -m asyncload run {volume} --bucket lake --date yesterday\n"
+    assert again in lines
     for name, value in exported.items():
         monkeypatch.setenv(name, value)
     read = subprocess.run(shlex.split(lines[-1]), check=True, capture_output=True, text=True)
