@@ -146,7 +146,16 @@ def usage_error(error: Exception) -> UsageError:
     message = getattr(error, "message", None) or str(error)
     format_message = getattr(error, "format_message", None)
     wrong = getattr(error, "option_name", None)
-    if wrong is None and format_message is not None:
+    parameter = getattr(error, "param", None)
+    details = []
+    if "is not a valid" in message and parameter is not None and context is not None:
+        flag = parameter.opts[0]
+        # A list of all words for true and false may follow.
+        message = f"{flag}: {message.partition('. Recognized')[0].rstrip('.')}"
+        if context.get_parameter_source(parameter.name).name == "ENVIRONMENT":
+            # Only options of text have several.
+            details = [f"  {flag} comes from variable {parameter.envvar}"]
+    elif wrong is None and format_message is not None:
         message = format_message()
     hint = getattr(error, "hint", "") or f"see {command} --help"
     if wrong is not None and context is not None:
@@ -154,7 +163,7 @@ def usage_error(error: Exception) -> UsageError:
         hint = _INSTEAD.get(wrong) or _off(wrong, known) or with_guess(wrong, known, hint)
     elif name := _unknown_command(message):
         hint = with_guess(name, _ALL, hint)
-    return UsageError(message, hint=hint)
+    return UsageError(message, hint=hint, details=details)
 
 
 def _off(wrong: str, known: Sequence[str]) -> str:

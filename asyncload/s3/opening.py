@@ -45,7 +45,7 @@ from asyncload.s3.options import S3Options
 from asyncload.s3.responses import ResponseReader
 from asyncload.s3.store import S3Store
 from asyncload.s3.translate import Asked, translate
-from asyncload.settings.endpoints import check_endpoint, without_userinfo
+from asyncload.settings.endpoints import check_accelerated, check_endpoint, without_userinfo
 from asyncload.store.protocol import CSV
 
 if TYPE_CHECKING:
@@ -210,6 +210,8 @@ async def _connect(
         allow_http=options.allow_http,
         named="the endpoint of the AWS configuration",
     )
+    if options.accelerate:
+        check_accelerated(client.meta.endpoint_url)
     take_every_answer(client)
     expect_nothing(client)
     # A line break in a header value would start another header.

@@ -131,6 +131,20 @@ def check_acceleration(bucket: str, endpoint_url: str | None, style: str) -> Non
         )
 
 
+def check_accelerated(url: str) -> None:
+    """Check that the endpoint of the AWS configuration leaves requests to the accelerated one.
+
+    Raises:
+        UsageError: it is that of another store.
+    """
+    if not is_aws(url):
+        raise UsageError(
+            "--endpoint-accelerate can't be combined with the endpoint of the AWS configuration, "
+            f"{url}: only AWS has an accelerated one",
+            hint="omit the option, or unset AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3 and endpoint_url",
+        )
+
+
 def _split(url: str, named: str) -> SplitResult:
     try:
         parts = urlsplit(url)

@@ -1176,8 +1176,8 @@ OPTIONS = (
         FLAG,
         HOW,
         CLEAN + RUNS,
-        "Abort the uploads instead of only listing them, including those of other programs. With "
-        "`--prune`: delete the records.",
+        "Do what is otherwise only listed: `clean` aborts the uploads, including those of other "
+        "programs, and `runs --prune` deletes the records.",
         field="",
         default=False,
         sources=PER_CALL,

@@ -59,7 +59,7 @@ def as_paths(option: str, value: object) -> Path | tuple[Path, ...]:
         return as_path(option, value)
     paths = tuple(as_path(option, item) for item in value)
     if not paths:
-        raise _refusal(option, value, "a path, or several of them")
+        raise UsageError(f"{option}: the list is empty", hint="give a path, or several of them")
     return paths[0] if len(paths) == 1 else tuple(map(_absolute, paths))
 
 

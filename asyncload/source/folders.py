@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
@@ -38,15 +39,21 @@ def check_volume(root: Path) -> None:
             hint=f"{permission_hint(status_of(os.fsencode(root)))}; or name another folder",
         ) from error
     if not found:
-        raise UsageError(
-            f"the volume {root} does not exist",
-            hint="name a folder: asyncload run FOLDER; in a container, mount one at /data",
-        )
+        hint = "name a folder: asyncload run FOLDER; in a container, mount one at /data"
+        if _is_several(root):
+            hint = "give each volume as an argument of its own, in a variable on a line of its own"
+        raise UsageError(f"the volume {root} does not exist", hint=hint)
     if not root.is_dir():
         hint = "name a folder, or a file whose name ends in .csv, .csv.gz, .csv.zst or .csv.bz2"
         if is_zip(root.name):
             hint = "--archives loads the CSVs of a ZIP archive"
         raise UsageError(f"the volume {root} is neither a folder nor a CSV", hint=hint)
+
+
+def _is_several(root: Path) -> bool:
+    """Return whether a path that does not exist consists of several that do."""
+    paths = [path for path in re.split(r"[\s,:;]+", str(root)) if path]
+    return len(paths) > 1 and all(map(os.path.exists, paths))
 
 
 def split_volume(root: Path, *, archives: bool = False) -> tuple[Path, str | None]:

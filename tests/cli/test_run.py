@@ -484,6 +484,21 @@ def test_an_option_that_can_not_be_used_is_a_usage_error(
     assert requests == []
 
 
+def test_a_variable_of_the_wrong_type_is_named(asyncload, volume, monkeypatch):
+    """As one with an invalid value is; all words for true and false would be too many."""
+    monkeypatch.setenv("ASYNCLOAD_QUIET", "maybe")
+    ended = asyncload("run", volume, "--bucket", "lake")
+    assert ended.code == 2
+    assert ended.err == (
+        "error: --quiet: 'maybe' is not a valid boolean\n"
+        "  --quiet comes from variable ASYNCLOAD_QUIET\n"
+        "  hint: see asyncload run --help\n"
+    )
+    monkeypatch.setenv("ASYNCLOAD_QUIET", "")
+    ended = asyncload("collect", "tmdb", "--bucket", "lake", "--max-requests", "many")
+    assert ended.err.startswith("error: --max-requests: 'many' is not a valid int\n  hint: ")
+
+
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "file"])
 def test_an_endpoint_of_the_aws_configuration_is_judged_alike(
     asyncload, volume, lake, variable, monkeypatch, tmp_path
@@ -508,6 +523,10 @@ def test_an_endpoint_of_the_aws_configuration_is_judged_alike(
         monkeypatch.setenv("ASYNCLOAD_ALLOW_HTTP", "1")
         assert asyncload("run", volume, *options).code == 5
     assert {request.headers["host"] for request in requests} == {"store.invalid"}
+    monkeypatch.setenv("ASYNCLOAD_ENDPOINT_ACCELERATE", "1")
+    ended = asyncload("run", volume, *options)
+    assert ended.code == 2
+    assert ended.err.startswith("error: --endpoint-accelerate can't be combined with the endpoint")
 
 
 def test_a_missing_bucket_option_is_a_usage_error(asyncload, volume):

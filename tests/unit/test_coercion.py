@@ -54,6 +54,12 @@ def test_values_in_the_form_that_people_write_are_accepted(name, given, meant):
     assert getattr(settings(**{name: given}), name) == meant
 
 
+def test_an_empty_list_of_volumes_is_refused_as_such():
+    """It is a list of paths, but of none."""
+    with pytest.raises(UsageError, match="volume: the list is empty"):
+        settings(volume=[])
+
+
 @pytest.mark.fault("I9")
 @pytest.mark.parametrize(
     ("name", "given"),

@@ -283,6 +283,19 @@ def test_a_csv_is_a_volume_of_one_file(volume):
             split_volume(root)
 
 
+@pytest.mark.parametrize("between", [" ", ", ", ":"])
+def test_several_volumes_in_one_word_do_not_exist(volume, between):
+    """The hint says how to name them."""
+    for name in "ab":
+        (volume / name).mkdir()
+    joined = Path(f"{volume}/a{between}{volume}/b")
+    with pytest.raises(UsageError, match="does not exist") as error:
+        check_volume(joined)
+    assert error.value.hint == (
+        "give each volume as an argument of its own, in a variable on a line of its own"
+    )
+
+
 def test_another_file_is_not_a_volume(volume):
     """No option loads it, but one loads the CSVs of an archive."""
     for name, hint in {
