@@ -13,7 +13,7 @@ import typer
 from asyncload.cli.app import make_app
 from asyncload.cli.usage import normalized_arguments
 from tests.support.commands import all_commands, calls_of, commands_of
-from tests.support.documents import DOCS, Block
+from tests.support.documents import DOCS, OTHERS, PAGES, Block, name_of
 from tests.support.site import CONFIGURATION, faults_of
 
 
@@ -93,3 +93,32 @@ def test_each_command_of_a_page_has_valid_options(page, monkeypatch, tmp_path):
             if arguments[0] in app.commands:
                 called = app.commands[arguments[0]]
                 called.make_context(arguments[0], arguments[1:], parent=context)
+
+
+def commands_in_prose(text: str) -> Iterator[list[str]]:
+    """The arguments of each `asyncload` that is written as code in a sentence."""
+    prose = re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    for code in re.findall(r"`(asyncload\s[^`]+)`", prose):
+        yield from calls_of(" ".join(code.split()))
+
+
+def test_commands_in_the_prose_have_the_options_that_are_named():
+    """They may be shortened: a bucket or a value can be missing."""
+    known = {
+        name: {"--help"}.union(*((*p.opts, *p.secondary_opts) for p in command.params))
+        for name, command in typer.main.get_command(make_app()).commands.items()
+    }
+    unknown = [
+        f"{name_of(page)}: asyncload {' '.join([name, *words])}"
+        for page in (*PAGES, *OTHERS)
+        for name, *words in commands_in_prose(page.read_text())
+        if name != "COMMAND" and not name.startswith("-")
+        if not {word for word in words if word.startswith("--")} <= known.get(name, set())
+    ]
+    assert unknown == []
+
+
+def test_commands_in_the_prose_are_found():
+    """Also over the end of a line, and not those in a block."""
+    text = "Use `asyncload run\n--quiet` or `--json`.\n```console\n$ asyncload plan x\n```\n"
+    assert list(commands_in_prose(text)) == [["run", "--quiet"]]

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -103,7 +104,10 @@ class Reader:
         self._today = f"{datetime.now(ZoneInfo(zone)):%Y/%m/%d}"
         self._variables = {
             "HOME": str(folder / "home"),
-            "PATH": f"{folder}/usr/local/bin:{os.environ['PATH']}",
+            # rclone, and SeaweedFS, are beside this Python.
+            "PATH": os.pathsep.join(
+                [f"{folder}/usr/local/bin", os.environ["PATH"], sysconfig.get_path("scripts")]
+            ),
             "TMPDIR": str(folder / "tmp"),
             "LANG": "C.UTF-8",
             "LOGICAL_DATE": "2022-05-02",
@@ -115,6 +119,13 @@ endpoint_url = {server.endpoint_url}
 aws_access_key_id = {keys["AWS_ACCESS_KEY_ID"]}
 aws_secret_access_key = {keys["AWS_SECRET_ACCESS_KEY"]}
 """
+        remote = f"""[lake]
+type = s3
+provider = SeaweedFS
+endpoint = {server.endpoint_url}
+access_key_id = {keys["AWS_ACCESS_KEY_ID"]}
+secret_access_key = {keys["AWS_SECRET_ACCESS_KEY"]}
+"""
         profiles = f"[default]\n{profile}[profile lake-writer]\n{profile}"
         program = f"""#!/bin/sh
 PYTHONPATH={shlex.quote(str(REPOSITORY))} exec {shlex.quote(sys.executable)} -m asyncload "$@"
@@ -123,6 +134,7 @@ PYTHONPATH={shlex.quote(str(REPOSITORY))} exec {shlex.quote(sys.executable)} -m 
             folder,
             {
                 "home/.aws/config": profiles.encode(),
+                "home/.config/rclone/rclone.conf": remote.encode(),
                 "usr/local/bin/asyncload": program.encode(),
                 "usr/local/bin/mail": b"#!/bin/sh\ncat > /dev/null\n",
                 "tmp/.keep": b"",
