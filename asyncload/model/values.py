@@ -332,7 +332,7 @@ class LoadStarted:
 
 @dataclass(frozen=True, slots=True)
 class LoadStartedEarly:
-    """The first file is about to be sent while the volume is still scanned.
+    """Files are about to be sent while the volume is still scanned; emitted for each portion.
 
     `files` and `size` are what was found so far. `LoadStarted` follows when the plan is complete.
     """
