@@ -9,6 +9,7 @@ import tomllib
 
 import pytest
 import typer
+import yaml
 
 import asyncload
 from asyncload import errors
@@ -16,9 +17,11 @@ from asyncload.cli.app import make_app
 from asyncload.settings.options import COMMANDS
 from tests.support import options_table, reference
 from tests.support.documents import (
+    DOCS,
     OTHERS,
     PAGES,
     REPOSITORY,
+    all_blocks,
     name_of,
     our_words,
     section,
@@ -106,6 +109,20 @@ def test_the_examples_of_the_library_use_public_names_only():
     """All of them by `asyncload.`."""
     used = {name for text in library_examples() for name in re.findall(r"asyncload\.(\w+)", text)}
     assert {"load", "verify", "clean", "Settings", "Event"} <= used <= set(asyncload.__all__)
+
+
+def test_the_rules_for_alerts_use_metrics_that_are_written():
+    """A rule about a metric with another name never fires; those of Kubernetes are not ours."""
+    rules = [
+        rule
+        for block in all_blocks("yaml")
+        for group in (yaml.safe_load(block.text).get("groups", ()))
+        for rule in group["rules"]
+    ]
+    assert len(rules) > 5
+    used = {name for rule in rules for name in re.findall(r"\basyncload_\w+", rule["expr"])}
+    page = (DOCS / "reference" / "metrics.md").read_text()
+    assert used <= set(re.findall(r"^\| `(asyncload_\w+)`", page, re.MULTILINE))
 
 
 def test_a_hint_to_install_an_extra_names_it_and_the_python_that_needs_it():
