@@ -168,7 +168,7 @@ def watch(
     json: bool,
     **others: Any,
 ) -> int:
-    """Load a volume, and then each CSV that appears in it, until a signal ends the program."""
+    """Load volumes, and then each CSV that appears in them, until a signal ends the program."""
     with Ending("watch", bucket=arguments.bucket, json=json) as ending:
         _attach_outlets("watch", arguments, ending, dry_run=False, quiet=quiet, **others)
         settings = arguments.settings(volume=arguments.volume or default_volume())

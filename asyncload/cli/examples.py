@@ -29,6 +29,7 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
             "Wait for slow writers, and clear the folder:",
             "exports --bucket my-lake --settle 1m --then delete",
         ),
+        ("Watch several folders:", "/mnt/eu /mnt/us --bucket my-lake"),
     ),
     "collect": (
         ("Store what TMDB knows of a film:", "tmdb --bucket my-lake --title Casablanca"),

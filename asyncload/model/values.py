@@ -513,11 +513,12 @@ class ConcurrencySettled:
 
 
 class WatchProgress(NamedTuple):
-    """The state of a watched volume; emitted at the start, every minute, and with trouble.
+    """The state of a watch; emitted at the start, every minute, and with trouble.
 
     `loaded` counts the files loaded since the start, `waiting` those that are not known to be
     complete, `in_flight` those in work, `failing` those of `waiting` whose last attempt failed.
-    `trouble` says why nothing is loaded at present, "" if all is well.
+    `trouble` says why nothing is loaded at present, or nothing of the volumes that it names; "" if
+    all is well.
     """
 
     loaded: int

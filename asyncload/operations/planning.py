@@ -19,7 +19,7 @@ from asyncload.source.roots import Root, share_list
 from asyncload.source.scanner import Scanner
 
 if TYPE_CHECKING:
-    from asyncload.source.scanners import Scanners
+    from asyncload.source.scanners import NamedScanner, Scanners
 
 
 def scanner_of(
@@ -62,6 +62,24 @@ def _scanner_of_folder(
         part=part,
         archives=archive_rules(settings),
     )
+
+
+def watching_scanner(settings: Settings, root: Root) -> Scanner | NamedScanner:
+    """Return the scanner of a watched folder; it notes the version of each file."""
+    scanner = Scanner(
+        root.folder,
+        include=settings.include,
+        exclude=settings.exclude,
+        compressed=settings.compressed,
+        archives=archive_rules(settings),
+        identify=True,
+    )
+    if not root.name:
+        return scanner
+    # Late: most watches have one volume.
+    from asyncload.source.scanners import NamedScanner
+
+    return NamedScanner(root.name, scanner)
 
 
 def archive_rules(settings: Settings) -> ArchiveRules:

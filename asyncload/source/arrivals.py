@@ -6,13 +6,17 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from asyncload.errors import UsageError
-from asyncload.model.names import to_text
+from asyncload.model.names import below_volume, to_text
 from asyncload.model.values import FileState, SourceFile
 from asyncload.source.file_state import trusted
+from asyncload.source.roots import Root
 from asyncload.source.scanner import Scanner
+
+if TYPE_CHECKING:
+    from asyncload.source.scanners import NamedScanner
 
 _MOUNTS = Path("/proc/self/mountinfo")
 # File systems that report no events, or none of what other machines do.
@@ -106,17 +110,17 @@ def check_events() -> None:
         ) from error
 
 
-async def changes(volume: Path) -> AsyncIterator[set[str]]:
-    """Yield the paths, relative to the volume, at which something happened.
+async def changes(root: Root) -> AsyncIterator[set[str]]:
+    """Yield the paths at which something happened: relative, or below the name of the folder.
 
     Raises:
         OSError: the system has no room for more watched folders, or the volume is gone.
     """
     from watchfiles import awatch  # late: see above
 
-    root = os.path.realpath(volume)  # noqa: ASYNC240  # of a volume that is open
+    folder = os.path.realpath(root.folder)  # noqa: ASYNC240  # of a volume that is open
     watching = awatch(
-        root,
+        folder,
         watch_filter=None,
         step=50,
         rust_timeout=1_000,
@@ -124,12 +128,13 @@ async def changes(volume: Path) -> AsyncIterator[set[str]]:
         force_polling=False,
         ignore_permission_denied=True,
     )
-    start = len(root.rstrip("/")) + 1
+    start = len(folder.rstrip("/")) + 1
     async for found in watching:
-        yield {to_text(os.fsencode(path[start:])) for _, path in found if path[start:]}
+        paths = {to_text(os.fsencode(path[start:])) for _, path in found if path[start:]}
+        yield {below_volume(root.name, path) for path in paths} if root.name else paths
 
 
-def look_at(scanner: Scanner, paths: Iterable[str]) -> Seen:
+def look_at(scanner: Scanner | NamedScanner, paths: Iterable[str]) -> Seen:
     """Look at paths of which something was heard. Blocks.
 
     A path that can't be examined now counts as one without a file: a later scan finds it.

@@ -9,7 +9,7 @@ from concurrent.futures import Executor, Future, wait
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, ParamSpec, Self, TypeAlias, TypeVar
 
 from asyncload.aio.budget import Budget
 from asyncload.errors import SourceStalled, TooManyOpenFiles
@@ -90,6 +90,21 @@ Readable: TypeAlias = OpenFile | MemberInTurn
 """A file or a member that `Readers.opened` opened."""
 
 
+class DecodingMemory(NamedTuple):
+    """The memory in which members are decompressed: large ones, and small ones apart from them.
+
+    Each of its own: a batch of small ones already holds a buffer, for which a large one may wait.
+    """
+
+    for_large: Budget
+    for_small: Budget
+
+    @classmethod
+    def of_process(cls) -> Self:
+        """Return what a process may use."""
+        return cls(Budget(DECODING_MEMORY), Budget(DECODING_MEMORY // 4))
+
+
 class Scan(NamedTuple, Generic[T]):
     """A blocking iterator with its heartbeat."""
 
@@ -115,6 +130,7 @@ class Readers:
         descriptor_wait: if nothing at all can be opened for so many seconds, files fail.
         roots: the volume's folders, for those who scan it.
         listed: the files to load that the user listed; None for all of the volume's.
+        decoding: shared with other readers; None for memory of its own.
     """
 
     def __init__(
@@ -126,6 +142,7 @@ class Readers:
         descriptor_wait: float = DESCRIPTOR_WAIT_SECONDS,
         roots: Sequence[Root] = (),
         listed: FileList | None = None,
+        decoding: DecodingMemory | None = None,
     ) -> None:
         self.roots = roots
         self.listed = listed
@@ -135,14 +152,12 @@ class Readers:
         self._patient = _PatientExecutor(executor)
         self._descriptor_wait = descriptor_wait
         self._exhausted_since: float | None = None
-        # Each of its own: a batch already holds a buffer, for which a large member may wait.
-        self._for_large = Budget(DECODING_MEMORY)
-        self._for_small = Budget(DECODING_MEMORY // 4)
+        self._decoding = DecodingMemory.of_process() if decoding is None else decoding
 
     @property
     def decoding_memory(self) -> int:
         """The bytes that members take at present to be decompressed, apart from the buffers."""
-        return self._for_large.held + self._for_small.held
+        return sum(budget.held for budget in self._decoding)
 
     def rest(self) -> None:
         """Let idle threads end, if they are our own; later reads start new ones."""
@@ -182,7 +197,8 @@ class Readers:
         heartbeat = Heartbeat()
         # One after the other, so the largest counts.
         most = max(_decoding_memory(upload.source) for upload in uploads)
-        async with self._for_small.hold(min(most, self._for_small.capacity)):
+        memory = self._decoding.for_small
+        async with memory.hold(min(most, memory.capacity)):
             await self._offload.run(
                 self._volume.read_batch,
                 uploads,
@@ -197,7 +213,7 @@ class Readers:
     @asynccontextmanager
     async def opened(self, source: SourceFile) -> AsyncIterator[tuple[Readable, FileState]]:
         """Open a file and return it with its state. Raises as `Volume.open_source` does."""
-        async with self._for_large.hold(_decoding_memory(source)):
+        async with self._decoding.for_large.hold(_decoding_memory(source)):
             file, state = await self._retry_while_exhausted(partial(self._open, source))
             with file:
                 if source.version is not None and isinstance(file, OpenFile):

@@ -13,6 +13,52 @@ from asyncload.source.heartbeat import unwatched
 from asyncload.source.scanner import Found, Part, Scanner
 
 
+class NamedScanner:
+    """Scans one of several folders: its paths begin with a name. Has what a `Scanner` has."""
+
+    def __init__(self, name: str, scanner: Scanner) -> None:
+        self._name = name
+        self._scanner = scanner
+
+    @property
+    def unused_rules(self) -> list[str]:
+        """See `Scanner.unused_rules`."""
+        return self._scanner.unused_rules
+
+    @property
+    def listed(self) -> FileList | None:
+        """The files to scan, by names without that of the folder; None for all."""
+        return self._scanner.listed
+
+    def scan(
+        self, beat: Callable[[str], None] = unwatched, *, expand: bool = True
+    ) -> Iterator[Found]:
+        """See `Scanner.scan`."""
+        return self._named(self._scanner.scan(self._below(beat), expand=expand))
+
+    def expand(self, path: str, beat: Callable[[str], None] = unwatched) -> Iterator[Found]:
+        """See `Scanner.expand`."""
+        return self._named(self._scanner.expand(self._relative(path), self._below(beat)))
+
+    def examine(self, path: str) -> Found | None:
+        """See `Scanner.examine`."""
+        found = self._scanner.examine(self._relative(path))
+        return None if found is None else found._replace(path=path)
+
+    def path_of(self, path: str) -> bytes:
+        """See `Scanner.path_of`."""
+        return self._scanner.path_of(self._relative(path))
+
+    def _named(self, found: Iterator[Found]) -> Iterator[Found]:
+        return (one._replace(path=below_volume(self._name, one.path)) for one in found)
+
+    def _below(self, beat: Callable[[str], None]) -> Callable[[str], None]:
+        return lambda path: beat(below_volume(self._name, path))
+
+    def _relative(self, path: str) -> str:
+        return path[len(below_volume(self._name, "")) :]
+
+
 class Scanners:
     """Scans several folders as one volume; has what a `Scanner` has.
 
@@ -34,7 +80,7 @@ class Scanners:
         needed: bool = True,
     ) -> None:
         self.listed = listed
-        self._scanners = scanners
+        self._scanners = {name: NamedScanner(name, each) for name, each in scanners.items()}
         self._unplaced = unplaced
         self._part = part
         self._empty = {name: Counter[str]() for name in scanners} if needed else {}
@@ -67,16 +113,12 @@ class Scanners:
             yield Failed(to_text(listed), None, 0, _misplaced(listed))
         for name, scanner in self._scanners.items():
             others = self._others()
-
-            def beat_below(path: str, name: str = name) -> None:
-                beat(below_volume(name, path))
-
-            for found in scanner.scan(beat_below, expand=expand):
+            for found in scanner.scan(beat, expand=expand):
                 if isinstance(found, SourceFile | Failed):
                     self._empty.pop(name, None)
                 elif isinstance(found, Excluded) and name in self._empty:
                     self._empty[name][found.reason] += 1
-                yield found._replace(path=below_volume(name, found.path))
+                yield found
             if self._others() > others:
                 self._empty.pop(name, None)
 

@@ -71,6 +71,25 @@ def test_files_are_loaded_until_a_signal(spawn, volume, s3, layer, target, tmp_p
     assert len(check_manifest(read)["files"]) == 2
 
 
+def test_several_folders_are_watched(spawn, tmp_path, s3, layer, target):
+    """Each file by its absolute path; one that disappears is named in the records."""
+    write_files(tmp_path, {"eu/d/a.csv": b"1", "us/d/b.csv": b"2"})
+    eu, us = tmp_path / "eu", tmp_path / "us"
+    process = spawn("watch", eu, us, *target, "--settle", "1s", "--json")
+    until(lambda: keys(s3, layer) == {"D/a.csv": b"1", "D/b.csv": b"2"}, process)
+    us.rename(tmp_path / "away")
+    write_files(eu, {"d/c.csv": b"3"})
+    until(lambda: "D/c.csv" in keys(s3, layer), process)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=PATIENCE)
+    records = check_lines(out)
+    paths = [record["path"] for record in records if record["type"] == "file"]
+    assert sorted(paths) == [f"{eu}/d/a.csv", f"{eu}/d/c.csv", f"{us}/d/b.csv"]
+    troubles = {record["trouble"] for record in records if record["type"] == "progress"}
+    assert troubles <= {"", f"the volume {us} does not exist"}
+    assert (process.returncode, records[-1]["loaded"]) == (0, 3)
+
+
 @pytest.mark.parametrize(("grace", "code"), [("5s", 0), ("0", 128 + signal.SIGTERM)])
 def test_a_signal_ends_a_watch_within_its_grace(asyncload, volume, s3, layer, target, grace, code):
     """Exit code 0 if all work was completed; that of the signal if an upload was aborted."""

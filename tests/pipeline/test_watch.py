@@ -517,7 +517,7 @@ async def test_a_settle_time_of_nothing_is_refused(volume):
 async def test_no_batch_is_begun_after_a_stop(volume, monkeypatch):
     """Also if its files were complete, and waited for their turn."""
     monkeypatch.setattr(noticing, "BATCH", 1)
-    monkeypatch.setattr(sessions, "_BATCHES", 1)
+    monkeypatch.setattr("asyncload.operations.watching.volume._BATCHES", 1)
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     class Slow(MemoryStore):

@@ -128,14 +128,17 @@ GUIDES = {
     "docs/how-to/stores.md": Guide(landed=8),
     "docs/how-to/tables.md": Guide(landed=0),
     "docs/how-to/verify.md": Guide(landed=8, before={"": RUN}),
-    "docs/how-to/watch.md": Guide(landed=8),
+    "docs/how-to/watch.md": Guide(
+        landed=8, volumes={"": {"data": SAMPLE}, "/mnt/eu": {"mnt/eu": SAMPLE, "mnt/us": SAMPLE}}
+    ),
     "docs/reference/commands.md": Guide(
         landed=10,
         volumes={
             "": {
                 "exports": {**SAMPLE, "eu/a.csv": b"1\n"},
                 "other": {"nightly.toml": b'bucket = "my-lake"\n'},
-            }
+            },
+            "/mnt/eu": {"mnt/eu": SAMPLE, "mnt/us": SAMPLE},
         },
         before={
             "": "cp other/nightly.toml .",

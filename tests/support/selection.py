@@ -74,6 +74,7 @@ KEPT = {
     "integration/test_processes.py::test_*": ["seaweedfs", "seaweedfs-*"],
     "integration/test_second_run.py::test_*": ["seaweedfs", "seaweedfs-*"],
     "cli/test_watch.py::test_files_are_loaded_until_a_signal": ["moto-poll0", "seaweedfs-poll1"],
+    "cli/test_watch.py::test_several_folders_are_watched": ["moto"],
     "unit/test_auto_concurrency.py::test_a_store_that_serves_500_a_second_*": [
         "model0-0.005",
         "model1-0.1",

@@ -19,7 +19,7 @@ from asyncload.model.checksums import crc64nvme
 from asyncload.model.values import ObjectKey, PlannedUpload, SourceFile
 from asyncload.source.batches import LoadedFile
 from asyncload.source.offload import Offload
-from asyncload.source.readers import Readers
+from asyncload.source.readers import DecodingMemory, Readers
 from asyncload.source.threads import ReaderThreads
 from asyncload.source.volume import Volume
 from tests.support.loads import write_files
@@ -473,3 +473,12 @@ async def test_if_nothing_can_be_opened_for_long_files_fail(volume, slow, exhaus
     exhausted["times"] = 0
     async with readers.opened(SourceFile("a.csv", 0)) as (_, state):
         assert state.size == 1
+
+
+async def test_readers_of_several_volumes_share_the_memory_for_members(slow):
+    """It is limited for the process."""
+    memory = DecodingMemory.of_process()
+    several = [Readers(slow.volume, slow.executor, decoding=memory) for _ in range(2)]
+    async with memory.for_large.hold(5), memory.for_small.hold(2):
+        assert [each.decoding_memory for each in several] == [7, 7]
+    assert slow.readers.decoding_memory == 0

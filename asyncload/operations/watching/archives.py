@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from asyncload.errors import SourceChanged
 from asyncload.model.names import to_bytes
@@ -17,6 +17,9 @@ from asyncload.source.name_kinds import is_zip
 from asyncload.source.readers import Readers
 from asyncload.source.scanner import Found, Scanner
 from asyncload.source.settling import Version
+
+if TYPE_CHECKING:
+    from asyncload.source.scanners import NamedScanner
 
 
 @dataclass(slots=True)
@@ -78,7 +81,9 @@ class WatchedArchives:
         trust: the attributes that identify a version of a file, see `file_state.TRUST`.
     """
 
-    def __init__(self, scanner: Scanner, trust: Sequence[str], *, load: bool) -> None:
+    def __init__(
+        self, scanner: Scanner | NamedScanner, trust: Sequence[str], *, load: bool
+    ) -> None:
         self._scanner = scanner
         self._trust = trust
         self._load = load

@@ -6,17 +6,18 @@ import asyncio
 import os
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
+from typing import NoReturn
 
 from asyncload.aio.groups import Group
 from asyncload.errors import SourceUnreadable
 from asyncload.model.values import Failed, SourceFile, Warned
 from asyncload.operations.watching.files import Files
+from asyncload.operations.watching.pausing import Pace
 from asyncload.planning.collecting import SLICE
 from asyncload.source.arrivals import changes, has_events, look_at
 from asyncload.source.folders import status_of
 from asyncload.source.readers import Readers
-from asyncload.source.scanner import Scanner
+from asyncload.source.roots import Root
 from asyncload.transfer.pipeline import Observer
 
 BATCH = 1_000
@@ -36,57 +37,50 @@ class Arrivals:
     """Notes which files of a volume appear, change and disappear.
 
     Args:
-        volume: the volume's folder.
-        scanner: of the volume; notes versions.
+        root: the volume's folder.
         files: the files of the volume.
         emit: receives warnings.
-        settle: how long a file must be quiet, in seconds.
+        pace: of the watch.
         poll: scan the volume again and again, also if its file system reports events.
-        tick: how often it looks at what it has heard of, in seconds.
     """
 
     def __init__(
         self,
-        volume: Path,
-        scanner: Scanner,
+        root: Root,
         files: Files,
         emit: Observer,
         *,
-        settle: float,
+        pace: Pace,
         poll: bool,
-        tick: float,
     ) -> None:
-        self._volume = volume
-        self._scanner = scanner
+        self._root = root
         self._files = files
         self._emit = emit
-        self._settle = settle
+        self._pace = pace
         self._poll = self._polling = poll
-        self._tick = tick
         self._heard: set[str] = set()
 
-    async def watch(self, readers: Readers) -> None:
+    async def watch(self, readers: Readers) -> NoReturn:
         """Note what happens, until the volume is gone.
 
         Raises:
             VolumeGone: the folder was removed or replaced.
             SourceStalled: it does not respond.
         """
-        status = await readers.run(status_of, os.fsencode(self._volume))
-        self._polling = self._poll or not has_events(self._volume)
+        folder = self._root.folder
+        status = await readers.run(status_of, os.fsencode(folder))
+        self._polling = self._poll or not await readers.run(has_events, folder)
         async with Group() as group:
-            listening = None if self._polling else group.create_task(self._listen())
+            if not self._polling:
+                group.create_task(self._listen())
             await self._look(readers, status)
-            if listening is not None:
-                group.stop(listening)
-        raise VolumeGone(f"the volume {self._volume} was removed or replaced")
 
     async def find_complete(self, readers: Readers) -> Sequence[SourceFile] | None:
         """Return files that are complete now; they are in work then. None if none is due."""
         due = self._files.due(BATCH)
         if not due:
             return None
-        seen = await readers.run(look_at, self._scanner, due)
+        seen = await readers.run(look_at, self._files.scanner, due)
         ready = self._files.take(seen.files)
         for path in seen.others:
             self._files.gone(path)
@@ -94,7 +88,7 @@ class Arrivals:
 
     async def _listen(self) -> None:
         try:
-            async for paths in changes(self._volume):
+            async for paths in changes(self._root):
                 self._heard |= paths
         except (OSError, RuntimeError) as error:
             # Of the library: its errors of the system's limits are of both kinds.
@@ -106,32 +100,35 @@ class Arrivals:
             )
             self._polling = True
 
-    async def _look(self, readers: Readers, opened: os.stat_result | None) -> None:
+    async def _look(self, readers: Readers, opened: os.stat_result | None) -> NoReturn:
         """Note what was heard of, and scan the volume from time to time, until it is gone."""
-        clock, volume = asyncio.get_running_loop().time, os.fsencode(self._volume)
+        clock, volume = asyncio.get_running_loop().time, os.fsencode(self._root.folder)
         rescan = clock()
         while True:
             now = await readers.run(status_of, volume)
-            if now is None or opened is None or not os.path.samestat(now, opened):
-                return
+            if now is None:
+                # In the words of the next attempt to open it, so that they are emitted once.
+                raise VolumeGone(f"the volume {self._root.folder} does not exist")
+            if opened is None or not os.path.samestat(now, opened):
+                raise VolumeGone(f"the volume {self._root.folder} was replaced")
             if await self._look_at_heard(readers):
                 # Files may have come with a new folder, before anything was heard of it.
-                rescan = min(rescan, clock() + self._settle)
+                rescan = min(rescan, clock() + self._pace.settle)
             if clock() >= rescan:
                 begun = clock()
                 await self._rescan(readers)
-                pause = self._settle / 2 if self._polling else _RESCAN
+                pause = self._pace.settle / 2 if self._polling else _RESCAN
                 rescan = clock() + max(pause, (clock() - begun) / _SCANNING)
             elif self._polling:
-                rescan = min(rescan, clock() + self._settle / 2)
-            await asyncio.sleep(self._tick)
+                rescan = min(rescan, clock() + self._pace.settle / 2)
+            await asyncio.sleep(self._pace.seconds)
 
     async def _look_at_heard(self, readers: Readers) -> bool:
         """Look at what was heard of; return whether a folder is among it."""
         heard, self._heard = sorted(self._heard), set()
         folders = False
         for start in range(0, len(heard), BATCH):
-            seen = await readers.run(look_at, self._scanner, heard[start : start + BATCH])
+            seen = await readers.run(look_at, self._files.scanner, heard[start : start + BATCH])
             for source in seen.files:
                 self._files.seen(source, event=True)
             for path in seen.others:
@@ -141,13 +138,13 @@ class Arrivals:
 
     async def _rescan(self, readers: Readers) -> None:
         self._files.begin_rescan()
-        scan, complete = readers.scan(partial(self._scanner.scan, expand=False)), True
+        scan, complete = readers.scan(partial(self._files.scanner.scan, expand=False)), True
         while entries := await readers.take(scan, SLICE):
             for found in entries:
                 if isinstance(found, SourceFile):
                     self._files.seen(found)
                 elif isinstance(found, Failed) and await readers.run(
-                    os.path.lexists, self._scanner.path_of(found.path)
+                    os.path.lexists, self._files.scanner.path_of(found.path)
                 ):
                     complete = False
                     if self._files.is_news(found.path, found.error.message):

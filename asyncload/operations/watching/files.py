@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from asyncload.model.values import Failed, Outcome, SourceFile, Unchanged, Uploaded
 from asyncload.operations.watching.archives import Attempt, WatchedArchives, comes_again
 from asyncload.source.arrivals import version_of
 from asyncload.source.scanner import Scanner
 from asyncload.source.settling import Settling
+
+if TYPE_CHECKING:
+    from asyncload.source.scanners import NamedScanner
 
 
 class Files:
@@ -22,6 +26,7 @@ class Files:
         clock: returns the time in seconds.
 
     Attributes:
+        scanner: of the volume.
         settling: decides which files are complete.
         archives: what is known of the archives among them.
         loaded: the number of files that were loaded.
@@ -29,13 +34,14 @@ class Files:
 
     def __init__(
         self,
-        scanner: Scanner,
+        scanner: Scanner | NamedScanner,
         *,
         settle: float,
         trust: Sequence[str],
         archives: bool,
         clock: Callable[[], float],
     ) -> None:
+        self.scanner = scanner
         self.settling = Settling(settle)
         self.archives = WatchedArchives(scanner, trust, load=archives)
         self.loaded = 0

@@ -1,80 +1,64 @@
-"""Load the files of a watched volume that are complete, session by session."""
+"""Load the complete files of all watched volumes, session by session."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from asyncload.model.values import SourceFile
 from asyncload.operations.run import utc_now
-from asyncload.operations.watching.arrivals import Arrivals
-from asyncload.operations.watching.files import Files
-from asyncload.operations.watching.pausing import pause
+from asyncload.operations.watching.pausing import Pace
 from asyncload.operations.watching.sending import Sending
 from asyncload.operations.watching.sessions import Outage, Sessions
 from asyncload.operations.watching.status import Status
+from asyncload.operations.watching.volume import WatchedVolume
 from asyncload.source.readers import Readers
 from asyncload.store.protocol import ObjectStore
 
 
 class Loading:
-    """Hands complete files to the sending, in batches.
+    """Hands the batches of all volumes to the sending.
 
     Args:
-        files: the files of the volume.
-        arrivals: finds the complete ones.
-        sessions: opens the sessions that record them.
+        volumes: the volumes.
+        sessions: opens the sessions that record the files.
         sending: sends them.
         status: receives the outages of the store.
-        tick: how often it looks for complete files, in seconds.
-        settle: how long it waits after an outage, in seconds.
+        pace: of the watch.
     """
 
     def __init__(
         self,
-        files: Files,
-        arrivals: Arrivals,
+        volumes: Sequence[WatchedVolume],
         sessions: Sessions,
         sending: Sending,
         status: Status,
-        *,
-        tick: float,
-        settle: float,
+        pace: Pace,
     ) -> None:
-        self._files = files
-        self._arrivals = arrivals
+        self._volumes = volumes
         self._sessions = sessions
         self._sending = sending
         self._status = status
-        self._tick = tick
-        self._settle = settle
+        self._pace = pace
 
-    async def load(self, store: ObjectStore, readers: Readers, stop: asyncio.Event) -> None:
-        """Load files as they become complete, until `stop` is set; complete those in work."""
-        while ready := await self._next_ready(readers, stop):
+    async def load(self, store: ObjectStore) -> None:
+        """Load files as they become complete, until the watch stops; complete those in work."""
+        while readers := await self._next_ready():
             try:
                 async with self._sessions.open(store, readers) as session:
-                    while ready:
-                        for batch in self._files.archives.batches(ready):
-                            await session.slots.acquire()
-                            if stop.is_set():
-                                break
-                            session.group.create_task(self._sending.send_batch(session, batch))
-                        ready = await self._next_ready(readers, stop, session.end)
+                    while await self._next_ready(session.end):
+                        batches = [one for each in self._volumes for one in each.take_ready()]
+                        for batch in self._sending.fail_collided(session, batches):
+                            work = self._sending.send_batch(session, batch)
+                            batch.volume.begin(session.group, work)
             except Outage as error:
-                self._files.release()
                 self._status.set_trouble(error.message, hint=error.hint)
-                await pause(stop, self._settle)
+                await self._pace.pause(self._pace.settle)
 
-    async def _next_ready(
-        self, readers: Readers, stop: asyncio.Event, end: datetime | None = None
-    ) -> Sequence[SourceFile]:
-        """Return the next complete files; none at a stop, or at the end of a session."""
-        while not stop.is_set() and (end is None or utc_now() < end):
-            ready = await self._arrivals.find_complete(readers)
-            if ready:
-                return ready
-            if ready is None:
-                await pause(stop, self._tick)
-        return ()
+    async def _next_ready(self, end: datetime | None = None) -> Readers | None:
+        """Wait until there is a batch to send, and return its readers; None at the end."""
+        while not self._pace.stopped and (end is None or utc_now() < end):
+            for volume in self._volumes:
+                if volume.ready is not None:
+                    return volume.ready
+            await self._pace.tick()
+        return None

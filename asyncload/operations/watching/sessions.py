@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,15 +29,13 @@ from asyncload.transfer.pipeline import Observer
 Outage = (StoreUnavailable, ServerError)
 """Errors of a store that a watch waits for."""
 
-# Batches at once: a large file must not delay the others.
-_BATCHES = 4
-
 
 @dataclass(frozen=True, slots=True)
 class Session:
     """The files that one manifest records.
 
-    `end` is when the next one begins. Each batch has a task in `group`, and one of the `slots`.
+    `end` is when the next one begins. Each batch has a task in `group`. `tools` are those of the
+    volume whose files came first.
     """
 
     run: Run
@@ -46,7 +43,6 @@ class Session:
     store: ObjectStore
     end: datetime
     group: Group
-    slots: asyncio.Semaphore
 
 
 class Sessions:
@@ -88,6 +84,8 @@ class Sessions:
     async def open(self, store: ObjectStore, readers: Readers) -> AsyncIterator[Session]:
         """Open a session; at the end of the context its manifest is written.
 
+        `readers` are those of any volume.
+
         Raises:
             Refused: objects can't be locked any more until the requested time.
             StoreUnavailable, ServerError: the store can't be used now.
@@ -117,9 +115,7 @@ class Sessions:
             run.add_observer(written.observe)
             try:
                 async with Group() as group:
-                    # New for each: a batch that is cancelled before it starts keeps its slot.
-                    slots = asyncio.Semaphore(_BATCHES)
-                    yield Session(run, tools, stores.most, self._end_of(run), group, slots)
+                    yield Session(run, tools, stores.most, self._end_of(run), group)
             finally:
                 tools.buffers.close()
                 run.count_requests()

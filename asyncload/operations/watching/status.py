@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,28 +22,42 @@ class Status:
     """Emits the progress and the trouble of a watch, and writes its health file.
 
     Args:
-        files: the files of the volume.
+        files: the files of each volume.
         emit: receives the events.
         health_file: the file to write; None for none.
     """
 
-    def __init__(self, files: Files, emit: Observer, health_file: Path | None) -> None:
+    def __init__(self, files: Sequence[Files], emit: Observer, health_file: Path | None) -> None:
         self._files = files
         self._emit = emit
         self._health_file = health_file
-        self._trouble = ""
+        # By volume; "" for that of the store, or of a single volume.
+        self._troubles: dict[str, str] = {}
+
+    @property
+    def loaded(self) -> int:
+        """The number of files that were loaded since the start."""
+        return sum(files.loaded for files in self._files)
+
+    @property
+    def failing(self) -> int:
+        """The number of files whose last attempt failed."""
+        return sum(files.settling.failing for files in self._files)
 
     def emit(self, event: Event | None = None) -> None:
         """Emit an event, by default the progress."""
         self._emit(self._progress() if event is None else event)
 
-    def set_trouble(self, trouble: str, hint: str = "") -> None:
-        """Emit a warning about trouble once, and the progress once when it begins or ends."""
-        if trouble == self._trouble:
+    def set_trouble(self, trouble: str, hint: str = "", *, of: str = "") -> None:
+        """Emit a warning about trouble once, and the progress once when it begins or ends.
+
+        `of` is the name of the volume that it is about, if there are several.
+        """
+        if trouble == self._troubles.get(of, ""):
             return
         if trouble:
             self.emit(Warned(trouble, hint))
-        self._trouble = trouble
+        self._troubles[of] = trouble
         self.emit()
 
     async def beat(self) -> None:
@@ -69,11 +84,11 @@ class Status:
             part.replace(path)
 
     def _progress(self) -> WatchProgress:
-        settling = self._files.settling
+        settling = [files.settling for files in self._files]
         return WatchProgress(
-            self._files.loaded,
-            settling.waiting,
-            settling.in_flight,
-            settling.failing,
-            self._trouble,
+            self.loaded,
+            sum(each.waiting for each in settling),
+            sum(each.in_flight for each in settling),
+            self.failing,
+            "; ".join(filter(None, self._troubles.values())),
         )

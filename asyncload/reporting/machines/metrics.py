@@ -118,7 +118,11 @@ def _metrics(
         yield _single("watch_in_flight_files", "Files in work.", progress.in_flight)
         yield _single("watch_failing_files", "Files whose last try failed.", progress.failing)
         stalled = 1 if progress.trouble else 0
-        yield _single("watch_stalled", "1 if nothing can be loaded at present.", stalled)
+        yield _single(
+            "watch_stalled",
+            "1 if nothing can be loaded at present, or nothing of one of the volumes.",
+            stalled,
+        )
 
 
 def _of_files(report: Report, *, reaches_all: bool) -> Iterator[_Metric]:

@@ -71,7 +71,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "I31",
         "a watched folder disappears, the store is down, events are lost",
-        "waited for, or found by a scan; reported once",
+        "waited for, or found by a scan; reported once; other watched folders are loaded meanwhile",
     ),
     Fault(
         "I32",
