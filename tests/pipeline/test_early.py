@@ -135,7 +135,7 @@ async def test_a_slow_scan_is_waited_for(tmp_path, held):
 
 
 async def test_after_a_scan_that_stalls_the_next_run_loads_the_rest(tmp_path, stalling):
-    """The run ends with the error, whatever it had sent by then; nothing is sent twice."""
+    """The run ends with the error, and nothing that it sent is sent twice."""
     write_files(tmp_path, FILES)
     stalling.add(tmp_path / "z")
     store = MemoryStore()
