@@ -125,6 +125,11 @@ def _plan(
     files: bool,
     price: object,
 ) -> int:
+    if offline and arguments.origins["price"].source == "flag":
+        raise UsageError(
+            "--price has no effect with --offline: the number of requests depends on the bucket",
+            hint="omit one of them",
+        )
     settings = _settings(arguments)
     ending.bucket = settings.bucket
     if not offline:

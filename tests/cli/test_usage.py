@@ -70,7 +70,7 @@ def test_what_is_mistyped_gets_a_name_that_is_near_or_none(asyncload, typed, hin
     [
         (("run", "--dry-run", "--log-format", "jsno"), "json"),
         (("doctor", "--log-format", "jsno"), "json"),
-        (("run", "--dry-run", "--offline", "--price", "putt=1"), "put"),
+        (("run", "--dry-run", "--price", "putt=1"), "put"),
         (("ddl", "--engine", "athna"), "athena"),
     ],
 )
@@ -164,6 +164,10 @@ def test_a_price_without_a_plan_is_refused_unless_it_is_set_for_all(asyncload, v
     ended = asyncload("run", *options, "--price", "put=1")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith("error: --price has no effect without --dry-run\n  hint: omit it")
+    for command in (("plan",), ("run", "--dry-run")):
+        ended = asyncload(*command, *options, "--offline", "--price", "put=1")
+        assert (ended.code, ended.out) == (2, "")
+        assert ended.err.startswith("error: --price has no effect with --offline")
     monkeypatch.setenv("ASYNCLOAD_PRICE", "put=1")
     # It gets as far as the credentials, of which there are none.
     assert asyncload("run", *options).code == 5
