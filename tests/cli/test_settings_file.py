@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import threading
 
 import pytest
 
 from asyncload.settings.option_kinds import CONCURRENCY, PAIRS, PATTERNS, SIZE
+from tests.support.documents import all_blocks
 from tests.support.loads import write_files
 from tests.support.vocabulary import check_lines
 
@@ -31,6 +33,16 @@ def planned(asyncload, folder):
         return [r["key"] for r in check_lines(ended.out) if r["type"] == "file"]
 
     return plan
+
+
+@pytest.mark.parametrize("block", all_blocks("toml"), ids=lambda block: block.page)
+def test_the_files_in_the_documents_are_valid(asyncload, folder, block):
+    """With all the settings and the source that they describe."""
+    write_files(folder, {"documents.toml": block.text.encode()})
+    ended = asyncload("config", "--config", "documents.toml")
+    assert (ended.code, ended.err) == (0, "")
+    bucket = re.search(r'^bucket = "(.*)"$', block.text, re.MULTILINE)[1]
+    assert f'bucket = "{bucket}"  # documents.toml, line' in ended.out
 
 
 BASE = 'bucket = "lake"\ndate = 2022-05-02\nlayer = "File"\n'
