@@ -41,12 +41,21 @@ def short_deadline(monkeypatch):
     """A call is given up after a second at the most; only within this process."""
     monkeypatch.setattr("asyncload.s3.requests._ANSWER_SECONDS", 0.5)
     monkeypatch.setattr("asyncload.s3.requests._MIN_BYTES_PER_SECOND", 16 * 1024 * 1024)
-    yield
     # aiohttp keeps flushing what is not read until the event loop is gone; the socket of such
-    # a connection is then closed by the collector, which tells.
+    # a connection is then closed by the collector, which tells: at the end of the test, and of all
+    # that there is only what the test made.
+    enable = gc.enable
+    monkeypatch.setattr(gc, "enable", _do_nothing)
+    monkeypatch.setattr(gc, "freeze", _do_nothing)
+    yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+    enable()
+
+
+def _do_nothing():
+    pass
 
 
 @pytest.fixture

@@ -51,12 +51,14 @@ def asyncload(capsys, monkeypatch):
             for signum, handler in before.items():
                 signal.signal(signum, handler)
             gc.enable()
-            # What a run left is old now, so that only a full collection closes what it left open.
-            gc.unfreeze()
             # By the program's own, a test process would grow by several MB with each run.
             gc.set_threshold(*threshold)
-            if not next(_RUNS) % 40:
+            # What a run left is frozen, so that only a full collection closes what it left open.
+            # That goes through all imports and tests as well, and takes as long as several runs.
+            if not next(_RUNS) % 80:
+                gc.unfreeze()
                 gc.collect()
+                gc.freeze()
         captured = capsys.readouterr()
         observe(captured.out)
         observe(captured.err)
