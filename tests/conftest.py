@@ -12,6 +12,7 @@ import pytest
 from tests.support import ceph as ceph_cluster
 from tests.support import servers
 from tests.support.browser import headless_chromium
+from tests.support.measuring import is_measured, stop_measuring
 from tests.support.observed import take_misfits
 from tests.support.quick_libraries import quicken
 from tests.support.rights import without_rights
@@ -37,7 +38,11 @@ def pytest_addoption(parser):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Mark what is slow or for the night; with --fault, keep the tests with one of its ids."""
+    """Mark what is slow or for the night; with --fault, keep the tests with one of its ids.
+
+    Those that coverage does not measure come last.
+    """
+    items.sort(key=is_measured, reverse=True)
     mark_repetitions(items)
     mark_slow(items)
     wanted = set(config.getoption("--fault"))
@@ -48,6 +53,13 @@ def pytest_collection_modifyitems(config, items):
             (kept if ids & wanted else others).append(item)
         items[:] = kept
         config.hook.pytest_deselected(items=others)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Measure no longer, once this process has come to tests that are not measured."""
+    if not is_measured(item):
+        stop_measuring()
 
 
 def pytest_collection_finish(session):

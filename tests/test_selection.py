@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.measuring import UNMEASURED
 from tests.support.selection import KEPT, SLOW
 
 
@@ -26,6 +27,12 @@ def test_each_slow_test_is_one_of_those_without_servers(name):
     assert path.startswith(("unit/", "pipeline/"))
     files = Path(__file__).parent.glob(path)
     assert any(fnmatchcase(found, test) for file in files for found in names_in(file.read_text()))
+
+
+@pytest.mark.parametrize("pattern", UNMEASURED)
+def test_each_row_of_what_is_not_measured_names_a_file(pattern):
+    """A file that is renamed takes its row along."""
+    assert [*Path(__file__).parent.glob(pattern)]
 
 
 def names_in(text):

@@ -1,0 +1,66 @@
+"""Which tests run without coverage, because others run the same code under it.
+
+Coverage makes most tests a third slower, some three times as slow, and doubles the start of each
+program. So the tests below come last, and each process of tests stops measuring when it comes to
+them. Code that only they reach counts as not covered: a file is for this table if the total without
+it is the same.
+"""
+
+from __future__ import annotations
+
+import os
+from fnmatch import fnmatchcase
+
+import coverage
+
+from tests.support.selection import parts
+
+UNMEASURED = (
+    # Programs that are killed or stopped, with the same requests each time.
+    "faults/test_kill.py",
+    "faults/test_collect_kill.py",
+    "faults/test_ends.py",
+    "faults/test_process_faults.py",
+    "faults/test_syscalls.py",
+    "faults/test_watch_kill.py",
+    # Faults on the way to the store: what is done about each kind, tests of the store show as well.
+    "faults/test_archive_faults.py",
+    "faults/test_days_work.py",
+    "faults/test_network_faults.py",
+    "faults/test_seeds.py",
+    "faults/test_server_faults.py",
+    # What others load into other stores, in small, or by other means.
+    "integration/test_collect_scale.py",
+    "integration/test_memory.py",
+    "integration/test_scripted.py",
+    "integration/test_servers.py",
+    "integration/test_stores.py",
+    "integration/test_versioned.py",
+    "unit/test_auto_concurrency.py",
+    "smoke/*",
+    # They look at files, or run programs that coverage does not see.
+    "aws_lambda/test_emulator.py",
+    "aws_lambda/test_package.py",
+    "aws_lambda/test_templates.py",
+    "benchmarks/*",
+    "faults/test_catalogue.py",
+    "faults/test_proxy.py",
+    "test_architecture.py",
+    "test_docs.py",
+    "test_english.py",
+    "test_site.py",
+)
+"""Paths below tests."""
+
+
+def is_measured(item):
+    """Whether coverage counts what this test runs."""
+    path, _, _ = parts(item)
+    return not any(fnmatchcase(path, pattern) for pattern in UNMEASURED)
+
+
+def stop_measuring():
+    """Measure nothing more, neither here nor in programs that are started from now on."""
+    if measured := coverage.Coverage.current():
+        measured.stop()
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
