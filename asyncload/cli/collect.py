@@ -25,4 +25,5 @@ def collect(settings: CollectSettings, ending: Ending, *, quiet: bool) -> int:
     report = Report(bucket=settings.target.bucket)
     ending.report, ending.totals = report, lambda: collect_totals(report)
     start = partial(collect_answers, settings, environment=dict(os.environ))
-    return show_run(start, RunOutput(ending, report, quiet=quiet, found="answer"))
+    locks = settings.target.lock_mode is not None
+    return show_run(start, RunOutput(ending, report, quiet=quiet, found="answer", locks=locks))

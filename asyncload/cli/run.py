@@ -22,6 +22,7 @@ from asyncload.reporting.report import Report
 from asyncload.reporting.text import (
     excluded_entry_lines,
     failed_lines,
+    format_count,
     summary_lines,
     warning_lines,
 )
@@ -39,7 +40,7 @@ def run(settings: Settings, ending: Ending, *, quiet: bool, tree: bool) -> int:
     """
     report = Report(bucket=settings.bucket)
     ending.report, ending.totals = report, lambda: run_totals(report)
-    output = RunOutput(ending, report, quiet=quiet)
+    output = RunOutput(ending, report, quiet=quiet, locks=settings.lock_mode is not None)
     if tree:
         # Late: most runs print none.
         from asyncload.reporting.tree import RunTree
@@ -77,7 +78,8 @@ def show_run(start: Callable[..., Coroutine[Any, Any, Report]], output: RunOutpu
 class RunOutput:
     """Writes a run's results to standard output and everything else to standard error.
 
-    `found` is a word for what the run finds, in the singular. `tree` collects the objects to print
+    `found` is a word for what the run finds, in the singular. `locks`: the run locks the objects
+    that it uploads. `tree` collects the objects to print
     at the end, None to print none.
     """
 
@@ -85,6 +87,7 @@ class RunOutput:
     report: Report
     quiet: bool
     found: str = "CSV"
+    locks: bool = False
     tree: RunTree | None = None
     out: Output = field(default_factory=stdout)
 
@@ -156,5 +159,8 @@ class RunOutput:
         elif report.counts or ended_well:
             for line in summary_lines(report, self.ending.seconds):
                 self.out.line(line)
+            if self.locks and (kept := report.counts["unchanged"] + report.counts["present"]):
+                objects = format_count(kept, "existing object")
+                self.out.line(f"not locked by this run: {objects}; asyncload verify compares locks")
             for line in () if self.tree is None else self.tree.lines(report.bucket):
                 self.out.line(line)

@@ -175,6 +175,28 @@ def test_a_store_that_ignores_the_lock_is_a_warning(told, lane):
     assert "the store did not keep --lock-mode of Raw/Local/CSV/A/" in ended.err
 
 
+def test_objects_that_existed_already_are_said_not_to_be_locked(told):
+    """A run that was repeated with a lock must not look as if it had locked them."""
+    crc = {"x-amz-checksum-crc64nvme": "I5Whw0YbvtI=", "x-amz-checksum-type": "FULL_OBJECT"}
+
+    def answer(request):
+        if "object-lock" in request.query:
+            return ENABLED
+        if request.method == "PUT":
+            return error(412, "PreconditionFailed")
+        if request.method == "HEAD":
+            return Answer(200, b"1", {"ETag": '"opaque"', **crc})
+        return EMPTY_LISTING
+
+    line = "not locked by this run: 1 existing object; asyncload verify compares locks"
+    for lock, lines in ((LOCK, [line]), ((), [])):
+        ended, _ = told(answer, *lock, "--no-manifest")
+        assert ended.code == 0
+        said, *rest = ended.out.splitlines()
+        assert said.startswith("1 of 1 file is in the raw zone: 1 unchanged")
+        assert rest == lines
+
+
 def test_verify_compares_locks(told):
     """As the store's answer to HEAD has them; the exit code is 3 if one is not as asked for."""
     wanted = ("--lock-mode", "governance", "--lock-until", "2099-05-02")
