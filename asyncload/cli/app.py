@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -407,9 +407,21 @@ def _demo(volume: Path | None, *, keep: bool) -> int:
     return do(volume, keep=keep)
 
 
+def _schema_names() -> Iterable[str]:
+    # Late: only a shell that completes a name asks for all.
+    from asyncload.reporting.schemas import schema_names
+
+    return schema_names()
+
+
 def schema(
     name: Annotated[
-        str | None, typer.Argument(help="Its name. Default: list all names.", show_default=False)
+        str | None,
+        typer.Argument(
+            help="Its name. Default: list all names.",
+            show_default=False,
+            autocompletion=_schema_names,
+        ),
     ] = None,
 ) -> Callable[[], int]:
     """Print a JSON Schema of the records of --json, of manifests or of logs."""

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from asyncload.bucket.listing import list_partitions
-from asyncload.errors import AccessDenied, Interrupted, RequestRejected
+from asyncload.errors import AccessDenied, ApiError, Interrupted, RequestRejected
 from asyncload.model.reserved import SUCCESS_MARKER
 from asyncload.model.values import ApiRequestsMade, ObjectKey, Warned
 from asyncload.model.version import VERSION
@@ -208,6 +208,7 @@ async def _collect(
             retries=api_retries,
             proxy_for=proxies.proxy_url_for,
             traffic=traffic,
+            tell_throttled=lambda error: run.observe(_throttled(error)),
         )
         work = partial(_walk, run, settings, client, stopping, secrets)
         return await run_recorded(store, run, work, retries)
@@ -262,6 +263,13 @@ async def _walk(
     await run.markers.write(sorted(walk.partitions), policy)
     if walk.unavailable is not None:
         raise walk.unavailable
+
+
+def _throttled(error: ApiError) -> Warned:
+    return Warned(
+        f"{error.message}: requests wait until the API serves them again",
+        "each is repeated for up to 5 minutes; use a lower --rate if this happens often",
+    )
 
 
 def _specs(settings: CollectSettings) -> set[str]:

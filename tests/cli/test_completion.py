@@ -43,6 +43,8 @@ def complete(asyncload, monkeypatch):
         (["run", "--profile", ""], ["base", "dev", "lake"]),
         (["run", "--then", ""], ["delete", "move"]),
         (["ddl", "--engine", "g"], ["glue"]),
+        (["run", "--lock-mode", "c"], ["compliance"]),
+        (["schema", "ru"], ["run", "runs"]),
         (["run", '""', "--check"], ["--checksum"]),
         # The shell completes paths itself.
         (["run", ""], []),

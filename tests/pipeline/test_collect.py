@@ -315,8 +315,9 @@ async def test_a_wrong_token_ends_the_run(double, store):
 
 
 @pytest.mark.fault("W1")
-async def test_throttled_requests_are_repeated_when_the_api_says(double, store):
-    """No other request starts in the meantime either."""
+async def test_throttled_requests_are_repeated_when_the_api_says(double, store, monkeypatch):
+    """No other request starts in the meantime either; a long wait is said."""
+    monkeypatch.setattr("asyncload.source.web.fetching._LONG_WAIT", 1.0)
     double.faults.append(
         once("/search/movie", Sent(429, b"{}", (("Retry-After", "1"),)), Sent(429, b"{}"))
     )
@@ -324,6 +325,8 @@ async def test_throttled_requests_are_repeated_when_the_api_says(double, store):
     assert report.exit_code == 0
     assert (report.api_requests, report.api_retries) == (7, 2)
     assert double.asked[1].at - double.asked[0].at >= 1
+    (warned,) = report.warnings
+    assert warned.message.endswith(": requests wait until the API serves them again")
 
 
 @pytest.mark.fault("W1")
@@ -339,6 +342,10 @@ async def test_a_storm_of_throttling_fails_nothing(double, store):
     report = await collect_from(double, store, title=["film"])
     assert report.exit_code == 0
     assert (report.api_requests, report.api_retries) == (50, 45)
+    (warned,) = report.warnings
+    assert warned.message == (
+        "the API answered HTTP 429: requests wait until the API serves them again"
+    )
 
 
 @pytest.mark.fault("W2")

@@ -43,6 +43,9 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 # Of an answer with an error, as much as a message may need.
 _MAX_ERROR = 16 * 1024
 _MIB = 1024 * 1024
+# A request has been refused for long after so many times, or if it is to wait for so many seconds.
+_MANY_REFUSALS = 5
+_LONG_WAIT = 10.0
 
 
 class Answer(NamedTuple):
@@ -64,10 +67,14 @@ class Answer(NamedTuple):
 
 @dataclass(slots=True)
 class WebTraffic:
-    """Counts requests to an API, and how many of them were retries."""
+    """Counts requests to an API, and how many of them were retries.
+
+    `is_told`: it was said that the API lets requests wait.
+    """
 
     requests: int = 0
     retries: int = 0
+    is_told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,7 @@ class WebClient:
         max_size: the maximum size of an answer, in bytes.
         retries: when to try again.
         proxy_for: returns the address of the proxy for an address; None for none.
+        tell_throttled: called once, with the error, if the API lets a request wait for long.
         sleep, draw: wait for a number of seconds; return random numbers from 0 to 1.
     """
 
@@ -96,6 +104,7 @@ class WebClient:
     max_size: int
     retries: RetryPolicy = RETRIES
     proxy_for: Callable[[str], str | None] = lambda _: None
+    tell_throttled: Callable[[ApiError], None] = lambda _: None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     draw: Callable[[], float] = random.random
     traffic: WebTraffic = field(default_factory=WebTraffic)
@@ -139,11 +148,18 @@ class WebClient:
                 )
                 if wait is None:
                     raise
+                if throttled >= _MANY_REFUSALS or (error.throttled and wait >= _LONG_WAIT):
+                    self._tell(error)
                 self.may_start()
                 if error.retry_after:
                     self.pace.pause(error.retry_after)
                 self.traffic.retries += 1
             await self.sleep(wait)
+
+    def _tell(self, error: ApiError) -> None:
+        if not self.traffic.is_told:
+            self.traffic.is_told = True
+            self.tell_throttled(error)
 
     async def _attempt(self, url: str) -> Answer:
         for _ in range(_MAX_REDIRECTS + 1):
