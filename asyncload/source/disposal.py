@@ -187,7 +187,8 @@ def _check_target(volume: Path, target: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, "", str(target))
     if os.path.commonpath([below, above]) == above:
         raise UsageError(
-            f"--then: the folder {target} is inside the volume, so its files would be loaded again",
+            f"--then: the folder {target} is inside {volume}, the folder of the volume, from which "
+            "its files could be loaded again",
             hint="give a folder outside of the volume, on the same file system",
         )
     if status.st_dev != os.stat(volume).st_dev:  # noqa: PTH116  # as above

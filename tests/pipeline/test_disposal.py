@@ -284,9 +284,9 @@ def test_a_target_that_can_not_be_used_is_refused(volume, tmp_path, monkeypatch)
     (tmp_path / "locked").mkdir()
     monkeypatch.setattr(os, "access", lambda path, _: "locked" not in os.fspath(path))
     for target, message in (
-        (volume, "is inside the volume"),
-        (volume / "done", "is inside the volume"),
-        (tmp_path / "link", "is inside the volume"),
+        (volume, f"is inside {volume}, the folder of the volume"),
+        (volume / "done", f"is inside {volume}, the folder of the volume"),
+        (tmp_path / "link", f"is inside {volume}, the folder of the volume"),
         (tmp_path / "nowhere", "can't be used: No such file or directory"),
         (tmp_path / "file", "can't be used: Not a directory"),
         (Path("/proc"), "is on another file system"),
