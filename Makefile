@@ -53,7 +53,8 @@ $(SHOWN): $(FOR_DEMO:%=requirements/%.txt) pyproject.toml | $(BIN)/python
 demo: $(or $(wildcard $(READY)),$(SHOWN))  ## Load the sample volume into a local S3, and show the lake
 	$(BIN)/asyncload demo
 
-test: check  ## Run all checks and tests, as CI does
+test: $(READY) $(GENERATOR)  ## Run all checks and tests, as CI does
+	$(MAKE) --no-print-directory --jobs=2 --output-sync check
 	$(PYTEST) -m "not nightly" --durations=25 --durations-min=4 --cov --cov-report=term
 	$(PYTEST) -m "not nightly and not docker and seaweedfs" $(WITHOUT_LANE)
 
