@@ -801,12 +801,3 @@ def test_several_volumes_are_loaded_in_processes(volume, tmp_path, asyncload, la
     assert f"  from {tmp_path / 'more'}: 9 files, 9 B: 9 uploaded" in ended.out.splitlines()
     put = [r.path.rpartition("/CSV/")[2] for r in requests if r.method == "PUT"]
     assert sorted(put) == [f"{name}/2022/05/02/{n}.csv" for name in "AB" for n in range(9)]
-
-
-def test_watch_takes_one_volume(asyncload, volume, tmp_path):
-    """It says so before it asks the bucket."""
-    ended = asyncload("watch", volume, tmp_path, "--bucket", "lake")
-    assert ended.code == 2
-    assert ended.err.startswith(
-        "error: watch takes one volume, not 2\n  hint: start a watch for each"
-    )
