@@ -29,6 +29,8 @@ UNMEASURED = (
     "faults/test_network_faults.py",
     "faults/test_seeds.py",
     "faults/test_server_faults.py",
+    "faults/test_simulation.py::test_a_stop_at_any_step_is_obeyed",
+    "faults/test_simulation.py::test_no_seed_makes_a_load_lie_leak_or_hang",
     # What others load into other stores, in small, or by other means.
     "integration/test_collect_scale.py",
     "integration/test_memory.py",
@@ -36,8 +38,10 @@ UNMEASURED = (
     "integration/test_servers.py",
     "integration/test_stores.py",
     "integration/test_versioned.py",
+    "pipeline/test_days.py",
     "unit/test_auto_concurrency.py",
     "unit/test_plan.py::test_a_plan_takes_less_than_50_bytes_a_file",
+    "unit/test_sigv4.py",
     "smoke/*",
     # They look at files, or run programs that coverage does not see.
     "aws_lambda/test_emulator.py",
