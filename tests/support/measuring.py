@@ -3,7 +3,7 @@
 Coverage makes most tests a third slower, some three times as slow, and doubles the start of each
 program. So the tests below come last, and each process of tests stops measuring when it comes to
 them. Code that only they reach counts as not covered: a file is for this table if the total without
-it is the same.
+it is the same. Tests that mostly wait stay among the others, which use the processor meanwhile.
 """
 
 from __future__ import annotations
@@ -19,14 +19,12 @@ UNMEASURED = (
     # Programs that are killed or stopped, with the same requests each time.
     "faults/test_kill.py",
     "faults/test_collect_kill.py",
-    "faults/test_ends.py",
     "faults/test_process_faults.py",
     "faults/test_syscalls.py",
     "faults/test_watch_kill.py",
     # Faults on the way to the store: what is done about each kind, tests of the store show as well.
     "faults/test_archive_faults.py",
     "faults/test_days_work.py",
-    "faults/test_network_faults.py",
     "faults/test_seeds.py",
     "faults/test_server_faults.py",
     "faults/test_simulation.py::test_a_stop_at_any_step_is_obeyed",
