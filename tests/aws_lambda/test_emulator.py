@@ -112,7 +112,7 @@ def test_a_refused_bucket_becomes_a_failed_invocation(function, event, volume):
         failure = lambda_function.invoke(event | {"bucket": "no-such-bucket"})
     assert failure["errorType"] == "BucketNotFound"
     assert "no-such-bucket" in failure["errorMessage"]
-    assert "(exit code 5). Check --bucket" in failure["errorMessage"]
+    assert '(exit code 5). Check "bucket"' in failure["errorMessage"]
     assert SECRET not in json.dumps(failure) + lambda_function.log()
     assert '"level":"ERROR"' in lambda_function.log()
 

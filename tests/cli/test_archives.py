@@ -155,20 +155,11 @@ def test_a_plan_says_what_could_not_be_moved(plan, volume, tmp_path):
 
 
 def test_a_volume_that_is_an_archive_is_a_usage_error(asyncload, volume):
-    """With the options that load only its members."""
+    """With the option that loads its members."""
     write_files(volume, {"a.zip": zip_of(FILMS)})
-    ended = asyncload("run", volume / "a.zip", "--bucket", "lake", *DATE, "--dry-run", "--offline")
+    plan = ("run", volume / "a.zip", "--bucket", "lake", *DATE, "--dry-run", "--offline")
+    ended = asyncload(*plan)
     assert ended.code == 2
-    assert "hint: name its folder, and --archives --include 'a.zip' to load only" in ended.err
-    ended = asyncload(
-        "run",
-        volume,
-        "--bucket",
-        "lake",
-        "--dry-run",
-        "--offline",
-        "--archives",
-        "--include",
-        "a.zip",
-    )
+    assert "hint: --archives loads the CSVs of a ZIP archive" in ended.err
+    ended = asyncload(*plan, "--archives")
     assert "would upload 2 of 2 files" in ended.out
