@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 
+from asyncload.s3.client.body import ViewBody
+from asyncload.s3.client.session import _DirectRequests
 from asyncload.s3.fast.connection import Connection, ConnectionPool
 from tests.support.content import random_bytes
 
@@ -466,3 +470,27 @@ async def test_a_body_is_not_written_to_a_broken_connection(caplog):
     await connection.closed()
     assert not connection.usable
     assert caplog.messages == []
+
+
+def test_a_request_of_the_client_that_is_cancelled_leaves_no_connection():
+    """Although the server reads nothing of its body: what was left open would warn here."""
+
+    async def cancel(port):
+        async with aiohttp.ClientSession() as session:
+            requests = _DirectRequests(session, None)
+            body = ViewBody(memoryview(random_bytes(LARGE)))
+            sending = asyncio.create_task(
+                requests.request("PUT", url=f"http://127.0.0.1:{port}/k", data=body)
+            )
+            accepted.append((await asyncio.to_thread(server.accept))[0])
+            # So that it has written as much as the sockets take.
+            await asyncio.sleep(0.1)
+            sending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
+
+    accepted: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asyncio.run(cancel(server.getsockname()[1]))
+        gc.collect()
+        accepted[0].close()

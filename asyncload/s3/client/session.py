@@ -180,9 +180,14 @@ class _DirectRequests:
                 await self._session.request(method, data=data, allow_redirects=False, **options)
             )
         payload = ViewPayload(data.view, self._rate)
-        response = await self._session.request(
-            method, data=payload, allow_redirects=False, **options
-        )
+        try:
+            response = await self._session.request(
+                method, data=payload, allow_redirects=False, **options
+            )
+        except BaseException:
+            # aiohttp closes the connection only when all is sent, which the server may never read.
+            payload.abort()
+            raise
         if payload.is_sent():
             return BoundedAnswer(response)
         if 200 <= response.status < 300:
