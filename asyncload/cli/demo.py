@@ -166,7 +166,7 @@ def _exports(store: LocalS3) -> list[str]:
 def _commands(volume: Path, key: str) -> list[str]:
     """Return commands to try: list the lake, load another day, and read the object of a key.
 
-    In another terminal, `asyncload` may not be on the path.
+    They name this Python, because another terminal may not find `asyncload`.
     """
     python = shlex.quote(sys.executable)
     folder = shlex.quote(str(volume.absolute()))

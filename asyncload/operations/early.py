@@ -16,7 +16,6 @@ from asyncload.planning.collecting import SLICE, finish_plan, warnings_of
 from asyncload.planning.growing import GrowingPlan, datasets_meet, may_load_early
 from asyncload.planning.partitions import PartitionCounts
 from asyncload.planning.plan import LoadPlan
-from asyncload.settings.run import Settings
 from asyncload.source.folders import names_at_top
 from asyncload.source.readers import Readers
 from asyncload.source.scanner import Scanner
@@ -42,13 +41,14 @@ class Planned(NamedTuple):
     partitions: PartitionCounts
 
 
-def loads_early(settings: Settings, run: Run, readers: Readers) -> bool:
+def loads_early(run: Run, readers: Readers) -> bool:
     """Return whether a run may load files before its scan has ended, if that takes long.
 
     Not if it knows only at the end which files it may load: with archives, several volumes, a list
     of files, a date for each file or names of datasets; nor if it deletes or moves files, because
     the scan might miss others; nor if other processes or machines load parts of the volume.
     """
+    settings = run.settings
     return (
         may_load_early(run.layout)
         and readers.listed is None

@@ -164,7 +164,7 @@ async def _load_files(
 
             # Before the scan, which may take long.
             cluster = await stack.enter_async_context(connected(settings.dask))
-        if loads_early(settings, run, readers):
+        if loads_early(run, readers):
             plan, partitions = await load_while_scanning(run, readers, loading.load, patience)
         else:
             plan = await scan_plan(

@@ -69,9 +69,9 @@ async def compare_with_existing(
     protected = protected or not policy.create_only
     if known.state == "free" and protected:
         return _SEND
-    if known.md5 and known.size == file.size:
+    if may_prove(known, file.size, policy):
         listed = md5_digest(known.md5)
-        if policy.accepts("MD5") and await file.like(listed) == listed:
+        if await file.like(listed) == listed:
             return Finding(_unchanged(file, listed))
     if known.state == "existing" and known.size != file.size:
         # Their sizes differ, so a request for checksums would add nothing.
@@ -87,6 +87,11 @@ async def compare_with_existing(
     if remote is None:
         return _SEND
     return await compare_with(remote, file, policy)
+
+
+def may_prove(known: Known, size: int, policy: TransferPolicy) -> bool:
+    """Return whether the MD5 in a listing, if equal, proves that a file of `size` is unchanged."""
+    return bool(known.md5) and known.size == size and policy.accepts("MD5")
 
 
 def _check_key(key: ObjectKey, policy: TransferPolicy) -> None:

@@ -19,7 +19,7 @@ from asyncload.model.values import Checksum, Skipped, Unchanged, Uploaded
 from asyncload.planning.plan import plausible_part_sizes
 from asyncload.source.batches import Digests, LoadedFile, UnloadedFile
 from asyncload.transfer.context import PutTools
-from asyncload.transfer.existing import compare_with_existing, resolve_existing
+from asyncload.transfer.existing import compare_with_existing, may_prove, resolve_existing
 from asyncload.transfer.policy import TransferPolicy
 from asyncload.transfer.verify import LocalFile, find_proof, prove_by_head
 
@@ -40,8 +40,7 @@ def is_listed(loaded: LoadedFile, known: Known, policy: TransferPolicy) -> bool:
     return (
         loaded.md5 is not None
         and known.md5 == loaded.md5
-        and known.size == len(loaded.body)
-        and policy.accepts("MD5")
+        and may_prove(known, len(loaded.body), policy)
     )
 
 
