@@ -98,16 +98,17 @@ def by_name(listing: Iterator[os.DirEntry[bytes]]) -> Iterator[os.DirEntry[bytes
 def names_at_top(root: Path, beat: Callable[[], None], *, folders: bool) -> Iterator[str]:
     """Yield the names of the folders at the top of a volume, or those of its other entries.
 
-    A link counts as a folder unless it is named as a CSV. Raises OSError.
+    A link counts as a folder, and one that is named as a CSV as both, because it may lead to
+    either. Raises OSError.
     """
     with list_folder(os.fsencode(root), beat) as listing:
         for entry in listing:
             beat()
             name = to_text(entry.name)
-            is_folder = entry.is_dir(follow_symlinks=False) or (
-                entry.is_symlink() and file_kind(name) == "other"
-            )
-            if is_folder == folders:
+            is_folder = is_link = entry.is_symlink()
+            if not is_link:
+                is_folder = entry.is_dir(follow_symlinks=False)
+            if is_folder == folders or (is_link and file_kind(name) != "other"):
                 yield name
 
 

@@ -208,10 +208,21 @@ def test_names_that_can_not_be_listed_may_collide(tmp_path):
     assert set(beats) == {"."}
 
 
+async def test_links_named_as_csvs_may_lead_to_folders(tmp_path, held):
+    """So their files may collide with those of a folder of that name."""
+    write_files(tmp_path, {**FILES, "D.csv/1.csv": b"5", "z/1.csv": b"6"})
+    (tmp_path / "d.csv").symlink_to("z")
+    held.released.set()
+    store = MemoryStore()
+    with pytest.raises(KeyCollision, match="so nothing was uploaded"):
+        await load_early(store, tmp_path, follow_symlinks=True)
+    assert store.objects == {}
+
+
 def test_links_at_the_top_count_as_folders(tmp_path):
-    """Unless they are named as CSVs: what they lead to is not looked at."""
+    """Those named as CSVs also as files: what they lead to is not looked at."""
     write_files(tmp_path, {"a/1.csv": b"1", "b.csv": b"2"})
     (tmp_path / "c").symlink_to("a")
     (tmp_path / "d.csv").symlink_to("b.csv")
-    assert sorted(names_at_top(tmp_path, lambda: None, folders=True)) == ["a", "c"]
+    assert sorted(names_at_top(tmp_path, lambda: None, folders=True)) == ["a", "c", "d.csv"]
     assert sorted(names_at_top(tmp_path, lambda: None, folders=False)) == ["b.csv", "d.csv"]
