@@ -66,7 +66,9 @@ def test_the_documents_name_no_option_that_is_not_there():
     others += "--abort-on-container-exit --exit-code-from --pids-limit --write "
     others += "--seed --endpoint --fault --install-completion --out --env-file --from-date "
     others += "--to-date --dag-id --cli-input-json --follow --from --filename --selector "
-    others += "--collector --key --edit --full --unit --now --nonblock --from-env-file --network"
+    others += (
+        "--collector --key --edit --full --unit --now --nonblock --from-env-file --network --ulimit"
+    )
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", our_words()))
     assert named <= known | set(others.split())
 

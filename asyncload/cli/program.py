@@ -39,6 +39,8 @@ from asyncload.cli.usage import (
 )
 from asyncload.cli.variables import forget_empty_variables
 from asyncload.errors import InternalError, Interrupted
+from asyncload.settings.descriptors import raise_descriptor_limit
+from asyncload.settings.parsing import MAX_CONCURRENCY
 
 _SHOW_CURSOR = b"\x1b[?25h"
 
@@ -99,7 +101,10 @@ def _run_command() -> int:
         raise ours from error
     # The command runs here and not inside Typer, so that imports start from fewer frames: see
     # `s3.libraries`.
-    return int(command()) if callable(command) else 0
+    if not callable(command):
+        return 0
+    raise_descriptor_limit(MAX_CONCURRENCY)
+    return int(command())
 
 
 def _end_interrupted(error: Interrupted) -> int:

@@ -42,7 +42,7 @@ def format_count(number: int, noun: str) -> str:
 _LIMIT_WORDS: dict[LimitReason, str] = {
     "throughput": "more did not increase throughput",
     "throttled": "the store throttles",
-    "open files": "limited by open files (ulimit -n)",
+    "open files": "limited by open files (ulimit -Hn)",
     "memory": "limited by --memory",
     "ceiling": "the maximum of --concurrency auto",
 }

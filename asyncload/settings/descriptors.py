@@ -6,6 +6,7 @@ Connections stay open between requests. If they used all descriptors, files coul
 from __future__ import annotations
 
 import resource
+from contextlib import suppress
 
 _KEPT_FREE = 20
 """Descriptors reserved for streams, event loop, volume and open files."""
@@ -31,3 +32,21 @@ def requests_allowed(wanted: int) -> int:
     if limit is None:
         return wanted
     return min(wanted, max(1, (limit - _KEPT_FREE) // _PER_REQUEST))
+
+
+def raise_descriptor_limit(requests: int) -> None:
+    """Raise this process's limit on open files to what so many concurrent requests need.
+
+    Many systems give a process a low limit, of 1024 or 256, which it may raise itself to the hard
+    limit; the low one protects programs that use `select`. Processes started from now on inherit
+    the limit.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return
+    needed = descriptors_for(requests)
+    wanted = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if wanted > soft:
+        # Some systems, and sandboxes, refuse what they say is allowed.
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

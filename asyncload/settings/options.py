@@ -907,9 +907,9 @@ OPTIONS = (
         HOW,
         LOADING_VERIFY,
         "Maximum number of concurrent requests: 1 to 1024, or `auto`, which adapts it to the "
-        "throughput, up to 512.",
+        "throughput, up to 768.",
         "`auto` starts with 64 and grows while throughput increases, within `--memory` and the "
-        "limit on open files (`ulimit -n`): 64 requests need a limit of 148, 512 need 1044.",
+        "hard limit on open files (`ulimit -Hn`): 64 requests need 148, 768 need 1556.",
         metavar="N",
         choices=(AUTO_NUMBER,),
     ),

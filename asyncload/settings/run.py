@@ -39,7 +39,7 @@ from asyncload.settings.parsing import AUTO_NUMBER, split_then
 from asyncload.source.archives.rules import DEFAULT_LIMIT, check_encoding
 from asyncload.source.file_state import TRUST
 
-MAX_AUTO_CONCURRENCY = 512
+MAX_AUTO_CONCURRENCY = 768
 AUTO_START = 64
 DEFAULT_MEMORY = 256 * MIB
 MIN_MEMORY = 16 * MIB

@@ -29,9 +29,9 @@ _FIRST_REST, _MAX_REST = 8, 512
 class Throttle(NamedTuple):
     """The limit on requests in flight: halved when the store complains, grown by successes.
 
-    It grows in rounds; a round has as many successes as there were places when it began. Before any
-    complaint, each success makes room for one more request, which doubles the limit in a round.
-    After a complaint about `refused` requests at once, each round goes half of the way to one less.
+    Before any complaint it is the ceiling. After a complaint about `refused` requests at once it
+    grows in rounds; a round has as many successes as there were places when it began, and goes half
+    of the way to one less than `refused`, at most to twice as many.
     There it stays for up to 16 rounds, then tries 1, 2, 4 more; at the ceiling the complaint is
     forgotten. If nothing succeeds between two complaints, `refused` stays that of the first: a
     store that serves nothing says nothing about its capacity.
@@ -61,7 +61,7 @@ class Throttle(NamedTuple):
 
     def after_success(self, begun: int) -> Throttle:
         """Return the state after a success of a request that began after halving `begun`."""
-        if begun != self.halvings or (self.limit == self.ceiling and self.refused is None):
+        if begun != self.halvings or self.refused is None:
             return self
         if self.successes + 1 < self.start:
             return self._replace(successes=self.successes + 1, just_halved=False)
@@ -83,8 +83,8 @@ class Throttle(NamedTuple):
         return _next_round(halved)
 
     def with_ceiling(self, ceiling: int) -> Throttle:
-        """Return the state with another ceiling; below it, the limit stays."""
-        if ceiling <= self.limit:
+        """Return the state with another ceiling; after a complaint, the limit below it stays."""
+        if ceiling <= self.limit or self.refused is None:
             return Throttle(ceiling, ceiling, halvings=self.halvings)
         return _next_round(self._replace(ceiling=ceiling, start=self.limit, successes=0))
 
@@ -164,9 +164,7 @@ class Climb(NamedTuple):
 def _next_round(throttle: Throttle) -> Throttle:
     """Begin a round of successes: decide by how much the limit grows in it."""
     room = throttle.ceiling - throttle.start
-    if throttle.refused is None:
-        return throttle._replace(rise=min(throttle.start, room))
-    if not room:
+    if throttle.refused is None or not room:
         return throttle._replace(rise=0, refused=None, proven=0)
     below = max(1, throttle.refused - 1)
     if throttle.start < below:

@@ -146,9 +146,8 @@ class AdaptiveLimit:
 
     def succeeded(self, place: Place, kind: str = "") -> None:
         """Record that the store served a request; requests of one `kind` take equally long."""
-        throttle = self._throttle
-        if throttle.refused is not None or throttle.limit != throttle.ceiling:
-            self._move(throttle.after_success(place.halvings))
+        if self._throttle.refused is not None:
+            self._move(self._throttle.after_success(place.halvings))
         climb = self._climb
         if climb is None or climb.done or place.generation != self._generation:
             return

@@ -146,20 +146,34 @@ def test_quiet_prints_what_needs_attention(asyncload, options, monkeypatch):
     """Nothing if all is well; else warnings and failures with their fix."""
     assert asyncload("doctor", *options, "--quiet") == asyncload("doctor", *options, "-q")
     assert asyncload("doctor", *options, "--quiet").out == ""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
-    try:
+    limits = resource.getrlimit
+    with monkeypatch.context() as patch:
+        low = {resource.RLIMIT_NOFILE: (200, 200)}
+        patch.setattr(resource, "getrlimit", lambda kind: low.get(kind) or limits(kind))
         ended = asyncload("doctor", *options[:-4], "--quiet")
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert ended.out == (
         "warning  open files: a limit of 200, which allows only 90 requests at once\n"
-        "  fix: raise it: `ulimit -n 1044` is enough for 512\n"
+        "  fix: raise the hard limit (`ulimit -Hn`, LimitNOFILE of a service, --ulimit nofile of a "
+        "container): 1556 is enough for 768\n"
     )
     assert ended.code == 0
     ended = asyncload("doctor", *options, "--quiet", "--bucket", "absent-lake")
     assert "failed   bucket: " in ended.out
     assert (ended.code, ended.err) == (5, "a run would fail: 1 check failed, 0 warnings\n")
+
+
+@pytest.mark.moto
+@pytest.mark.parametrize("s3", ["moto"], indirect=True)
+def test_the_program_raises_a_low_limit_on_open_files(asyncload, options):
+    """The soft one, which a shell sets to 1024, or to 256 on macOS."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+    try:
+        ended = asyncload("doctor", *options)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    raised = 2068 if hard == resource.RLIM_INFINITY else min(2068, hard)
+    assert f"\nok       open files: a limit of {raised:,}, which is enough for " in ended.out
 
 
 @pytest.mark.moto

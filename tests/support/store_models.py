@@ -88,7 +88,7 @@ class Loaded:
         return [limit for limit, _, _ in self.news]
 
 
-def load_model(store, files, *, fixed=None, ceiling=512, workers=512, rate=None, size=1):
+def load_model(store, files, *, fixed=None, ceiling=768, workers=768, rate=None, size=1):
     """Put so many small files into a store, from as many workers as a run has."""
     news, failed = [], []
 

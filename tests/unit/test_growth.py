@@ -97,15 +97,13 @@ def test_a_storm_says_nothing_of_how_many_would_be_too_many():
     assert (state.limit, state.refused) == (1, 2)
 
 
-def test_without_a_complaint_each_success_makes_room_for_one_more():
-    """One connection after the other, twice as many in a round trip."""
+def test_without_a_complaint_another_ceiling_is_used_at_once():
+    """Successes change nothing: only a complaint makes the limit less than the ceiling."""
     state = Throttle(32, 32).with_ceiling(128)
-    limits = []
-    for _ in range(100):
-        limits.append(state.limit)
-        state = state.after_success(0)
-    assert limits[:97] == list(range(32, 129))
+    assert (state.limit, state.after_success(0)) == (128, state)
     assert state.with_ceiling(40).limit == 40
+    complained = state.after_complaint(0)
+    assert complained.with_ceiling(256).limit == complained.limit == 64
 
 
 # What more requests bring

@@ -477,7 +477,7 @@ def summary_of(command, totals, exit_code, error=None):
     [
         ("throughput", "up to 96 concurrent requests: more did not increase throughput"),
         ("throttled", "up to 96 concurrent requests: the store throttles"),
-        ("open files", "up to 96 concurrent requests: limited by open files (ulimit -n)"),
+        ("open files", "up to 96 concurrent requests: limited by open files (ulimit -Hn)"),
         ("memory", "up to 96 concurrent requests: limited by --memory"),
         ("ceiling", "up to 96 concurrent requests: the maximum of --concurrency auto"),
         ("asked for", None),

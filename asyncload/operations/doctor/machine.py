@@ -122,7 +122,8 @@ def _open_files(settings: Settings) -> Finding:
     wanted = wanted if isinstance(wanted, int) else MAX_AUTO_CONCURRENCY
     return Finding(
         f"{text}, which allows only {requests:,} requests at once",
-        f"raise it: `ulimit -n {descriptors_for(wanted)}` is enough for {wanted:,}",
+        f"raise the hard limit (`ulimit -Hn`, LimitNOFILE of a service, --ulimit nofile of a "
+        f"container): {descriptors_for(wanted)} is enough for {wanted:,}",
         "warning",
         values,
     )
