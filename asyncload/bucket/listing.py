@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from asyncload.aio.groups import for_each
 from asyncload.bucket.key_index import KeyIndex
-from asyncload.bucket.seeking import Pace, Span, cut_spans, end_of, is_in_order
+from asyncload.bucket.seeking import AdaptivePages, Span, cut_spans, end_of, is_in_order
 from asyncload.errors import AccessDenied, EndpointRefused, InvalidKey, RequestRejected
 from asyncload.model.checksums import md5_bytes
 from asyncload.model.reserved import SUCCESS_MARKER
@@ -114,7 +114,7 @@ class _Walk:
         self._store = store
         self._key_index = key_index
         self._prefix = plan.layout.common_prefix()
-        self._pace = Pace()
+        self._pages = AdaptivePages()
         self._is_answered = self._is_in_order = True
         # All keys after this one are known.
         self._known_from = end_of(self._prefix)
@@ -138,7 +138,7 @@ class _Walk:
     async def _take_page(self, span: Span) -> bool:
         """Ask for the next page of a span; return whether to ask for another one."""
         start = span.start
-        limit = self._pace.page_size(span.files)
+        limit = self._pages.page_size(span.files)
         try:
             page = await self._store.list_objects(self._prefix, start_after=start, max_keys=limit)
         except _NO_ANSWER:
@@ -155,7 +155,7 @@ class _Walk:
             self._known_from = min(self._known_from, start)
         end = items[-1].key if page.next is not None else end_of(self._prefix)
         self._key_index.cover(start, end)
-        return self._pace.judge(span.pass_to(end), len(items)) and span.files > 0
+        return self._pages.judge(span.pass_to(end), len(items)) and span.files > 0
 
 
 def index_entries(page: Iterable[ListedObject]) -> Iterator[tuple[str, int, bytes]]:

@@ -71,7 +71,7 @@ def cut_spans(partitions: Iterable[tuple[str, int]]) -> Iterator[Span]:
         yield Span(span)
 
 
-class Pace:
+class AdaptivePages:
     """Decides from the latest pages whether another page is worth asking for.
 
     If each dataset has a long history, a page passes few planned partitions: then a HEAD for each

@@ -174,7 +174,7 @@ async def _load_files(
         fleet = None
         # Workers start while the bucket is listed.
         if workers is not None and cluster is not None:
-            from asyncload.operations.workers.loading import fleet_on_cluster
+            from asyncload.operations.workers.wiring import fleet_on_cluster
 
             starting = fleet_on_cluster(run, plan, cluster, workers.lend)
             fleet = await stack.enter_async_context(starting)
@@ -183,7 +183,7 @@ async def _load_files(
             if fewer := explain_fewer(settings, plan, processes):
                 observe(fewer)
             if processes > 1:
-                from asyncload.operations.workers.loading import started_fleet
+                from asyncload.operations.workers.wiring import started_fleet
 
                 fleet = await stack.enter_async_context(
                     started_fleet(run, readers, workers.forking, workers.lend, processes)

@@ -59,7 +59,7 @@ class Loading:
             if fleet is None:
                 await pipeline.run(plan)
             else:
-                from asyncload.operations.workers.loading import load_together
+                from asyncload.operations.workers.wiring import load_together
 
                 await load_together(
                     fleet, run, plan, pipeline, stores.most, stores.retries, key_index

@@ -26,7 +26,7 @@ from asyncload.model.values import (
     RunStarted,
     Scanned,
 )
-from asyncload.reporting.progress import Advance, Pace, format_seconds
+from asyncload.reporting.progress import Advance, Speed, format_seconds
 from asyncload.reporting.report import Report, RequestsNow
 from asyncload.reporting.text import format_count, format_size, printable
 
@@ -110,7 +110,7 @@ class Watching:
         now = clock()
         self._begun = self._progressed = self._measured = now
         self._throughput = Throughput(now)
-        self._pace = Pace(now)
+        self._speed = Speed(now)
         self._phase = "starting"
 
     def observe(self, event: Event) -> None:
@@ -130,7 +130,7 @@ class Watching:
             self._phase = "scanning"
         elif isinstance(event, LoadStartedEarly | LoadStarted):
             now = self._begun = self._measured = self._clock()
-            self._throughput, self._pace = Throughput(now), Pace(now)
+            self._throughput, self._speed = Throughput(now), Speed(now)
             self._phase = "listing"
         elif isinstance(event, RunStarted):
             self._phase = "connecting"
@@ -180,7 +180,7 @@ class Watching:
     def _time_left(self, now: float) -> str:
         if now <= self._measured:
             return ""
-        left = self._pace.measure(now, self._advance).left
+        left = self._speed.measure(now, self._advance).left
         return "" if left is None else f", {format_seconds(left)} left"
 
     def _requests(self) -> Line:

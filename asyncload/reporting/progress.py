@@ -151,7 +151,7 @@ class PlainProgress:
         self._advance = Advance()
         self._started = self._written = clock()
         self._written_throttled = self._written - PLAIN_SECONDS
-        self._pace = Pace(self._written)
+        self._speed = Speed(self._written)
 
     def __enter__(self) -> Self:
         return self
@@ -167,7 +167,7 @@ class PlainProgress:
         if isinstance(event, LoadStartedEarly | LoadStarted):
             if not was_early:
                 self._started = self._written = now
-                self._pace = Pace(now)
+                self._speed = Speed(now)
             found = f"found {format_count(event.files, self._found)}"
             if isinstance(event, LoadStarted):
                 self._write(f"{found}, {format_size(event.size)}")
@@ -188,7 +188,7 @@ class PlainProgress:
 
     def _line(self, now: float) -> str:
         done = self._advance
-        rate, left = self._pace.measure(now, done)
+        rate, left = self._speed.measure(now, done)
         failed = f" ({done.failed:,} failed)" if done.failed else ""
         line = (
             f"{done.files_done:,} of {format_count(done.files, 'file')}"
@@ -220,7 +220,7 @@ class Measured(NamedTuple):
     left: float | None
 
 
-class Pace:
+class Speed:
     """Measures how fast a run is, over the last half minute.
 
     Args:

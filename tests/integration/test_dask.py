@@ -26,8 +26,8 @@ from asyncload.operations.workers.cluster import (
     is_private,
     samples,
 )
-from asyncload.operations.workers.loading import as_seen_from_elsewhere
 from asyncload.operations.workers.remote import Proof, see
+from asyncload.operations.workers.wiring import as_seen_from_elsewhere
 from asyncload.settings.run import layout_of
 from tests.support.loads import NOW, Recorder, write_files
 from tests.support.processes import below

@@ -11,8 +11,8 @@ from asyncload.model.values import ObjectKey, Warned
 from asyncload.operations.plan import plan
 from asyncload.operations.report import read_run
 from asyncload.operations.shards.merging import find_run, merge
-from asyncload.operations.workers.loading import as_seen_from_elsewhere
 from asyncload.operations.workers.remote import _look_at_all
+from asyncload.operations.workers.wiring import as_seen_from_elsewhere
 from asyncload.planning.keys import KeyLayout
 from asyncload.reporting.page.figures import Figures
 from asyncload.reporting.page.page import render_page

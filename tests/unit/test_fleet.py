@@ -314,7 +314,7 @@ async def load(volume, processes, peers, recorder, monkeypatch):
     """Load nine small files, of which each worker gets some at first."""
     write_files(volume, {f"a/{n}.csv": b"%d" % n for n in range(9)})
     monkeypatch.setattr(
-        "asyncload.operations.workers.loading.starter_of", lambda *_: scripted(peers)
+        "asyncload.operations.workers.wiring.starter_of", lambda *_: scripted(peers)
     )
     run = make_run(volume, recorder, processes)
     try:

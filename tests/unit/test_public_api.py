@@ -177,6 +177,6 @@ def test_wrong_options_are_refused_without_waiting_for_s3():
 
 def test_dask_is_not_imported_without_need():
     """It is an extra, and takes longer to import than a small load."""
-    found = modules_after("import asyncload.cli.app, asyncload.operations.workers.loading")
+    found = modules_after("import asyncload.cli.app, asyncload.operations.workers.wiring")
     assert "asyncload" in found
     assert not found & {"dask", "distributed", "tornado"}

@@ -7,7 +7,7 @@ import pytest
 from asyncload.bucket.seeking import (
     MAX_PAGE,
     SPAN_FILES,
-    Pace,
+    AdaptivePages,
     Span,
     cut_spans,
     end_of,
@@ -43,9 +43,9 @@ def test_a_page_that_passes_them_all_settles_the_span():
 
 def test_first_a_whole_page_is_asked_for_but_no_more_than_can_pay():
     """Eight keys for each file that is not known of, at most 1,000."""
-    pace = Pace()
-    assert pace.page_size(SPAN_FILES) == MAX_PAGE
-    assert pace.page_size(3) == 24
+    pages = AdaptivePages()
+    assert pages.page_size(SPAN_FILES) == MAX_PAGE
+    assert pages.page_size(3) == 24
 
 
 @pytest.mark.parametrize(
@@ -54,18 +54,18 @@ def test_first_a_whole_page_is_asked_for_but_no_more_than_can_pay():
 )
 def test_a_page_pays_by_one_file_for_eight_keys(settled, listed, pays):
     """The next page is as large as pages can be where the last one paid, else a small one."""
-    pace = Pace()
-    assert pace.judge(settled, listed) is pays
-    assert (pace.page_size(SPAN_FILES) == MAX_PAGE) is pays
-    assert pace.page_size(SPAN_FILES) in (MAX_PAGE, 64)
+    pages = AdaptivePages()
+    assert pages.judge(settled, listed) is pays
+    assert (pages.page_size(SPAN_FILES) == MAX_PAGE) is pays
+    assert pages.page_size(SPAN_FILES) in (MAX_PAGE, 64)
 
 
 def test_pages_are_large_again_once_one_paid():
     """A history may be of some datasets only."""
-    pace = Pace()
-    assert not pace.judge(2, 1000)
-    assert pace.judge(60, 64)
-    assert pace.page_size(SPAN_FILES) == MAX_PAGE
+    pages = AdaptivePages()
+    assert not pages.judge(2, 1000)
+    assert pages.judge(60, 64)
+    assert pages.page_size(SPAN_FILES) == MAX_PAGE
 
 
 @pytest.mark.parametrize(

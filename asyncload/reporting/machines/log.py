@@ -40,7 +40,7 @@ from asyncload.model.values import (
 )
 from asyncload.model.version import VERSION as PROGRAM
 from asyncload.reporting.machines.outlet import RunEnd
-from asyncload.reporting.progress import PLAIN_SECONDS, Advance, Pace, seconds_between_lines
+from asyncload.reporting.progress import PLAIN_SECONDS, Advance, Speed, seconds_between_lines
 from asyncload.reporting.records import (
     VERSION,
     error_record,
@@ -103,7 +103,7 @@ class JsonLog:
         self._watching = watching
         self._clock = clock
         self._advance = Advance()
-        self._pace = Pace(clock())
+        self._speed = Speed(clock())
         self._begun = clock()
         self._due = self._begun + PLAIN_SECONDS
         self._is_early = self._throttled = False
@@ -189,7 +189,7 @@ class JsonLog:
             return
         if not self._is_early:
             now = self._clock()
-            self._begun, self._pace = now, Pace(now)
+            self._begun, self._speed = now, Speed(now)
             self._due = now + PLAIN_SECONDS
         self._is_early = early
         name = "load.started_early" if early else "load.started"
@@ -201,7 +201,7 @@ class JsonLog:
         if self._watching or not self._is_due():
             return
         done = self._advance
-        measured = self._pace.measure(self._clock(), done)
+        measured = self._speed.measure(self._clock(), done)
         left = None if measured.left is None else round(measured.left)
         self._log(
             "load.progress",
