@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from asyncload.model.values import PlannedUpload
@@ -41,9 +42,13 @@ class KeyIndex:
     Keys are kept as hashes, in 32 bytes each, and two keys with the same hash can't be
     distinguished. So a result may decide what to ask for, and an MD5 may prove equality, but
     nothing else.
+
+    Args:
+        others: indexes that answer for the partitions of these names, instead of this one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, others: Mapping[str, KeyIndex] = MappingProxyType({})) -> None:
+        self._others = others
         # Hashes of partitions; sorted after `seal`.
         self._listed = array("q")
         self._ranges: list[tuple[str, str]] = []
@@ -114,6 +119,8 @@ class KeyIndex:
 
     def find_key(self, key: str, partition: str) -> Known:
         """Return what is known about a key in a partition."""
+        if self._others and (other := self._others.get(partition)) is not None:
+            return other.find_key(key, partition)
         if self._any:
             key_hash = hash(key)
             bucket = key_hash % _BUCKETS
@@ -123,9 +130,10 @@ class KeyIndex:
                 start = at * _MD5_SIZE
                 md5 = bytes(self._md5s[bucket][start : start + _MD5_SIZE])
                 return Known("existing", self._sizes[bucket][at], md5 if md5 != _NO_MD5 else b"")
-        return FREE if self._was_listed(partition) or self.covers(key, key) else UNKNOWN
+        return FREE if self.was_listed(partition) or self.covers(key, key) else UNKNOWN
 
-    def _was_listed(self, partition: str) -> bool:
+    def was_listed(self, partition: str) -> bool:
+        """Return whether a partition was listed to its end; not before `seal`."""
         if not self._listed:
             return False
         partition_hash = hash(partition)

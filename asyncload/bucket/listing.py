@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain, islice
+from types import MappingProxyType
 from typing import TypeVar
 
 from asyncload.aio.groups import for_each
@@ -31,11 +32,18 @@ MANY = 100
 
 _WORKERS = 32
 _SLICE = 2_000
+_SAMPLE = 16
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_ANSWER = (AccessDenied, EndpointRefused, RequestRejected)
 
 
-async def list_existing(plan: LoadPlan, store: ObjectStore, *, markers: bool = False) -> KeyIndex:
+async def list_existing(
+    plan: LoadPlan,
+    store: ObjectStore,
+    *,
+    markers: bool = False,
+    listed: Mapping[str, KeyIndex] = MappingProxyType({}),
+) -> KeyIndex:
     """List existing objects of the planned partitions, in as few requests as the bucket allows.
 
     Partitions of few files are looked up together, in the order of keys: see `seeking`. Large
@@ -43,14 +51,15 @@ async def list_existing(plan: LoadPlan, store: ObjectStore, *, markers: bool = F
     store lists in another order. Keys that are unknown afterwards are looked up one by one, because
     that is cheaper or their listing is denied.
 
-    `markers`: look for success markers, too.
+    `markers`: look for success markers, too. `listed` holds what is known already about all keys
+    of some partitions.
     """
-    key_index = KeyIndex()
+    key_index = KeyIndex(listed)
     wanted = partial(_is_file_or_marker, plan=plan) if markers else plan.holds
-    await _Walk(plan, store, key_index, wanted).run()
+    await _Walk(plan, store, key_index, wanted, listed).run()
     key_index.join()
     list_one = partial(_list_partition, wanted=wanted, store=store, key_index=key_index)
-    partitions = iter(plan.partitions)
+    partitions = (counted for counted in plan.partitions if counted[0] not in listed)
     while some := list(islice(partitions, _SLICE)):
         if worth_it := [entry for entry in some if _is_worth_listing(*entry, key_index)]:
             await for_each(iter(worth_it), list_one, _WORKERS)
@@ -62,11 +71,56 @@ async def list_existing(plan: LoadPlan, store: ObjectStore, *, markers: bool = F
 
 async def list_partitions(partitions: Iterable[str], store: ObjectStore) -> KeyIndex:
     """List all objects of partitions, for a run whose keys are not known in advance."""
+    return await _list_whole(((partition, sys.maxsize) for partition in partitions), store)
+
+
+async def _list_whole(partitions: Iterable[tuple[str, int]], store: ObjectStore) -> KeyIndex:
     key_index = KeyIndex()
     list_one = partial(_list_partition, wanted=lambda _: True, store=store, key_index=key_index)
-    await for_each(((partition, sys.maxsize) for partition in partitions), list_one, _WORKERS)
+    await for_each(iter(partitions), list_one, _WORKERS)
     key_index.seal()
     return key_index
+
+
+class Portions:
+    """Lists the existing objects of one portion of a volume after another.
+
+    A partition that continues from one portion to the next is listed once, however many there are:
+    what is in it when it begins is remembered, in 32 bytes for each key. Since the volume is
+    scanned folder by folder, there is one such partition at a time.
+
+    Args:
+        store: is listed.
+        markers: look for success markers, too.
+
+    Attributes:
+        pay: whether the last portion took few requests. If its keys are too far apart to be listed,
+            each is looked up on its own; those of the whole volume are closer to each other.
+    """
+
+    def __init__(self, store: ObjectStore, *, markers: bool) -> None:
+        self.pay = True
+        self._store = store
+        self._markers = markers
+        self._listed: Mapping[str, KeyIndex] = {}
+
+    async def list_existing(self, plan: LoadPlan, *, more: bool) -> KeyIndex:
+        """List the existing objects of the next portion; `more` if others may follow."""
+        last, listed = plan.last_partition, self._listed
+        if more and last not in listed:
+            files = next((files for name, files in plan.partitions if name == last), 0)
+            if files > MANY:
+                index = await _list_whole([(last, files)], self._store)
+                listed = {**listed, last: index}
+        self._listed = {
+            name: index for name, index in listed.items() if name == last and index.was_listed(name)
+        }
+        found = await list_existing(plan, self._store, markers=self._markers, listed=listed)
+        if more:
+            states = [found.find(each).state for each in islice(plan.uploads(), 0, None, _SAMPLE)]
+            unknown = states.count("unknown")
+            self.pay = 2 * unknown <= len(states) or unknown * _SAMPLE <= MANY
+        return found
 
 
 def _is_file_or_marker(key: str, *, plan: LoadPlan) -> bool:
@@ -108,8 +162,10 @@ class _Walk:
         store: ObjectStore,
         key_index: KeyIndex,
         wanted: Callable[[str], bool],
+        listed: Mapping[str, KeyIndex],
     ) -> None:
         self._plan = plan
+        self._listed = listed
         self._wanted = wanted
         self._store = store
         self._key_index = key_index
@@ -121,7 +177,11 @@ class _Walk:
 
     async def run(self) -> None:
         """Walk all spans, several at once; the first page of all may show that nothing exists."""
-        spans = cut_spans(entry for entry in self._plan.partitions if entry[1] <= MANY)
+        spans = cut_spans(
+            (partition, files)
+            for partition, files in self._plan.partitions
+            if files <= MANY and partition not in self._listed
+        )
         first = next(spans, None)
         if first is None or first.files <= FEW:
             return

@@ -63,7 +63,7 @@ def loads_early(run: Run, readers: Readers) -> bool:
 async def load_while_scanning(
     run: Run,
     readers: Readers,
-    load: Callable[[LoadPlan, Event], Awaitable[None]],
+    load: Callable[[LoadPlan, Event], Awaitable[bool]],
     patience: Patience,
 ) -> Planned:
     """Scan a volume, and load portions of it if that takes long; return what is left to load.
@@ -71,7 +71,8 @@ async def load_while_scanning(
     Args:
         run: the run; see `loads_early`.
         readers: read the volume.
-        load: loads a portion; gets an event that says what was found so far.
+        load: loads a portion; gets an event that says what was found so far. Returns false if it
+            is better to load the rest as a whole, unless the scan takes longer than the load.
         patience: when to begin.
 
     Raises:
@@ -88,7 +89,9 @@ async def load_while_scanning(
         if not scan.done() and not await _datasets_meet(readers):
             while not scan.done():
                 if (portion := growing.take()) is not None:
-                    await load(portion, LoadStartedEarly(growing.files, growing.size))
+                    started = LoadStartedEarly(growing.files, growing.size)
+                    if not await load(portion, started) and growing.is_ahead:
+                        break
                 await asyncio.wait([scan], timeout=0 if growing.is_ahead else patience.portion)
     plan = growing.rest()
     if growing.has_started:

@@ -165,7 +165,8 @@ async def _load_files(
             # Before the scan, which may take long.
             cluster = await stack.enter_async_context(connected(settings.dask))
         if loads_early(run, readers):
-            plan, partitions = await load_while_scanning(run, readers, loading.load, patience)
+            load = loading.load_portion
+            plan, partitions = await load_while_scanning(run, readers, load, patience)
         else:
             plan = await scan_plan(
                 settings, run.layout, readers, observe, run.started, put_limit=run.policy.put_limit

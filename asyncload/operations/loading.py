@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from asyncload.bucket.listing import list_existing
+from asyncload.bucket.listing import Portions
 from asyncload.model.values import Event
 from asyncload.operations.bucket import Stores
 from asyncload.operations.probing import probe_store
@@ -14,6 +14,7 @@ from asyncload.operations.run import Run, utc_now
 from asyncload.operations.tools import find_left_open, transfer_tools
 from asyncload.planning.plan import LoadPlan
 from asyncload.source.readers import Readers
+from asyncload.store.protocol import OpenUpload
 from asyncload.transfer import TransferPolicy
 from asyncload.transfer.concluding import Outage
 from asyncload.transfer.pipeline import Pipeline
@@ -30,14 +31,27 @@ class Loading:
         self._readers = readers
         self._stores = stores
         self._policy: TransferPolicy | None = None
+        self._portions = Portions(stores.most, markers=run.settings.success_marker)
+        self._left_open: Mapping[str, Sequence[OpenUpload]] | None = None
         self._outage = Outage()
         self._written = ReadBack(run.settings, run.policy.put_limit, run.policy.lock)
         run.add_observer(self._written.observe)
 
-    async def load(self, plan: LoadPlan, started: Event, fleet: Fleet | None = None) -> None:
+    async def load_portion(self, portion: LoadPlan, started: Event) -> bool:
+        """Load a portion of the volume, as `load` does; return whether others should follow.
+
+        If not, it takes fewer requests to load the rest as a whole.
+        """
+        await self.load(portion, started, more=True)
+        return self._portions.pay
+
+    async def load(
+        self, plan: LoadPlan, started: Event, fleet: Fleet | None = None, *, more: bool = False
+    ) -> None:
         """Load all files of a plan, in this process and in the workers of a fleet.
 
-        `started` is emitted before anything is asked about the files.
+        `started` is emitted before anything is asked about the files. `more`: other plans may
+        follow.
 
         Raises:
             Refused, StoreUnavailable: the run can't continue; uploaded files are kept.
@@ -46,13 +60,14 @@ class Loading:
         run, stores = self._run, self._stores
         policy = await self._probe(backslashes=plan.has_backslashes)
         run.observe(started)
-        key_index = await list_existing(plan, stores.most, markers=run.markers is not None)
+        key_index = await self._portions.list_existing(plan, more=more)
         if run.markers is not None and policy.create_only:
             # With --overwrite, a marker that another run has just written must be removed too.
             run.markers.listed = key_index
-        left_open = await find_left_open(plan, stores.most, run.prefix, run.observe)
+        if plan.has_large and self._left_open is None:
+            self._left_open = await find_left_open(plan, stores.most, run.prefix, run.observe)
         tools = transfer_tools(
-            run, policy, self._readers, stores, key_index, left_open, plan.archives
+            run, policy, self._readers, stores, key_index, self._left_open or {}, plan.archives
         )
         pipeline = Pipeline(tools, run.observe, run.requests.at_once, self._outage)
         try:

@@ -136,7 +136,7 @@ class LoadPlan:
     """The files of a volume and their object keys.
 
     `partitions` counts the files planned for each partition, `excluded` the excluded entries by
-    reason.
+    reason. `last_partition` is that of the last file, "" without one.
 
     `has_backslashes`: whether a key has a backslash, which some stores don't keep. `undated` counts
     the files without a date. `archives` holds those that may be deleted or moved
@@ -178,6 +178,7 @@ class LoadPlan:
         self._hashes = tuple(array("q") for _ in range(_HASH_BUCKETS))
         self._sorted = False
         self.partitions = PartitionCounts()
+        self.last_partition = ""
 
     def add(self, source: SourceFile) -> None:
         """Plan one more file; a file without a valid key becomes a failure."""
@@ -188,6 +189,7 @@ class LoadPlan:
             self.add_failure(Failed(source.path, None, source.size, error))
             return
         self.partitions.add(partition)
+        self.last_partition = partition
         self.has_backslashes = self.has_backslashes or "\\" in key
         self.files += 1
         self.size += source.size

@@ -8,11 +8,14 @@ import threading
 
 import pytest
 
-from asyncload.errors import KeyCollision, SourceStalled
+from asyncload.bucket import listing
+from asyncload.errors import AccessDenied, KeyCollision, SourceStalled
 from asyncload.model.reserved import SUCCESS_MARKER
 from asyncload.model.values import FileFinished, LoadStarted, LoadStartedEarly, Scanned
 from asyncload.operations.early import Patience, _look
 from asyncload.operations.load import load_into
+from asyncload.planning import growing
+from asyncload.planning.plan import PUT_LIMIT
 from asyncload.settings.run import Settings
 from asyncload.source.folders import names_at_top
 from tests.support.loads import AT_ONCE, NOW, PREFIX, Recorder, write_files
@@ -153,6 +156,54 @@ async def test_all_may_be_sent_before_the_scan_ends(tmp_path, held):
     report = await load_early(Releasing(held, after=1), tmp_path, success_marker=True)
     assert held.in_time
     assert (report.files, report.counts["uploaded"]) == (1, 1)
+
+
+class Waiting(MemoryStore):
+    """A store that denies listings, and puts nothing until so many files were found."""
+
+    def __init__(self, files):
+        super().__init__()
+        self._files, self._found = files, asyncio.Event()
+
+    def observe(self, event):
+        if isinstance(event, Scanned) and event.files >= self._files:
+            self._found.set()
+
+    async def list_objects(self, prefix, after=None, **options):
+        raise AccessDenied("listing is denied")
+
+    async def put(self, key, body, *arguments, **options):
+        await self._found.wait()
+        return await super().put(key, body, *arguments, **options)
+
+
+async def test_portions_that_cost_more_requests_wait_for_a_fast_scan(tmp_path, held, monkeypatch):
+    """Each of their keys has to be looked up: a listing for the whole volume may spare that."""
+    monkeypatch.setattr(listing, "MANY", 0)
+    monkeypatch.setattr(growing, "PORTION_FILES", 1)
+    write_files(tmp_path, FILES)
+    store, loop, portions = Waiting(3), asyncio.get_running_loop(), []
+
+    def observe(event):
+        store.observe(event)
+        if isinstance(event, FileFinished):
+            loop.call_later(0.1, held.released.set)
+        portions.extend([event] * isinstance(event, LoadStartedEarly))
+
+    report = await load_early(store, tmp_path, observe)
+    assert (report.counts["uploaded"], len(portions)) == (4, 1)
+
+
+async def test_open_uploads_are_listed_once(tmp_path, held, monkeypatch):
+    """However many portions have large files."""
+    monkeypatch.setattr(growing, "PORTION_FILES", 1)
+    write_files(tmp_path, FILES)
+    for path in ("top.csv", "a/1.csv"):
+        os.truncate(tmp_path / path, PUT_LIMIT + 1)
+    store = Releasing(held, after=3)
+    assert (await load_early(store, tmp_path)).counts["uploaded"] == 4
+    assert held.in_time
+    assert (store.calls["complete_multipart"], store.calls["list_uploads"]) == (2, 1)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asyncload.bucket.key_index import UNKNOWN
-from asyncload.bucket.listing import list_existing
+from asyncload.bucket.listing import Portions, list_existing
 from asyncload.errors import AccessDenied
 from asyncload.model.values import SourceFile
 from asyncload.planning.keys import KeyLayout
@@ -317,3 +317,59 @@ async def test_the_state_of_each_key_is_right_for_any_bucket(planned, there, oth
         if known != UNKNOWN:
             state = "existing" if upload.key in store.objects else "free"
             assert known.state == state, (upload.key, known)
+
+
+# Portions of a volume that is still being scanned
+
+
+async def list_portions(store, portions):
+    """Return what is known of each planned key when its portion is listed, and the requests."""
+    listing, known = Portions(store, markers=False), {}
+    for number, portion in enumerate(portions):
+        plan = LoadPlan(LAYOUT, put_limit=100)
+        for path in portion:
+            plan.add(SourceFile(path, 1))
+        index = await listing.list_existing(plan, more=number < len(portions) - 1)
+        for upload in plan.uploads():
+            known[upload.source.path] = index.find(upload).state
+        # As if they were loaded: the next portion may not list them again.
+        store.objects |= dict.fromkeys((upload.key for upload in plan.uploads()), b"1")
+    return known, store.calls["list_objects"]
+
+
+@pytest.mark.parametrize("existing", [0, 3, 2_000])
+async def test_a_folder_of_many_portions_is_listed_once(existing):
+    """Each of its keys is known from the first listing: none is looked up on its own."""
+    paths = [f"d/{n:05}.csv" for n in range(2_000)]
+    store = MemoryStore(page=100)
+    store.objects |= dict.fromkeys((LAYOUT.key_for(path) for path in paths[:existing]), b"1")
+    portions = [paths[at : at + 200] for at in range(0, 2_000, 200)]
+    known, requests = await list_portions(store, portions)
+    assert known == {p: "existing" if n < existing else "free" for n, p in enumerate(paths)}
+    assert requests == max(1, existing // 100)
+
+
+async def test_portions_of_several_folders_list_each_of_them():
+    """One that begins in a portion, one that ends in it, and small ones between them."""
+    folders = {"a": 450, "b": 3, "c": 350, "d": 101, "e": 1, "f": 200}
+    paths = [f"{name}/{n:03}.csv" for name, count in folders.items() for n in range(count)]
+    store = MemoryStore()
+    there = set(paths[::7])
+    store.objects |= dict.fromkeys(map(LAYOUT.key_for, there), b"1")
+    known, requests = await list_portions(
+        store, [paths[at : at + 150] for at in range(0, len(paths), 150)]
+    )
+    expected = {path: "existing" if path in there else "free" for path in paths}
+    assert known == expected | {"e/000.csv": "unknown"}
+    assert requests <= 2 * len(folders)
+
+
+async def test_a_partition_of_very_many_others_is_listed_for_each_portion():
+    """No portion asks for more pages than it has files; what they say of its keys is used."""
+    store = MemoryStore(page=1)
+    others = (f"d/a{n:04}.csv" for n in range(1_000))
+    store.objects |= dict.fromkeys(map(LAYOUT.key_for, others), b"1")
+    paths = [f"d/{n:03}.csv" for n in range(450)]
+    known, requests = await list_portions(store, [paths[at : at + 150] for at in (0, 150, 300)])
+    assert set(known.values()) <= {"unknown", "existing"}
+    assert requests <= 450 + 3
