@@ -326,7 +326,10 @@ def find_collisions(plans: Sequence[LoadPlan]) -> list[tuple[str, list[str]]]:
 
 
 def _collisions(plans: Sequence[LoadPlan]) -> list[tuple[str, list[PlannedUpload]]]:
-    """Return the keys of several files, in order, with the files."""
+    """Return the keys of several files, in order, with the files.
+
+    A file that was listed twice is not several: the second time it is found to be loaded.
+    """
     suspects: set[int] = set()
     for of_plans in zip(*(plan.key_hashes() for plan in plans), strict=True):
         hashes = list(chain.from_iterable(of_plans))
@@ -338,7 +341,11 @@ def _collisions(plans: Sequence[LoadPlan]) -> list[tuple[str, list[PlannedUpload
     for upload in chain.from_iterable(plan.uploads() for plan in plans):
         if hash(upload.key) in suspects:
             uploads[upload.key].append(upload)
-    return [(key, uploads[key]) for key in sorted(uploads) if len(uploads[key]) > 1]
+    return [
+        (key, found)
+        for key, found in sorted(uploads.items())
+        if len({(upload.source.path, upload.source.member) for upload in found}) > 1
+    ]
 
 
 def _path_of(upload: PlannedUpload) -> str:

@@ -155,8 +155,21 @@ class ShardedRun:
             theirs, own = self.settings.get(name), ours.settings.get(name)
             if theirs != own:
                 flag = SETTINGS[name].flag if name in SETTINGS else name
-                found.append(f"{flag} is {theirs!r} in the run, and {own!r} here")
+                found.append(f"{flag} is {_in_words(theirs)} in the run, and {_in_words(own)} here")
         return found
+
+
+def _in_words(value: object) -> str:
+    """Return the value of a setting in words of the command line, not of Python."""
+    if value is None or value == []:
+        return "not given"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        # Of several values, such as pairs of a pattern and a name.
+        each = ("=".join(map(str, item)) if isinstance(item, list) else str(item) for item in value)
+        return ", ".join(map(repr, each))
+    return repr(value)
 
 
 def describe_shard(settings: Settings, day: date | None, run_id: str, now: datetime) -> ShardedRun:

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
+from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Protocol
@@ -75,7 +76,10 @@ def split_volume(root: Path, *, archives: bool = False) -> tuple[Path, str | Non
 
 
 def by_name(listing: Iterator[os.DirEntry[bytes]]) -> Iterator[os.DirEntry[bytes]]:
-    """Yield the entries of a folder, sorted within slices of it."""
+    """Yield the entries of a folder, sorted within slices of it.
+
+    Some file systems list an entry twice while a folder changes: within a slice it is yielded once.
+    """
     failure: OSError | None = None
     entries: list[os.DirEntry[bytes]] = []
     while failure is None:
@@ -89,7 +93,8 @@ def by_name(listing: Iterator[os.DirEntry[bytes]]) -> Iterator[os.DirEntry[bytes
             failure = error
         if not entries:
             break
-        yield from sorted(entries, key=_name)
+        for _, same in groupby(sorted(entries, key=_name), key=_name):
+            yield next(same)
         entries = []
     if failure is not None:
         raise failure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import contextmanager
 
 import pytest
 
@@ -30,6 +31,7 @@ from asyncload.model.values import (
     RunStarted,
 )
 from asyncload.planning.plan import MIB
+from asyncload.source import folders
 from asyncload.source.readers import Readers
 from asyncload.store.protocol import CSV, PutResult, RemoteObject
 from asyncload.store.retries import RetryPolicy
@@ -774,3 +776,22 @@ async def test_a_part_that_the_store_rejects_fails_its_file(volume):
     report = await load_volume(store, volume)
     assert report.counts == {"failed": 1}
     assert store.uploads == {}
+
+
+async def test_a_file_that_is_listed_twice_far_apart_is_stored_once(volume, monkeypatch):
+    """It does not collide with itself: the second time it is found to be loaded."""
+    write_files(volume, {"a.csv": b"1"})
+    monkeypatch.setattr(folders, "_SLICE", 1)
+    listed = os.scandir
+
+    @contextmanager
+    def scandir(path):
+        with listed(path) as listing:
+            entries = list(listing)
+            yield iter(entries * 2)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    store = MemoryStore()
+    report = await load_volume(store, volume)
+    assert (report.exit_code, report.landed) == (0, 2)
+    assert store.objects == {f"{PREFIX}/A/{DAY}/a.csv": b"1"}

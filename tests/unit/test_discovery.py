@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -366,3 +367,19 @@ def test_a_folder_that_can_not_be_opened_for_long_fails_with_the_remedy(volume, 
     assert failed.path == "."
     assert failed.error.message == "the path can't be listed: Too many open files"
     assert "ulimit -n" in failed.error.hint
+
+
+def test_a_file_that_is_listed_twice_is_found_once(volume, monkeypatch):
+    """Folders, too: some file systems list an entry twice while its folder changes."""
+    write_empty(volume, "a.csv", "b/1.csv", "b/2.csv")
+    listed = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: repeating(listed(path)))
+    assert list(scan(volume)) == ["a.csv", "b/1.csv", "b/2.csv"]
+
+
+@contextmanager
+def repeating(listing):
+    """A listing that yields all of its entries twice."""
+    with listing:
+        entries = list(listing)
+        yield iter(entries + entries)

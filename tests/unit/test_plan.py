@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asyncload.errors import InvalidKey, KeyCollision, SourceTooLarge
-from asyncload.model.values import Failed, SourceFile
+from asyncload.model.values import Failed, FileState, Member, SourceFile
 from asyncload.planning import plan as plan_module
 from asyncload.planning.keys import KeyLayout
 from asyncload.planning.plan import (
@@ -228,6 +228,18 @@ def test_a_collision_names_both_files_and_their_key():
         "  Raw/Local/CSV/Films/2022/05/02/a.csv  <-  Films/a.csv, films/a.csv"
     )
     assert error.value.hint == "rename a file, or separate the files with --dataset or --layout"
+
+
+def test_a_file_that_was_listed_twice_does_not_collide_with_itself():
+    """With another file it does; and two members of an archive may have one name."""
+    file, other = SourceFile("films/a.csv", 1), SourceFile("Films/a.csv", 1)
+    make_plan([file, file]).check_collisions()
+    with pytest.raises(KeyCollision):
+        make_plan([file, file, other]).check_collisions()
+    archive = FileState(1, 2, 3, 4, 5)
+    members = [file._replace(member=Member(archive, 1, 1, offset, 0, 0)) for offset in (0, 9)]
+    with pytest.raises(KeyCollision):
+        make_plan(members).check_collisions()
 
 
 def test_of_many_collisions_the_first_are_named():

@@ -82,17 +82,20 @@ def test_a_run_survives_being_recorded():
 def test_the_differences_of_a_shard_are_named():
     """By the flag, with both values."""
     run = described(run="r")
-    other = described(run="r", day=None, shard="1/3", layer="Silver", datasets={"a*": "A"})
+    options = {"datasets": {"a*": "A", "b*": "B"}, "include": ["a*"], "success_marker": True}
+    other = described(run="r", day=None, shard="1/3", layer="Silver", **options)
     assert run.differences(other) == [
         "the run has 4 shards, not 3",
         "the date of the run is 2022-05-02, not that of each file",
-        "--dataset is [] in the run, and [['a*', 'A']] here",
+        "--dataset is not given in the run, and 'a*=A', 'b*=B' here",
+        "--include is not given in the run, and 'a*' here",
         "--layer is 'Raw' in the run, and 'Silver' here",
+        "--success-marker is off in the run, and on here",
     ]
     unknown = ShardedRun.decode(run.encode().replace(b'"layer"', b'"future"'))
     assert unknown.differences(run) == [
-        "future is 'Raw' in the run, and None here",
-        "--layer is None in the run, and 'Raw' here",
+        "future is 'Raw' in the run, and not given here",
+        "--layer is not given in the run, and 'Raw' here",
     ]
 
 
