@@ -11,8 +11,13 @@ WORKERS ?= $(shell echo $$(( ($$(nproc 2>/dev/null || echo 2) * 3 + 1) / 2 )))
 ARCH ?= x86_64
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
-# Everything by the generic client, before the stricter server; at night, before both.
+# At night, everything by the generic client; `make test` repeats some tests so, see
+# tests/support/selection.py.
 WITHOUT_LANE := --no-fast-lane --ignore=tests/unit --ignore=tests/pipeline
+
+# Folders of quick tests are in memory, if there is 1 GB: disks are slow to make and remove thousands.
+IN_MEMORY := $(shell [ -w /dev/shm ] && df -Pk /dev/shm | \
+	awk 'NR == 2 && $$4 > 1000000 { print "PYTEST_DEBUG_TEMPROOT=/dev/shm" }')
 
 # Times in what a release publishes are the commit's, so that two builds of it are equal.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
@@ -21,7 +26,7 @@ DOCKER ?= docker
 # What is shipped, and what builds and tests it.
 AUDITED := image lambda store build dev release
 
-# Programs that tests start, and the second run of the tests, find what the first one compiled.
+# Programs that tests start find what is compiled already.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -56,10 +61,9 @@ demo: $(or $(wildcard $(READY)),$(SHOWN))  ## Load the sample volume into a loca
 test: $(READY) $(GENERATOR)  ## Run all checks and tests, as CI does
 	$(MAKE) --no-print-directory --jobs=2 --output-sync check
 	$(PYTEST) -m "not nightly" --durations=25 --durations-min=4 --cov --cov-report=term
-	$(PYTEST) -m "not nightly and not docker and seaweedfs" $(WITHOUT_LANE)
 
 test-fast: $(READY)  ## Run the quick tests that need no server, for an answer while you edit
-	$(PYTEST) -m "not nightly and not slow" tests/unit tests/pipeline
+	$(IN_MEMORY) $(PYTEST) -m "not nightly and not slow" tests/unit tests/pipeline
 
 test-nightly: $(READY) ceph browser spark $(GENERATOR) $(RELEASE_TOOLS)  ## Run the tests that take long
 	$(PYTEST) -m nightly

@@ -16,7 +16,12 @@ from tests.support.measuring import is_measured, stop_measuring
 from tests.support.observed import take_misfits
 from tests.support.quick_libraries import quicken
 from tests.support.rights import without_rights
-from tests.support.selection import mark_repetitions, mark_slow
+from tests.support.selection import (
+    mark_repetitions,
+    mark_slow,
+    repeat_by_client,
+    repeated_in_vain,
+)
 
 # A busy machine must not make a test fail.
 hypothesis.settings.register_profile("asyncload", deadline=None)
@@ -36,23 +41,33 @@ def pytest_addoption(parser):
     )
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_generate_tests(metafunc):
+    """Some tests are run by the fast lane and by the generic client."""
+    if not metafunc.config.getoption("--no-fast-lane"):
+        repeat_by_client(metafunc)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """Mark what is slow or for the night; with --fault, keep the tests with one of its ids.
 
-    Those that coverage does not measure come last.
+    Those that coverage does not measure come last. Repetitions by the client stay if they tell
+    something new.
     """
     items.sort(key=is_measured, reverse=True)
     mark_repetitions(items)
     mark_slow(items)
-    wanted = set(config.getoption("--fault"))
-    if wanted:
-        kept, others = [], []
-        for item in items:
-            ids = {name for mark in item.iter_markers("fault") for name in mark.args}
-            (kept if ids & wanted else others).append(item)
-        items[:] = kept
-        config.hook.pytest_deselected(items=others)
+    others = {*repeated_in_vain(items)}
+    if wanted := {*config.getoption("--fault")}:
+        others |= {item for item in items if not wanted & faults_of(item)}
+    items[:] = [item for item in items if item not in others]
+    config.hook.pytest_deselected(items=[*others])
+
+
+def faults_of(item):
+    """The ids of the faults that a test shows."""
+    return {name for mark in item.iter_markers("fault") for name in mark.args}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -91,8 +106,8 @@ def _records_fit():
 
 @pytest.fixture(autouse=True)
 def _lane(request, _no_settings_of_the_machine, monkeypatch):
-    """With --no-fast-lane there is none, neither in this process nor in those it starts."""
-    if request.config.getoption("--no-fast-lane"):
+    """Without a fast lane, there is none in this process, nor in those it starts."""
+    if request.config.getoption("--no-fast-lane") or not getattr(request, "param", True):
         monkeypatch.setenv("ASYNCLOAD_FAST_LANE", "0")
 
         async def no_lane(*arguments):

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.measuring import UNMEASURED
-from tests.support.selection import KEPT, SLOW
+from tests.support.selection import AGAIN, KEPT, SLOW
 
 
-@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize("name", [*KEPT, *AGAIN])
 def test_each_row_names_a_test(name):
     """A test that is renamed takes its row along."""
     path, _, test = name.partition("::")

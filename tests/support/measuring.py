@@ -4,6 +4,7 @@ Coverage makes most tests a third slower, some three times as slow, and doubles 
 program. So the tests below come last, and each process of tests stops measuring when it comes to
 them. Code that only they reach counts as not covered: a file is for this table if the total without
 it is the same. Tests that mostly wait stay among the others, which use the processor meanwhile.
+Repetitions without the fast lane are not measured either.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from fnmatch import fnmatchcase
 
 import coverage
 
-from tests.support.selection import parts
+from tests.support.selection import is_by_client, parts
 
 UNMEASURED = (
     # Programs that are killed or stopped, with the same requests each time.
@@ -58,6 +59,8 @@ UNMEASURED = (
 
 def is_measured(item):
     """Whether coverage counts what this test runs."""
+    if is_by_client(item):
+        return False
     path, test, _ = parts(item)
     names = (path, f"{path}::{test}")
     return not any(fnmatchcase(name, pattern) for name in names for pattern in UNMEASURED)

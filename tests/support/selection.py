@@ -1,7 +1,9 @@
 """Which tests only `make test-nightly` runs, beside those with the mark: more of the same kind.
 
 `make test` runs each case of a fault once, by the fast lane or by the client in turn, and of the
-slow tests below the cases that are kept. The others get the mark `nightly` here, in one place.
+slow tests below the cases that are kept. The others get the mark `nightly` here, in one place. Some
+loads into SeaweedFS, which show whether the client stores the same, are repeated without the fast
+lane; at night, all that take a server are.
 
 `make test-fast` is for a quick answer while one edits. It leaves out those of its tests that take
 long; they get the mark `slow` here.
@@ -15,6 +17,7 @@ from fnmatch import fnmatchcase
 
 import pytest
 
+_BY_CLIENT = "no-fast-lane"
 _WAY = re.compile(r"\b(lane|client)\b")
 KEPT = {
     # Each seed, and each moment of a kill, is another sample of one behaviour.
@@ -86,6 +89,36 @@ KEPT = {
 what is not named here, is kept."""
 
 
+AGAIN = (
+    # What a store is asked for and keeps.
+    "contract/test_object_store.py::*",
+    "integration/test_clock.py::*",
+    "integration/test_library.py::*",
+    "integration/test_memory.py::test_peak_memory_is_the_buffers_and_a_base",
+    "integration/test_servers.py::*",
+    "integration/test_stores.py::*",
+    "integration/test_versioned.py::*",
+    "faults/test_doctor.py::*",
+    "faults/test_object_lock.py::*",
+    "faults/test_proof_faults.py::*",
+    # Requests and results that a plan, a second run or a report has told.
+    "integration/test_second_run.py::test_it_*",
+    "cli/test_doctor.py::*",
+    "cli/test_plan.py::test_the_run_does_as_planned",
+    "cli/test_verify.py::test_a_volume_that_was_loaded_matches",
+    "cli/test_verify.py::test_what_is_not_as_it_should_be_is_named",
+    # The ways in: each passes the option on.
+    "aws_lambda/test_invocation.py::test_an_invocation_loads_and_returns_the_summary",
+    "cli/test_collect.py::test_a_collection_from_token_to_objects",
+    "cli/test_run.py::*",
+    "cli/test_selection.py::test_verified_files_are_moved_out_of_the_volume",
+    "cli/test_shards.py::test_a_complete_run_of_shards_is_quiet",
+    "cli/test_watch.py::test_files_are_loaded_until_a_signal",
+    "integration/test_processes.py::test_members_and_disposal_work_in_all_processes",
+)
+"""The tests that `make test` also runs without the fast lane, with SeaweedFS."""
+
+
 SLOW = (
     # Thousands of puts in virtual time.
     "unit/test_auto_concurrency.py::*",
@@ -128,6 +161,47 @@ SLOW = (
 """The tests that `make test-fast` leaves out; `make test` runs them all."""
 
 
+def repeat_by_client(metafunc):
+    """Make each case a second time, for the generic client; `_lane` is the fixture of all tests.
+
+    The first keeps its name, the second ends in `no-fast-lane`.
+    """
+    path = metafunc.definition.nodeid.split("::")[0].partition("tests/")[2]
+    name = f"{path}::{metafunc.function.__name__}"
+    if any(fnmatchcase(name, pattern) for pattern in AGAIN):
+        ways = [pytest.param(True, id=pytest.HIDDEN_PARAM), pytest.param(False, id=_BY_CLIENT)]
+        metafunc.parametrize("_lane", ways, indirect=True)
+
+
+def is_by_client(item):
+    """Whether this is the second one of a case that is run twice."""
+    return _params(item).get("_lane") is False
+
+
+def repeated_in_vain(items):
+    """Return those by the client that repeat no test of SeaweedFS that `make test` runs.
+
+    At night the whole suite is run without a fast lane. What takes `lane` is run by both anyway.
+    """
+    by_day = {
+        item.nodeid
+        for item in items
+        if item.get_closest_marker("seaweedfs") and not item.get_closest_marker("nightly")
+    }
+    return [
+        item
+        for item in items
+        if is_by_client(item) and ("lane" in _params(item) or _by_lane(item.nodeid) not in by_day)
+    ]
+
+
+def _by_lane(nodeid):
+    alone = f"[{_BY_CLIENT}]"
+    if nodeid.endswith(alone):
+        return nodeid.removesuffix(alone)
+    return nodeid.removesuffix(f"-{_BY_CLIENT}]") + "]"
+
+
 def mark_slow(items):
     """Give the mark `slow` to what takes too long for `make test-fast`."""
     for item in items:
@@ -141,6 +215,8 @@ def mark_repetitions(items):
     tests, ways = defaultdict(list), defaultdict(list)
     for item in items:
         path, test, case = parts(item)
+        if is_by_client(item):
+            continue
         if cases_kept(path, test):
             tests[path, test].append(item)
         elif "lane" in _params(item) and _WAY.search(case):
