@@ -63,7 +63,7 @@ def loads_early(run: Run, readers: Readers) -> bool:
 async def load_while_scanning(
     run: Run,
     readers: Readers,
-    load: Callable[[LoadPlan, Event], Awaitable[bool]],
+    load: Callable[[LoadPlan, Callable[[], Event]], Awaitable[bool]],
     patience: Patience,
 ) -> Planned:
     """Scan a volume, and load portions of it if that takes long; return what is left to load.
@@ -71,8 +71,9 @@ async def load_while_scanning(
     Args:
         run: the run; see `loads_early`.
         readers: read the volume.
-        load: loads a portion; gets an event that says what was found so far. Returns false if it
-            is better to load the rest as a whole, unless the scan takes longer than the load.
+        load: loads a portion; gets what returns the event of its start, which says what was found
+            so far. Returns false if it is better to load the rest as a whole, unless the scan takes
+            longer than the load.
         patience: when to begin.
 
     Raises:
@@ -82,16 +83,19 @@ async def load_while_scanning(
     """
     settings, observe = run.settings, run.observe
     growing = GrowingPlan(lambda: LoadPlan(run.layout, put_limit=run.policy.put_limit))
+
+    def started() -> Event:
+        return LoadStartedEarly(growing.files, growing.size)
+
     scanner = scanner_of(settings, run.started, readers)
     async with Group() as group:
         scan = group.create_task(_scan(growing, scanner, readers, run, patience))
         await asyncio.wait([scan], timeout=patience.scan)
         if not scan.done() and not await _datasets_meet(readers):
             while not scan.done():
-                if (portion := growing.take()) is not None:
-                    started = LoadStartedEarly(growing.files, growing.size)
-                    if not await load(portion, started) and growing.is_ahead:
-                        break
+                portion = growing.take()
+                if portion is not None and not await load(portion, started) and growing.is_ahead:
+                    break
                 await asyncio.wait([scan], timeout=0 if growing.is_ahead else patience.portion)
     plan = growing.rest()
     if growing.has_started:

@@ -189,5 +189,6 @@ async def _load_files(
                 fleet = await stack.enter_async_context(
                     started_fleet(run, readers, workers.forking, workers.lend, processes)
                 )
-        await loading.load(plan, LoadStarted(run.report.files, run.report.size), fleet)
+        started = partial(LoadStarted, run.report.files, run.report.size)
+        await loading.load(plan, started, fleet)
     await loading.conclude(partition for partition, _ in partitions)

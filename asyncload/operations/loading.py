@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asyncload.bucket.listing import Portions
@@ -37,7 +37,7 @@ class Loading:
         self._written = ReadBack(run.settings, run.policy.put_limit, run.policy.lock)
         run.add_observer(self._written.observe)
 
-    async def load_portion(self, portion: LoadPlan, started: Event) -> bool:
+    async def load_portion(self, portion: LoadPlan, started: Callable[[], Event]) -> bool:
         """Load a portion of the volume, as `load` does; return whether others should follow.
 
         If not, it takes fewer requests to load the rest as a whole.
@@ -46,12 +46,17 @@ class Loading:
         return self._portions.pay
 
     async def load(
-        self, plan: LoadPlan, started: Event, fleet: Fleet | None = None, *, more: bool = False
+        self,
+        plan: LoadPlan,
+        started: Callable[[], Event],
+        fleet: Fleet | None = None,
+        *,
+        more: bool = False,
     ) -> None:
         """Load all files of a plan, in this process and in the workers of a fleet.
 
-        `started` is emitted before anything is asked about the files. `more`: other plans may
-        follow.
+        `started` returns the event that is emitted before anything is asked about the files: the
+        scan may find others until then. `more`: other plans may follow.
 
         Raises:
             Refused, StoreUnavailable: the run can't continue; uploaded files are kept.
@@ -59,7 +64,7 @@ class Loading:
         """
         run, stores = self._run, self._stores
         policy = await self._probe(backslashes=plan.has_backslashes)
-        run.observe(started)
+        run.observe(started())
         key_index = await self._portions.list_existing(plan, more=more)
         if run.markers is not None and policy.create_only:
             # With --overwrite, a marker that another run has just written must be removed too.

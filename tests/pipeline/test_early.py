@@ -194,6 +194,38 @@ async def test_portions_that_cost_more_requests_wait_for_a_fast_scan(tmp_path, h
     assert (report.counts["uploaded"], len(portions)) == (4, 1)
 
 
+class Asked(MemoryStore):
+    """A store that is asked what it enforces, and answers once so many files were found."""
+
+    def __init__(self, gate, files):
+        super().__init__()
+        self.foreign_endpoint = "http://store.example"
+        self._gate, self._files, self._found = gate, files, asyncio.Event()
+
+    def observe(self, event):
+        if isinstance(event, Scanned) and event.files >= self._files:
+            self._found.set()
+
+    async def read(self, *arguments):
+        self._gate.released.set()
+        await self._found.wait()
+        return await super().read(*arguments)
+
+
+async def test_files_that_are_found_while_the_store_is_asked_count(tmp_path, held):
+    """Even if the scan ends before the first file of the first portion is sent."""
+    write_files(tmp_path, FILES)
+    store, started = Asked(held, files=4), []
+
+    def observe(event):
+        store.observe(event)
+        started.extend([event] * isinstance(event, LoadStarted | LoadStartedEarly))
+
+    report = await load_early(store, tmp_path, observe, manifest=True)
+    assert (report.files, report.size, report.exit_code) == (4, 10, 0)
+    assert started == [LoadStartedEarly(4, 10), LoadStarted(4, 10)]
+
+
 async def test_open_uploads_are_listed_once(tmp_path, held, monkeypatch):
     """However many portions have large files."""
     monkeypatch.setattr(growing, "PORTION_FILES", 1)
