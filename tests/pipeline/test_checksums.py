@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from asyncload.errors import NotVerified
-from asyncload.planning.plan import MIB
 from asyncload.store.protocol import PutResult, RemoteObject
 from tests.support.content import random_bytes
-from tests.support.loads import Recorder, load_volume, write_files
+from tests.support.loads import UNIT, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
-SIZES = [0, 1, 20 * MIB]
+pytestmark = pytest.mark.usefixtures("small_parts")
+
+SIZES = [0, 1, 20 * UNIT]
 
 
 class Plain(MemoryStore):
@@ -37,12 +38,12 @@ class Plain(MemoryStore):
 
     def _keep(self, key, body, algorithm, info):
         super()._keep(key, body, algorithm, info)
-        if len(body) > 16 * MIB:
+        if len(body) > 16 * UNIT:
             import hashlib
 
             from asyncload.model.checksums import md5_of_parts
 
-            step = 8 * MIB
+            step = 8 * UNIT
             parts = [body[at : at + step] for at in range(0, len(body), step)]
             self.of_parts[key] = md5_of_parts(hashlib.md5(part).digest() for part in parts)
 
@@ -63,7 +64,7 @@ async def test_the_algorithm_that_is_asked_for_proves_the_file(volume, size, cho
     write_files(volume, {"a.csv": random_bytes(size)})
     store = MemoryStore()
     _, recorder = await load(store, volume, checksum=choice)
-    expected = "MD5 of parts" if choice == "md5" and size > 16 * MIB else proof
+    expected = "MD5 of parts" if choice == "md5" and size > 16 * UNIT else proof
     assert recorder.outcomes["a.csv"].checksum.algorithm == expected
     sent = store.body_bytes
     for again in ("auto", choice):
@@ -79,7 +80,7 @@ async def test_a_store_without_checksums_proves_by_its_etags(volume, size, choic
     write_files(volume, {"a.csv": random_bytes(size)})
     store = Plain()
     report, recorder = await load(store, volume, checksum=choice)
-    by = "MD5 of parts" if size > 16 * MIB else "MD5"
+    by = "MD5 of parts" if size > 16 * UNIT else "MD5"
     assert recorder.outcomes["a.csv"].checksum.algorithm == by
     assert report.verified_by == {by: 1}
     sent = store.body_bytes
@@ -100,7 +101,7 @@ async def test_a_checksum_that_is_not_returned_proves_nothing(volume, size, choi
 
 
 @pytest.mark.parametrize("algorithm", ["CRC32C", "SHA256", "MD5", "CRC32"])
-@pytest.mark.parametrize("size", [1, 17 * MIB])
+@pytest.mark.parametrize("size", [1, 17 * UNIT])
 async def test_objects_of_other_programs_are_compared_by_the_stores_checksums(
     volume, algorithm, size
 ):
@@ -115,7 +116,7 @@ async def test_objects_of_other_programs_are_compared_by_the_stores_checksums(
     assert recorder.outcomes["a.csv"].checksum.algorithm == algorithm
 
 
-@pytest.mark.parametrize("size", [1, 17 * MIB])
+@pytest.mark.parametrize("size", [1, 17 * UNIT])
 async def test_a_checksum_of_an_unknown_algorithm_proves_nothing(volume, size):
     """The key is taken, by what can't be told."""
     write_files(volume, {"a.csv": random_bytes(size)})

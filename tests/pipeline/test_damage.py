@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from asyncload.errors import BodyDamaged
-from asyncload.planning.plan import MIB
 from tests.support.content import random_bytes
-from tests.support.loads import Recorder, load_volume, write_files
+from tests.support.loads import UNIT, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
-SIZES = {"small": 5, "large": 17 * MIB}
+pytestmark = pytest.mark.usefixtures("small_parts")
+
+SIZES = {"small": 5, "large": 17 * UNIT}
 DAMAGED = BodyDamaged("damaged", code="BadDigest", status=400)
 
 

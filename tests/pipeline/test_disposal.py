@@ -13,14 +13,15 @@ import pytest
 from asyncload.errors import UsageError
 from asyncload.model.checksums import MD5_OF_PARTS, by_algorithm
 from asyncload.model.values import Checksum, FileFinished
-from asyncload.planning.plan import MIB
 from asyncload.reporting.text import summary_lines
 from asyncload.source.disposal import Disposal
 from asyncload.source.volume import Volume
 from asyncload.store.protocol import RemoteObject
 from tests.support.content import random_bytes
-from tests.support.loads import PREFIX, Recorder, load_volume, write_files
+from tests.support.loads import PREFIX, UNIT, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
+
+pytestmark = pytest.mark.usefixtures("small_parts")
 
 FOLDER = f"{PREFIX}/D/2022/05/02"
 
@@ -39,7 +40,7 @@ async def load(store, volume, **options):
     return report, {event.outcome.path: event.source for event in finished}
 
 
-@pytest.mark.parametrize("size", [3, 17 * MIB])
+@pytest.mark.parametrize("size", [3, 17 * UNIT])
 async def test_verified_files_are_deleted(volume, size):
     """Sent or unchanged, small or large; their folders stay, and so does all else."""
     files = {"d/a.csv": random_bytes(size), "d/b.csv": b"2", "d/notes.txt": b"3"}
@@ -162,7 +163,7 @@ def link(path):
 
 @pytest.mark.fault("I32")
 @pytest.mark.parametrize(
-    ("size", "change"), [(3, rewrite), (3, replace), (3, link), (17 * MIB, rewrite)]
+    ("size", "change"), [(3, rewrite), (3, replace), (3, link), (17 * UNIT, rewrite)]
 )
 @pytest.mark.parametrize("then", ["delete", "move"])
 async def test_a_file_that_changed_since_is_kept(volume, tmp_path, size, change, then):

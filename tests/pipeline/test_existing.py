@@ -18,7 +18,7 @@ from asyncload.source.volume import Volume
 from asyncload.store.protocol import ListedObject, ObjectInfo, Page, RemoteObject
 from tests.support import documents
 from tests.support.content import random_bytes
-from tests.support.loads import PREFIX, Recorder, load_volume, write_files
+from tests.support.loads import PREFIX, UNIT, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
 DAY = "2022/05/02"
@@ -144,7 +144,8 @@ async def test_a_listed_object_that_can_not_be_compared_is_a_conflict(volume):
     assert isinstance(recorder.outcomes["d/0.csv"].error, ObjectConflict)
 
 
-@pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("size", [1, 17 * UNIT], ids=["small", "large"])
 @pytest.mark.parametrize("listed", [True, False])
 async def test_skip_existing_keeps_existing_objects_and_reports_them(volume, size, listed):
     """The same bytes are unchanged as ever; other bytes stay; the run is a success."""
@@ -162,7 +163,8 @@ async def test_skip_existing_keeps_existing_objects_and_reports_them(volume, siz
     assert sent == 2 * listed
 
 
-@pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("size", [1, 17 * UNIT], ids=["small", "large"])
 async def test_overwrite_sends_only_files_that_differ_and_reports_replacements(volume, size):
     """What is the same stays untouched."""
     write_files(volume, {"d/a.csv": random_bytes(size), "d/b.csv": b"1", "d/c.csv": b"new"})
@@ -346,7 +348,8 @@ async def test_a_write_through_a_memory_map_can_go_unnoticed(volume):
 
 
 @pytest.mark.fault("I25")
-@pytest.mark.parametrize("size", [200_000, 17 * MIB], ids=["small", "large"])
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("size", [200_000, 17 * UNIT], ids=["small", "large"])
 async def test_failed_files_hold_no_memory(volume, size):
     """The report keeps its error without the frames, in which the file's bytes would lie."""
     write_files(volume, {f"d/{n}.csv": random_bytes(size) for n in range(4)})

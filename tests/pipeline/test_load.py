@@ -36,20 +36,21 @@ from asyncload.source.readers import Readers
 from asyncload.store.protocol import CSV, PutResult, RemoteObject
 from asyncload.store.retries import RetryPolicy
 from tests.support.content import random_bytes
-from tests.support.loads import AT_ONCE, PREFIX, Recorder, load_volume, write_files
+from tests.support.loads import AT_ONCE, PREFIX, UNIT, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 
 DAY = "2022/05/02"
 
 
+@pytest.mark.usefixtures("small_parts")
 async def test_every_csv_is_stored_whole_under_its_dated_key(volume):
     """Small and large, empty and nested: the objects are the files."""
     files = {
         "movies.csv": b"id|titulo\n1|A\n",
         "people.csv": b"",
-        "ratings/part-0.csv": random_bytes(3 * MIB),
-        "ratings/eu/part-1.CSV": random_bytes(16 * MIB),
-        "reviews/2022/big.csv": random_bytes(35 * MIB + 7),
+        "ratings/part-0.csv": random_bytes(3 * UNIT),
+        "ratings/eu/part-1.CSV": random_bytes(16 * UNIT),
+        "reviews/2022/big.csv": random_bytes(35 * UNIT + 7),
         "notes.txt": b"not a CSV",
     }
     write_files(volume, files)
@@ -103,9 +104,10 @@ async def test_a_store_that_serves_some_files_is_given_all_of_them(volume):
     assert report.exit_code == 3
 
 
+@pytest.mark.usefixtures("small_parts")
 async def test_each_file_costs_a_look_at_its_key_and_its_upload(volume):
     """Calls are time and money."""
-    write_files(volume, {"s.csv": b"1", "l.csv": bytes(16 * MIB + 1)})
+    write_files(volume, {"s.csv": b"1", "l.csv": bytes(16 * UNIT + 1)})
     store = MemoryStore()
     await load_volume(store, volume)
     assert store.calls == {
@@ -120,9 +122,10 @@ async def test_each_file_costs_a_look_at_its_key_and_its_upload(volume):
     }
 
 
+@pytest.mark.usefixtures("small_parts")
 async def test_a_second_run_finds_everything_unchanged(volume):
     """The same bytes under the same key are success, and are not sent again."""
-    write_files(volume, {"s.csv": b"1", "l.csv": random_bytes(17 * MIB)})
+    write_files(volume, {"s.csv": b"1", "l.csv": random_bytes(17 * UNIT)})
     store, recorder = MemoryStore(), Recorder()
     await load_volume(store, volume)
     sent = store.body_bytes
@@ -132,7 +135,8 @@ async def test_a_second_run_finds_everything_unchanged(volume):
     assert store.body_bytes == sent
 
 
-@pytest.mark.parametrize("size", [3, 17 * MIB], ids=["small", "large"])
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("size", [3, 17 * UNIT], ids=["small", "large"])
 @pytest.mark.parametrize("same_size", [True, False])
 async def test_other_bytes_under_the_key_fail_only_that_file(volume, size, same_size):
     """Nothing is overwritten unasked, and the rest lands."""
@@ -150,7 +154,8 @@ async def test_other_bytes_under_the_key_fail_only_that_file(volume, size, same_
     assert store.uploads == {}
 
 
-@pytest.mark.parametrize("size", [3, 17 * MIB], ids=["small", "large"])
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("size", [3, 17 * UNIT], ids=["small", "large"])
 async def test_overwrite_replaces_other_bytes(volume, size):
     """Asked for, different data is replaced."""
     body = random_bytes(size)
@@ -163,10 +168,11 @@ async def test_overwrite_replaces_other_bytes(volume, size):
     assert report.exit_code == 0
 
 
+@pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("theirs", ["same", "other"])
 async def test_an_object_created_during_a_large_upload_is_compared_by_its_bytes(volume, theirs):
     """Another program completed first: the same bytes are success, others a conflict."""
-    body = random_bytes(17 * MIB)
+    body = random_bytes(17 * UNIT)
     write_files(volume, {"l.csv": body})
     key = f"{PREFIX}/L/{DAY}/l.csv"
 
@@ -182,9 +188,10 @@ async def test_an_object_created_during_a_large_upload_is_compared_by_its_bytes(
     assert store.uploads == {}
 
 
+@pytest.mark.usefixtures("small_parts")
 async def test_a_lost_answer_to_complete_is_not_a_failure(volume):
     """Complete was applied, its answer lost, the retry finds no upload: the object is there."""
-    body = random_bytes(17 * MIB)
+    body = random_bytes(17 * UNIT)
     write_files(volume, {"l.csv": body})
 
     class LosesAnswer(MemoryStore):
@@ -198,9 +205,10 @@ async def test_a_lost_answer_to_complete_is_not_a_failure(volume):
     assert list(store.objects.values()) == [body]
 
 
+@pytest.mark.usefixtures("small_parts")
 async def test_an_upload_that_is_gone_fails_its_file(volume):
     """If another program aborts the upload, the file fails, and the error says so."""
-    write_files(volume, {"l.csv": bytes(17 * MIB), "s.csv": b"1"})
+    write_files(volume, {"l.csv": bytes(17 * UNIT), "s.csv": b"1"})
 
     class LosesUploads(MemoryStore):
         async def complete_multipart(self, *arguments, create_only):
@@ -354,9 +362,10 @@ async def test_a_store_that_never_answers_ends_the_run(volume, monkeypatch):
     assert ended.value.exit_code == 6
 
 
+@pytest.mark.usefixtures("small_parts")
 async def test_a_file_that_the_store_rejects_fails_alone(volume):
     """A fault of one key leaves the others."""
-    write_files(volume, {"bad.csv": b"1", "good.csv": b"1", "worse.csv": bytes(17 * MIB)})
+    write_files(volume, {"bad.csv": b"1", "good.csv": b"1", "worse.csv": bytes(17 * UNIT)})
 
     class Rejects(MemoryStore):
         async def _answer(self, call, body=b""):
@@ -383,8 +392,9 @@ async def test_a_file_that_the_store_rejects_fails_alone(volume):
     assert store.uploads == {}
 
 
+@pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("error", [AccessDenied("denied"), StoreUnavailable("gone")])
-@pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
+@pytest.mark.parametrize("size", [1, 17 * UNIT], ids=["small", "large"])
 async def test_a_fault_of_the_run_ends_it_at_once(volume, error, size):
     """One message, not one per file; nothing is left open."""
     write_files(volume, {f"{n:04}.csv": b"1" for n in range(500)} | {"l.csv": bytes(size)})
@@ -429,7 +439,8 @@ async def test_a_bug_does_not_count_as_a_failed_file(volume):
         await load_volume(Buggy(), volume)
 
 
-@pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("size", [1, 17 * UNIT], ids=["small", "large"])
 async def test_a_returned_checksum_that_differs_is_a_failure(volume, size):
     """The store's answer must prove what arrived."""
     write_files(volume, {"a.csv": bytes(size)})
@@ -448,9 +459,10 @@ async def test_a_returned_checksum_that_differs_is_a_failure(volume, size):
     assert isinstance(recorder.outcomes["a.csv"].error, NotVerified)
 
 
+@pytest.mark.usefixtures("small_parts")
 async def test_a_part_whose_returned_checksum_differs_stops_its_upload(volume):
     """A damaged part is found before the rest is sent for nothing."""
-    write_files(volume, {"a.csv": bytes(17 * MIB)})
+    write_files(volume, {"a.csv": bytes(17 * UNIT)})
 
     class Corrupts(MemoryStore):
         async def upload_part(self, *arguments, digest=None):
@@ -497,7 +509,8 @@ class Silent(MemoryStore):
         return RemoteObject(remote.size, by_algorithm(known))
 
 
-@pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("size", [1, 17 * UNIT], ids=["small", "large"])
 @pytest.mark.parametrize("known", ["CRC64NVME", "MD5"])
 async def test_if_an_answer_has_no_checksum_head_is_asked(volume, size, known):
     """If an answer proves nothing, head or an ETag that is the MD5 does, and is named."""
@@ -512,7 +525,8 @@ async def test_if_an_answer_has_no_checksum_head_is_asked(volume, size, known):
     assert again.statuses == {"a.csv": "unchanged"}
 
 
-@pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("size", [1, 17 * UNIT], ids=["small", "large"])
 async def test_an_upload_that_nothing_proves_is_a_failure(volume, size):
     """Never counted as landed on trust."""
     write_files(volume, {"a.csv": random_bytes(size)})
@@ -531,9 +545,10 @@ class HeadDenied(Silent):
         raise AccessDenied("HTTP 403", status=403)
 
 
+@pytest.mark.usefixtures("small_parts")
 async def test_a_denied_head_is_not_read_as_an_answer(volume):
     """Large files continue, and the conditional Complete tells."""
-    write_files(volume, {"a.csv": random_bytes(17 * MIB)})
+    write_files(volume, {"a.csv": random_bytes(17 * UNIT)})
 
     class Answers(HeadDenied):
         complete_multipart = MemoryStore.complete_multipart
@@ -589,11 +604,12 @@ class Disturbed(MemoryStore):
 CHANGES = ["truncate", "append", "rewrite", "replace"]
 
 
+@pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("change", [*CHANGES, "delete"])
 async def test_a_large_file_that_keeps_changing_is_never_completed(volume, change):
     """Each way to change during both attempts fails the file and leaves nothing behind."""
     path = volume / "l.csv"
-    path.write_bytes(random_bytes(24 * MIB))
+    path.write_bytes(random_bytes(24 * UNIT))
     store, recorder = Disturbed(path, change, once=False), Recorder()
     await load_volume(store, volume, recorder)
     error = recorder.outcomes["l.csv"].error
@@ -603,11 +619,12 @@ async def test_a_large_file_that_keeps_changing_is_never_completed(volume, chang
     assert (store.objects, store.uploads) == ({}, {})
 
 
+@pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("change", CHANGES)
 async def test_a_large_file_that_changed_once_is_uploaded_in_its_new_version(volume, change):
     """It is tried once more, and nothing of the first version stays."""
     path = volume / "l.csv"
-    path.write_bytes(random_bytes(24 * MIB))
+    path.write_bytes(random_bytes(24 * UNIT))
     store, recorder = Disturbed(path, change, once=True), Recorder()
     await load_volume(store, volume, recorder)
     assert recorder.statuses == {"l.csv": "uploaded"}
@@ -631,6 +648,7 @@ def disturb(path, change):
         path.unlink()
 
 
+@pytest.mark.usefixtures("small_parts")
 async def test_a_file_that_grew_since_the_scan_goes_as_it_is_now(volume):
     """From small to larger, and from small to large: whole, in its present version."""
     write_files(volume, {"a.csv": b"1", "b.csv": b"1"})
@@ -638,7 +656,7 @@ async def test_a_file_that_grew_since_the_scan_goes_as_it_is_now(volume):
     class Grows(MemoryStore):
         pass
 
-    bodies = {"a": random_bytes(2 * MIB), "b": random_bytes(17 * MIB)}
+    bodies = {"a": random_bytes(2 * UNIT), "b": random_bytes(17 * UNIT)}
 
     class GrowsAfterScan(Recorder):
         def __call__(self, event):
@@ -652,6 +670,7 @@ async def test_a_file_that_grew_since_the_scan_goes_as_it_is_now(volume):
     assert sorted(store.objects.values(), key=len) == [bodies["a"], bodies["b"]]
 
 
+@pytest.mark.usefixtures("small_parts")
 async def test_a_file_that_grew_holds_up_no_reader(volume, monkeypatch):
     """It is sent by those who send large files, while others are read."""
     monkeypatch.setattr("asyncload.transfer.pipeline._READERS", 1)
@@ -668,7 +687,7 @@ async def test_a_file_that_grew_holds_up_no_reader(volume, monkeypatch):
         def __call__(self, event):
             super().__call__(event)
             if isinstance(event, LoadStarted):
-                (volume / "0.csv").write_bytes(bytes(17 * MIB))
+                (volume / "0.csv").write_bytes(bytes(17 * UNIT))
 
     store, readers = Waits(), Readers.read_batch
 
@@ -682,9 +701,10 @@ async def test_a_file_that_grew_holds_up_no_reader(volume, monkeypatch):
     assert report.counts == {"uploaded": 5}
 
 
+@pytest.mark.usefixtures("small_parts")
 async def test_a_large_file_that_shrank_since_the_scan_goes_as_it_is_now(volume):
     """Even to nothing."""
-    write_files(volume, {"a.csv": bytes(17 * MIB)})
+    write_files(volume, {"a.csv": bytes(17 * UNIT)})
 
     class Shrinks(Recorder):
         def __call__(self, event):
@@ -697,9 +717,10 @@ async def test_a_large_file_that_shrank_since_the_scan_goes_as_it_is_now(volume)
     assert list(store.objects.values()) == [b""]
 
 
+@pytest.mark.usefixtures("small_parts")
 async def test_a_file_deleted_since_the_scan_fails_alone(volume):
     """It can't be read any more; the others land."""
-    write_files(volume, {"a.csv": b"1", "b.csv": b"1", "l.csv": bytes(17 * MIB)})
+    write_files(volume, {"a.csv": b"1", "b.csv": b"1", "l.csv": bytes(17 * UNIT)})
 
     class Deletes(Recorder):
         def __call__(self, event):
@@ -726,9 +747,10 @@ async def test_a_file_beyond_the_memory_for_parts_fails_before_sending(volume):
     assert store.calls["create_multipart"] == 0
 
 
+@pytest.mark.usefixtures("small_parts")
 async def test_the_largest_files_go_first(volume):
     """None is left over at the end."""
-    write_files(volume, {f"{n}.csv": bytes((17 + n) * MIB) for n in range(3)})
+    write_files(volume, {f"{n}.csv": bytes((17 + n) * UNIT) for n in range(3)})
     recorder = Recorder()
     await load_volume(MemoryStore(), volume, recorder, concurrency=1)
     sent = [event.path for event in recorder.events if isinstance(event, PartSent)]
@@ -747,9 +769,10 @@ async def test_excluded_entries_and_invalid_keys_are_reported(volume):
     assert (report.files, report.landed) == (2, 1)
 
 
+@pytest.mark.usefixtures("small_parts")
 async def test_an_upload_that_can_not_be_aborted_is_named(volume):
     """What is left open is told with its upload id, and the file's own error stays."""
-    write_files(volume, {"l.csv": bytes(17 * MIB)})
+    write_files(volume, {"l.csv": bytes(17 * UNIT)})
 
     class Stuck(MemoryStore):
         async def upload_part(self, *arguments, digest=None):
@@ -764,6 +787,7 @@ async def test_an_upload_that_can_not_be_aborted_is_named(volume):
     assert str(recorder.outcomes["l.csv"].error) == "no"
 
 
+@pytest.mark.usefixtures("small_parts")
 async def test_a_part_that_the_store_rejects_fails_its_file(volume):
     """It was this run that created the upload: nothing else could have made it unfit."""
 
@@ -771,7 +795,7 @@ async def test_a_part_that_the_store_rejects_fails_its_file(volume):
         async def upload_part(self, *arguments, **options):
             raise RequestRejected("no", code="InvalidRequest", status=400)
 
-    write_files(volume, {"a.csv": bytes(17 * MIB)})
+    write_files(volume, {"a.csv": bytes(17 * UNIT)})
     store = Rejects()
     report = await load_volume(store, volume)
     assert report.counts == {"failed": 1}

@@ -11,13 +11,14 @@ import pytest
 from asyncload.errors import AccessDenied, ObjectConflict, Refused, RequestRejected
 from asyncload.model.values import Checksum, ObjectKey, StoreJudged, Warned
 from asyncload.operations.probing import remembered_worth
-from asyncload.planning.plan import MIB
 from asyncload.reporting.records import run_totals
 from asyncload.reporting.text import summary_lines
 from asyncload.store.protocol import PutResult, RemoteObject
 from asyncload.transfer import StoreWorth
-from tests.support.loads import NOW, PREFIX, Recorder, load_volume, write_files
+from tests.support.loads import NOW, PREFIX, UNIT, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
+
+pytestmark = pytest.mark.usefixtures("small_parts")
 
 FOLDER = f"{PREFIX}/D/2022/05/02"
 RECORD = "_asyncload/store.json"
@@ -144,7 +145,7 @@ async def test_another_checksum_is_probed_besides(three):
 
 
 @pytest.mark.fault("G8")
-@pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
+@pytest.mark.parametrize("size", [1, 17 * UNIT], ids=["small", "large"])
 async def test_if_wrong_crcs_are_accepted_the_md5_is_the_proof(volume, size):
     """Of puts, parts and second runs alike; and the report says so."""
     write_files(volume, {"d/a.csv": b"1" * size})
@@ -295,7 +296,7 @@ async def test_if_create_only_is_ignored_each_key_is_looked_up_before(three, ove
 @pytest.mark.parametrize("denied", [True, False])
 async def test_if_complete_ignores_it_the_key_is_looked_up_before(volume, denied):
     """An object that another program writes during the upload is kept, unless HEAD is denied."""
-    write_files(volume, {"d/large.csv": b"1" * (17 * MIB), "d/1.csv": b"1", "d/2.csv": b"1"})
+    write_files(volume, {"d/large.csv": b"1" * (17 * UNIT), "d/1.csv": b"1", "d/2.csv": b"1"})
     key = f"{FOLDER}/large.csv"
 
     class Overtaken(Foreign):
@@ -324,7 +325,7 @@ async def test_if_complete_ignores_it_the_key_is_looked_up_before(volume, denied
 
 
 @pytest.mark.fault("G5")
-@pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
+@pytest.mark.parametrize("size", [1, 17 * UNIT], ids=["small", "large"])
 @pytest.mark.parametrize("listed", [True, False])
 async def test_a_key_that_may_not_be_looked_at_is_not_written_over(volume, listed, size):
     """By a store that ignores the condition: only what a listing called free is written."""
@@ -382,7 +383,7 @@ class Slashes(Foreign):
 
 @pytest.mark.fault("L20")
 @pytest.mark.parametrize("manifest", [True, False])
-@pytest.mark.parametrize("size", [2, 17 * MIB])
+@pytest.mark.parametrize("size", [2, 17 * UNIT])
 async def test_a_key_that_the_store_does_not_keep_is_not_written(volume, manifest, size):
     """The store is asked once; the file fails, and the object of another one stays."""
     write_files(volume, {"d/x\\y.csv": bytes(size), "d/x/y.csv": b"1"})

@@ -11,13 +11,14 @@ import pytest
 from asyncload.aio.shielding import Grace
 from asyncload.errors import AccessDenied, RequestRejected
 from asyncload.model.values import MarkerFailed, Warned
-from asyncload.planning.plan import MIB
 from asyncload.reporting.manifest import manifest_key
 from asyncload.reporting.text import summary_lines
 from asyncload.transfer import TransferPolicy
-from tests.support.loads import PREFIX, Recorder, load_volume, write_files
+from tests.support.loads import PREFIX, UNIT, Recorder, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 from tests.support.vocabulary import check_manifest
+
+pytestmark = pytest.mark.usefixtures("small_parts")
 
 DAY = "2022/05/02"
 
@@ -39,7 +40,7 @@ def manifests(store, prefix="_asyncload/"):
 @pytest.mark.fault("I14")
 async def test_a_run_is_recorded_with_its_settings_and_each_file(volume):
     """Landed, failed or skipped: path, key, size, time, checksum and how it was proved."""
-    write_files(volume, {"a.csv": b"1", "b.csv": b"new", "l.csv": bytes(17 * MIB)})
+    write_files(volume, {"a.csv": b"1", "b.csv": b"new", "l.csv": bytes(17 * UNIT)})
     os.utime(volume / "a.csv", ns=(0, 1_651_492_800_000_000_007))
     store = MemoryStore()
     store.objects[f"{PREFIX}/B/{DAY}/b.csv"] = b"old"
@@ -113,7 +114,7 @@ async def test_a_long_one_goes_in_parts_while_the_run_is_under_way(volume, monke
 
 
 @pytest.mark.parametrize("checksum", ["md5", "crc32"])
-@pytest.mark.parametrize("part_size", [500, 8 * MIB])
+@pytest.mark.parametrize("part_size", [500, 8 * UNIT])
 async def test_it_is_sent_with_the_checksum_of_the_run(volume, monkeypatch, checksum, part_size):
     """A store that has no other can keep it, too."""
     monkeypatch.setattr("asyncload.reporting.manifest.PART_SIZE", part_size)
@@ -123,7 +124,7 @@ async def test_it_is_sent_with_the_checksum_of_the_run(volume, monkeypatch, chec
     assert len(manifests(store)[report.manifest]["files"]) == 20
 
 
-@pytest.mark.parametrize("part_size", [500, 8 * MIB])
+@pytest.mark.parametrize("part_size", [500, 8 * UNIT])
 @pytest.mark.parametrize("error", [AccessDenied, RequestRejected])
 async def test_one_that_can_not_be_written_is_a_warning(volume, monkeypatch, error, part_size):
     """The load succeeds, and says that its record is missing and why; nothing stays open."""
@@ -419,7 +420,7 @@ async def test_a_partition_without_a_name_has_its_marker_at_the_top(volume):
 
 async def test_objects_say_where_they_come_from(volume):
     """Small ones and large ones, in their metadata."""
-    write_files(volume, {"d/é 1.csv": b"1", "l.csv": bytes(17 * MIB)})
+    write_files(volume, {"d/é 1.csv": b"1", "l.csv": bytes(17 * UNIT)})
     store = MemoryStore()
     report, _ = await load(store, volume)
     small = store.infos[f"{PREFIX}/D/{DAY}/é 1.csv"]

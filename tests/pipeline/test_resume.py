@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import pytest
 
@@ -31,7 +30,7 @@ from asyncload.model.values import (
 )
 from asyncload.planning.plan import MIB, PartLayout
 from asyncload.store.protocol import Page, StoredPart
-from asyncload.transfer import Provenance, TransferPolicy
+from asyncload.transfer import Provenance
 from asyncload.transfer.upload_records import (
     MAX_RECORD,
     UploadRecord,
@@ -40,22 +39,15 @@ from asyncload.transfer.upload_records import (
     record_key,
 )
 from tests.support.content import random_bytes
-from tests.support.loads import PREFIX, Recorder, load_volume
+from tests.support.loads import PREFIX, UNIT, Recorder, load_volume
 from tests.support.memory_store import MemoryStore
 
 KEY = ObjectKey(f"{PREFIX}/L/2022/05/02/l.csv")
-# An eighth of all sizes that S3 prescribes, and of those that follow from them.
-UNIT = MIB // 8
 PART = 8 * UNIT
 LEASE = timedelta(hours=1)
 
 
-@pytest.fixture(autouse=True)
-def _small_parts(monkeypatch):
-    """Files are cut at an eighth of the usual sizes."""
-    smaller = partial(TransferPolicy, put_limit=2 * PART, part_size=PART)
-    monkeypatch.setattr("asyncload.operations.running.TransferPolicy", smaller)
-    monkeypatch.setattr("tests.support.memory_store.MIN_PART", 5 * UNIT)
+pytestmark = pytest.mark.usefixtures("small_parts")
 
 
 @pytest.fixture
@@ -666,7 +658,7 @@ async def test_two_runs_may_resume_the_same_upload(large, volume):
     assert store.uploads == {}
 
 
-@pytest.mark.parametrize("size", [1, 17 * MIB], ids=["small", "large"])
+@pytest.mark.parametrize("size", [1, 17 * UNIT], ids=["small", "large"])
 @pytest.mark.parametrize("times", [1, 2])
 async def test_damage_that_the_store_reports_is_sent_once_more(volume, size, times):
     """The object that we made is ours to replace; a second time the file fails."""

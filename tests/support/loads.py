@@ -6,11 +6,14 @@ from datetime import UTC, datetime
 
 from asyncload.model.values import FileFinished
 from asyncload.operations.load import load_into
+from asyncload.planning.plan import MIB
 from asyncload.settings.run import Settings
 from asyncload.store.retries import RetryPolicy
 
 NOW = datetime(2022, 5, 2, 12, tzinfo=UTC)
 PREFIX = "Raw/Local/CSV"
+# An eighth of all sizes that S3 prescribes, and of those that follow from them.
+UNIT = MIB // 8
 AT_ONCE = RetryPolicy(attempts=3, seconds=5, first_wait=0.001, max_wait=0.002)
 
 

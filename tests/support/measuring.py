@@ -32,8 +32,10 @@ UNMEASURED = (
     "faults/test_simulation.py::test_no_seed_makes_a_load_lie_leak_or_hang",
     # What others load into other stores, in small, or by other means.
     "integration/test_collect_scale.py",
+    "integration/test_credentials.py",
     "integration/test_memory.py",
     "integration/test_scripted.py",
+    "integration/test_second_run.py",
     "integration/test_servers.py",
     "integration/test_stores.py",
     "integration/test_versioned.py",

@@ -8,7 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asyncload.errors import UsageError
@@ -120,7 +120,8 @@ def test_anything_else_is_refused_by_name(name, given):
         st.dates(),
     ),
 )
+@example("volume", ["a", "b"])
 def test_any_value_is_accepted_or_refused(name, given):
     """Never an error of another kind."""
     with suppress(UsageError):
-        assert isinstance(settings(**{name: given}).volume, Path)
+        assert all(isinstance(volume, Path) for volume in settings(**{name: given}).volumes)
