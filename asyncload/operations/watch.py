@@ -19,9 +19,9 @@ from asyncload.operations.opening import find_folders, open_folder
 from asyncload.operations.planning import watching_scanner
 from asyncload.operations.run import utc_now
 from asyncload.operations.watching.arrivals import Arrivals
+from asyncload.operations.watching.dispatching import Dispatcher
 from asyncload.operations.watching.files import Files
-from asyncload.operations.watching.loading import Loading
-from asyncload.operations.watching.pausing import Pace
+from asyncload.operations.watching.pausing import Pauses
 from asyncload.operations.watching.sending import Sending
 from asyncload.operations.watching.sessions import Sessions
 from asyncload.operations.watching.status import Status
@@ -171,10 +171,10 @@ class _Watcher:
     async def run(self, opening: AbstractAsyncContextManager[ObjectStore]) -> WatchResult:
         """Watch until the stop, with a store that is opened for that long."""
         roots = await find_folders(self._settings)
-        pace = Pace(self._options.settle, self._stop)
+        pauses = Pauses(self._options.settle, self._stop)
         files = [self._files_of(root) for root in roots]
         status = Status(files, self.emit, self._options.health_file)
-        volumes = self._volumes(roots, files, status, pace)
+        volumes = self._volumes(roots, files, status, pauses)
         sessions = Sessions(
             self._settings,
             self.emit,
@@ -183,18 +183,18 @@ class _Watcher:
             rate=self.rate,
             disposal=open_disposal(self._settings, roots),
         )
-        loading = Loading(volumes, sessions, Sending(self._settings, status), status, pace)
+        dispatcher = Dispatcher(volumes, sessions, Sending(self._settings, status), status, pauses)
         finished = True
         try:
             async with opening as store, asyncio.timeout(None) as limit, Group() as group:
                 beating = group.create_task(status.beat())
-                stopping = group.create_task(self._limit(limit, pace))
+                stopping = group.create_task(self._limit(limit, pauses))
                 await sessions.check(store)
                 status.emit()
                 async with Group() as volumes_group:
                     for volume in volumes:
                         volumes_group.create_task(volume.watch())
-                    await loading.load(store)
+                    await dispatcher.run(store)
                 for task in (beating, stopping):
                     group.stop(task)
         except TimeoutError:
@@ -204,10 +204,10 @@ class _Watcher:
         status.write_health()
         return WatchResult(self._report, status.loaded, status.failing, finished)
 
-    async def _limit(self, limit: asyncio.Timeout, pace: Pace) -> None:
+    async def _limit(self, limit: asyncio.Timeout, pauses: Pauses) -> None:
         """Once asked to stop, cancel the work that takes longer than the grace."""
         await self._stop.wait()
-        pace.wake()
+        pauses.wake()
         limit.reschedule(asyncio.get_running_loop().time() + self._options.grace)
 
     def _files_of(self, root: Root) -> Files:
@@ -220,11 +220,11 @@ class _Watcher:
         )
 
     def _volumes(
-        self, roots: Sequence[Root], files: Sequence[Files], status: Status, pace: Pace
+        self, roots: Sequence[Root], files: Sequence[Files], status: Status, pauses: Pauses
     ) -> list[WatchedVolume]:
         opening = partial(open_folder, self._settings, decoding=DecodingMemory.of_process())
         volumes = []
         for root, its_files in zip(roots, files, strict=True):
-            arrivals = Arrivals(root, its_files, self.emit, pace=pace, poll=self._options.poll)
-            volumes.append(WatchedVolume(root, its_files, arrivals, opening, status, pace))
+            arrivals = Arrivals(root, its_files, self.emit, pauses=pauses, poll=self._options.poll)
+            volumes.append(WatchedVolume(root, its_files, arrivals, opening, status, pauses))
         return volumes

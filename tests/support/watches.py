@@ -12,7 +12,7 @@ from asyncload.settings.run import Settings
 PATIENCE = 60.0
 
 # The modules of a watch that ask for the time.
-_CLOCKS = ("watch", "running", "watching.loading", "watching.sessions")
+_CLOCKS = ("watch", "running", "watching.dispatching", "watching.sessions")
 
 
 def set_clock(monkeypatch, now):

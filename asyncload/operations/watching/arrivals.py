@@ -12,7 +12,7 @@ from asyncload.aio.groups import Group
 from asyncload.errors import SourceUnreadable
 from asyncload.model.values import Failed, SourceFile, Warned
 from asyncload.operations.watching.files import Files
-from asyncload.operations.watching.pausing import Pace
+from asyncload.operations.watching.pausing import Pauses
 from asyncload.planning.collecting import SLICE
 from asyncload.source.arrivals import changes, has_events, look_at
 from asyncload.source.folders import status_of
@@ -40,7 +40,7 @@ class Arrivals:
         root: the volume's folder.
         files: the files of the volume.
         emit: receives warnings.
-        pace: of the watch.
+        pauses: of the watch.
         poll: scan the volume again and again, also if its file system reports events.
     """
 
@@ -50,13 +50,13 @@ class Arrivals:
         files: Files,
         emit: Observer,
         *,
-        pace: Pace,
+        pauses: Pauses,
         poll: bool,
     ) -> None:
         self._root = root
         self._files = files
         self._emit = emit
-        self._pace = pace
+        self._pauses = pauses
         self._poll = self._polling = poll
         self._heard: set[str] = set()
 
@@ -113,15 +113,15 @@ class Arrivals:
                 raise VolumeGone(f"the volume {self._root.folder} was replaced")
             if await self._look_at_heard(readers):
                 # Files may have come with a new folder, before anything was heard of it.
-                rescan = min(rescan, clock() + self._pace.settle)
+                rescan = min(rescan, clock() + self._pauses.settle)
             if clock() >= rescan:
                 begun = clock()
                 await self._rescan(readers)
-                pause = self._pace.settle / 2 if self._polling else _RESCAN
+                pause = self._pauses.settle / 2 if self._polling else _RESCAN
                 rescan = clock() + max(pause, (clock() - begun) / _SCANNING)
             elif self._polling:
-                rescan = min(rescan, clock() + self._pace.settle / 2)
-            await asyncio.sleep(self._pace.seconds)
+                rescan = min(rescan, clock() + self._pauses.settle / 2)
+            await asyncio.sleep(self._pauses.seconds)
 
     async def _look_at_heard(self, readers: Readers) -> bool:
         """Look at what was heard of; return whether a folder is among it."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 _TICK = 0.5
 
 
-class Pace:
+class Pauses:
     """The pauses of a watch.
 
     Args:

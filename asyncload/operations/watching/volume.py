@@ -16,7 +16,7 @@ from asyncload.model.values import SourceFile
 from asyncload.operations.requests import READER_THREADS
 from asyncload.operations.watching.arrivals import Arrivals
 from asyncload.operations.watching.files import Files
-from asyncload.operations.watching.pausing import Pace
+from asyncload.operations.watching.pausing import Pauses
 from asyncload.operations.watching.status import Status
 from asyncload.source.readers import Readers
 from asyncload.source.roots import Root
@@ -56,7 +56,7 @@ class WatchedVolume:
         arrivals: notes what happens in it, and finds complete files.
         opening: opens it.
         status: is told when it disappears.
-        pace: of the watch.
+        pauses: of the watch.
     """
 
     def __init__(
@@ -66,14 +66,14 @@ class WatchedVolume:
         arrivals: Arrivals,
         opening: Opening,
         status: Status,
-        pace: Pace,
+        pauses: Pauses,
     ) -> None:
         self.files = files
         self._root = root
         self._arrivals = arrivals
         self._opening = opening
         self._status = status
-        self._pace = pace
+        self._pauses = pauses
         self._ready: deque[Batch] = deque()
         # The batches that are being sent, each with the group of its session.
         self._tasks: dict[asyncio.Task[None], Group] = {}
@@ -82,7 +82,7 @@ class WatchedVolume:
         """Watch the folder until the watch stops; if it disappears, wait until it is back."""
         # Of this volume only. Threads that are stuck count for all attempts to open it.
         with ReaderThreads(READER_THREADS) as threads:
-            while not self._pace.stopped:
+            while not self._pauses.stopped:
                 try:
                     async with self._opening(self._root, threads) as readers:
                         self._status.set_trouble("", of=self._root.name)
@@ -92,7 +92,7 @@ class WatchedVolume:
                     # That of a stalled call names none.
                     message = message if name in message else f"{name}: {message}"
                     self._status.set_trouble(message, "watch waits until it is back", of=name)
-                    await self._pace.pause(self._pace.settle)
+                    await self._pauses.pause(self._pauses.settle)
 
     @property
     def ready(self) -> Readers | None:
@@ -105,7 +105,7 @@ class WatchedVolume:
         while self._ready and len(self._tasks) + len(taken) < _BATCHES:
             taken.append(self._ready.popleft())
         if taken:
-            self._pace.wake()
+            self._pauses.wake()
         return taken
 
     def begin(self, group: Group, work: Coroutine[Any, Any, None]) -> None:
@@ -116,7 +116,7 @@ class WatchedVolume:
 
     def _end(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]
-        self._pace.wake()
+        self._pauses.wake()
 
     async def _watch(self, readers: Readers) -> None:
         try:
@@ -131,14 +131,14 @@ class WatchedVolume:
 
     async def _find_complete(self, readers: Readers) -> None:
         """Cut files into batches as they become complete, until the watch stops."""
-        while not self._pace.stopped:
+        while not self._pauses.stopped:
             found = None if self._ready else await self._arrivals.find_complete(readers)
             if found:
                 batches = self.files.archives.batches(found)
                 self._ready.extend(Batch(self, readers, sources) for sources in batches)
-                self._pace.wake()
+                self._pauses.wake()
             elif found is None:
-                await self._pace.tick()
+                await self._pauses.tick()
 
     async def _abandon(self) -> None:
         """Stop sending, before the volume is closed: what is left is tried again."""

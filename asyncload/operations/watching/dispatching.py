@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from asyncload.operations.run import utc_now
-from asyncload.operations.watching.pausing import Pace
+from asyncload.operations.watching.pausing import Pauses
 from asyncload.operations.watching.sending import Sending
 from asyncload.operations.watching.sessions import Outage, Sessions
 from asyncload.operations.watching.status import Status
@@ -15,7 +15,7 @@ from asyncload.source.readers import Readers
 from asyncload.store.protocol import ObjectStore
 
 
-class Loading:
+class Dispatcher:
     """Hands the batches of all volumes to the sending.
 
     Args:
@@ -23,7 +23,7 @@ class Loading:
         sessions: opens the sessions that record the files.
         sending: sends them.
         status: receives the outages of the store.
-        pace: of the watch.
+        pauses: of the watch.
     """
 
     def __init__(
@@ -32,15 +32,15 @@ class Loading:
         sessions: Sessions,
         sending: Sending,
         status: Status,
-        pace: Pace,
+        pauses: Pauses,
     ) -> None:
         self._volumes = volumes
         self._sessions = sessions
         self._sending = sending
         self._status = status
-        self._pace = pace
+        self._pauses = pauses
 
-    async def load(self, store: ObjectStore) -> None:
+    async def run(self, store: ObjectStore) -> None:
         """Load files as they become complete, until the watch stops; complete those in work."""
         while readers := await self._next_ready():
             try:
@@ -52,13 +52,13 @@ class Loading:
                             batch.volume.begin(session.group, work)
             except Outage as error:
                 self._status.set_trouble(error.message, hint=error.hint)
-                await self._pace.pause(self._pace.settle)
+                await self._pauses.pause(self._pauses.settle)
 
     async def _next_ready(self, end: datetime | None = None) -> Readers | None:
         """Wait until there is a batch to send, and return its readers; None at the end."""
-        while not self._pace.stopped and (end is None or utc_now() < end):
+        while not self._pauses.stopped and (end is None or utc_now() < end):
             for volume in self._volumes:
                 if volume.ready is not None:
                     return volume.ready
-            await self._pace.tick()
+            await self._pauses.tick()
         return None
