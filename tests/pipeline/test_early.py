@@ -11,7 +11,7 @@ import pytest
 from asyncload.bucket import listing
 from asyncload.errors import AccessDenied, KeyCollision, SourceStalled
 from asyncload.model.reserved import SUCCESS_MARKER
-from asyncload.model.values import FileFinished, LoadStarted, LoadStartedEarly, Scanned
+from asyncload.model.values import FileFinished, LoadStarted, LoadStartedEarly, Scanned, Warned
 from asyncload.operations.early import Patience, _look
 from asyncload.operations.load import load_into
 from asyncload.planning import growing
@@ -111,6 +111,16 @@ async def test_events_tell_what_was_found_so_far(tmp_path, held):
     assert scanned == sorted(scanned)
 
 
+async def test_patterns_that_match_nothing_are_known_after_the_scan(tmp_path, held):
+    """As of any other run."""
+    write_files(tmp_path, FILES)
+    recorder = Recorder()
+    store = Releasing(held, after=3)
+    await load_early(store, tmp_path, recorder, include=["*.csv", "9.csv", "8.csv"])
+    warnings = [event.message for event in recorder.events if isinstance(event, Warned)]
+    assert warnings == ["--include '8.csv' matched no file"]
+
+
 async def test_a_second_run_sends_nothing_again(tmp_path, held):
     """Portions are compared with the bucket as whole plans are."""
     write_files(tmp_path, FILES)
@@ -159,21 +169,26 @@ async def test_all_may_be_sent_before_the_scan_ends(tmp_path, held):
 
 
 class Waiting(MemoryStore):
-    """A store that denies listings, and puts nothing until so many files were found."""
+    """A store that can wait until so many files were `found`, and observes that."""
 
     def __init__(self, files):
         super().__init__()
-        self._files, self._found = files, asyncio.Event()
+        self.found = asyncio.Event()
+        self._files = files
 
     def observe(self, event):
         if isinstance(event, Scanned) and event.files >= self._files:
-            self._found.set()
+            self.found.set()
+
+
+class Denying(Waiting):
+    """A store that denies listings, and puts nothing before the files were found."""
 
     async def list_objects(self, prefix, after=None, **options):
         raise AccessDenied("listing is denied")
 
     async def put(self, key, body, *arguments, **options):
-        await self._found.wait()
+        await self.found.wait()
         return await super().put(key, body, *arguments, **options)
 
 
@@ -182,7 +197,7 @@ async def test_portions_that_cost_more_requests_wait_for_a_fast_scan(tmp_path, h
     monkeypatch.setattr(listing, "MANY", 0)
     monkeypatch.setattr(growing, "PORTION_FILES", 1)
     write_files(tmp_path, FILES)
-    store, loop, portions = Waiting(3), asyncio.get_running_loop(), []
+    store, loop, portions = Denying(3), asyncio.get_running_loop(), []
 
     def observe(event):
         store.observe(event)
@@ -194,21 +209,17 @@ async def test_portions_that_cost_more_requests_wait_for_a_fast_scan(tmp_path, h
     assert (report.counts["uploaded"], len(portions)) == (4, 1)
 
 
-class Asked(MemoryStore):
-    """A store that is asked what it enforces, and answers once so many files were found."""
+class Asked(Waiting):
+    """A store that is asked what it enforces, and answers once the files were found."""
 
     def __init__(self, gate, files):
-        super().__init__()
+        super().__init__(files)
         self.foreign_endpoint = "http://store.example"
-        self._gate, self._files, self._found = gate, files, asyncio.Event()
-
-    def observe(self, event):
-        if isinstance(event, Scanned) and event.files >= self._files:
-            self._found.set()
+        self._gate = gate
 
     async def read(self, *arguments):
         self._gate.released.set()
-        await self._found.wait()
+        await self.found.wait()
         return await super().read(*arguments)
 
 
