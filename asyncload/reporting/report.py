@@ -129,6 +129,7 @@ class Report:
     `excluded` counts entries that were not loaded, by reason. `requests`, `retries`, `sent` and
     `concurrency` are set at the end of a run. `processes` is the number of processes that loaded.
     `shard` says which part of the volume was loaded; None for all of it.
+    `is_early`: the volume is still scanned, so `files` and `size` are what was found so far.
     `limits` are the changes of the limit on concurrent requests: seconds since the start, limit and
     reason; at most 200, evenly thinned out.
     `run_id` identifies the run; `manifest` is the key of its manifest, None if there is none.
@@ -141,6 +142,7 @@ class Report:
     started: datetime | None = None
     files: int = 0
     size: int = 0
+    is_early: bool = False
     counts: Counter[str] = field(default_factory=Counter)
     sizes: Counter[str] = field(default_factory=Counter)
     excluded: Counter[str] = field(default_factory=Counter)
@@ -187,6 +189,8 @@ class Report:
             self.excluded[event.reason] += 1
         elif isinstance(event, Scanned | LoadStartedEarly | LoadStarted):
             self.files, self.size = event.files, event.size
+            if not isinstance(event, Scanned):
+                self.is_early = isinstance(event, LoadStartedEarly)
         else:
             self._count_besides(event)
 

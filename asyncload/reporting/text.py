@@ -82,8 +82,9 @@ def summary_lines(report: Report, seconds: float) -> Iterator[str]:
         f", verified by {' and '.join(sorted(report.verified_by))}" if report.verified_by else ""
     )
     yield (
-        f"{report.landed:,} of {format_count(report.files, 'file')} {in_zone}: {', '.join(counts)}"
-        f"{proof} ({format_size(sent)} sent in {seconds:.1f} s{rate})"
+        f"{report.landed:,} of {format_count(report.files, 'file')}"
+        f"{' found so far' * report.is_early} {in_zone}: {', '.join(counts)}{proof} "
+        f"({format_size(sent)} sent in {seconds:.1f} s{rate})"
     )
     yield from shard_line(report)
     yield from _volume_lines(report)

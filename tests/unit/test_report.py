@@ -18,6 +18,7 @@ from asyncload.model.values import (
     Failed,
     FileFinished,
     LoadStarted,
+    LoadStartedEarly,
     ManifestWritten,
     MarkerFailed,
     ObjectKey,
@@ -162,6 +163,15 @@ def test_the_summary_of_a_success_is_one_line():
             "verified by CRC64NVME and MD5 (1.2 MB sent in 0.5 s, 2.5 MB/s)"
         )
     ]
+
+
+def test_the_summary_of_a_run_that_ended_while_it_scanned_does_not_claim_a_total():
+    """Its number of files is that of those found so far, until the whole volume is known."""
+    events = [LoadStartedEarly(2, 20), *finished(UPLOADED, UNCHANGED), Scanned(3, 30)]
+    (line,) = summary_lines(observe(*events), 0.5)
+    assert line.startswith("2 of 3 files found so far are in the raw zone: 1 uploaded, 1 unchanged")
+    (line,) = summary_lines(observe(*events, LoadStarted(3, 30)), 0.5)
+    assert line.startswith("2 of 3 files are in the raw zone: 1 uploaded, 1 unchanged")
 
 
 def test_the_summary_says_what_else_was_done():
