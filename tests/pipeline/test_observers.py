@@ -9,9 +9,8 @@ import pytest
 from asyncload.errors import ObserverFailed, UsageError
 from asyncload.model.values import FileFinished, LoadStarted, PartSent, RunStarted
 from asyncload.operations.load import load, load_into
-from asyncload.planning.plan import MIB
 from asyncload.settings.run import Settings
-from tests.support.loads import NOW, load_volume, write_files
+from tests.support.loads import NOW, UNIT, load_volume, write_files
 from tests.support.memory_store import MemoryStore
 from tests.support.vocabulary import check_manifest
 
@@ -46,11 +45,12 @@ async def test_settings_of_another_type_are_refused(volume):
 
 
 @pytest.mark.fault("I9", "I19")
+@pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("on", [RunStarted, LoadStarted, PartSent, FileFinished])
 async def test_an_observer_that_raises_ends_the_run(volume, on):
     """At once and cleanly: no upload stays open, the record says why, the error is the cause."""
     write_files(volume, {f"d/{n:03}.csv": b"1" for n in range(200)})
-    write_files(volume, {"large.csv": bytes(40 * MIB)})
+    write_files(volume, {"large.csv": bytes(40 * UNIT)})
     store, seen = MemoryStore(), []
 
     def observer(event):

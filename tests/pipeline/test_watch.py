@@ -16,12 +16,11 @@ from asyncload.model.values import LoadStarted, WatchProgress
 from asyncload.operations.watch import WatchOptions, watch_into
 from asyncload.operations.watching import arrivals as noticing
 from asyncload.operations.watching import sessions
-from asyncload.planning.plan import MIB
 from asyncload.settings.run import Settings
 from asyncload.source import arrivals, settling
 from asyncload.source.scanner import Scanner
 from tests.support.content import random_bytes
-from tests.support.loads import AT_ONCE, PREFIX, write_files
+from tests.support.loads import AT_ONCE, PREFIX, UNIT, write_files
 from tests.support.memory_store import MemoryStore
 from tests.support.vocabulary import check_manifest
 from tests.support.watches import set_clock, watching
@@ -41,10 +40,11 @@ def objects(store):
     return found
 
 
+@pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("poll", [False, True])
 async def test_what_is_there_and_what_comes_is_loaded_once(volume, poll):
     """New, renamed, moved in with its folder, in new folders, small and large; others are not."""
-    large = random_bytes(17 * MIB)
+    large = random_bytes(17 * UNIT)
     write_files(volume, {"d/there.csv": b"1"})
     store = MemoryStore()
     async with watching(store, volume, poll=poll) as watch:
@@ -102,7 +102,8 @@ async def test_a_second_watch_sends_nothing_that_is_there(volume):
     assert store.body_bytes == sent
 
 
-@pytest.mark.parametrize("size", [1, 17 * MIB])
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("size", [1, 17 * UNIT])
 async def test_a_file_that_changes_before_it_is_read_is_not_loaded_as_it_is(volume, size):
     """It was complete in another version: it settles again, and does not count as failed."""
     write_files(volume, {"d/a.csv": bytes(size)})

@@ -188,6 +188,12 @@ def make_plan(small=0, size=17_000, large=(), failures=0):
     return plan
 
 
+@pytest.fixture(scope="module")
+def large_plan():
+    """A plan that is worth several processes."""
+    return make_plan(small=20_000)
+
+
 def choose(settings, plan, cores=2, memory=None, tasks=None):
     return choose_processes(settings, POLICY, plan, lambda: Machine(cores, memory, tasks))
 
@@ -233,10 +239,9 @@ def test_processes_are_chosen_by_work_and_cores(plan, cores, processes):
         ({"processes": 8, "memory": "32MiB"}, {}, 2),
     ],
 )
-def test_each_process_needs_its_share_of_the_limits(options, machine, processes):
+def test_each_process_needs_its_share_of_the_limits(large_plan, options, machine, processes):
     """What a container leaves bounds the choice; a number that was asked for only shares do."""
-    plan = make_plan(small=20_000)
-    assert choose(make_settings(**options), plan, **{"cores": 8} | machine) == processes
+    assert choose(make_settings(**options), large_plan, **{"cores": 8} | machine) == processes
 
 
 def test_no_more_processes_than_files():
