@@ -20,6 +20,7 @@ import pytest
 
 from asyncload.s3 import opening as s3_client
 from tests.support.loads import write_files
+from tests.support.processes import wait_for_end
 from tests.support.scripted_s3 import EMPTY_LISTING, Answer, put_accepted, scripted_s3
 
 OPTIONS = ("--bucket", "lake", "--date", "2022-05-02", "--no-manifest", "--json")
@@ -419,7 +420,7 @@ def test_a_credential_process_that_is_given_up_ends_with_what_it_started(
     configured(HANGS.format(pids=home / "pids"))
     ended, requests = run("--profile", "lake")
     check_refused(ended, requests, "credential_process of profile 'lake'", "took longer than 2 s")
-    assert not any(map(alive, (home / "pids").read_text().split()))
+    wait_for_end({int(pid) for pid in (home / "pids").read_text().split()})
 
 
 @pytest.mark.fault("C9")
@@ -433,7 +434,7 @@ def test_a_credential_process_ends_with_an_interrupted_run(spawn, volume, home, 
         time.sleep(0.05)
     process.send_signal(signum)
     assert process.wait(60) == 128 + signum
-    assert not any(map(alive, (home / "pids").read_text().split()))
+    wait_for_end({int(pid) for pid in (home / "pids").read_text().split()})
 
 
 def test_what_a_credential_process_leaves_running_on_purpose_is_left_alone(run, home, configured):
@@ -597,7 +598,7 @@ def test_a_credential_process_at_a_terminal_ends_with_an_interrupted_run(
             time.sleep(0.05)
         process.terminate()
         assert process.wait(60) == 143
-    assert not any(map(alive, (home / "pids").read_text().split()))
+    wait_for_end({int(pid) for pid in (home / "pids").read_text().split()})
 
 
 @pytest.mark.fault("D8")
