@@ -96,6 +96,7 @@ print(ZoneInfo("America/Sao_Paulo"), asyncload.__file__)
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(300)
 def test_it_is_the_same_each_time(package, tmp_path):
     """The same bytes, from the same pins."""
     zipped, _ = package

@@ -448,8 +448,8 @@ def find_disobedience(result: Simulated):
         if not isinstance(result.ended_by, BucketNotFound) and not result.was_cancelled:
             yield "the run was refused, and ended otherwise"
         if kind in ("part", "complete"):
-            # The upload that met it is aborted first.
-            when += GRACE
+            # The upload that met it is aborted first; its last step gets a second, however late.
+            when += GRACE + 1
         yield from find_late("refusal", result, when)
 
 

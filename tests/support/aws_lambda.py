@@ -75,7 +75,7 @@ def build_package(folder: Path) -> Path:
             script = ROOT / "deploy" / "lambda" / "build_zip.py"
             command = [sys.executable, script, "--arch", ARCH, "--output", folder]
             with uncovered():
-                subprocess.run(command, check=True, timeout=110, stdout=subprocess.DEVNULL)
+                subprocess.run(command, check=True, timeout=280, stdout=subprocess.DEVNULL)
             with zipfile.ZipFile(package) as archive:
                 archive.extractall(folder / "task")
     return package
