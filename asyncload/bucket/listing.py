@@ -54,12 +54,16 @@ async def list_existing(
     `markers`: look for success markers, too. `listed` holds what is known already about all keys
     of some partitions.
     """
+
+    def unlisted() -> Iterator[tuple[str, int]]:
+        return (counted for counted in plan.partitions if counted[0] not in listed)
+
     key_index = KeyIndex(listed)
     wanted = partial(_is_file_or_marker, plan=plan) if markers else plan.holds
-    await _Walk(plan, store, key_index, wanted, listed).run()
+    await _Walk(plan.layout.common_prefix(), store, key_index, wanted).run(unlisted())
     key_index.join()
     list_one = partial(_list_partition, wanted=wanted, store=store, key_index=key_index)
-    partitions = (counted for counted in plan.partitions if counted[0] not in listed)
+    partitions = unlisted()
     while some := list(islice(partitions, _SLICE)):
         if worth_it := [entry for entry in some if _is_worth_listing(*entry, key_index)]:
             await for_each(iter(worth_it), list_one, _WORKERS)
@@ -158,30 +162,23 @@ class _Walk:
 
     def __init__(
         self,
-        plan: LoadPlan,
+        prefix: str,
         store: ObjectStore,
         key_index: KeyIndex,
         wanted: Callable[[str], bool],
-        listed: Mapping[str, KeyIndex],
     ) -> None:
-        self._plan = plan
-        self._listed = listed
         self._wanted = wanted
         self._store = store
         self._key_index = key_index
-        self._prefix = plan.layout.common_prefix()
+        self._prefix = prefix
         self._pages = AdaptivePages()
         self._is_answered = self._is_in_order = True
         # All keys after this one are known.
         self._known_from = end_of(self._prefix)
 
-    async def run(self) -> None:
+    async def run(self, partitions: Iterator[tuple[str, int]]) -> None:
         """Walk all spans, several at once; the first page of all may show that nothing exists."""
-        spans = cut_spans(
-            (partition, files)
-            for partition, files in self._plan.partitions
-            if files <= MANY and partition not in self._listed
-        )
+        spans = cut_spans(entry for entry in partitions if entry[1] <= MANY)
         first = next(spans, None)
         if first is None or first.files <= FEW:
             return
